@@ -1,0 +1,77 @@
+# What is done to this tree, by hand and by CI.
+.DEFAULT_GOAL := help
+
+# Everything that a target makes, downloads or installs stays in here.
+OUT := target
+BINARY := $(OUT)/release/memoryd
+FIXTURES := $(OUT)/release/memoryd-fixtures
+VENV := $(OUT)/venv
+NPM := $(OUT)/npm
+CLIENT_TESTS := tests/clients
+SHARED := ../shared
+
+.NOTPARALLEL:
+.PHONY: help run build test test-rust test-clients test-conformance tools check bench eval certs acceptance clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
+
+run: ## build, and serve on 127.0.0.1:3000 with ./data
+	cargo build --release
+	$(BINARY) serve
+
+build: ## the release binary, and beside it the one with the conformance fixtures
+	cargo build --release
+	# A program of its own under the same profile: the dependencies are shared, and the real binary never has the feature.
+	cargo build --release --features conformance --bin memoryd-fixtures
+
+test: test-rust build test-clients test-conformance ## everything that needs no other machine; sets itself up under target/
+
+test-rust: ## the Rust tests
+	cargo test --release
+
+test-clients: tools ## Python, TypeScript and the inspector against the built binary
+	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)
+
+test-conformance: tools ## the official MCP conformance suite, both eras
+	$(VENV)/bin/python -B tests/conformance/run.py
+
+tools: $(VENV)/.installed $(NPM)/.installed ## the Python and JavaScript packages of the tests
+
+$(VENV)/.installed: tests/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	touch $@
+
+# Node itself is one of the packages, chosen by npm for the machine; no package's own script is run.
+$(NPM)/.installed: $(CLIENT_TESTS)/package.json
+	mkdir -p $(NPM)
+	cp $(CLIENT_TESTS)/package.json $(NPM)/package.json
+	npm install --prefix $(NPM) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error
+	touch $@
+
+check: ## formatting, lints, and the rules about the source; before every commit
+	cargo fmt --check
+	cargo clippy --release --all-targets --all-features -- -D warnings
+	cargo test --release --test tidy
+
+bench: ## the benchmarks
+	cargo bench --bench server
+
+eval: ## recall on labelled conversations, where the data set is at hand
+	@if [ -f $(SHARED)/eval/run.py ]; then \
+		cargo build --release && python3 -B $(SHARED)/eval/run.py --bin $(BINARY); \
+	else \
+		echo "eval: not run, there is no $(SHARED)/eval/run.py"; \
+	fi
+
+certs: ## a local CA and a server certificate in ./certs
+	cargo build --release
+	$(BINARY) certs
+
+acceptance: ## the rows of tests/acceptance.txt against the release binary
+	cargo build --release
+	python3 -B tests/acceptance.py --bin $(BINARY)
+
+clean: ## remove everything that was built or installed here
+	rm -rf $(OUT)

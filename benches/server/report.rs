@@ -1,0 +1,188 @@
+//! The figures, as a table for people and as JSON for programs.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::load::Load;
+
+/// As the goals count, and as disks are sold: a million bytes.
+pub(crate) const MEGABYTE: f64 = 1e6;
+
+/// All rows in the order in which they were measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    machine: Vec<(&'static str, String)>,
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+/// One measure with the figure of each of its runs.
+#[derive(Debug)]
+pub(crate) struct Row {
+    what: String,
+    unit: Unit,
+    runs: Vec<f64>,
+    /// The medians of p50 and p99, where single answers were timed.
+    latency_ms: Option<(f64, f64)>,
+    goal: Option<(&'static str, bool)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unit {
+    PerSecond,
+    Milliseconds,
+    Megabytes,
+    Bytes,
+    Ratio,
+}
+
+impl Report {
+    pub(crate) fn new(machine: Vec<(&'static str, String)>) -> Self {
+        Self { machine, rows: Vec::new(), notes: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// Says what is missing, and why.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    pub(crate) fn took(&mut self, whole: Duration) {
+        self.machine.push(("whole run", format!("{:.0} s", whole.as_secs_f64())));
+    }
+
+    /// Markdown, aligned so that it also reads well on a terminal.
+    pub(crate) fn table(&self) -> String {
+        let titles = ["measure", "median", "p50", "p99", "lowest to highest run", "goal", "met"];
+        let mut lines = vec![titles.map(str::to_owned)];
+        lines.extend(self.rows.iter().map(Row::cells));
+        let widths: Vec<usize> = (0..titles.len())
+            .map(|n| lines.iter().map(|line| line[n].len()).max().unwrap_or_default())
+            .collect();
+        lines.insert(1, std::array::from_fn(|n| "-".repeat(widths[n])));
+
+        let mut text = String::new();
+        for (name, value) in &self.machine {
+            // Writing to memory does not fail.
+            let _ = writeln!(text, "- {name}: {value}");
+        }
+        text.push('\n');
+        for line in lines {
+            for (cell, width) in line.iter().zip(&widths) {
+                let _ = write!(text, "| {cell:width$} ");
+            }
+            text.push_str("|\n");
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "\nNote: {note}");
+        }
+        text
+    }
+    pub(crate) fn json(&self) -> Value {
+        let machine: serde_json::Map<String, Value> =
+            self.machine.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
+        json!({ "machine": machine, "rows": rows, "notes": self.notes })
+    }
+}
+
+impl Row {
+    pub(crate) fn new(what: &str, unit: Unit, runs: Vec<f64>) -> Self {
+        Self { what: what.to_owned(), unit, runs, latency_ms: None, goal: None }
+    }
+
+    /// A row of answers per second, and of how long they took.
+    pub(crate) fn of_loads(what: &str, loads: &[Load]) -> Self {
+        let median_ms = |pick: fn(&Load) -> Duration| {
+            median(&loads.iter().map(|load| pick(load).as_secs_f64() * 1e3).collect::<Vec<_>>())
+        };
+        let latency_ms = (median_ms(|load| load.p50), median_ms(|load| load.p99));
+        let runs = loads.iter().map(|load| load.per_second).collect();
+        Self { latency_ms: Some(latency_ms), ..Self::new(what, Unit::PerSecond, runs) }
+    }
+    pub(crate) fn with_goal(self, goal: &'static str, is_met: bool) -> Self {
+        Self { goal: Some((goal, is_met)), ..self }
+    }
+    pub(crate) fn median(&self) -> f64 {
+        median(&self.runs)
+    }
+
+    /// The medians of p50 and p99.
+    pub(crate) fn latency_ms(&self) -> (f64, f64) {
+        self.latency_ms.unwrap_or_default()
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let (p50, p99) = match self.latency_ms {
+            Some((p50, p99)) => (Unit::Milliseconds.show(p50), Unit::Milliseconds.show(p99)),
+            None => Default::default(),
+        };
+        let spread = match self.runs.as_slice() {
+            [_] => "one run".to_owned(),
+            runs => {
+                let lowest = runs.iter().copied().fold(f64::INFINITY, f64::min);
+                let highest = runs.iter().copied().fold(0.0, f64::max);
+                format!("{} to {}", self.unit.show(lowest), self.unit.show(highest))
+            }
+        };
+        let (goal, is_met) = match self.goal {
+            Some((goal, is_met)) => (goal, if is_met { "yes" } else { "no" }),
+            None => Default::default(),
+        };
+        let median = self.unit.show(self.median());
+        [self.what.clone(), median, p50, p99, spread, goal.to_owned(), is_met.to_owned()]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "measure": self.what,
+            "unit": self.unit.name(),
+            "median": self.median(),
+            "runs": self.runs,
+            "p50_ms": self.latency_ms.map(|(p50, _)| p50),
+            "p99_ms": self.latency_ms.map(|(_, p99)| p99),
+            "goal": self.goal.map(|(goal, _)| goal),
+            "met": self.goal.map(|(_, is_met)| is_met),
+        })
+    }
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::PerSecond => "/s",
+            Self::Milliseconds => "ms",
+            Self::Megabytes => "MB",
+            Self::Bytes => "bytes",
+            Self::Ratio => "",
+        }
+    }
+
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::PerSecond => format!("{value:.0}/s"),
+            Self::Milliseconds if value >= 100.0 => format!("{value:.0} ms"),
+            Self::Milliseconds => format!("{value:.2} ms"),
+            Self::Megabytes => format!("{value:.1} MB"),
+            Self::Bytes => format!("{value:.0} bytes"),
+            Self::Ratio => format!("{value:.2}"),
+        }
+    }
+}
+
+/// The middle one, or the mean of the two in the middle; zero of nothing.
+fn median(runs: &[f64]) -> f64 {
+    let mut sorted = runs.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = sorted.len() / 2;
+    match sorted.len() {
+        0 => 0.0,
+        len if len % 2 == 1 => sorted[upper],
+        _ => f64::midpoint(sorted[upper - 1], sorted[upper]),
+    }
+}

@@ -1,0 +1,158 @@
+//! Concurrency. The only room that knows actix: who owns what, and how to ask.
+//!
+//! [`Sessions::call`] is the one door. Behind it the registry finds the session's actor, and the
+//! actor gives the command to its engine. Nothing else may hold an engine.
+
+mod arbiters;
+mod limiter;
+mod registry;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, MailboxError};
+use tokio::sync::{broadcast, watch};
+
+use crate::auth::{self, AuthError};
+use crate::engine::{Answer, Command, EngineError, Limits};
+use crate::model::{Caller, Clock, MemoryId, UserId};
+use crate::store::{Store, Usage};
+pub use limiter::*;
+pub use registry::ActiveSession;
+use registry::{ListActive, Locate, Registry, StopAll};
+use session::SessionHandle;
+
+/// How long a caller waits for an answer. The command may still be carried out afterwards.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a call brought no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    #[error(transparent)]
+    Denied(#[from] AuthError),
+
+    #[error(transparent)]
+    Refused(#[from] EngineError),
+
+    #[error("the server is too busy to answer in time; try again in a moment")]
+    Busy,
+
+    #[error("the server is shutting down")]
+    Stopped,
+
+    #[error("the session failed at this command and has started anew")]
+    Panicked,
+}
+
+/// How sessions are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionSettings {
+    pub limits: Limits,
+    /// After this long without a call a session gives its memory back.
+    pub idle: Duration,
+}
+
+/// Somebody's memories have changed.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub memories: Arc<[MemoryId]>,
+}
+
+/// A handle to every session. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    registry: Addr<Registry>,
+    store: Store,
+    stopping: Arc<watch::Sender<bool>>,
+}
+
+impl Sessions {
+    /// Must be called within an actix system.
+    #[must_use]
+    pub fn start(store: Store, settings: SessionSettings, clock: Arc<dyn Clock>) -> Self {
+        let registry = Registry::new(store.clone(), settings, clock).start();
+        Self { registry, store, stopping: Arc::new(watch::Sender::new(false)) }
+    }
+
+    /// Carries a command to the caller's session and the answer back.
+    pub async fn call(&self, caller: &Caller, command: Command) -> Result<Answer, CallError> {
+        auth::require(caller, command.scope())?;
+        let session = self.locate(&caller.user).await?;
+        session.call(caller.clone(), command).await
+    }
+
+    /// Carries a command to the session of the user that the call names, if the caller may.
+    pub async fn call_for(
+        &self,
+        caller: &Caller,
+        user: Option<UserId>,
+        command: Command,
+    ) -> Result<Answer, CallError> {
+        match user {
+            None => self.call(caller, command).await,
+            Some(user) => self.call(&auth::acting_for(caller, Some(user))?, command).await,
+        }
+    }
+
+    /// Listens to what is written to a user's memories from now on.
+    pub async fn changes(&self, user: &UserId) -> Result<broadcast::Receiver<Change>, CallError> {
+        Ok(self.locate(user).await?.subscribe())
+    }
+
+    /// Lets a session give its memory back; the next call wakes it.
+    pub async fn sleep(&self, user: &UserId) -> Result<(), CallError> {
+        self.locate(user).await?.sleep().await
+    }
+
+    /// The sessions that are awake, one for each credential that uses them.
+    pub async fn active(&self) -> Result<Vec<ActiveSession>, CallError> {
+        Ok(self.registry.send(ListActive).await?)
+    }
+
+    /// Turns true when the server is about to stop, so that open streams can end in good order.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Says that the server is about to stop. Calls are still taken.
+    pub fn announce_stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether writes are taken now.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.store.is_writable()
+    }
+
+    /// What the data directory takes up.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.store.usage()
+    }
+
+    /// Puts every session to sleep for good. Later calls are refused.
+    pub async fn stop(&self) -> Result<(), CallError> {
+        let sessions = self.registry.send(StopAll).await?;
+        for session in sessions {
+            session.sleep().await?;
+        }
+        Ok(())
+    }
+
+    async fn locate(&self, user: &UserId) -> Result<SessionHandle, CallError> {
+        self.registry.send(Locate(user.clone())).await?.ok_or(CallError::Stopped)
+    }
+}
+
+impl From<MailboxError> for CallError {
+    fn from(error: MailboxError) -> Self {
+        match error {
+            MailboxError::Timeout => Self::Busy,
+            MailboxError::Closed => Self::Stopped,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message};
+
+use super::SessionSettings;
+use super::arbiters::Arbiters;
+use super::session::SessionHandle;
+use crate::model::{Clock, CredentialName, UserId};
+use crate::store::Store;
+
+/// Knows which actor owns which session, and starts the missing ones.
+#[derive(Debug)]
+pub(super) struct Registry {
+    store: Store,
+    settings: SessionSettings,
+    clock: Arc<dyn Clock>,
+    arbiters: Arbiters,
+    running: BTreeMap<UserId, SessionHandle>,
+    is_stopped: bool,
+}
+
+/// Asks for the way to a session. Nothing once the registry has stopped.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<SessionHandle>")]
+pub(super) struct Locate(pub(super) UserId);
+
+/// Asks who is awake.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<ActiveSession>")]
+pub(super) struct ListActive;
+
+/// Takes no more calls. Returns the sessions, which are still to be put to sleep.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<SessionHandle>")]
+pub(super) struct StopAll;
+
+/// One credential's use of a session that is awake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveSession {
+    pub user: UserId,
+    pub credential: CredentialName,
+    /// Calls since the session woke up.
+    pub calls: u64,
+}
+
+impl ActiveSession {
+    /// The same for the same user and credential as long as the process lives: 24 bits.
+    #[must_use]
+    pub fn fingerprint(&self) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        (&self.user, &self.credential).hash(&mut hasher);
+        u32::try_from(hasher.finish() >> 40).unwrap_or_default()
+    }
+}
+
+impl Registry {
+    pub(super) fn new(store: Store, settings: SessionSettings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            settings,
+            clock,
+            arbiters: Arbiters::default(),
+            running: BTreeMap::new(),
+            is_stopped: false,
+        }
+    }
+
+    fn start_session(&mut self, user: &UserId) -> SessionHandle {
+        let arbiter = self.arbiters.place(user);
+        let clock = Arc::clone(&self.clock);
+        SessionHandle::start(&arbiter, self.store.clone(), user.clone(), self.settings, clock)
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+}
+
+impl Handler<Locate> for Registry {
+    type Result = Option<SessionHandle>;
+
+    fn handle(&mut self, Locate(user): Locate, _: &mut Context<Self>) -> Self::Result {
+        if self.is_stopped {
+            return None;
+        }
+        if let Some(session) = self.running.get(&user).filter(|session| session.is_running()) {
+            return Some(session.clone());
+        }
+        let session = self.start_session(&user);
+        self.running.insert(user, session.clone());
+        Some(session)
+    }
+}
+
+impl Handler<ListActive> for Registry {
+    type Result = Vec<ActiveSession>;
+
+    fn handle(&mut self, _: ListActive, _: &mut Context<Self>) -> Self::Result {
+        let users = self.running.iter();
+        users.flat_map(|(user, session)| session.active(user)).collect()
+    }
+}
+
+impl Handler<StopAll> for Registry {
+    type Result = Vec<SessionHandle>;
+
+    fn handle(&mut self, _: StopAll, _: &mut Context<Self>) -> Self::Result {
+        self.is_stopped = true;
+        std::mem::take(&mut self.running).into_values().collect()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.arbiters.stop();
+    }
+}

@@ -1,0 +1,94 @@
+use crate::model::UserId;
+
+/// Longer than any key. What is longer is wrong, and is not worth a digest.
+const MAX_SECRET_BYTES: usize = 512;
+
+/// What a header line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// `Authorization`: the secret stands behind the scheme `Bearer`.
+    Authorization,
+    /// `X-API-Key` and `X-MCP-Token`: the secret is the whole value.
+    Key,
+    /// `X-MCP-UserID`: whom the client believes to be.
+    User,
+}
+
+/// What a request brought to show who it is. Nothing of it is checked yet.
+#[derive(Clone, Default)]
+pub struct Presented<'a> {
+    secret: Option<&'a str>,
+    user: Option<&'a str>,
+    /// Two secrets that differ, or one that cannot be a secret of ours.
+    is_contradictory: bool,
+    /// Two users that differ, or one that cannot be read.
+    is_user_unclear: bool,
+}
+
+impl<'a> Presented<'a> {
+    /// Reads header lines, each as it came. Schemes other than `Bearer` are nobody's credential
+    /// here: a proxy in front may have asked for a password of its own.
+    pub fn parse(lines: impl IntoIterator<Item = (Carrier, &'a [u8])>) -> Self {
+        let mut presented = Self::default();
+        for (carrier, line) in lines {
+            let line = std::str::from_utf8(line).map(str::trim);
+            match carrier {
+                Carrier::Authorization => presented.take_secret(line.ok().and_then(bearer)),
+                Carrier::Key => presented.take_secret(line.ok()),
+                Carrier::User => presented.take_user(line.ok()),
+            }
+        }
+        presented
+    }
+
+    /// Whether there is something to verify at all.
+    #[must_use]
+    pub fn is_attempt(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    pub(super) fn secret(&self) -> Option<&'a str> {
+        self.secret
+    }
+
+    pub(super) fn is_contradictory(&self) -> bool {
+        self.is_contradictory
+    }
+
+    pub(super) fn may_be(&self, user: &UserId) -> bool {
+        !self.is_user_unclear && self.user.is_none_or(|named| named == user.as_str())
+    }
+
+    fn take_secret(&mut self, secret: Option<&'a str>) {
+        let Some(secret) = secret.filter(|secret| !secret.is_empty()) else {
+            return;
+        };
+        let is_too_long = secret.len() > MAX_SECRET_BYTES;
+        let secret = if is_too_long { "" } else { secret };
+        self.is_contradictory |= is_too_long || self.secret.is_some_and(|first| first != secret);
+        self.secret.get_or_insert(secret);
+    }
+
+    fn take_user(&mut self, user: Option<&'a str>) {
+        let Some(user) = user else {
+            self.is_user_unclear = true;
+            return;
+        };
+        if !user.is_empty() {
+            self.is_user_unclear |= self.user.is_some_and(|first| first != user);
+            self.user.get_or_insert(user);
+        }
+    }
+}
+
+fn bearer(line: &str) -> Option<&str> {
+    let (scheme, secret) = line.split_once(char::is_whitespace)?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
+/// Shows nothing of what was brought.
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Presented").field("is_attempt", &self.is_attempt()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,208 @@
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::InstanceToken;
+
+const TOKEN_FILE: &str = ".mcp_token";
+const PORT_FILE: &str = ".mcp_port";
+
+/// Why the files by which clients find the server could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunFileError {
+    #[error(
+        "another memoryd is running: it holds {}; stop it, or set server.run_dir (RUN_DIR) to \
+         another directory",
+        path.display()
+    )]
+    AlreadyRunning { path: PathBuf },
+
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Disk { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+/// `.mcp_token` and `.mcp_port` of a running server. Dropping it removes them.
+#[derive(Debug)]
+pub struct RunFiles {
+    token: OwnFile,
+    port: OwnFile,
+}
+
+/// A file that this process made. It stays open, so that its inode cannot become another's.
+#[derive(Debug)]
+struct OwnFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl RunFiles {
+    /// Writes both files, in place of those that a dead process left.
+    pub fn create(run_dir: &Path, token: &InstanceToken, port: u16) -> Result<Self, RunFileError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(run_dir);
+        made.map_err(disk("create", run_dir))?;
+        let port_path = run_dir.join(PORT_FILE);
+        refuse_if_alive(&port_path)?;
+        let port = OwnFile::create(port_path, port.to_string().as_bytes())?;
+        // Whoever starts next meets this lock. It ends with the process, however that ends. Where
+        // the file system has no locks, the lock of the data directory still stands.
+        let _ = port.file.try_lock();
+        let token_path = run_dir.join(TOKEN_FILE);
+        let token = OwnFile::create(token_path, token.secret().reveal().as_bytes())?;
+        Ok(Self { token, port })
+    }
+
+    #[must_use]
+    pub fn token_path(&self) -> &Path {
+        &self.token.path
+    }
+
+    #[must_use]
+    pub fn port_path(&self) -> &Path {
+        &self.port.path
+    }
+
+    /// Removes both files now, if they are still the ones that were written.
+    pub fn remove(&self) {
+        self.token.remove();
+        self.port.remove();
+    }
+}
+
+impl Drop for RunFiles {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+impl OwnFile {
+    /// Writes aside and renames, so that a reader never sees half of it and a link is replaced
+    /// instead of followed.
+    fn create(path: PathBuf, content: &[u8]) -> Result<Self, RunFileError> {
+        let mut aside = path.clone().into_os_string();
+        aside.push(format!(".{}", std::process::id()));
+        let aside = PathBuf::from(aside);
+        let file = write_private(&aside, content).map_err(disk("write", &aside))?;
+        if let Err(source) = fs::rename(&aside, &path) {
+            let _ = fs::remove_file(&aside);
+            return Err(disk("write", &path)(source));
+        }
+        Ok(Self { path, file })
+    }
+
+    fn remove(&self) {
+        if !self.is_in_place() {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+
+    /// Whether the path still leads to the file that was written, and not to a later one.
+    fn is_in_place(&self) -> bool {
+        let (Ok(own), Ok(there)) = (self.file.metadata(), fs::symlink_metadata(&self.path)) else {
+            return false;
+        };
+        (own.dev(), own.ino()) == (there.dev(), there.ino())
+    }
+}
+
+/// Makes a file that nobody else could ever read, whatever the umask.
+fn write_private(path: &Path, content: &[u8]) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // `create_new` fails on anything that is there, links included.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+fn refuse_if_alive(port_path: &Path) -> Result<(), RunFileError> {
+    // A link, a directory, or nothing at all: none of them is a server's.
+    if !fs::symlink_metadata(port_path).is_ok_and(|found| found.is_file()) {
+        return Ok(());
+    }
+    let Ok(file) = File::open(port_path) else {
+        return Ok(());
+    };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            Err(RunFileError::AlreadyRunning { path: port_path.to_owned() })
+        }
+        Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
+    }
+}
+
+fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunFileError {
+    move |source| RunFileError::Disk { doing, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn token() -> InstanceToken {
+        InstanceToken::generate().unwrap()
+    }
+
+    #[test]
+    fn the_files_come_private_and_go_with_their_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = token();
+
+        let files = RunFiles::create(&dir.path().join("run"), &token, 8501).unwrap();
+
+        let mode = fs::metadata(files.token_path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(files.token_path()).unwrap(), token.secret().reveal());
+        assert_eq!(fs::read_to_string(files.port_path()).unwrap(), "8501");
+        drop(files);
+        assert_eq!(fs::read_dir(dir.path().join("run")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_its_target_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("target");
+        fs::write(&target, "precious").unwrap();
+        symlink(&target, dir.path().join(TOKEN_FILE)).unwrap();
+        symlink(&target, dir.path().join(PORT_FILE)).unwrap();
+
+        let files = RunFiles::create(dir.path(), &token(), 1).unwrap();
+
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+        assert!(fs::symlink_metadata(files.token_path()).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_stale_pair_is_replaced_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(TOKEN_FILE), "old").unwrap();
+        fs::write(dir.path().join(PORT_FILE), "1").unwrap();
+
+        let live = RunFiles::create(dir.path(), &token(), 2).unwrap();
+        let second = RunFiles::create(dir.path(), &token(), 3);
+
+        assert!(matches!(second, Err(RunFileError::AlreadyRunning { .. })), "{second:?}");
+        assert_eq!(fs::read_to_string(live.port_path()).unwrap(), "2");
+    }
+
+    #[test]
+    fn files_of_a_successor_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = RunFiles::create(dir.path(), &token(), 1).unwrap();
+        fs::remove_file(files.token_path()).unwrap();
+        fs::write(files.token_path(), "a successor's").unwrap();
+
+        drop(files);
+
+        let left = fs::read_to_string(dir.path().join(TOKEN_FILE)).unwrap();
+        assert_eq!(left, "a successor's");
+    }
+}

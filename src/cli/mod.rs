@@ -1,0 +1,93 @@
+//! The verbs of the command line and what they print.
+
+mod arguments;
+mod certs;
+mod check;
+mod daemon;
+mod door;
+mod progress;
+mod serve;
+mod stdio;
+mod transfer;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::config::{Config, Loaded, Surroundings};
+use arguments::{CommandLine, Verb};
+
+/// What a verb returns: nothing more to say, or a line for standard error.
+type Outcome = Result<(), Failed>;
+
+/// Why a verb failed, in words for the person who typed it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Failed(String);
+
+impl Failed {
+    fn because(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Runs the program. 0 is success, 1 a failure, 2 a command line that makes no sense.
+#[must_use]
+pub fn run() -> ExitCode {
+    let line = CommandLine::parse();
+    match carry_out(line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            complain(&failed);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(line: CommandLine) -> Outcome {
+    if line.generate_key {
+        let key = crate::auth::generate_key().map_err(Failed::because)?;
+        return say(&format!("🔑 Generated new API key: {}", key.reveal()));
+    }
+    let wants_json = line.json;
+    match line.verb() {
+        Verb::Completions { shell } => {
+            let mut command = CommandLine::command();
+            clap_complete::generate(shell, &mut command, "memoryd", &mut std::io::stdout());
+            Ok(())
+        }
+        Verb::Certs(arguments) => certs::run(&arguments, wants_json),
+        Verb::Serve => serve::run(load(&line)?),
+        Verb::Stdio(arguments) => stdio::run(&load(&line)?.config, &arguments),
+        Verb::Export(arguments) => transfer::export(&load(&line)?.config, &arguments),
+        Verb::Import(arguments) => transfer::import(&load(&line)?.config, &arguments, wants_json),
+        Verb::Check => check::run(&load(&line)?.config, wants_json),
+    }
+}
+
+fn load(line: &CommandLine) -> Result<Loaded, Failed> {
+    Config::load(&line.flags(), &Surroundings::of_process()).map_err(Failed::because)
+}
+
+/// Writes one line to standard output. A closed pipe is not worth a word.
+#[allow(clippy::print_stdout, reason = "this is the command line's output")]
+fn say(text: &str) -> Outcome {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failed(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one line for the person, beside the output.
+#[allow(clippy::print_stderr, reason = "this is for the person, not for a pipe")]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
+#[allow(clippy::print_stderr, reason = "the log may not be open")]
+fn complain(failed: &Failed) {
+    eprintln!("error: {failed}");
+}

@@ -1,0 +1,111 @@
+use std::sync::Arc;
+
+use actix_web::rt;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::progress::Bar;
+use super::{Failed, Outcome, say};
+use crate::config::{Config, Loaded};
+use crate::logging::{self, Log};
+use crate::model::{Clock, SystemClock};
+use crate::server::{Control, Server};
+
+/// How much of a key is shown, so that it can be recognized.
+const SHOWN_OF_KEY: usize = 16;
+
+/// Serves until a signal says stop.
+pub(super) fn run(loaded: Loaded) -> Outcome {
+    let Loaded { config, notices } = loaded;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    // The framework's own start lines say what ours say.
+    let filter = format!("actix_server=warn,{}", config.log.level);
+    let log = logging::start(&filter, config.log.file.as_deref(), Arc::clone(&clock))
+        .map_err(|error| Failed(format!("log.level (LOG_LEVEL, RUST_LOG): {error}")))?;
+    for notice in &notices {
+        log::log!(notice.level, "{}", notice.text);
+    }
+    rt::System::new().block_on(serve(&config, &clock, log))
+}
+
+async fn serve(config: &Config, clock: &Arc<dyn Clock>, log: Log) -> Outcome {
+    let server =
+        Server::start(config, clock, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
+    greet(config, &server)?;
+    let control = server.control();
+    let signals = rt::spawn(obey_signals(control, log));
+    let served = server.run().await;
+    signals.abort();
+    served.map_err(Failed::because)?;
+    log::info!("stopped");
+    Ok(())
+}
+
+/// SIGINT and SIGTERM stop in good order, and at once if they come again. SIGHUP reopens the log
+/// and reads the certificates again.
+async fn obey_signals(control: Control, log: Log) {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+        log::error!("signals cannot be heard; only kill -9 stops this server");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => {
+                log.reopen();
+                control.reload_certificates();
+            }
+        }
+    }
+    log::info!("stopping");
+    let stopping = rt::spawn(async move { control.stop().await });
+    tokio::select! {
+        _ = stopping => std::future::pending().await,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    log::warn!("stopped at once by a second signal");
+    // Everything acknowledged is on disk already.
+    std::process::exit(1);
+}
+
+/// What the guides of older servers look for, and what a newcomer needs next.
+fn greet(config: &Config, server: &Server) -> Outcome {
+    let port = server.address().port();
+    let host = if config.server.host.is_loopback() {
+        "localhost".to_owned()
+    } else {
+        config.server.host.to_string()
+    };
+    let scheme = if config.tls.enabled { "https" } else { "http" };
+    let url =
+        config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{host}:{port}"));
+    let token: String = server.token().reveal().chars().take(SHOWN_OF_KEY).collect();
+    let (token_path, _) = server.run_files();
+
+    logging::announce(&format!("Starting MCP Memory Server on {host}:{port}"));
+    logging::announce(&format!("Port {port} saved to .mcp_port"));
+    logging::announce("Authentication token saved to .mcp_token");
+    logging::announce(&format!("Authentication token: {token}... (keep this secret!)"));
+    let has_own_key = !config.keys().is_empty();
+    if !has_own_key && !config.auth.disabled {
+        say(&format!("🔑 Generated API Key: {token}..."))?;
+        say(&format!("   The whole key is in {}", token_path.display()))?;
+    }
+    say(&format!("   Address: {url}  (MCP at {url}/mcp, REST at {url}/api/v1)"))?;
+    let key = if has_own_key {
+        "YOUR_KEY".to_owned()
+    } else {
+        format!("$(cat '{}')", token_path.display())
+    };
+    say("   For Claude Code, paste:")?;
+    say(&format!(
+        "   claude mcp add --transport http memory {url}/mcp --header \"Authorization: Bearer {key}\""
+    ))?;
+    let state = if config.auth.disabled { "disabled" } else { "enabled" };
+    logging::announce(&format!(
+        "MCP Memory Server started successfully with authentication {state}"
+    ));
+    Ok(())
+}

@@ -1,0 +1,107 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::mcp::{Params, Request, client_of};
+
+/// One line on its way to a server, and what the headers beside it must say.
+pub(super) struct Parcel {
+    /// Null where there is none.
+    pub(super) id: Value,
+    pub(super) method: String,
+    pub(super) params: Params,
+    /// The revision that the message itself names. Older ones name it in the handshake only.
+    pub(super) declared: Option<String>,
+    /// False for notifications, whatever the server says to them.
+    pub(super) wants_answer: bool,
+    pub(super) body: Vec<u8>,
+}
+
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+impl Parcel {
+    /// Looks at a line. One that cannot be read is carried all the same: the server will say so.
+    pub(super) fn wrap(body: Vec<u8>) -> Self {
+        let mut message: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let is_answer = message.get("result").is_some() || message.get("error").is_some();
+        let take = |message: &mut Value, name: &str| message.get_mut(name).map(Value::take);
+        let id = take(&mut message, "id").unwrap_or_default();
+        let method = take(&mut message, "method");
+        let method = method.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        let params = match take(&mut message, "params") {
+            Some(Value::Object(params)) => params,
+            _ => Params::new(),
+        };
+        let declared = params.get("_meta").and_then(|meta| meta.get(META_VERSION));
+        let declared = declared.and_then(Value::as_str).map(in_header);
+        let wants_answer = !is_answer && !method.starts_with("notifications/");
+        Self { id, method, params, declared, wants_answer, body }
+    }
+
+    /// What the header `Mcp-Name` must repeat.
+    pub(super) fn name(&self) -> Option<&str> {
+        let field = match self.method.as_str() {
+            "tools/call" | "prompts/get" => "name",
+            "resources/read" => "uri",
+            _ => return None,
+        };
+        self.params.get(field).and_then(Value::as_str)
+    }
+
+    /// How the client calls itself, if it says so here.
+    pub(super) fn client(&self) -> Option<String> {
+        let (method, params) = (self.method.clone(), self.params.clone());
+        let client = client_of(&Request { id: Value::Null, method, params })?;
+        client.is_ascii().then_some(client)
+    }
+
+    /// The answer to a message that did not get through.
+    pub(super) fn failure(&self, told: &str) -> String {
+        let error = json!({ "code": -32603, "message": told });
+        json!({ "jsonrpc": "2.0", "id": self.id, "error": error }).to_string()
+    }
+}
+
+/// Writes a text so that it fits into a header: as it is, or as `=?base64?...?=`.
+pub(super) fn in_header(text: &str) -> String {
+    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let is_bare = text.trim() == text && !(text.starts_with("=?base64?") && text.ends_with("?="));
+    if is_plain && is_bare {
+        return text.to_owned();
+    }
+    format!("=?base64?{}?=", STANDARD.encode(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_modern_message_says_what_its_headers_must_say() {
+        let line = json!({
+            "jsonrpc": "2.0", "id": "a", "method": "resources/read",
+            "params": { "uri": "memory://tag/x", "_meta": { META_VERSION: "2026-07-28" } },
+        });
+
+        let parcel = Parcel::wrap(line.to_string().into_bytes());
+
+        assert_eq!(parcel.declared.as_deref(), Some("2026-07-28"));
+        assert_eq!((parcel.name(), &parcel.id), (Some("memory://tag/x"), &json!("a")));
+        assert!(parcel.wants_answer);
+    }
+
+    #[test]
+    fn what_no_header_can_hold_is_encoded() {
+        assert_eq!(in_header("add_memory"), "add_memory");
+        assert_eq!(in_header("caf\u{e9}"), "=?base64?Y2Fmw6k=?=");
+        assert_eq!(in_header(" x"), "=?base64?IHg=?=");
+    }
+
+    #[test]
+    fn a_line_that_is_no_message_still_wants_an_answer() {
+        let parcel = Parcel::wrap(b"not json".to_vec());
+
+        assert!(parcel.wants_answer && parcel.id.is_null());
+        assert!(!Parcel::wrap(br#"{"method":"notifications/x"}"#.to_vec()).wants_answer);
+    }
+}

@@ -1,0 +1,214 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use futures_util::StreamExt;
+
+use super::arguments::{ExportArguments, ImportArguments};
+use super::daemon::{ANSWER_LIMIT, Daemon};
+use super::door::{Door, LocalStore, owner};
+use super::progress::Bar;
+use super::{Failed, Outcome, say, tell};
+use crate::config::Config;
+use crate::engine::{Answer, Command, Export, Import, ImportItem, Imported};
+use crate::model::Caller;
+use crate::store::Progress;
+
+/// How many lines travel to the store together.
+const PART: usize = 200;
+/// Bytes of one request to a running server, far below its limit for a body.
+const PART_BYTES: usize = 1 << 20;
+
+/// Writes every memory of a user, one JSON object a line.
+pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
+    let caller = owner(config, arguments.user_id.as_deref())?;
+    let mut output: Box<dyn Write> = match &arguments.output {
+        Some(path) => Box::new(BufWriter::new(create(path)?)),
+        None => Box::new(BufWriter::new(io::stdout())),
+    };
+    actix_web::rt::System::new().block_on(async {
+        match Door::open(config)? {
+            Door::Daemon(daemon) => export_from_daemon(&daemon, &caller, &mut output).await,
+            Door::Local(local) => {
+                let done = export_from_store(&local, &caller, &mut output).await;
+                local.close().await.and(done)
+            }
+        }
+    })?;
+    output.flush().map_err(unwritable)
+}
+
+/// Reads memories, one JSON object a line.
+pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: bool) -> Outcome {
+    let caller = owner(config, arguments.user_id.as_deref())?;
+    let input: Box<dyn BufRead> = match arguments.file.to_str() {
+        Some("-") => Box::new(BufReader::new(io::stdin())),
+        _ => Box::new(BufReader::new(open(&arguments.file)?)),
+    };
+    let told = actix_web::rt::System::new().block_on(async {
+        match Door::open(config)? {
+            Door::Daemon(daemon) => import_to_daemon(&daemon, &caller, input).await,
+            Door::Local(local) => {
+                let told = import_to_store(&local, &caller, input).await;
+                local.close().await.and(told)
+            }
+        }
+    })?;
+    report(&told, wants_json)
+}
+
+fn report(told: &Imported, wants_json: bool) -> Outcome {
+    if wants_json {
+        say(&serde_json::to_string(told).map_err(Failed::because)?)?;
+    } else {
+        say(&format!(
+            "{} imported, {} there already, {} failed",
+            told.imported, told.duplicates, told.failed
+        ))?;
+        for problem in &told.errors {
+            tell(&format!("line {}: {}", problem.line, problem.problem));
+        }
+    }
+    if told.failed > 0 {
+        return Err(Failed(format!("{} lines could not be imported", told.failed)));
+    }
+    Ok(())
+}
+
+async fn export_from_daemon(daemon: &Daemon, caller: &Caller, output: &mut dyn Write) -> Outcome {
+    let query = [("user_id", caller.user.as_str())];
+    let request = daemon.client()?.get(format!("{}/api/v1/export", daemon.url));
+    let request = request.query(&query).map_err(Failed::because)?;
+    let mut response = request.send().await.map_err(Failed::because)?;
+    if !response.status().is_success() {
+        return Err(Failed(format!("the server refused: {}", response.status())));
+    }
+    let bar = Bar::counting("bytes");
+    while let Some(part) = response.next().await {
+        let part = part.map_err(Failed::because)?;
+        output.write_all(&part).map_err(unwritable)?;
+        bar.advance(part.len() as u64);
+    }
+    bar.finish();
+    Ok(())
+}
+
+async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn Write) -> Outcome {
+    let bar = Bar::counting("memories");
+    let mut export = Export::first_page();
+    loop {
+        let command = Command::Export(export);
+        let answer = local.sessions.call(caller, command).await.map_err(Failed::because)?;
+        let Answer::Exported(page) = answer else { break };
+        for item in &page.items {
+            serde_json::to_writer(&mut *output, item).map_err(Failed::because)?;
+            output.write_all(b"\n").map_err(unwritable)?;
+        }
+        bar.advance(page.items.len() as u64);
+        match page.next {
+            Some(last) => export = Export::page_after(last),
+            None => break,
+        }
+    }
+    bar.finish();
+    Ok(())
+}
+
+async fn import_to_daemon(
+    daemon: &Daemon,
+    caller: &Caller,
+    input: Box<dyn BufRead>,
+) -> Result<Imported, Failed> {
+    let client = daemon.client()?;
+    let url = format!("{}/api/v1/import", daemon.url);
+    let bar = Bar::counting("lines");
+    let mut told = Imported::default();
+    let (mut part, mut lines, mut done) = (String::new(), 0, 0);
+    let mut input = input.lines();
+    loop {
+        let line = input.next().transpose().map_err(unreadable)?;
+        let is_over = line.is_none();
+        if let Some(line) = line {
+            part.push_str(&line);
+            part.push('\n');
+            lines += 1;
+        }
+        if lines > 0 && (is_over || part.len() >= PART_BYTES) {
+            let request = client.post(&url).query(&[("user_id", caller.user.as_str())]);
+            let request = request.map_err(Failed::because)?;
+            let request = request.insert_header(("Content-Type", "application/x-ndjson"));
+            let body = std::mem::take(&mut part);
+            let mut response = request.send_body(body).await.map_err(Failed::because)?;
+            let status = response.status();
+            let body = response.body().limit(ANSWER_LIMIT).await.map_err(Failed::because)?;
+            let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            if !status.is_success() {
+                let reason = answer.get("error").and_then(|e| e.as_str()).unwrap_or("no reason");
+                return Err(Failed(format!("the server refused after {done} lines: {reason}")));
+            }
+            let mut more: Imported = serde_json::from_value(answer).map_err(Failed::because)?;
+            more.errors.iter_mut().for_each(|problem| problem.line += done);
+            told.absorb(more);
+            done += lines;
+            bar.advance(lines as u64);
+            lines = 0;
+        }
+        if is_over {
+            bar.finish();
+            return Ok(told);
+        }
+    }
+}
+
+async fn import_to_store(
+    local: &LocalStore,
+    caller: &Caller,
+    input: Box<dyn BufRead>,
+) -> Result<Imported, Failed> {
+    let bar = Bar::counting("lines");
+    let mut told = Imported::default();
+    let mut part = Vec::new();
+    let mut lines = input.lines().enumerate();
+    loop {
+        let next = lines.next();
+        let is_over = next.is_none();
+        if let Some((n, line)) = next {
+            match ImportItem::read(&line.map_err(unreadable)?) {
+                Ok(Some(item)) => part.push((n + 1, item)),
+                Ok(None) => {}
+                Err(problem) => told.refuse(n + 1, problem.to_string()),
+            }
+        }
+        if !part.is_empty() && (is_over || part.len() >= PART) {
+            bar.advance(part.len() as u64);
+            let command = Command::Import(Import { lines: std::mem::take(&mut part) });
+            let answer = local.sessions.call(caller, command).await.map_err(Failed::because)?;
+            if let Answer::Imported(more) = answer {
+                told.absorb(more);
+            }
+        }
+        if is_over {
+            bar.finish();
+            return Ok(told);
+        }
+    }
+}
+
+/// What somebody remembers is nobody else's business.
+fn create(path: &Path) -> Result<File, Failed> {
+    let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    options.map_err(|error| Failed(format!("cannot create {}: {error}", path.display())))
+}
+
+fn open(path: &Path) -> Result<File, Failed> {
+    File::open(path).map_err(|error| Failed(format!("cannot open {}: {error}", path.display())))
+}
+
+fn unwritable(error: io::Error) -> Failed {
+    Failed(format!("cannot write the export: {error}"))
+}
+
+fn unreadable(error: io::Error) -> Failed {
+    Failed(format!("cannot read the import: {error}"))
+}

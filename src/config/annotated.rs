@@ -1,0 +1,107 @@
+//! Keeps the annotated `config.toml` at the top of the repository in step with the table.
+
+use super::settings::{Fallback, SETTINGS, Setting};
+use super::{Config, Flags, Surroundings};
+
+const FILE: &str = include_str!("../../config.toml");
+
+/// A key that is commented out (`#name = value`), with the prose above it (`# text`) on one line.
+struct Block {
+    key: String,
+    value: String,
+    prose: String,
+}
+
+#[test]
+fn the_annotated_file_lists_every_setting_and_no_other() {
+    let listed: Vec<String> = blocks().into_iter().map(|block| block.key).collect();
+    let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+
+    assert_eq!(listed, known);
+}
+
+#[test]
+fn every_setting_is_told_with_reason_default_unit_and_variables() {
+    for (block, setting) in blocks().iter().zip(SETTINGS) {
+        assert_eq!(block.prose, prose_of(setting), "{}", setting.key);
+        assert_eq!(block.value, value_of(setting), "{}", setting.key);
+    }
+}
+
+#[test]
+fn the_file_with_every_line_uncommented_says_the_defaults() {
+    let without_file = tempfile::tempdir().unwrap();
+    let defaults = load(without_file.path());
+
+    for text in [FILE.to_owned(), uncommented()] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.toml"), text).unwrap();
+        assert_eq!(load(folder.path()), defaults);
+    }
+}
+
+#[test]
+fn a_variable_belongs_to_one_setting() {
+    let all = SETTINGS.iter().flat_map(|setting| setting.variables);
+    let mut names: Vec<&&str> = all.collect();
+    let count = names.len();
+
+    names.sort_unstable();
+    names.dedup();
+
+    assert_eq!(names.len(), count);
+}
+
+/// Everything that was loaded, as text, since keys cannot be compared.
+fn load(cwd: &std::path::Path) -> String {
+    let loaded = Config::load(&Flags::default(), &Surroundings::only(cwd.to_owned(), &[]));
+    format!("{:?}", loaded.unwrap_or_else(|error| panic!("{error}")))
+}
+
+fn blocks() -> Vec<Block> {
+    let (mut section, mut prose) = ("", Vec::new());
+    let mut blocks = Vec::new();
+    for line in FILE.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if let Some(text) = line.strip_prefix("# ") {
+            prose.push(text);
+            continue;
+        } else if let Some((name, value)) = line.strip_prefix('#').and_then(|l| l.split_once(" = "))
+        {
+            let key = format!("{section}.{name}");
+            blocks.push(Block { key, value: value.to_owned(), prose: prose.join(" ") });
+        } else {
+            assert!(line.is_empty(), "neither prose nor a setting: {line}");
+        }
+        prose.clear();
+    }
+    blocks
+}
+
+fn uncommented() -> String {
+    let live = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => setting.to_owned(),
+        _ => line.to_owned(),
+    };
+    FILE.lines().map(live).collect::<Vec<_>>().join("\n")
+}
+
+fn prose_of(setting: &Setting) -> String {
+    let (Fallback::Value(default) | Fallback::Unset(default)) = setting.default;
+    let unit = match setting.unit {
+        "" => String::new(),
+        unit => format!(" Unit: {unit}."),
+    };
+    let variables = setting.variables.join(", ");
+    format!("{} Default: {default}.{unit} Environment: {variables}.", setting.reason)
+}
+
+fn value_of(setting: &Setting) -> String {
+    match setting.default {
+        Fallback::Unset(_) => "\"\"".to_owned(),
+        Fallback::Value(bare) if bare.parse::<u64>().is_ok() => bare.to_owned(),
+        Fallback::Value(bare @ ("true" | "false")) => bare.to_owned(),
+        Fallback::Value(text) => format!("\"{text}\""),
+    }
+}

@@ -1,0 +1,53 @@
+/// Why the settings cannot be used. Each is one line, names its giver, and never shows a secret.
+///
+/// A field `given` says what was set and where: `DISABLE_AUTH=maybe (environment)`.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: cannot be read ({problem}); expected a file that this user may read")]
+    Unreadable { path: String, problem: String },
+
+    #[error("{path} line {line}: {problem}; expected TOML: [section] and key = value")]
+    NotToml { path: String, line: usize, problem: String },
+
+    #[error(".env line {line}: expected {expected}")]
+    NotDotEnv { line: usize, expected: &'static str },
+
+    #[error("{key} ({path}): unknown key; expected {expected}")]
+    UnknownKey { key: String, path: String, expected: String },
+
+    #[error("{given}: expected {expected}")]
+    Invalid { given: String, expected: String },
+
+    #[error("{given}: expected {missing} to be set as well")]
+    HalfTls { given: String, missing: String },
+
+    #[error("{first} and {second} set two different rate limits; expected only one pair of them")]
+    TwoRateLimits { first: String, second: String },
+
+    #[error(
+        "{given}: auth.disabled (DISABLE_AUTH) is for loopback only, but server.host is {host}; \
+         expected false, or a loopback host such as 127.0.0.1"
+    )]
+    AuthDisabled { given: String, host: String },
+
+    #[error(
+        "{given}: a placeholder or too short, and server.host {host} is not loopback; \
+         expected a random key of 16 characters or more, as memoryd --generate-key makes it"
+    )]
+    WeakKey { given: String, host: String },
+
+    #[error("{first} and {second} give one key to two owners; expected every key only once")]
+    KeyOfTwo { first: String, second: String },
+
+    #[error("{first} and {second} use one name for two users; expected a name for each user")]
+    NameOfTwo { first: String, second: String },
+
+    #[error("--env-keys (flag): expected MCP_API_KEYS or MCP_API_KEY in the environment or .env")]
+    NoEnvKeys,
+
+    #[error(
+        "{given}: encryption at rest is not in this version, and memoryd does not store plain \
+         text where encryption is asked for; expected this to be unset"
+    )]
+    NoEncryption { given: String },
+}

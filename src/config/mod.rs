@@ -1,0 +1,138 @@
+//! Settings, read once: defaults < `config.toml` < `.env` < environment < flags.
+//!
+//! After [`Config::load`] nothing reads a settings file, a variable or a flag again.
+
+mod assemble;
+mod dotenv;
+mod error;
+mod keys;
+mod layers;
+mod parse;
+mod rate;
+mod sections;
+mod settings;
+mod source;
+mod tool_set;
+mod web;
+
+#[cfg(test)]
+mod annotated;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::model::Secret;
+
+pub use error::ConfigError;
+pub use keys::ConfiguredKey;
+pub use sections::{
+    Auth, Cors, Http, Limits, Log, ProjectMode, Projects, RateLimit, Server, Sessions, Storage,
+    Tls, Tools,
+};
+pub use tool_set::ToolSet;
+pub use web::{AllowedOrigins, Host, HostPattern, Port};
+
+/// Everything the server can be told. One field, one key in `config.toml`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub server: Server,
+    pub tls: Tls,
+    pub http: Http,
+    pub cors: Cors,
+    pub auth: Auth,
+    pub rate_limit: RateLimit,
+    pub project: Projects,
+    pub session: Sessions,
+    pub log: Log,
+    pub storage: Storage,
+    pub limits: Limits,
+    pub tools: Tools,
+}
+
+/// What the command line says about settings, as it was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    pub host: Option<String>,
+    /// A number or `auto`.
+    pub port: Option<String>,
+    pub data_dir: Option<PathBuf>,
+    /// Has to exist, unlike the usual places of `config.toml`.
+    pub config: Option<PathBuf>,
+    /// Replaces the keys of the lower layers, unless `env_keys` is set.
+    pub api_keys: Vec<Secret>,
+    /// There must be keys in the environment or in `.env`.
+    pub env_keys: bool,
+    pub log_level: Option<String>,
+    pub log_file: Option<PathBuf>,
+}
+
+/// What surrounds the process. Tests bring their own.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub env: Vec<(String, String)>,
+    /// Where `.env` and `config.toml` are looked for.
+    pub cwd: PathBuf,
+    /// The `config.toml` of the machine.
+    pub system_file: PathBuf,
+}
+
+/// The settings, and what there is to say about them.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    /// For the log, which is not open yet while settings are read.
+    pub notices: Vec<Notice>,
+}
+
+/// One line for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub level: log::Level,
+    pub text: String,
+}
+
+impl Config {
+    /// Merges every layer. An unknown key and a value that does not parse stop the start, in
+    /// whichever layer they stand.
+    pub fn load(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
+        let mut notices = Vec::new();
+        let layers = layers::Layers::gather(flags, surroundings, &mut notices)?;
+        let config = assemble::config(&layers, flags, &mut notices)?;
+        Ok(Loaded { config, notices })
+    }
+
+    /// The keys that open the server besides its tokens, each once.
+    #[must_use]
+    pub fn keys(&self) -> Vec<ConfiguredKey> {
+        self.auth.keys.clone()
+    }
+}
+
+impl Surroundings {
+    /// Looks at the process. What is not UTF-8 in a variable is marked, and refused if it is used.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self {
+            env: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            system_file: PathBuf::from("/etc/memoryd/config.toml"),
+        }
+    }
+
+    /// Nothing but these variables and what lies in the folder.
+    #[must_use]
+    pub fn only(cwd: PathBuf, env: &[(&str, &str)]) -> Self {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { env: env.collect(), system_file: cwd.join("etc/memoryd/config.toml"), cwd }
+    }
+}
+
+/// Leaves the variables out: some are keys.
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("cwd", &self.cwd).finish_non_exhaustive()
+    }
+}

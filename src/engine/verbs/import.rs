@@ -1,0 +1,216 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Add, Whole};
+use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::writing::BATCH;
+use crate::engine::{Answer, Asked, Engine, EngineError};
+use crate::model::{Access, Timestamp};
+use crate::store::{Batch, History};
+
+/// Stores many memories: lines of an export, or lines with the fields of [`Add`].
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Each with the number of its line, counted from one.
+    pub lines: Vec<(usize, ImportItem)>,
+}
+
+#[derive(Debug, Clone)]
+pub enum ImportItem {
+    New(Box<NewLine>),
+    Whole(Box<Whole>),
+}
+
+/// A memory that comes without a history, perhaps with the time when it was first written down.
+#[derive(Debug, Clone)]
+pub struct NewLine {
+    add: Add,
+    created_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Imported {
+    pub imported: usize,
+    pub duplicates: usize,
+    pub failed: usize,
+    /// The first lines that failed, and why.
+    pub errors: Vec<LineProblem>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LineProblem {
+    pub line: usize,
+    pub problem: String,
+}
+
+/// A batch ends here, far below what a frame of the journal may hold.
+const BATCH_BYTES: usize = 4 << 20;
+/// Clocks differ; an id from further ahead would push every later id behind it.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(86_400);
+/// More problems than these are counted, not told.
+const TOLD_PROBLEMS: usize = 20;
+
+impl ImportItem {
+    /// Reads one line of a file; an empty one holds nothing.
+    pub fn read(line: &str) -> Result<Option<Self>, InvalidArguments> {
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
+        let value = serde_json::from_str(line)
+            .map_err(|_| InvalidArguments::one("line", "is not a JSON object"))?;
+        Self::parse(value).map(Some)
+    }
+
+    pub fn parse(value: Value) -> Result<Self, InvalidArguments> {
+        let is_whole = ["id", "version", "created_at"].iter().all(|key| value.get(key).is_some());
+        if is_whole {
+            let whole = serde_json::from_value(value)
+                .map_err(|error| InvalidArguments::one("line", &error.to_string()))?;
+            return Ok(Self::Whole(Box::new(whole)));
+        }
+        let mut arguments = Arguments::parse(value)?;
+        let created_at = arguments.take("created_at");
+        let add = Add::parse(arguments)?;
+        Ok(Self::New(Box::new(NewLine { add, created_at })))
+    }
+
+    fn content_bytes(&self) -> usize {
+        match self {
+            Self::New(line) => line.add.content.len(),
+            Self::Whole(whole) => {
+                let history = whole.history.iter().map(|version| version.content.len());
+                whole.memory.content.len() + history.sum::<usize>()
+            }
+        }
+    }
+
+    fn is_instruction(&self) -> bool {
+        match self {
+            Self::New(line) => line.add.is_instruction(),
+            Self::Whole(whole) => {
+                let mut versions = whole.history.iter();
+                whole.memory.kind.is_instruction()
+                    || versions.any(|version| version.kind.is_instruction())
+            }
+        }
+    }
+}
+
+impl Import {
+    #[must_use]
+    pub fn has_instruction(&self) -> bool {
+        self.lines.iter().any(|(_, item)| item.is_instruction())
+    }
+
+    pub(in crate::engine) fn apply(
+        self,
+        engine: &mut Engine,
+        asked: Asked<'_>,
+    ) -> Result<Answer, EngineError> {
+        let mut told = Imported::default();
+        let mut lines = self.lines.into_iter().peekable();
+        while lines.peek().is_some() {
+            let mut batch = Batch::default();
+            let mut bytes = 0;
+            for (line, item) in lines.by_ref().take(BATCH) {
+                bytes += item.content_bytes();
+                match engine.import_line(&mut batch, item, asked) {
+                    Ok(true) => told.imported += 1,
+                    Ok(false) => told.duplicates += 1,
+                    Err(EngineError::Store(error)) => return Err(error.into()),
+                    Err(refused) => told.refuse(line, refused.to_string()),
+                }
+                if bytes > BATCH_BYTES {
+                    break;
+                }
+            }
+            engine.commit(batch)?;
+        }
+        Ok(Answer::Imported(told))
+    }
+}
+
+impl Imported {
+    pub fn refuse(&mut self, line: usize, problem: String) {
+        self.failed += 1;
+        if self.errors.len() < TOLD_PROBLEMS {
+            self.errors.push(LineProblem { line, problem });
+        }
+    }
+
+    /// Adds up the answers for the parts of one file.
+    pub fn absorb(&mut self, part: Self) {
+        self.imported += part.imported;
+        self.duplicates += part.duplicates;
+        self.failed += part.failed;
+        self.errors.extend(part.errors);
+        self.errors.truncate(TOLD_PROBLEMS);
+    }
+}
+
+impl Engine {
+    /// Returns whether the line brought something new.
+    fn import_line(
+        &mut self,
+        batch: &mut Batch,
+        item: ImportItem,
+        asked: Asked<'_>,
+    ) -> Result<bool, EngineError> {
+        match item {
+            ImportItem::New(line) => self.import_new(batch, *line, asked),
+            ImportItem::Whole(whole) => self.import_whole(batch, &whole, asked.now),
+        }
+    }
+
+    fn import_new(
+        &mut self,
+        batch: &mut Batch,
+        line: NewLine,
+        asked: Asked<'_>,
+    ) -> Result<bool, EngineError> {
+        let NewLine { add, created_at } = line;
+        self.check_content(&add.content)?;
+        let project = add.project.clone().or_else(|| asked.caller.project.clone());
+        if add.find_same(self, project.as_ref(), asked.now)?.is_some() {
+            return Ok(false);
+        }
+        let mut memory = add.into_memory(self, project, asked);
+        memory.created_at = created_at.unwrap_or(asked.now).min(asked.now);
+        self.put_new(batch, &memory);
+        Ok(true)
+    }
+
+    /// Keeps ids, times and versions. What is here already in the same or a later version stays.
+    fn import_whole(
+        &mut self,
+        batch: &mut Batch,
+        whole: &Whole,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        let memory = &whole.memory;
+        self.check_content(&memory.content)?;
+        if memory.id.created_at() > now.plus(CLOCK_DIFFERENCE) {
+            return Err(InvalidArguments::one("id", "was made in the future").into());
+        }
+        for version in &whole.history {
+            self.check_content(&version.content)?;
+        }
+        if self.catalog.find(memory.id).is_some() {
+            let there = self.read(memory.id)?;
+            if there.version >= memory.version {
+                return Ok(false);
+            }
+            self.leave(&there);
+        }
+        for version in &whole.history {
+            batch.put::<History>(&(memory.id, version.version), &History(version.clone()));
+        }
+        if whole.access.count > 0 {
+            batch.put::<Access>(&memory.id, &whole.access);
+        }
+        self.put_new(batch, memory);
+        Ok(true)
+    }
+}

@@ -1,0 +1,161 @@
+use serde::{Deserialize, Serialize};
+
+use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::catalog::Entry;
+use crate::engine::cursor::Cursor;
+use crate::engine::{Answer, Asked, Engine, EngineError, Filter, MemoryView};
+use crate::model::{MemoryId, Timestamp};
+
+/// Lists memories in an order of their own, without a question.
+#[derive(Debug, Clone)]
+pub struct List {
+    pub filter: Filter,
+    pub sort: Sort,
+    pub order: Order,
+    pub limit: usize,
+    pub cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    #[default]
+    CreatedAt,
+    UpdatedAt,
+    EventAt,
+    Priority,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    Asc,
+    #[default]
+    Desc,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    pub memories: Vec<MemoryView>,
+    /// How many there are in all.
+    pub total: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+pub(super) const MAX_LIMIT: usize = 100;
+const DEFAULT_LIMIT: usize = 20;
+
+/// A row's place: what it is sorted by, then its id.
+type Place = (i64, u128);
+
+impl List {
+    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        let verb = Self {
+            filter: Filter::take(&mut arguments),
+            sort: arguments.take("sort").unwrap_or_default(),
+            order: arguments.take("order").unwrap_or_default(),
+            limit: take_limit(&mut arguments, DEFAULT_LIMIT),
+            cursor: arguments.take("cursor"),
+        };
+        arguments.finish(verb)
+    }
+
+    pub(in crate::engine) fn apply(
+        self,
+        engine: &mut Engine,
+        asked: Asked<'_>,
+    ) -> Result<Answer, EngineError> {
+        let filter = self.filter.for_caller(asked.caller);
+        let question = (filter.clone(), self.sort, self.order);
+        let start = match &self.cursor {
+            None => None,
+            Some(text) => Some(Cursor::decode(text, &question).ok_or_else(bad_cursor)?),
+        };
+        let rows = engine.rows(&filter, self.sort, asked.now)?;
+        let total = rows.len();
+        let start = start.map(|cursor| (cursor.key, cursor.tie));
+        let mut rows = after(rows, start, self.order);
+        let more = rows.len() > self.limit;
+        let page = first(&mut rows, self.limit, self.order);
+        let next = page.last().filter(|_| more);
+        let next_cursor = next.map(|(key, tie)| Cursor::new(&question, *key, *tie).encode());
+        let memories = engine.page(page, filter.past())?;
+        Ok(Answer::Listed(Listed { memories, total, next_cursor }))
+    }
+}
+
+impl Engine {
+    fn rows(&self, filter: &Filter, sort: Sort, now: Timestamp) -> Result<Vec<Place>, EngineError> {
+        let matcher = filter.matcher(&self.catalog, now);
+        if let Some(moment) = filter.past() {
+            let state = self.state_at(moment, &matcher)?;
+            let entries = state.iter().map(|memory| self.catalog.entry_of(memory));
+            return Ok(entries.map(|entry| place(&entry, sort)).collect());
+        }
+        let matching = self.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
+        Ok(matching.map(|(_, entry)| place(entry, sort)).collect())
+    }
+
+    fn page(
+        &self,
+        page: &[Place],
+        past: Option<Timestamp>,
+    ) -> Result<Vec<MemoryView>, EngineError> {
+        let ids = page.iter().map(|(_, tie)| MemoryId::from_bytes(tie.to_be_bytes()));
+        ids.map(|id| match past {
+            None => self.view(self.read(id)?),
+            Some(moment) => self.view(self.read_at(id, moment)?),
+        })
+        .collect()
+    }
+}
+
+/// Takes `limit`, which must be from 1 to 100.
+pub(super) fn take_limit(arguments: &mut Arguments, default: usize) -> usize {
+    let limit = arguments.take("limit").unwrap_or(default);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        arguments.refuse("limit", "expected a number from 1 to 100");
+    }
+    limit
+}
+
+pub(super) fn bad_cursor() -> EngineError {
+    let problem = "does not belong to this question; start without one";
+    EngineError::Invalid(InvalidArguments::one("cursor", problem))
+}
+
+fn place(entry: &Entry, sort: Sort) -> Place {
+    let key = match sort {
+        Sort::CreatedAt => entry.created.0,
+        Sort::UpdatedAt => entry.updated.0,
+        Sort::EventAt => entry.moment().0,
+        Sort::Priority => i64::from(entry.priority.get()),
+    };
+    (key, u128::from_be_bytes(entry.id.to_bytes()))
+}
+
+fn after(mut rows: Vec<Place>, start: Option<Place>, order: Order) -> Vec<Place> {
+    if let Some(start) = start {
+        rows.retain(|row| match order {
+            Order::Asc => *row > start,
+            Order::Desc => *row < start,
+        });
+    }
+    rows
+}
+
+/// The first rows in order, without sorting the rest.
+fn first(rows: &mut [Place], limit: usize, order: Order) -> &[Place] {
+    let compare = |one: &Place, other: &Place| match order {
+        Order::Asc => one.cmp(other),
+        Order::Desc => other.cmp(one),
+    };
+    let end = limit.min(rows.len());
+    if end < rows.len() {
+        rows.select_nth_unstable_by(end, compare);
+    }
+    let page = rows.get_mut(..end).unwrap_or_default();
+    page.sort_unstable_by(compare);
+    page
+}

@@ -1,0 +1,31 @@
+//! One file per verb: its arguments, its rules, its effect. They are named as the tools are.
+
+mod add;
+mod context;
+mod delete;
+mod export;
+mod get;
+mod history;
+mod import;
+mod list;
+mod related;
+mod restore;
+mod search;
+mod shelves;
+mod stats;
+mod update;
+
+pub use add::{Add, AddStatus, Added, Message, Similar};
+pub use context::{Context, ContextBlock};
+pub use delete::{Delete, Deleted};
+pub use export::{Export, Exported, Whole};
+pub use get::{Get, Got};
+pub use history::History;
+pub use import::{Import, ImportItem, Imported, LineProblem};
+pub use list::{List, Listed, Order, Sort};
+pub use related::Related;
+pub use restore::Restore;
+pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Why};
+pub use shelves::{Projects, Shelf, Shelves, Tags};
+pub use stats::{Stats, Totals};
+pub use update::{Update, Updated};

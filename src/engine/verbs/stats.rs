@@ -1,0 +1,62 @@
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::{Answer, Asked, Engine};
+use crate::model::{Status, Timestamp};
+
+/// Counts what a session holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats;
+
+#[derive(Debug, Default, Serialize)]
+pub struct Totals {
+    pub memories: usize,
+    pub active: usize,
+    pub archived: usize,
+    pub superseded: usize,
+    pub deleted: usize,
+    pub expired: usize,
+    pub pinned: usize,
+    pub tags: usize,
+    pub projects: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Timestamp>,
+}
+
+impl Stats {
+    pub fn parse(arguments: Arguments) -> Result<Self, InvalidArguments> {
+        arguments.finish(Self)
+    }
+
+    pub(in crate::engine) fn apply(self, engine: &Engine, asked: Asked<'_>) -> Answer {
+        let mut totals = Totals { memories: engine.catalog.len(), ..Totals::default() };
+        let (mut tags, mut projects) = (BTreeSet::new(), BTreeSet::new());
+        for (_, entry) in engine.catalog.iter() {
+            if entry.is_expired(asked.now) {
+                totals.expired += 1;
+                continue;
+            }
+            match entry.status {
+                Status::Archived => totals.archived += 1,
+                Status::Superseded => totals.superseded += 1,
+                Status::Deleted => totals.deleted += 1,
+                Status::Active => {
+                    totals.active += 1;
+                    totals.pinned += usize::from(entry.pinned);
+                    tags.extend(entry.tags.iter().copied());
+                    projects.extend(entry.project);
+                    let created = Some(entry.created);
+                    totals.oldest = totals.oldest.min(created).or(created);
+                    totals.newest = totals.newest.max(created);
+                }
+            }
+        }
+        totals.tags = tags.len();
+        totals.projects = projects.len();
+        Answer::Totals(totals)
+    }
+}

@@ -1,0 +1,76 @@
+use std::future::{Ready, ready};
+
+use actix_web::dev::{Payload, RequestHead};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use super::Client;
+use crate::auth::{AuthError, Carrier, Identity, Presented, ProjectMode};
+use crate::error::Error;
+use crate::model::{Caller, Project};
+
+const PROJECT_DIR: &str = "x-project-dir";
+
+/// Enough to recognise a program by; what follows is details of its platform.
+const MAX_CLIENT_CHARS: usize = 100;
+
+/// Everything that a request brought to show who it is.
+pub(super) fn presented(headers: &HeaderMap) -> Presented<'_> {
+    let authorization = headers.get_all(AUTHORIZATION);
+    let keys = headers.get_all("x-api-key").chain(headers.get_all("x-mcp-token"));
+    let users = headers.get_all("x-mcp-userid");
+    Presented::parse(
+        authorization
+            .map(|line| (Carrier::Authorization, line.as_bytes()))
+            .chain(keys.map(|line| (Carrier::Key, line.as_bytes())))
+            .chain(users.map(|line| (Carrier::User, line.as_bytes()))),
+    )
+}
+
+/// Puts together who is asking, and from where.
+pub(super) fn caller(
+    identity: Identity,
+    projects: &ProjectMode,
+    head: &RequestHead,
+    client: Client,
+) -> Result<Caller, Error> {
+    let Identity { user, credential, scopes } = identity;
+    Ok(Caller {
+        user: projects.user(user),
+        credential,
+        scopes,
+        project: project(projects, head.headers())?,
+        client: program(head.headers()),
+        address: Some(client.address),
+    })
+}
+
+fn project(projects: &ProjectMode, headers: &HeaderMap) -> Result<Option<Project>, Error> {
+    let unreadable = || Error::BadHeader { name: "X-Project-Dir" };
+    if !matches!(projects, ProjectMode::Auto) {
+        return Ok(None);
+    }
+    let mut lines = headers.get_all(PROJECT_DIR);
+    let first = lines.next();
+    if lines.any(|other| Some(other) != first) {
+        return Err(unreadable());
+    }
+    projects.project(first.map(HeaderValue::as_bytes)).map_err(|_| unreadable())
+}
+
+fn program(headers: &HeaderMap) -> Option<String> {
+    let agent = headers.get(USER_AGENT)?.to_str().ok()?;
+    let agent: String = agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_CHARS).collect();
+    (!agent.is_empty()).then_some(agent)
+}
+
+/// A handler names `Caller` to learn who asks. Outside the guard there is none, and it fails shut.
+impl FromRequest for Caller {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Self>().cloned();
+        ready(caller.ok_or_else(|| AuthError::Missing.into()))
+    }
+}

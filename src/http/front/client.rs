@@ -1,0 +1,153 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use actix_web::dev::RequestHead;
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use ipnet::IpNet;
+
+/// Headers by which a proxy says that it forwards for somebody else.
+const FORWARDING: &[&str] =
+    &["x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host", "via"];
+
+/// Where a request comes from, as far as it can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    pub address: IpAddr,
+    /// From this machine, and nothing says that it was forwarded.
+    pub is_local: bool,
+    /// Over TLS, to us or to a trusted proxy.
+    pub is_https: bool,
+}
+
+impl Client {
+    pub(super) fn of(head: &RequestHead, proxies: &[IpNet], is_tls: bool) -> Self {
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let peer = head.peer_addr.map_or(unknown, |peer| peer.ip().to_canonical());
+        let is_trusted = |address: IpAddr| proxies.iter().any(|net| net.contains(&address));
+        let headers = head.headers();
+        let is_forwarded = || FORWARDING.iter().any(|name| headers.contains_key(*name));
+        let is_local = peer.is_loopback() && !is_forwarded();
+        if !is_trusted(peer) {
+            return Self { address: peer, is_local, is_https: is_tls };
+        }
+        let address = forwarded_for(headers, peer, is_trusted);
+        Self { address, is_local, is_https: is_tls || says_https(headers) }
+    }
+}
+
+/// Walks back from the peer over proxies that are trusted, to the first address that is not. An
+/// entry that cannot be read ends the walk: what stands before it could be anybody's invention.
+fn forwarded_for(headers: &HeaderMap, peer: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let lines: Vec<&HeaderValue> = headers.get_all("x-forwarded-for").collect();
+    let mut last = peer;
+    for line in lines.iter().rev() {
+        let Ok(line) = line.to_str() else {
+            return last;
+        };
+        for entry in line.rsplit(',') {
+            match parse_address(entry) {
+                None => return last,
+                Some(address) if is_trusted(address) => last = address,
+                Some(address) => return address,
+            }
+        }
+    }
+    real_ip(headers).unwrap_or(last)
+}
+
+fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
+    let mut lines = headers.get_all("x-real-ip");
+    let line = lines.next()?;
+    // Two lines: one of them is not the proxy's.
+    lines.next().is_none().then(|| line.to_str().ok().and_then(parse_address)).flatten()
+}
+
+/// The last value is the one that the nearest proxy put there.
+fn says_https(headers: &HeaderMap) -> bool {
+    let last = headers.get_all("x-forwarded-proto").last().and_then(|line| line.to_str().ok());
+    let proto = last.and_then(|line| line.rsplit(',').next());
+    proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+}
+
+/// Reads `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:80`.
+fn parse_address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn client(peer: &str, headers: &[(&str, &str)]) -> Client {
+        let proxies: Vec<IpNet> =
+            ["127.0.0.0/8", "10.0.0.0/8"].iter().map(|net| net.parse().unwrap()).collect();
+        let mut request = TestRequest::get().peer_addr(SocketAddr::new(peer.parse().unwrap(), 1));
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        Client::of(request.to_srv_request().head(), &proxies, false)
+    }
+
+    fn address(peer: &str, headers: &[(&str, &str)]) -> String {
+        client(peer, headers).address.to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_speak_for_others() {
+        let forged = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https")];
+
+        assert_eq!(address("203.0.113.9", &forged), "203.0.113.9");
+        assert!(!client("203.0.113.9", &forged).is_https);
+        assert_eq!(address("127.0.0.1", &forged), "198.51.100.7");
+        assert!(client("127.0.0.1", &forged).is_https);
+        assert!(client("::ffff:127.0.0.1", &forged).is_https);
+    }
+
+    #[test]
+    fn the_rightmost_untrusted_entry_is_the_client() {
+        for (lines, found) in [
+            (&["1.1.1.1, 198.51.100.7, 10.0.0.2"][..], "198.51.100.7"),
+            (&["1.1.1.1", "198.51.100.7", "10.0.0.2,10.0.0.3"], "198.51.100.7"),
+            (&["[2001:db8::1]:443"], "2001:db8::1"),
+            (&["198.51.100.7:8080"], "198.51.100.7"),
+            (&["10.0.0.2"], "10.0.0.2"),
+            (&["198.51.100.7, nonsense, 10.0.0.2"], "10.0.0.2"),
+            (&["198.51.100.7, "], "127.0.0.1"),
+            (&["198.51.100.7\u{e9}"], "127.0.0.1"),
+        ] {
+            let headers: Vec<_> = lines.iter().map(|line| ("X-Forwarded-For", *line)).collect();
+            assert_eq!(address("127.0.0.1", &headers), found, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn x_real_ip_counts_where_nothing_better_is_said() {
+        let real = ("X-Real-IP", "198.51.100.7");
+
+        assert_eq!(address("127.0.0.1", &[real]), "198.51.100.7");
+        assert_eq!(address("127.0.0.1", &[real, ("X-Real-IP", "1.1.1.1")]), "127.0.0.1");
+        assert_eq!(address("127.0.0.1", &[real, ("X-Forwarded-For", "1.1.1.1")]), "1.1.1.1");
+        assert_eq!(address("203.0.113.9", &[real]), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_nearest_proxy_says_which_scheme() {
+        let proto = |line| client("127.0.0.1", &[("X-Forwarded-Proto", line)]).is_https;
+
+        assert!(proto("HTTPS") && proto("http, https"));
+        assert!(!proto("https, http") && !proto("http"));
+    }
+
+    #[test]
+    fn a_forwarded_request_is_never_local() {
+        assert!(client("127.0.0.1", &[]).is_local && client("::1", &[]).is_local);
+        assert!(!client("10.0.0.1", &[]).is_local);
+        for name in FORWARDING {
+            assert!(!client("127.0.0.1", &[(name, "127.0.0.1")]).is_local, "{name}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::{Client, RequestId};
+use crate::actors::Verdict;
+
+/// The same on every response, whatever became of the request.
+static ALWAYS: [(HeaderName, HeaderValue); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::X_XSS_PROTECTION, HeaderValue::from_static("1; mode=block")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+];
+
+static HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// The headers that every response wears.
+#[derive(Debug)]
+pub(super) struct Attire {
+    server: HeaderValue,
+}
+
+impl Attire {
+    /// `server` was checked when the settings were read.
+    pub(super) fn new(server: &str) -> Self {
+        let plain = HeaderValue::from_static("memoryd");
+        Self { server: HeaderValue::from_str(server).unwrap_or(plain) }
+    }
+
+    pub(super) fn put_on(&self, headers: &mut HeaderMap, id: &RequestId, client: Client) {
+        for (name, value) in &ALWAYS {
+            headers.insert(name.clone(), value.clone());
+        }
+        headers.insert(header::SERVER, self.server.clone());
+        headers.insert(X_REQUEST_ID, id.header());
+        if client.is_https {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS.clone());
+        }
+        if is_json(headers) && !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}
+
+/// Tells a client how much it may still ask.
+pub(super) fn put_quota(headers: &mut HeaderMap, verdict: &Verdict) {
+    headers.insert(RATELIMIT_LIMIT, HeaderValue::from(verdict.limit));
+    headers.insert(RATELIMIT_REMAINING, HeaderValue::from(verdict.remaining));
+    headers.insert(RATELIMIT_RESET, HeaderValue::from(verdict.reset));
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/json") || kind.contains("+json"))
+}

@@ -1,0 +1,152 @@
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+
+use super::log_line::{Event, LogLine};
+use super::{Client, Front, RequestId};
+use crate::error::Error;
+use crate::model::Caller;
+
+/// Probes of this machine need neither a name nor TLS.
+const HEALTH: &str = "/health";
+
+/// What is known of a request before anybody looks into it.
+struct Arrival {
+    at: Instant,
+    id: RequestId,
+    client: Client,
+    method: Method,
+    path: String,
+}
+
+/// What became of a request.
+struct Outcome<'a> {
+    /// The pattern of its route, if it came to one.
+    route: Option<&'a str>,
+    credential: Option<&'a str>,
+    status: StatusCode,
+    event: Option<Event>,
+}
+
+/// Receives a request and sees its answer off: host, HTTPS and origin before, headers, counting
+/// and the log line after. A panic further in becomes a 500.
+pub async fn receive(
+    front: web::Data<Front>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody, BoxBody>>, actix_web::Error> {
+    let arrival = Arrival::of(&front, &request);
+    let is_preflight = front.origins.answers_preflight(request.head());
+    if let Err(refused) = front.gate(request.head(), &arrival) {
+        let mut response = request.into_response(refused.error_response());
+        front.see_off(&arrival, &mut response, Event::of_refusal(&refused));
+        return Ok(response.map_into_right_body());
+    }
+    if arrival.method == Method::HEAD {
+        // Whatever answers a GET answers this too; actix leaves the body out on the wire.
+        request.head_mut().method = Method::GET;
+    }
+    match unless_panicking(next.call(request)).await {
+        Ok(Ok(response)) if is_preflight && response.status() == StatusCode::BAD_REQUEST => {
+            let mut response = response.into_response(Error::PreflightRefused.error_response());
+            front.see_off(&arrival, &mut response, None);
+            Ok(response.map_into_right_body())
+        }
+        Ok(Ok(mut response)) => {
+            let event = Event::of_status(response.status());
+            front.see_off(&arrival, &mut response, event);
+            Ok(response.map_into_left_body())
+        }
+        Ok(Err(error)) => Err(front.send_back(&arrival, error.error_response())),
+        Err(_) => Err(front.send_back(&arrival, Error::Panicked.error_response())),
+    }
+}
+
+impl Arrival {
+    fn of(front: &Front, request: &ServiceRequest) -> Self {
+        let id = front.request_ids.of(request.headers());
+        let client = Client::of(request.head(), &front.proxies, front.is_tls);
+        let mut extensions = request.extensions_mut();
+        extensions.insert(id.clone());
+        extensions.insert(client);
+        let (method, path) = (request.method().clone(), request.path().to_owned());
+        Self { at: Instant::now(), id, client, method, path }
+    }
+}
+
+impl Front {
+    fn gate(&self, head: &RequestHead, arrival: &Arrival) -> Result<(), Error> {
+        let is_probe = arrival.path == HEALTH && arrival.client.is_local;
+        if !is_probe {
+            self.hosts.check(head)?;
+            if self.requires_https && !arrival.client.is_https {
+                return Err(Error::HttpsRequired);
+            }
+        }
+        self.origins.check(head, arrival.client.is_https)
+    }
+
+    fn see_off<B>(
+        &self,
+        arrival: &Arrival,
+        response: &mut ServiceResponse<B>,
+        event: Option<Event>,
+    ) {
+        self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
+        let route = response.request().match_pattern();
+        let extensions = response.request().extensions();
+        let credential = extensions.get::<Caller>().map(|caller| caller.credential.as_str());
+        let status = response.status();
+        self.record(arrival, &Outcome { route: route.as_deref(), credential, status, event });
+    }
+
+    /// Where the request itself is lost, the answer travels as an error.
+    fn send_back(&self, arrival: &Arrival, mut response: HttpResponse) -> actix_web::Error {
+        self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
+        let status = response.status();
+        self.record(arrival, &Outcome { route: None, credential: None, status, event: None });
+        InternalError::from_response("the request was lost", response).into()
+    }
+
+    fn record(&self, arrival: &Arrival, outcome: &Outcome<'_>) {
+        let took = arrival.at.elapsed();
+        let Outcome { route, credential, status, event } = *outcome;
+        if event == Some(Event::CorsViolation) {
+            self.metrics.record_cors_violation();
+        }
+        self.metrics.record_request(route, credential, status.as_u16(), took);
+        log::info!(
+            "{}",
+            LogLine {
+                id: &arrival.id,
+                client: arrival.client.address,
+                credential,
+                method: &arrival.method,
+                path: &arrival.path,
+                status,
+                took,
+                event,
+            }
+        );
+    }
+}
+
+/// Carries a future out. actix would drop the connection of one that panics, without an answer.
+async fn unless_panicking<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}

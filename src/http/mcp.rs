@@ -1,0 +1,314 @@
+//! The bridge between the wire and the protocol: `/mcp`.
+//!
+//! It reads headers, picks statuses, and frames streams; what a message means is for
+//! [`crate::mcp`]. Host, origin, limiter, guard and size limit have passed before.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
+};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use futures_util::stream::{self, Stream};
+use tokio::time::timeout;
+
+use super::body::RawBody;
+use super::metrics::Metrics;
+use crate::error::Error;
+use crate::mcp::{
+    Ask, Header, Incoming, Label, Message, Messages, Outcome, Protocol, Refusal, Reply, Request,
+    Version, client_of, judge, tool_label,
+};
+use crate::model::Caller;
+
+/// Proxies close a stream on which nothing happens for a minute; some after half of that.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// What an event stream says when there is nothing to say.
+const COMMENT: &[u8] = b": \n\n";
+
+/// Answers `POST /mcp`.
+pub(super) async fn post(
+    request: HttpRequest,
+    caller: Caller,
+    RawBody(body): RawBody,
+    protocol: web::Data<Protocol>,
+    metrics: web::Data<Metrics>,
+) -> HttpResponse {
+    let headers = Headers::of(request.headers());
+    let label = headers.label();
+    let incoming = match Incoming::parse(&body, label.legacy()) {
+        Ok(incoming) => incoming,
+        Err(refusal) => return refused(&refusal),
+    };
+    if !is_json(request.headers()) {
+        return Error::UnsupportedType.error_response();
+    }
+    match incoming {
+        Incoming::One(Message::Request(asked)) => {
+            if let Some(tool) = tool_label(&asked) {
+                metrics.record_tool(tool);
+            }
+            let accepts = Accepts::of(request.headers());
+            answer_one(&protocol, &label, caller, asked, accepts).await
+        }
+        Incoming::One(Message::Notification { .. } | Message::Response) => {
+            match label.check_unasked() {
+                Ok(()) => HttpResponse::Accepted().finish(),
+                Err(refusal) => refused(&refusal),
+            }
+        }
+        Incoming::Batch(messages) => answer_batch(&protocol, &label, &caller, messages).await,
+    }
+}
+
+/// Answers `GET /mcp`: there is no stream apart from those of requests.
+#[must_use]
+pub(super) fn get() -> HttpResponse {
+    let mut response = Error::WrongMethod.error_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
+    response
+}
+
+/// Answers `DELETE /mcp`: the caller's session may give its memory back.
+pub(super) async fn delete(caller: Caller, protocol: web::Data<Protocol>) -> HttpResponse {
+    protocol.disconnect(&caller).await;
+    HttpResponse::Ok().json(serde_json::json!({ "status": "disconnected" }))
+}
+
+/// The headers that the protocol reads, as text.
+struct Headers<'a> {
+    version: Header<'a>,
+    method: Header<'a>,
+    name: Header<'a>,
+}
+
+impl<'a> Headers<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let one = |name| {
+            let mut lines = headers.get_all(name);
+            match (lines.next(), lines.next()) {
+                (None, _) => Header::Absent,
+                (Some(line), None) => line.to_str().map_or(Header::Unclear, Header::One),
+                (Some(_), Some(_)) => Header::Unclear,
+            }
+        };
+        Self {
+            version: one("mcp-protocol-version"),
+            method: one("mcp-method"),
+            name: one("mcp-name"),
+        }
+    }
+
+    fn label(&self) -> Label<'a> {
+        Label { version: self.version, method: self.method, name: self.name }
+    }
+}
+
+/// What a client is ready to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepts {
+    /// Saying nothing means this, whatever the specification would like.
+    Json,
+    Both,
+    Stream,
+    Neither,
+}
+
+impl Accepts {
+    fn of(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(ACCEPT).filter_map(|line| line.to_str().ok());
+        let ranges: Vec<String> = lines
+            .flat_map(|line| line.split(','))
+            .filter(|range| !is_excluded(range))
+            .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+            .filter(|range| !range.is_empty())
+            .collect();
+        let has = |wanted: &[&str]| ranges.iter().any(|range| wanted.contains(&range.as_str()));
+        let json = ranges.is_empty() || has(&["application/json", "application/*", "*/*"]);
+        match (json, has(&["text/event-stream", "text/*"])) {
+            (true, true) => Self::Both,
+            (true, false) => Self::Json,
+            (false, true) => Self::Stream,
+            (false, false) => Self::Neither,
+        }
+    }
+}
+
+/// Whether a media range bears a quality of zero.
+fn is_excluded(range: &str) -> bool {
+    let mut parameters = range.split(';').skip(1).filter_map(|part| part.split_once('='));
+    parameters.any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("q") && value.trim().parse() == Ok(0.0_f32)
+    })
+}
+
+async fn answer_one(
+    protocol: &Protocol,
+    label: &Label<'_>,
+    caller: Caller,
+    asked: Request,
+    accepts: Accepts,
+) -> HttpResponse {
+    if accepts == Accepts::Neither {
+        let told = "the answer is application/json or text/event-stream";
+        return HttpResponse::NotAcceptable().json(serde_json::json!({ "error": told }));
+    }
+    let version = match judge(&asked, Some(label), Version::UNSAID) {
+        Ok(version) => version,
+        Err(refusal) => return refused(&refusal),
+    };
+    let may_stream = accepts != Accepts::Json || asked.method == "subscriptions/listen";
+    let ask = Ask { caller: named(caller, &asked), version, request: asked, may_stream };
+    match protocol.answer(ask).await {
+        Reply::Whole(outcome) if accepts == Accepts::Stream => one_event(&outcome, version),
+        Reply::Whole(outcome) => whole(outcome, version),
+        Reply::Stream(messages) => event_stream(events(messages)),
+    }
+}
+
+async fn answer_batch(
+    protocol: &Protocol,
+    label: &Label<'_>,
+    caller: &Caller,
+    messages: Vec<Result<Message, Refusal>>,
+) -> HttpResponse {
+    let mut asks = Vec::new();
+    for message in messages {
+        match message {
+            Ok(Message::Request(asked)) => {
+                let version = judge(&asked, Some(label), Version::UNSAID);
+                let caller = named(caller.clone(), &asked);
+                let ask = |version| Ask { caller, version, request: asked, may_stream: false };
+                asks.push(version.map(ask));
+            }
+            Ok(Message::Notification { .. } | Message::Response) => {}
+            Err(refusal) => asks.push(Err(refusal)),
+        }
+    }
+    if asks.is_empty() {
+        return HttpResponse::Accepted().finish();
+    }
+    json(StatusCode::OK, protocol.answer_all(asks).await)
+}
+
+/// A client's word for itself is better than that of its HTTP library.
+fn named(caller: Caller, asked: &Request) -> Caller {
+    match client_of(asked) {
+        Some(client) => Caller { client: Some(client), ..caller },
+        None => caller,
+    }
+}
+
+/// Scripts leave the type out, or let curl say that JSON is a form. Only what a browser may send
+/// across origins without asking is refused, and that after the body was seen to be a message.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    let kind = kind.trim().to_ascii_lowercase();
+    kind.is_empty() || kind == "application/json" || kind.ends_with("+json")
+}
+
+/// A message that got no further than the door: always the client's fault.
+fn refused(refusal: &Refusal) -> HttpResponse {
+    json(StatusCode::BAD_REQUEST, refusal.to_line())
+}
+
+fn whole(outcome: Outcome, version: Version) -> HttpResponse {
+    let status = status(&outcome, version);
+    let mut response = json(status, outcome.line);
+    if status == StatusCode::FORBIDDEN {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
+    response
+}
+
+const CHALLENGE: &str = r#"Bearer realm="memoryd", error="insufficient_scope""#;
+
+/// The handshake revisions carry errors in answers that are fine; the newest has a few statuses.
+fn status(outcome: &Outcome, version: Version) -> StatusCode {
+    if outcome.word.as_deref() == Some("insufficient_scope") {
+        return StatusCode::FORBIDDEN;
+    }
+    match outcome.code {
+        Some(-32601) if version.is_modern() => StatusCode::NOT_FOUND,
+        Some(-32022..=-32020) if version.is_modern() => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}
+
+fn json(status: StatusCode, line: String) -> HttpResponse {
+    HttpResponse::build(status).content_type("application/json").body(line)
+}
+
+/// For the rare client that reads nothing but streams.
+fn one_event(outcome: &Outcome, version: Version) -> HttpResponse {
+    if status(outcome, version) != StatusCode::OK {
+        return json(status(outcome, version), outcome.line.clone());
+    }
+    let event = event(&outcome.line);
+    event_stream(stream::once(async { Ok::<_, std::convert::Infallible>(event) }))
+}
+
+fn event_stream<E: std::error::Error + 'static>(
+    events: impl Stream<Item = Result<Bytes, E>> + 'static,
+) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(events)
+}
+
+/// The messages of one request as events, with a comment whenever it is quiet for too long. When
+/// the client goes, actix drops the stream, and with it the request.
+fn events(messages: Box<Messages>) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    stream::unfold(messages, |mut messages| async move {
+        let bytes = match timeout(KEEP_ALIVE, messages.next()).await {
+            Ok(outcome) => event(&outcome?.line),
+            Err(_) => Bytes::from_static(COMMENT),
+        };
+        Some((Ok(bytes), messages))
+    })
+}
+
+/// JSON has no bare line breaks, so one line of data holds one message.
+fn event(line: &str) -> Bytes {
+    Bytes::from(format!("event: message\ndata: {line}\n\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn whatever_allows_json_gets_json() {
+        for (accept, accepts) in [
+            ("*/*", Accepts::Json),
+            ("application/*", Accepts::Json),
+            ("application/json, text/event-stream", Accepts::Both),
+            ("text/event-stream", Accepts::Stream),
+            ("text/html", Accepts::Neither),
+            ("application/json;q=0, text/event-stream", Accepts::Stream),
+        ] {
+            let request = TestRequest::post().insert_header((ACCEPT, accept)).to_http_request();
+            assert_eq!(Accepts::of(request.headers()), accepts, "{accept}");
+        }
+        assert_eq!(Accepts::of(TestRequest::post().to_http_request().headers()), Accepts::Json);
+    }
+
+    #[test]
+    fn a_header_that_stands_twice_is_unclear() {
+        let request = TestRequest::post()
+            .append_header(("MCP-Protocol-Version", "2025-06-18"))
+            .append_header(("MCP-Protocol-Version", "2025-06-18"))
+            .append_header(("Mcp-Method", "ping"))
+            .to_http_request();
+
+        let label = Headers::of(request.headers()).label();
+
+        assert_eq!((label.version, label.method), (Header::Unclear, Header::One("ping")));
+    }
+}

@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use super::{Metrics, resident_memory};
+
+/// Writes the counts as Prometheus reads them (text format 0.0.4).
+pub(super) fn write(metrics: &Metrics) -> String {
+    let mut text = String::with_capacity(8 * 1024);
+    let load = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+    counts(&mut text, "requests_total", "route", "Requests by route.", &metrics.routes.counts());
+    counts(&mut text, "tool_calls_total", "tool", "Calls by tool.", &metrics.tools.counts());
+    let credentials = metrics.credentials.counts();
+    let help = "Requests by credential.";
+    counts(&mut text, "credential_requests_total", "credential", help, &credentials);
+    let help = "Responses by status class.";
+    counts(&mut text, "responses_total", "status", help, &metrics.by_status());
+    for (name, help, count) in [
+        (
+            "failed_authentications_total",
+            "Requests answered with 401.",
+            &metrics.failed_authentications,
+        ),
+        (
+            "rate_limit_violations_total",
+            "Requests answered with 429.",
+            &metrics.rate_limit_violations,
+        ),
+        ("cors_violations_total", "Requests of refused origins.", &metrics.cors_violations),
+    ] {
+        one(&mut text, name, "counter", help, load(count));
+    }
+    one(&mut text, "uptime_seconds", "gauge", "Since the start.", metrics.uptime().as_secs());
+    if let Some(bytes) = resident_memory() {
+        one(&mut text, "resident_memory_bytes", "gauge", "Memory of the process.", bytes);
+    }
+    response_times(&mut text, metrics);
+    text
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP memoryd_{name} {help}\n# TYPE memoryd_{name} {kind}");
+}
+
+fn one(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    head(text, name, kind, help);
+    let _ = writeln!(text, "memoryd_{name} {value}");
+}
+
+fn counts(text: &mut String, name: &str, label: &str, help: &str, counts: &BTreeMap<String, u64>) {
+    head(text, name, "counter", help);
+    for (value, count) in counts {
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let _ = writeln!(text, "memoryd_{name}{{{label}=\"{value}\"}} {count}");
+    }
+}
+
+fn response_times(text: &mut String, metrics: &Metrics) {
+    const NAME: &str = "response_seconds";
+    let times = &metrics.response_times;
+    head(text, NAME, "histogram", "Time from the head of a request to its answer.");
+    let mut count = 0;
+    for (end, seen) in times.cumulated() {
+        count = seen;
+        let _ = writeln!(text, "memoryd_{NAME}_bucket{{le=\"{}\"}} {seen}", end.as_secs_f64());
+    }
+    let _ = writeln!(text, "memoryd_{NAME}_bucket{{le=\"+Inf\"}} {count}");
+    let _ = writeln!(text, "memoryd_{NAME}_sum {}", times.total().as_secs_f64());
+    let _ = writeln!(text, "memoryd_{NAME}_count {count}");
+}

@@ -1,0 +1,185 @@
+//! What the server counts about itself, for `/admin/stats` and `/metrics`.
+
+mod exposition;
+mod histogram;
+mod tally;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use histogram::Histogram;
+use tally::Tally;
+
+/// The label of requests that no route took, refused ones among them.
+const NO_ROUTE: &str = "none";
+
+/// Counts since the start. Shared by all workers, and cheap to add to.
+#[derive(Debug)]
+pub struct Metrics {
+    started: Instant,
+    /// By the hundreds: 1xx to 5xx.
+    statuses: [AtomicU64; 5],
+    failed_authentications: AtomicU64,
+    rate_limit_violations: AtomicU64,
+    cors_violations: AtomicU64,
+    routes: Tally,
+    tools: Tally,
+    credentials: Tally,
+    response_times: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            statuses: Default::default(),
+            failed_authentications: AtomicU64::default(),
+            rate_limit_violations: AtomicU64::default(),
+            cors_violations: AtomicU64::default(),
+            routes: Tally::default(),
+            tools: Tally::default(),
+            credentials: Tally::default(),
+            response_times: Histogram::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts an answered request. `route` is the pattern of the route, not the path.
+    pub fn record_request(
+        &self,
+        route: Option<&str>,
+        credential: Option<&str>,
+        status: u16,
+        took: Duration,
+    ) {
+        let hundreds = usize::from(status / 100).saturating_sub(1);
+        if let Some(count) = self.statuses.get(hundreds) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.routes.add(route.unwrap_or(NO_ROUTE));
+        if let Some(credential) = credential {
+            self.credentials.add(credential);
+        }
+        self.response_times.record(took);
+    }
+
+    /// Counts a call of a tool. The name must be that of a tool there is.
+    pub fn record_tool(&self, name: &str) {
+        self.tools.add(name);
+    }
+
+    pub fn record_failed_authentication(&self) {
+        self.failed_authentications.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn record_rate_limit_violation(&self) {
+        self.rate_limit_violations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn record_cors_violation(&self) {
+        self.cors_violations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Everything, for an administrator.
+    #[must_use]
+    pub fn stats_json(&self) -> Value {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let times = &self.response_times;
+        json!({
+            "total_requests": times.count(),
+            "failed_authentications": load(&self.failed_authentications),
+            "rate_limit_violations": load(&self.rate_limit_violations),
+            "cors_violations": load(&self.cors_violations),
+            "requests_by_route": self.routes.counts(),
+            "requests_by_tool": self.tools.counts(),
+            "requests_by_credential": self.credentials.counts(),
+            "responses_by_status": self.by_status(),
+            "response_time_ms": {
+                "p50": times.quantile(0.50).as_secs_f64() * 1000.0,
+                "p99": times.quantile(0.99).as_secs_f64() * 1000.0,
+            },
+            "resident_memory_bytes": resident_memory(),
+            "uptime_seconds": self.uptime().as_secs(),
+        })
+    }
+
+    /// How often one credential called, for those who may see no more than that.
+    #[must_use]
+    pub fn requests_of(&self, credential: &str) -> u64 {
+        self.credentials.of(credential)
+    }
+
+    /// The counts in the text format of Prometheus.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        exposition::write(self)
+    }
+
+    fn by_status(&self) -> std::collections::BTreeMap<String, u64> {
+        let counts = self.statuses.iter().zip(1..);
+        counts.map(|(count, n)| (format!("{n}xx"), count.load(Ordering::Relaxed))).collect()
+    }
+}
+
+/// Bytes of memory that the process holds; unknown where there is no `/proc`.
+fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy() -> Metrics {
+        let metrics = Metrics::default();
+        for (status, ms) in [(200, 1), (200, 2), (404, 4), (500, 900)] {
+            let took = Duration::from_millis(ms);
+            metrics.record_request(Some("/x/{id}"), Some("ada"), status, took);
+        }
+        metrics.record_request(None, None, 401, Duration::from_micros(50));
+        metrics.record_tool("add_memory");
+        metrics.record_failed_authentication();
+        metrics
+    }
+
+    #[test]
+    fn stats_tell_what_happened() {
+        let stats = busy().stats_json();
+
+        assert_eq!(stats["total_requests"], 5);
+        assert_eq!(stats["failed_authentications"], 1);
+        assert_eq!(stats["responses_by_status"]["4xx"], 2);
+        assert_eq!(stats["requests_by_route"], json!({ "/x/{id}": 4, "none": 1 }));
+        assert_eq!(stats["requests_by_tool"]["add_memory"], 1);
+        assert_eq!(stats["requests_by_credential"]["ada"], 4);
+        let p50 = stats["response_time_ms"]["p50"].as_f64().unwrap();
+        assert!((1.5..2.5).contains(&p50), "{p50}");
+        assert!(stats["response_time_ms"]["p99"].as_f64().unwrap() > 800.0);
+    }
+
+    #[test]
+    fn prometheus_gets_the_same() {
+        let text = busy().prometheus();
+
+        for line in [
+            "memoryd_requests_total{route=\"/x/{id}\"} 4",
+            "memoryd_responses_total{status=\"4xx\"} 2",
+            "memoryd_failed_authentications_total 1",
+            "memoryd_response_seconds_count 5",
+            "memoryd_response_seconds_bucket{le=\"+Inf\"} 5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::actors::{ActiveSession, Sessions};
+use crate::error::Error;
+use crate::http::metrics::Metrics;
+use crate::model::{Caller, Scope};
+
+/// Lists who uses the server now, by the names of their credentials.
+#[utoipa::path(
+    get,
+    path = "/admin/sessions",
+    tag = "admin",
+    responses((status = 200, description = "`{active_sessions, sessions: [\"name-abc123\"]}`"))
+)]
+pub(in crate::http) async fn sessions(
+    _caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let active = sessions.active().await?;
+    let names: Vec<String> = active.iter().map(label).collect();
+    Ok(HttpResponse::Ok().json(json!({ "active_sessions": names.len(), "sessions": names })))
+}
+
+/// Counts what the server did since its start. Without the scope `admin` one sees one's own calls.
+#[utoipa::path(
+    get,
+    path = "/admin/stats",
+    tag = "admin",
+    responses((status = 200, description = "Requests, response times, failures, memory"))
+)]
+pub(in crate::http) async fn stats(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    metrics: web::Data<Metrics>,
+) -> Result<HttpResponse, Error> {
+    let is_admin = caller.may(Scope::Admin);
+    let active = sessions.active().await?;
+    let own = active.iter().filter(|session| is_admin || session.credential == caller.credential);
+    let names: Vec<String> = own.map(label).collect();
+    let mut told = if is_admin {
+        metrics.stats_json()
+    } else {
+        json!({
+            "requests": metrics.requests_of(caller.credential.as_str()),
+            "uptime_seconds": metrics.uptime().as_secs(),
+        })
+    };
+    told["active_sessions"] = json!(names.len());
+    told["sessions"] = json!(names);
+    if is_admin {
+        let usage = sessions.usage();
+        told["storage"] = json!({
+            "journal_bytes": usage.journal_bytes,
+            "tree_bytes": usage.sled_bytes,
+            "users": usage.sessions,
+            "writable": sessions.is_writable(),
+        });
+    }
+    Ok(HttpResponse::Ok().json(told))
+}
+
+/// The same figures for Prometheus. Open to loopback and to the scope `admin`.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "admin",
+    responses((status = 200, description = "Prometheus text exposition", content_type = "text/plain"))
+)]
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(in crate::http) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(metrics.prometheus())
+}
+
+/// A name that tells sessions apart and holds nothing of a key.
+fn label(session: &ActiveSession) -> String {
+    format!("{}-{:06x}", session.credential, session.fingerprint())
+}

@@ -1,0 +1,78 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use serde_json::json;
+use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
+
+use crate::actors::{Change, Sessions};
+use crate::auth;
+use crate::error::Error;
+use crate::http::ask::{Ask, invalid};
+use crate::model::{Caller, Scope};
+
+/// Proxies close a connection on which nothing moves; a comment now and then keeps it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Tells of every write to a user's memories as it happens, as server-sent events.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "search",
+    params(crate::http::openapi::UserQuery),
+    responses((status = 200, description = "`event: change`, `data: {\"memories\": [ids]}`", content_type = "text/event-stream"))
+)]
+pub(in crate::http) async fn events(
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let ask = Ask::of_query(&request)?;
+    ask.arguments.finish(()).map_err(invalid)?;
+    let caller = auth::acting_for(&caller, ask.user)?;
+    auth::require(&caller, Scope::Read)?;
+    let changes = sessions.changes(&caller.user).await?;
+    let opening = Some(Feed { changes, stopping: sessions.stopping(), is_new: true });
+    let events = stream::unfold(opening, |feed| async move { feed?.next().await });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(events))
+}
+
+struct Feed {
+    changes: broadcast::Receiver<Change>,
+    stopping: watch::Receiver<bool>,
+    is_new: bool,
+}
+
+type Event = (Result<Bytes, Infallible>, Option<Feed>);
+
+impl Feed {
+    /// The next piece of the stream; nothing when the server stops.
+    async fn next(mut self) -> Option<Event> {
+        if self.is_new {
+            self.is_new = false;
+            return Some((Ok(Bytes::from_static(b": listening\n\n")), Some(self)));
+        }
+        let change = tokio::select! {
+            _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return None,
+            change = timeout(KEEP_ALIVE, self.changes.recv()) => change,
+        };
+        let text = match change {
+            Err(_) => ": still here\n\n".to_owned(),
+            Ok(Ok(change)) => {
+                format!("event: change\ndata: {}\n\n", json!({ "memories": *change.memories }))
+            }
+            // The listener was too slow to hear all of it: anything may have changed.
+            Ok(Err(broadcast::error::RecvError::Lagged(_))) => {
+                "event: change\ndata: {\"memories\":[]}\n\n".to_owned()
+            }
+            Ok(Err(broadcast::error::RecvError::Closed)) => return None,
+        };
+        Some((Ok(Bytes::from(text)), Some(self)))
+    }
+}

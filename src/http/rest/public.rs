@@ -1,0 +1,78 @@
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::actors::Sessions;
+use crate::error::Error;
+use crate::http::Face;
+
+/// Says that the server is there, and nothing about what it holds.
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "server",
+    responses((status = 200, description = "`{status, service, version, endpoints}`"))
+)]
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(in crate::http) async fn root() -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "status": "running",
+        "service": "memoryd",
+        "version": env!("CARGO_PKG_VERSION"),
+        "endpoints": { "mcp": "/mcp", "api": "/api/v1", "health": "/health" },
+    }))
+}
+
+/// Says whether the server can do its work; 503 when the store cannot write.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "server",
+    responses((status = 200, description = "Healthy"), (status = 503, description = "Cannot write"))
+)]
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(in crate::http) async fn health(
+    face: web::Data<Face>,
+    sessions: web::Data<Sessions>,
+) -> HttpResponse {
+    state(&face, sessions.is_writable(), "healthy")
+}
+
+/// The same for a supervisor that waits before it sends traffic.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "server",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Cannot write"))
+)]
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(in crate::http) async fn ready(
+    face: web::Data<Face>,
+    sessions: web::Data<Sessions>,
+) -> HttpResponse {
+    state(&face, sessions.is_writable(), "ready")
+}
+
+/// Clients that find OAuth metadata drop the header they were configured with.
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(in crate::http) async fn no_oauth() -> Result<HttpResponse, Error> {
+    Err(Error::NoRoute)
+}
+
+fn state(face: &Face, is_writable: bool, well: &str) -> HttpResponse {
+    let (code, status) = if is_writable {
+        (StatusCode::OK, well)
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable")
+    };
+    let is_guarded = face.is_guarded;
+    HttpResponse::build(code).json(json!({
+        "status": status,
+        "service": "memoryd",
+        "version": env!("CARGO_PKG_VERSION"),
+        "timestamp": face.clock.now(),
+        "authentication": if is_guarded { "enabled" } else { "disabled" },
+        "authentication_enabled": is_guarded,
+        "auth_required": is_guarded,
+    }))
+}

@@ -1,0 +1,163 @@
+//! The commit thread: many batches, one write, one `fdatasync`.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
+
+use super::Batch;
+use super::frame::{Frame, Seq};
+use super::queue::{Shared, Work};
+use super::receipt::{Group, Outcome};
+use super::writer::{Faults, Writer};
+
+/// How long a failed disk is left alone before the next try.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a burst may leave allocated.
+const KEPT_BUFFER_BYTES: usize = 4 << 20;
+
+/// Takes batches that are durable, in order. Called by the commit thread only.
+pub trait Sink: Send {
+    /// One group, never empty. Must not fail: what the sink cannot take is its own trouble.
+    fn apply(&mut self, group: &[(Seq, Batch)]);
+}
+
+/// What the commit thread owns.
+pub(super) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) folder: PathBuf,
+    pub(super) sink: Box<dyn Sink>,
+    pub(super) segment_bytes: u64,
+    /// Nothing after a failure, until a new segment could be made.
+    pub(super) writer: Option<Writer>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) buffer: Vec<u8>,
+}
+
+impl Committer {
+    pub(super) fn run(mut self) {
+        loop {
+            match self.shared.next_work(PROBE_EVERY) {
+                Work::Group(batches, group) => self.commit(&batches, &group),
+                Work::Rotate(waiting) => self.rotate(&waiting),
+                Work::Probe(next) => self.probe(next),
+                Work::Stop => break,
+            }
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.finish();
+        }
+    }
+
+    /// The receipts come true only after the sink has seen the batches: an acknowledged write is
+    /// visible to everyone.
+    fn commit(&mut self, batches: &[(Seq, Batch)], group: &Group) {
+        let Some((last, _)) = batches.last() else { return };
+        if let Err(error) = self.write(batches, *last) {
+            log::error!("cannot write to the journal: {error}; writes are refused for now");
+            self.fail(&error, group);
+            return;
+        }
+        self.shared.durable.store(*last, Release);
+        self.sink.apply(batches);
+        group.settle(Outcome::Durable);
+        let is_full = |writer: &Writer| writer.segment().end >= self.segment_bytes;
+        if self.writer.as_ref().is_some_and(is_full) {
+            self.rotate(&[]);
+        }
+    }
+
+    fn write(&mut self, batches: &[(Seq, Batch)], last: Seq) -> io::Result<()> {
+        let durable = self.shared.durable.load(Acquire);
+        let first = batches.first().map_or(last, |(seq, _)| *seq);
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            empty => empty.insert(Writer::create(
+                &self.folder,
+                first,
+                durable,
+                Arc::clone(&self.faults),
+            )?),
+        };
+        self.buffer.clear();
+        for (seq, batch) in batches {
+            let frame = Frame { seq: *seq, durable, payload: batch.payload() };
+            frame.append_to(&mut self.buffer, writer.segment().salt);
+        }
+        writer.write(&self.buffer, last)?;
+        writer.sync()?;
+        self.shared.syncs.fetch_add(1, Relaxed);
+        self.buffer.shrink_to(KEPT_BUFFER_BYTES);
+        self.publish();
+        Ok(())
+    }
+
+    /// A failed `fdatasync` may have thrown the data away and is not tried again; the whole
+    /// segment is left behind.
+    fn fail(&mut self, error: &io::Error, group: &Group) {
+        if let Some(writer) = self.writer.take() {
+            let active = self.shared.files().active.take();
+            if let Some(closed) = writer.abandon(active) {
+                self.shared.files().closed.push(closed);
+            }
+        }
+        self.shared.active_bytes.store(0, Relaxed);
+        let reason = reason(error);
+        self.shared.fail(reason);
+        group.settle(Outcome::Failed(reason.into()));
+    }
+
+    fn probe(&mut self, next: Seq) {
+        let durable = self.shared.durable.load(Acquire);
+        let opened = Writer::create(&self.folder, next, durable, Arc::clone(&self.faults))
+            .and_then(|writer| writer.try_room().map(|()| writer));
+        match opened {
+            Ok(writer) => {
+                self.writer = Some(writer);
+                self.publish();
+                log::info!("the journal takes writes again");
+                self.shared.recover();
+            }
+            Err(error) => log::debug!("the journal still cannot be written: {error}"),
+        }
+    }
+
+    /// The next segment is made when the next batch comes.
+    fn rotate(&mut self, waiting: &[Arc<Group>]) {
+        if let Some(writer) = self.writer.take_if(|writer| !writer.is_empty()) {
+            let finished = writer.finish();
+            let mut files = self.shared.files();
+            files.active = None;
+            files.closed.push(finished);
+            self.shared.active_bytes.store(0, Relaxed);
+        }
+        for group in waiting {
+            group.settle(Outcome::Durable);
+        }
+    }
+
+    fn publish(&self) {
+        if let Some(writer) = &self.writer {
+            let segment = writer.segment().clone();
+            self.shared.active_bytes.store(segment.end, Relaxed);
+            self.shared.files().active = Some(segment);
+        }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
+fn reason(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "the disk is full",
+        ReadOnlyFilesystem => "the disk is read-only",
+        _ => "the disk reports errors",
+    }
+}

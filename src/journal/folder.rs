@@ -1,0 +1,330 @@
+//! Reads the journal's folder: what is there, whether it is whole, and what it says.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::frame::Seq;
+use super::segment::{Found, Segment};
+use super::snapshot::{self, Snapshot};
+use super::{JournalError, Op, files};
+
+/// The journal's files as they were found. Opening changes nothing on the disk.
+#[derive(Debug)]
+pub struct Folder {
+    pub(super) path: PathBuf,
+    pub(super) snapshot: Option<Snapshot>,
+    /// Those that count, oldest first.
+    pub(super) segments: Vec<SegmentFile>,
+    /// Superseded by the snapshot, or never finished.
+    pub(super) stale: Vec<PathBuf>,
+    damage: Vec<Damage>,
+    torn: Option<Torn>,
+    last_seq: Seq,
+}
+
+/// A segment that was checked.
+#[derive(Debug, Clone)]
+pub(super) struct SegmentFile {
+    pub(super) path: PathBuf,
+    pub(super) first: Seq,
+    pub(super) last: Seq,
+    /// Where the last frame ends.
+    pub(super) end: u64,
+    pub(super) salt: u64,
+}
+
+/// Acknowledged batches that the journal no longer holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    pub path: PathBuf,
+    pub offset: u64,
+    pub problem: &'static str,
+    /// The last seq that is missing; the largest number if nobody can know.
+    pub to: Seq,
+}
+
+/// Bytes at the end of the last segment that are not a whole frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    pub path: PathBuf,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+impl Folder {
+    /// Reads and checks every frame. A folder that does not exist is an empty one.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let listing = Listing::read(path)?;
+        let mut folder = Self {
+            path: path.to_owned(),
+            snapshot: None,
+            segments: Vec::new(),
+            stale: listing.drafts,
+            damage: Vec::new(),
+            torn: None,
+            last_seq: 0,
+        };
+        let unreadable = folder.find_snapshot(listing.snapshots)?;
+        folder.read_segments(listing.segments)?;
+        folder.judge(unreadable);
+        Ok(folder)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.snapshot.is_none() && self.segments.is_empty() && self.damage.is_empty()
+    }
+
+    /// The last batch that the journal holds, damaged ones counted.
+    #[must_use]
+    pub fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    /// The oldest batch that can still be read by itself comes after this one.
+    #[must_use]
+    pub fn snapshot_seq(&self) -> Seq {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq)
+    }
+
+    #[must_use]
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    #[must_use]
+    pub fn torn(&self) -> Option<&Torn> {
+        self.torn.as_ref()
+    }
+
+    /// The size of all files that count.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let segments: u64 = self.segments.iter().map(|segment| segment.end).sum();
+        segments + self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes)
+    }
+
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Shows the operations of all batches after `from`, oldest first. If the snapshot reaches
+    /// past `from`, everything is shown.
+    pub fn replay<E: From<JournalError>>(
+        &self,
+        from: Seq,
+        visitor: &mut dyn FnMut(Seq, Op<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let files = (self.snapshot.as_ref(), &self.segments[..]);
+        // Holes are in the list of damage, which the caller has judged.
+        replay_files(files, (from, Seq::MAX), &mut |found| visitor(found.seq, found.op))?;
+        Ok(())
+    }
+
+    /// Replaces everything by a snapshot of another source that is complete up to `seq`, and
+    /// moves the old files to `aside`.
+    pub fn replace<E: From<JournalError>>(
+        self,
+        seq: Seq,
+        aside: &Path,
+        source: impl FnMut(&mut dyn FnMut(Op<'_>) -> Result<(), JournalError>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        files::create_folder(&self.path).map_err(JournalError::disk("create", &self.path))?;
+        let written = snapshot::write_from(&self.path, seq, source)?;
+        move_aside(&self.path, &written.path, aside)
+            .map_err(JournalError::disk("move the damaged journal to", aside))?;
+        Ok(Self::open(&self.path)?)
+    }
+
+    /// The newest snapshot that is whole. One that is not matters only if no older one is.
+    fn find_snapshot(
+        &mut self,
+        mut found: Vec<(Seq, PathBuf)>,
+    ) -> Result<Vec<Damage>, JournalError> {
+        let mut unreadable = Vec::new();
+        found.sort();
+        while let Some((seq, path)) = found.pop() {
+            match snapshot::verify(&path) {
+                Ok((snapshot, _)) => {
+                    self.last_seq = snapshot.seq;
+                    self.snapshot = Some(snapshot);
+                    self.stale.extend(found.into_iter().map(|(_, path)| path));
+                    return Ok(unreadable);
+                }
+                Err(JournalError::Damaged { path, offset, problem }) => {
+                    unreadable.push(Damage { path, offset, problem, to: seq });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// A crash may leave a new snapshot beside the segments that it replaces: then the segments
+    /// can stand in for a snapshot that went bad.
+    fn judge(&mut self, unreadable: Vec<Damage>) {
+        let included = self.snapshot_seq();
+        self.damage.retain(|damage| damage.to > included);
+        for damage in unreadable {
+            if self.damage.is_empty() && self.last_seq >= damage.to {
+                log::warn!(
+                    "{} is damaged ({}), but the segments it was made from are still there",
+                    damage.path.display(),
+                    damage.problem
+                );
+                self.stale.push(damage.path);
+            } else {
+                self.last_seq = self.last_seq.max(damage.to);
+                self.damage.push(damage);
+            }
+        }
+    }
+
+    fn read_segments(&mut self, mut found: Vec<(Seq, PathBuf)>) -> Result<(), JournalError> {
+        found.sort();
+        let mut paths = found.into_iter().map(|(_, path)| path).peekable();
+        let mut next = paths.next().map(|path| read_whole(&path)).transpose()?;
+        while let Some(current) = next.take() {
+            next = paths.next().map(|path| read_whole(&path)).transpose()?;
+            let limit = match &next {
+                Some(Ok(next)) => next.header.previous,
+                // Without the next header, its place in the count is all that is known.
+                Some(Err(_)) | None => Seq::MAX,
+            };
+            match current {
+                Ok(segment) => self.take_segment(&segment, limit, next.is_none()),
+                Err(damage) => {
+                    self.damage.push(Damage { to: limit, ..damage });
+                    self.last_seq = if limit == Seq::MAX { self.last_seq } else { limit };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_segment(&mut self, segment: &Segment, limit: Seq, is_last: bool) {
+        let included = self.snapshot_seq();
+        if !is_last && limit <= included {
+            self.stale.push(segment.path.clone());
+            return;
+        }
+        let mut lost = |offset, problem, to| {
+            self.damage.push(Damage { path: segment.path.clone(), offset, problem, to });
+        };
+        if segment.header.previous > self.last_seq {
+            lost(0, "the segment before it is missing or cut off", segment.header.previous);
+        }
+        let outline = segment.outline(limit);
+        for hole in &outline.holes {
+            lost(hole.offset, "the checksum of a frame does not match", hole.to);
+        }
+        if outline.last < limit && limit != Seq::MAX {
+            lost(outline.end, "the rest of the segment is missing or unreadable", limit);
+        }
+        if is_last && outline.tail_bytes > 0 {
+            let (path, bytes) = (segment.path.clone(), outline.tail_bytes);
+            self.torn = Some(Torn { path, offset: outline.end, bytes });
+        }
+        let last = if limit == Seq::MAX { outline.last } else { limit };
+        self.last_seq = self.last_seq.max(last).max(segment.header.previous);
+        self.segments.push(SegmentFile {
+            path: segment.path.clone(),
+            first: segment.header.first,
+            last: outline.last.min(limit),
+            end: outline.end,
+            salt: segment.header.salt,
+        });
+    }
+}
+
+/// Shows the operations after the first and up to the second seq, in order. Returns the first
+/// file in which something was missing.
+pub(super) fn replay_files<E: From<JournalError>>(
+    (snapshot, segments): (Option<&Snapshot>, &[SegmentFile]),
+    (from, to): (Seq, Seq),
+    visitor: &mut dyn FnMut(Found<'_>) -> Result<(), E>,
+) -> Result<Option<PathBuf>, E> {
+    let mut incomplete = None;
+    let mut shown = from;
+    if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.seq > from) {
+        snapshot::visit(&snapshot.path, visitor)?;
+        shown = snapshot.seq;
+    }
+    for file in segments.iter().filter(|file| file.last > shown && file.first <= to) {
+        let segment = Segment::read(&file.path)?;
+        if !segment.visit(shown, to.min(file.last), visitor)? {
+            incomplete.get_or_insert_with(|| file.path.clone());
+        }
+    }
+    Ok(incomplete)
+}
+
+pub(super) fn segment_name(first: Seq) -> String {
+    format!("{first:020}.log")
+}
+
+pub(super) fn snapshot_name(seq: Seq) -> String {
+    format!("snapshot-{seq:020}.log")
+}
+
+/// Damage to a header is a finding; a newer format or a failing disk ends the reading.
+fn read_whole(path: &Path) -> Result<Result<Segment, Damage>, JournalError> {
+    match Segment::read(path) {
+        Ok(segment) => Ok(Ok(segment)),
+        Err(JournalError::Damaged { path, offset, problem }) => {
+            Ok(Err(Damage { path, offset, problem, to: Seq::MAX }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn move_aside(folder: &Path, keep: &Path, aside: &Path) -> io::Result<()> {
+    files::create_folder(aside)?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.path() != keep && entry.file_type()?.is_file() {
+            std::fs::rename(entry.path(), aside.join(entry.file_name()))?;
+        }
+    }
+    files::sync_folder(aside)?;
+    files::sync_folder(folder)
+}
+
+#[derive(Default)]
+struct Listing {
+    snapshots: Vec<(Seq, PathBuf)>,
+    segments: Vec<(Seq, PathBuf)>,
+    drafts: Vec<PathBuf>,
+}
+
+impl Listing {
+    fn read(folder: &Path) -> Result<Self, JournalError> {
+        let mut listing = Self::default();
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
+            entries => entries.map_err(JournalError::disk("list", folder))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(JournalError::disk("list", folder))?.path();
+            listing.sort_in(path);
+        }
+        Ok(listing)
+    }
+
+    /// Files that are not ours are left alone.
+    fn sort_in(&mut self, path: PathBuf) {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return };
+        if name.ends_with(".tmp") {
+            self.drafts.push(path);
+        } else if let Some(stem) = name.strip_suffix(".log") {
+            let (list, number) = match stem.strip_prefix("snapshot-") {
+                Some(number) => (&mut self.snapshots, number),
+                None => (&mut self.segments, stem),
+            };
+            if let Ok(seq) = number.parse() {
+                list.push((seq, path));
+            }
+        }
+    }
+}

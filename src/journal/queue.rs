@@ -1,0 +1,250 @@
+//! Where batches wait for the commit thread.
+
+use std::mem;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::folder::SegmentFile;
+use super::frame::{FRAME_HEAD_BYTES, Seq};
+use super::receipt::{Group, Outcome, Receipt};
+use super::snapshot::Snapshot;
+use super::{Batch, JournalError};
+
+/// What the commit thread shares with everyone else.
+#[derive(Debug)]
+pub(super) struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    files: Mutex<Files>,
+    /// How many bytes may wait.
+    limit: usize,
+    /// Raised by every failure: what was submitted before and is not durable is lost.
+    pub(super) epoch: AtomicU64,
+    pub(super) durable: AtomicU64,
+    /// The size of the active segment.
+    pub(super) active_bytes: AtomicU64,
+    pub(super) syncs: AtomicU64,
+}
+
+/// The files that count, as readers should see them. Only the end of the active one changes.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) closed: Vec<SegmentFile>,
+    pub(super) active: Option<SegmentFile>,
+    /// Replaced by the snapshot, and to be deleted.
+    pub(super) stale: Vec<PathBuf>,
+}
+
+/// A batch on its way to the disk.
+#[derive(Debug)]
+pub struct Submitted {
+    pub seq: Seq,
+    pub receipt: Receipt,
+}
+
+/// What the commit thread does next.
+pub(super) enum Work {
+    Group(Vec<(Seq, Batch)>, Arc<Group>),
+    Rotate(Vec<Arc<Group>>),
+    /// See whether the disk takes writes again. The next segment begins with this seq.
+    Probe(Seq),
+    Stop,
+}
+
+#[derive(Debug)]
+struct Queue {
+    next: Seq,
+    batches: Vec<(Seq, Batch)>,
+    bytes: usize,
+    group: Arc<Group>,
+    /// The group that the thread is writing.
+    in_flight: Option<Arc<Group>>,
+    /// Those who wait for the active segment to be closed.
+    rotations: Vec<Arc<Group>>,
+    unavailable: Option<Arc<str>>,
+    is_closing: bool,
+    is_closed: bool,
+    /// Whether the thread sleeps and must be woken.
+    is_idle: bool,
+}
+
+impl Shared {
+    pub(super) fn new(last: Seq, files: Files, limit: usize) -> Self {
+        let queue = Queue {
+            next: last + 1,
+            batches: Vec::new(),
+            bytes: 0,
+            group: Arc::default(),
+            in_flight: None,
+            rotations: Vec::new(),
+            unavailable: None,
+            is_closing: false,
+            is_closed: false,
+            is_idle: false,
+        };
+        Self {
+            queue: Mutex::new(queue),
+            wake: Condvar::new(),
+            files: Mutex::new(files),
+            limit,
+            epoch: AtomicU64::new(0),
+            durable: AtomicU64::new(last),
+            active_bytes: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+        }
+    }
+
+    /// `epoch` is what the caller's picture of the store rests on. If the journal failed since,
+    /// the batch may rest on what is lost, and is refused.
+    pub(super) fn submit(&self, batch: Batch, epoch: u64) -> Result<Submitted, JournalError> {
+        let mut queue = self.lock();
+        queue.refuse_if_unfit()?;
+        if self.epoch.load(Acquire) != epoch {
+            let reason = "an earlier write was lost; the session starts afresh";
+            return Err(JournalError::Unavailable { reason: reason.into() });
+        }
+        let size = batch.payload().len() + FRAME_HEAD_BYTES;
+        // A batch larger than the limit is let in when it is alone.
+        if queue.bytes > 0 && queue.bytes + size > self.limit {
+            return Err(JournalError::Busy);
+        }
+        let seq = queue.next;
+        queue.next += 1;
+        queue.bytes += size;
+        queue.batches.push((seq, batch));
+        let receipt = Receipt::new(&queue.group);
+        self.wake(queue);
+        Ok(Submitted { seq, receipt })
+    }
+
+    /// Asks for a new segment, so that all earlier ones stand still.
+    pub(super) fn rotate(&self) -> Result<Receipt, JournalError> {
+        let mut queue = self.lock();
+        queue.refuse_if_unfit()?;
+        let group = Arc::default();
+        let receipt = Receipt::new(&group);
+        queue.rotations.push(group);
+        self.wake(queue);
+        Ok(receipt)
+    }
+
+    /// Lets the thread finish what was submitted, and then end.
+    pub(super) fn close(&self) {
+        let mut queue = self.lock();
+        queue.is_closing = true;
+        self.wake(queue);
+    }
+
+    pub(super) fn unavailable(&self) -> Option<Arc<str>> {
+        let queue = self.lock();
+        if queue.is_closing || queue.is_closed {
+            return Some("the journal is closed".into());
+        }
+        queue.unavailable.clone()
+    }
+
+    pub(super) fn next_work(&self, probe_every: Duration) -> Work {
+        let mut queue = self.lock();
+        loop {
+            if !queue.batches.is_empty() {
+                queue.bytes = 0;
+                let group = mem::take(&mut queue.group);
+                queue.in_flight = Some(Arc::clone(&group));
+                return Work::Group(mem::take(&mut queue.batches), group);
+            }
+            if !queue.rotations.is_empty() {
+                return Work::Rotate(mem::take(&mut queue.rotations));
+            }
+            if queue.is_closing {
+                return Work::Stop;
+            }
+            queue.is_idle = true;
+            let is_broken = queue.unavailable.is_some();
+            if is_broken {
+                let waited = self.wake.wait_timeout(queue, probe_every);
+                let (after, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                queue = after;
+                if timeout.timed_out() {
+                    queue.is_idle = false;
+                    return Work::Probe(queue.next);
+                }
+            } else {
+                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            queue.is_idle = false;
+        }
+    }
+
+    /// Refuses everything from now on, and fails everybody who waits.
+    pub(super) fn fail(&self, reason: &'static str) {
+        let reason: Arc<str> = reason.into();
+        let waiting = {
+            let mut queue = self.lock();
+            queue.unavailable = Some(Arc::clone(&reason));
+            self.epoch.fetch_add(1, AcqRel);
+            queue.drop_everything()
+        };
+        for group in waiting {
+            group.settle(Outcome::Failed(Arc::clone(&reason)));
+        }
+    }
+
+    pub(super) fn recover(&self) {
+        self.lock().unavailable = None;
+    }
+
+    /// The thread has ended, whatever the reason. Nobody may wait for it any more.
+    pub(super) fn end(&self) {
+        let waiting = {
+            let mut queue = self.lock();
+            queue.is_closed = true;
+            queue.drop_everything()
+        };
+        for group in waiting {
+            group.settle(Outcome::Closed);
+        }
+    }
+
+    pub(super) fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, queue: MutexGuard<'_, Queue>) {
+        let is_idle = queue.is_idle;
+        drop(queue);
+        if is_idle {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Queue {
+    fn refuse_if_unfit(&self) -> Result<(), JournalError> {
+        if self.is_closing || self.is_closed {
+            return Err(JournalError::Closed);
+        }
+        match &self.unavailable {
+            Some(reason) => Err(JournalError::Unavailable { reason: Arc::clone(reason) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Seqs that were given out are not given again, so that nobody can mistake a new batch for
+    /// one that was lost.
+    fn drop_everything(&mut self) -> Vec<Arc<Group>> {
+        self.batches.clear();
+        self.bytes = 0;
+        let mut waiting = mem::take(&mut self.rotations);
+        waiting.push(mem::take(&mut self.group));
+        waiting.extend(self.in_flight.take());
+        waiting
+    }
+}

@@ -1,0 +1,202 @@
+use std::mem;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use super::commit::{Committer, Sink};
+use super::compaction;
+use super::folder::{Folder, SegmentFile, replay_files};
+use super::frame::Seq;
+use super::queue::{Files, Shared, Submitted};
+use super::writer::{Faults, Writer};
+use super::{Batch, JournalError, Op, Options, files};
+
+/// The open journal and its commit thread.
+#[derive(Debug)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    folder: PathBuf,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Journal {
+    /// Cuts what was torn, and starts the commit thread. Whoever calls it has judged the folder's
+    /// damage and brought the sink up to the folder's last seq.
+    pub fn start(
+        mut folder: Folder,
+        sink: Box<dyn Sink>,
+        options: &Options,
+    ) -> Result<Self, JournalError> {
+        let path = folder.path.clone();
+        files::create_folder(&path).map_err(JournalError::disk("create", &path))?;
+        for stale in folder.stale.drain(..) {
+            files::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
+        }
+        let last = folder.last_seq();
+        let faults = Arc::clone(&options.faults);
+        let writer = last_segment(&mut folder, last, options.segment_bytes)
+            .map(|segment| {
+                let path = segment.path.clone();
+                Writer::resume(segment, Arc::clone(&faults))
+                    .map_err(JournalError::disk("open", &path))
+            })
+            .transpose()?;
+        let active = writer.as_ref().map(|writer| writer.segment().clone());
+        let active_bytes = active.as_ref().map_or(0, |segment| segment.end);
+        let (snapshot, closed) = (folder.snapshot, folder.segments);
+        let files = Files { snapshot, closed, active, stale: Vec::new() };
+        let shared = Arc::new(Shared::new(last, files, options.queue_bytes));
+        shared.active_bytes.store(active_bytes, Relaxed);
+        let committer = Committer {
+            shared: Arc::clone(&shared),
+            folder: path.clone(),
+            sink,
+            segment_bytes: options.segment_bytes,
+            writer,
+            faults,
+            buffer: Vec::new(),
+        };
+        let thread = Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || committer.run())
+            .map_err(JournalError::disk("start the thread of", &path))?;
+        Ok(Self { shared, folder: path, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Puts a batch in line. It has its place in the order at once and is durable when the receipt
+    /// comes true. `epoch` is that of [`Journal::epoch`] when the caller last looked.
+    pub fn submit(&self, batch: Batch, epoch: u64) -> Result<Submitted, JournalError> {
+        self.shared.submit(batch, epoch)
+    }
+
+    /// Changes whenever submitted batches were lost to a failing disk.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch.load(Acquire)
+    }
+
+    /// Why writes are refused at present, if they are.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<Arc<str>> {
+        self.shared.unavailable()
+    }
+
+    /// The last batch that survives a power cut.
+    #[must_use]
+    pub fn durable(&self) -> Seq {
+        self.shared.durable.load(Acquire)
+    }
+
+    /// How many times `fdatasync` made a group of batches durable.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.shared.syncs.load(Relaxed)
+    }
+
+    /// The size of all files that count.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let files = self.shared.files();
+        let closed: u64 = files.closed.iter().map(|segment| segment.end).sum();
+        let snapshot = files.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes);
+        closed + snapshot + self.shared.active_bytes.load(Relaxed)
+    }
+
+    #[must_use]
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.shared.files().snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes)
+    }
+
+    /// Shows the operations of batches after `from` and up to `to`, which must be durable, while
+    /// others go on writing. If the snapshot reaches past `from`, everything is shown.
+    pub fn replay<E: From<JournalError>>(
+        &self,
+        (from, to): (Seq, Seq),
+        visitor: &mut dyn FnMut(Seq, Op<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (snapshot, segments) = {
+            let files = self.shared.files();
+            let mut segments = files.closed.clone();
+            segments.extend(files.active.clone());
+            (files.snapshot.clone(), segments)
+        };
+        let files = (snapshot.as_ref(), &segments[..]);
+        let incomplete =
+            replay_files(files, (from, to), &mut |found| visitor(found.seq, found.op))?;
+        match incomplete {
+            Some(path) => {
+                let problem = "a frame went bad since the start; restart to mend it";
+                Err(JournalError::Damaged { path, offset: 0, problem }.into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a snapshot of everything up to now, while others go on writing. Afterwards
+    /// [`Journal::discard_stale`] removes the files that it replaces. Returns its seq.
+    pub fn write_snapshot(&self) -> Result<Seq, JournalError> {
+        self.shared.rotate()?.wait()?;
+        let (previous, closed) = {
+            let files = self.shared.files();
+            (files.snapshot.clone(), files.closed.clone())
+        };
+        let known = previous.as_ref().map_or(0, |snapshot| snapshot.seq);
+        let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(0).max(known);
+        if seq == known {
+            return Ok(seq);
+        }
+        let snapshot = compaction::fold(&self.folder, previous.as_ref(), &closed, seq)?;
+        let mut files = self.shared.files();
+        files.snapshot = Some(snapshot);
+        let replaced: Vec<SegmentFile> = mem::take(&mut files.closed).into_iter().collect();
+        for segment in replaced {
+            if segment.last > seq {
+                files.closed.push(segment)
+            } else {
+                files.stale.push(segment.path)
+            }
+        }
+        files.stale.extend(previous.map(|snapshot| snapshot.path));
+        Ok(seq)
+    }
+
+    /// Removes the files that the snapshot replaces.
+    pub fn discard_stale(&self) -> Result<(), JournalError> {
+        let stale = mem::take(&mut self.shared.files().stale);
+        for path in &stale {
+            files::remove_file(path).map_err(JournalError::disk("remove", path))?;
+        }
+        files::sync_folder(&self.folder).map_err(JournalError::disk("sync", &self.folder))
+    }
+
+    /// Finishes what was submitted and ends the thread.
+    pub fn close(&self) {
+        self.shared.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            log::error!("the journal's thread panicked");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // A segment is read as a whole when the program starts, so it must fit into the memory
+        // of a small machine.
+        Self { segment_bytes: 32 << 20, queue_bytes: 64 << 20, faults: Arc::<Faults>::default() }
+    }
+}
+
+/// The segment to go on with, if it ends where the journal ends and has room.
+fn last_segment(folder: &mut Folder, last: Seq, segment_bytes: u64) -> Option<SegmentFile> {
+    folder.segments.pop_if(|segment| segment.last == last && segment.end < segment_bytes)
+}

@@ -1,0 +1,55 @@
+use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, Reference};
+
+use super::handler::Memory;
+use super::resources::{names, project_names};
+use crate::engine::{Arguments, Command, Tags};
+use crate::model::Caller;
+
+/// Completes the names of projects and tags. Whatever else is asked for has no completions.
+pub(super) async fn complete(
+    memory: &Memory,
+    caller: &Caller,
+    request: &CompleteRequestParams,
+) -> Result<CompleteResult, ErrorData> {
+    let known = match wanted(&request.r#ref, &request.argument.name) {
+        Some(Wanted::Projects) => project_names(memory, caller).await?,
+        Some(Wanted::Tags) => tag_names(memory, caller).await?,
+        None => Vec::new(),
+    };
+    let begun = request.argument.value.to_lowercase();
+    let matching = known.into_iter().filter(|name| name.to_lowercase().starts_with(&begun));
+    let mut values: Vec<String> = matching.collect();
+    let total = u32::try_from(values.len()).ok();
+    let has_more = values.len() > CompletionInfo::MAX_VALUES;
+    values.truncate(CompletionInfo::MAX_VALUES);
+    let completion = CompletionInfo::with_pagination(values, total, has_more);
+    Ok(CompleteResult::new(completion.unwrap_or_default()))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Projects,
+    Tags,
+}
+
+fn wanted(reference: &Reference, argument: &str) -> Option<Wanted> {
+    let whose = match reference {
+        Reference::Prompt(prompt) => prompt.name.as_str(),
+        Reference::Resource(template) => template.uri.as_str(),
+        _ => return None,
+    };
+    match (whose, argument) {
+        ("context" | "review", "project") | ("memory://project/{name}", "name") => {
+            Some(Wanted::Projects)
+        }
+        ("review", "tag") | ("memory://tag/{name}", "name") => Some(Wanted::Tags),
+        _ => None,
+    }
+}
+
+async fn tag_names(memory: &Memory, caller: &Caller) -> Result<Vec<String>, ErrorData> {
+    match Tags::parse(Arguments::default()).map(Command::Tags) {
+        Ok(command) => names(memory, caller, command, "tags").await,
+        Err(_) => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,44 @@
+//! The Model Context Protocol, without a transport: checked messages in, messages out.
+//!
+//! HTTP and standard input both end here. [`Incoming::parse`] reads a body, [`judge`] finds out
+//! which revision it speaks, [`Protocol::answer`] has rmcp dispatch it to the handlers of this
+//! room. Both eras are served without protocol sessions.
+
+mod about;
+mod completions;
+mod era;
+#[cfg(feature = "conformance")]
+mod fixtures;
+mod handler;
+mod message;
+mod progress;
+mod prompts;
+mod protocol;
+mod request;
+mod resources;
+mod seal;
+pub mod stdio;
+mod strict;
+mod subscriptions;
+mod tools;
+mod version;
+
+pub use era::{Header, Label, client_of, judge};
+pub use message::{Incoming, Message, Params, Refusal, Request};
+pub use protocol::{Ask, Messages, Outcome, Protocol, Reply};
+pub use tools::{ToolSets, UnknownToolSet};
+pub use version::Version;
+
+/// The tool that a request calls as a constant, for figures; nothing if there is no such tool.
+#[must_use]
+pub fn tool_label(request: &Request) -> Option<&'static str> {
+    let name = request.params.get("name").and_then(serde_json::Value::as_str);
+    name.filter(|_| request.method == "tools/call").and_then(tools::label)
+}
+
+/// Every core tool as `tools/list` shows it.
+#[must_use]
+pub fn tool_list() -> Vec<serde_json::Value> {
+    let tools = tools::list(&ToolSets::core());
+    tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()).collect()
+}

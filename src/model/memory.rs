@@ -1,0 +1,113 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Category, Kind, MemoryId, Project, Tags, Timestamp, Title};
+
+/// Whatever a client wants to keep beside the text.
+pub type Metadata = serde_json::Map<String, serde_json::Value>;
+
+/// One stored text with its metadata, as of one version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    pub id: MemoryId,
+    /// Byte for byte as it came.
+    pub content: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Title>,
+    pub kind: Kind,
+    #[serde(default)]
+    pub tags: Tags,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    #[serde(default)]
+    pub priority: Priority,
+    #[serde(default)]
+    pub pinned: bool,
+    #[serde(default)]
+    pub source: Source,
+    #[serde(default)]
+    pub metadata: Metadata,
+    pub created_at: Timestamp,
+    /// When this version was written.
+    pub updated_at: Timestamp,
+    /// When what the text tells of took place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<MemoryId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<MemoryId>,
+    #[serde(default)]
+    pub status: Status,
+    /// 1 for the first; each change adds one.
+    pub version: u32,
+}
+
+/// Who wrote a memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Source {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// Where a memory stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    #[default]
+    Active,
+    Archived,
+    Superseded,
+    /// Out of sight, but not yet out of the store: it can be restored for a while.
+    Deleted,
+}
+
+/// 1 (least) to 5 (most); 3 unless somebody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Priority(u8);
+
+/// How often a memory was found, kept apart from its text because it changes with every search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Access {
+    pub count: u64,
+    pub last: Timestamp,
+}
+
+impl Memory {
+    /// Whether its time is over. Expired memories are hidden at once and removed by the sweeper.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires| expires <= now)
+    }
+}
+
+impl Priority {
+    #[must_use]
+    pub fn new(value: u8) -> Option<Self> {
+        (1..=5).contains(&value).then_some(Self(value))
+    }
+
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self(3)
+    }
+}
+
+impl<'de> Deserialize<'de> for Priority {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = u8::deserialize(deserializer)?;
+        Self::new(value).ok_or_else(|| serde::de::Error::custom("expected a priority from 1 to 5"))
+    }
+}

@@ -1,0 +1,17 @@
+//! Plain data that every room speaks: identifiers, names, time, memories, scopes, the caller.
+//!
+//! Nothing here does IO, and nothing here can fail except parsing.
+
+mod caller;
+mod id;
+mod memory;
+mod name;
+mod secret;
+mod time;
+
+pub use caller::{Caller, Scope, Scopes};
+pub use id::{InvalidId, MemoryId, MemoryIds};
+pub use memory::{Access, Memory, Metadata, Priority, Source, Status};
+pub use name::{Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId};
+pub use secret::Secret;
+pub use time::{Clock, InvalidTime, SystemClock, Timestamp};

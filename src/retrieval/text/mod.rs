@@ -1,0 +1,9 @@
+//! From text to terms: the same way for what is stored and for what is asked.
+
+mod compound;
+mod fold;
+mod script;
+mod stop;
+mod terms;
+
+pub(crate) use terms::{Analyzer, Term};

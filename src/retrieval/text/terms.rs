@@ -1,0 +1,162 @@
+//! The tokenizer.
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+use super::{compound, fold, script, stop};
+
+/// A longer word is data, not language; its head is enough to find it.
+const LONGEST_BYTES: usize = 128;
+
+/// One term of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Term<'a> {
+    pub(crate) text: &'a str,
+    /// It carries no subject: kept so that "the who" can be found, but not asked for otherwise.
+    pub(crate) is_stop: bool,
+    /// It repeats its parts, which follow as terms of their own.
+    pub(crate) is_whole: bool,
+}
+
+/// Turns texts into terms. It owns the space for that, so one may serve many texts.
+pub(crate) struct Analyzer {
+    stemmer: Stemmer,
+    folded: String,
+}
+
+impl Analyzer {
+    pub(crate) fn new() -> Self {
+        Self { stemmer: Stemmer::create(Algorithm::English), folded: String::new() }
+    }
+
+    /// Gives every term of a text to `sink`, in the order of the text.
+    ///
+    /// Words are `[^\W_]+` with apostrophes inside, folded, without the possessive, stemmed
+    /// (Snowball English). Text without spaces between words becomes pairs of characters.
+    pub(crate) fn each(&mut self, text: &str, sink: &mut dyn FnMut(Term<'_>)) {
+        let text = fold::compatible(text);
+        for run in text.split(|c| !is_part(c)) {
+            let run = run.trim_matches(|c| !fold::is_word(c));
+            if !run.is_empty() {
+                self.run(run, sink);
+            }
+        }
+    }
+
+    /// One run of words and joiners, such as `src/mod.rs` or `don't`.
+    fn run(&mut self, run: &str, sink: &mut dyn FnMut(Term<'_>)) {
+        let is_compound = run.contains(compound::is_joiner);
+        if is_compound && compound::is_name(run) {
+            fold::word(run, &mut self.folded);
+            sink(Term { text: &self.folded, is_stop: false, is_whole: true });
+        }
+        if !is_compound {
+            return self.word(run, sink);
+        }
+        for word in run.split(compound::is_joiner).filter(|word| !word.is_empty()) {
+            self.word(word, sink);
+        }
+    }
+
+    fn word(&mut self, word: &str, sink: &mut dyn FnMut(Term<'_>)) {
+        if word.is_ascii() {
+            return self.spaced(word, sink);
+        }
+        for (run, is_unspaced) in script::runs(word) {
+            if is_unspaced {
+                let emit = |pair: &str| sink(Term { text: pair, is_stop: false, is_whole: false });
+                script::pairs(run, emit);
+            } else {
+                self.spaced(run, sink);
+            }
+        }
+    }
+
+    /// A word of a script with spaces: itself, then its humps if it has any.
+    fn spaced(&mut self, word: &str, sink: &mut dyn FnMut(Term<'_>)) {
+        let word = word.trim_matches(fold::is_apostrophe);
+        let has_humps = word.chars().skip(1).any(char::is_uppercase);
+        self.stem(word, has_humps, sink);
+        if has_humps {
+            compound::humps(word, |part| {
+                if part.chars().nth(1).is_some() {
+                    self.stem(part, false, sink);
+                }
+            });
+        }
+    }
+
+    fn stem(&mut self, word: &str, is_whole: bool, sink: &mut dyn FnMut(Term<'_>)) {
+        fold::word(if word.len() > LONGEST_BYTES { head(word) } else { word }, &mut self.folded);
+        let folded = self.folded.strip_suffix("'s").unwrap_or(&self.folded);
+        if folded.is_empty() {
+            return;
+        }
+        if stop::is_stop(folded) {
+            return sink(Term { text: folded, is_stop: true, is_whole: false });
+        }
+        if folded.bytes().all(|b| b.is_ascii_alphabetic() || b == b'\'') {
+            let text = &self.stemmer.stem(folded);
+            return sink(Term { text, is_stop: false, is_whole });
+        }
+        sink(Term { text: folded, is_stop: false, is_whole });
+    }
+}
+
+impl std::fmt::Debug for Analyzer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Analyzer")
+    }
+}
+
+fn is_part(c: char) -> bool {
+    fold::is_word(c) || fold::is_apostrophe(c) || compound::is_joiner(c)
+}
+
+fn head(word: &str) -> &str {
+    (0..=LONGEST_BYTES).rev().find_map(|end| word.get(..end)).unwrap_or(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        Analyzer::new().each(text, &mut |term| {
+            if !term.is_stop {
+                found.push(term.text.to_owned());
+            }
+        });
+        found
+    }
+
+    #[test]
+    fn words_are_folded_stemmed_and_cleared_of_possessives() {
+        assert_eq!(terms("Where did Ada's neighbours go?"), ["ada", "neighbour", "go"]);
+        assert_eq!(terms("na\u{ef}ve caf\u{e9}s, Ada\u{2019}s"), ["naiv", "cafe", "ada"]);
+        assert_eq!(terms("'quoted' o'clock"), ["quot", "o'clock"]);
+    }
+
+    #[test]
+    fn identifiers_yield_themselves_and_their_parts() {
+        assert_eq!(terms("getUserName"), ["getusernam", "get", "user", "name"]);
+        assert_eq!(terms("max_body_bytes"), ["max_body_bytes", "max", "bodi", "byte"]);
+        assert_eq!(terms("(ada@example.com)"), ["ada@example.com", "ada", "exampl", "com"]);
+        assert_eq!(terms("192.168.1.10:"), ["192.168.1.10", "192", "168", "1", "10"]);
+        assert_eq!(terms("rustls 0.23."), ["rustl", "0.23", "0", "23"]);
+    }
+
+    #[test]
+    fn unspaced_scripts_become_pairs() {
+        assert_eq!(terms("\u{6771}\u{4eac}\u{90fd}"), ["\u{6771}\u{4eac}", "\u{4eac}\u{90fd}"]);
+        assert_eq!(terms("v2\u{732b}"), ["v2", "\u{732b}"]);
+    }
+
+    #[test]
+    fn stop_words_are_marked_not_lost() {
+        let mut all = Vec::new();
+        Analyzer::new().each("The Who", &mut |term| all.push((term.text.to_owned(), term.is_stop)));
+
+        assert_eq!(all, [("the".to_owned(), true), ("who".to_owned(), true)]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Wiring: builds every room from a [`Config`], connects them, and takes them down in good order.
+
+mod error;
+mod listen;
+mod reload;
+mod wiring;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server as ActixServer, ServerHandle};
+use actix_web::rt;
+
+use crate::actors::Sessions;
+use crate::auth::{InstanceToken, RunFiles};
+use crate::config::Config;
+use crate::model::{Clock, Secret};
+use crate::store::{Progress, Store};
+pub use error::StartError;
+pub(crate) use wiring::{open_store, session_settings};
+
+/// How long requests may finish after the signal to stop. With the sessions' last writes and the
+/// store's last checkpoint the whole stop stays within 10 s.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+
+/// A server that is already listening. Await [`Server::run`] to serve.
+#[allow(missing_debug_implementations, reason = "actix's server has no Debug")]
+pub struct Server {
+    address: SocketAddr,
+    http: ActixServer,
+    running: Running,
+    certificates: Option<reload::Certificates>,
+}
+
+/// What must be taken down when the listener has stopped.
+struct Running {
+    sessions: Sessions,
+    store: Store,
+    run_files: RunFiles,
+    token: InstanceToken,
+}
+
+/// Tells a running server what signals ask for.
+#[derive(Clone)]
+#[allow(missing_debug_implementations, reason = "actix's handle has no Debug")]
+pub struct Control {
+    http: ServerHandle,
+    sessions: Sessions,
+    certificates: Option<reload::Certificates>,
+}
+
+impl Server {
+    /// Opens the store and takes the port. When this returns, a client can connect. Must be called
+    /// within an actix system.
+    pub fn start(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        progress: Option<Arc<dyn Progress>>,
+    ) -> Result<Self, StartError> {
+        // Certificates are read first: a mistake there must not touch anything.
+        let certificates = reload::Certificates::open(config)?;
+        let listener = listen::bind(&config.server)?;
+        let address = listener.local_addr().map_err(StartError::listening)?;
+        let store = open_store(config, progress)?;
+        let token = InstanceToken::generate()?;
+        let run_files = RunFiles::create(&config.server.run_dir, &token, address.port())?;
+        let sessions = Sessions::start(store.clone(), session_settings(config), Arc::clone(clock));
+        let http = wiring::http(config, &token, &sessions, clock, listener, certificates.as_ref())?;
+        let running = Running { sessions, store, run_files, token };
+        Ok(Self { address, http, running, certificates })
+    }
+
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key that this start has made.
+    #[must_use]
+    pub fn token(&self) -> &Secret {
+        self.running.token.secret()
+    }
+
+    /// Where that key stands, and the port.
+    #[must_use]
+    pub fn run_files(&self) -> (PathBuf, PathBuf) {
+        let files = &self.running.run_files;
+        (files.token_path().to_owned(), files.port_path().to_owned())
+    }
+
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control {
+            http: self.http.handle(),
+            sessions: self.running.sessions.clone(),
+            certificates: self.certificates.clone(),
+        }
+    }
+
+    /// Serves until [`Control::stop`], then writes what is still held.
+    pub async fn run(self) -> Result<(), StartError> {
+        let watching = self.certificates.map(|certificates| rt::spawn(certificates.watch()));
+        let served = self.http.await.map_err(StartError::listening);
+        if let Some(watching) = watching {
+            watching.abort();
+        }
+        let stopped = self.running.take_down().await;
+        served.and(stopped)
+    }
+}
+
+impl Running {
+    async fn take_down(self) -> Result<(), StartError> {
+        let Self { sessions, store, run_files, .. } = self;
+        if let Err(error) = sessions.stop().await {
+            log::error!("a session could not write its last counts: {error}");
+        }
+        drop(sessions);
+        let closed = rt::task::spawn_blocking(move || store.close()).await;
+        run_files.remove();
+        match closed {
+            Ok(()) => Ok(()),
+            Err(panicked) => Err(StartError::Stop(panicked.to_string())),
+        }
+    }
+}
+
+impl Control {
+    /// Takes no more connections and lets requests finish for a while.
+    pub async fn stop(&self) {
+        self.sessions.announce_stop();
+        self.http.stop(true).await;
+    }
+
+    /// Reads the certificates again, whether or not the files look changed.
+    pub fn reload_certificates(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.force();
+        }
+    }
+}

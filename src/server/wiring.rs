@@ -1,0 +1,112 @@
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server as ActixServer;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+
+use super::{DRAIN, StartError, reload};
+use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
+use crate::auth::{Credentials, InstanceToken, Key, Keyring};
+use crate::config::Config;
+use crate::engine::Limits;
+use crate::http::body::BodyRules;
+use crate::http::front::{Front, admit, extractors, receive};
+use crate::http::metrics::Metrics;
+use crate::http::{self, Face};
+use crate::mcp::{Protocol, ToolSets};
+use crate::model::{Clock, CredentialName, Scopes};
+use crate::store::{Options, Progress, Store, StoreError};
+
+/// Clients keep a connection for their next call; proxies close theirs after a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a request's head may take. Nobody honest needs as much.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// An interval of nothing would spin.
+const LEAST_IDLE: Duration = Duration::from_secs(1);
+
+/// Opens the data directory of the settings.
+pub(crate) fn open_store(
+    config: &Config,
+    progress: Option<Arc<dyn Progress>>,
+) -> Result<Store, StoreError> {
+    let cache_bytes = config.storage.cache_bytes;
+    Store::open(&config.server.data_dir, Options { cache_bytes, progress, ..Options::default() })
+}
+
+pub(crate) fn session_settings(config: &Config) -> SessionSettings {
+    let limits = Limits { content_bytes: config.limits.content_bytes, undo: config.storage.undo };
+    SessionSettings { limits, idle: config.session.idle.max(LEAST_IDLE) }
+}
+
+/// The listener with everything in front of the routes and behind them.
+pub(super) fn http(
+    config: &Config,
+    token: &InstanceToken,
+    sessions: &Sessions,
+    clock: &Arc<dyn Clock>,
+    listener: TcpListener,
+    certificates: Option<&reload::Certificates>,
+) -> Result<ActixServer, StartError> {
+    let credentials = credentials(config, token)?;
+    let metrics = Arc::new(Metrics::default());
+    let is_guarded = !credentials.is_disabled();
+    let front =
+        web::Data::new(Front::new(config, credentials, limiter(config), Arc::clone(&metrics)));
+    let face = web::Data::new(Face { is_guarded, clock: Arc::clone(clock) });
+    let metrics = web::Data::from(metrics);
+    let protocol = Protocol::new(sessions.clone(), ToolSets::core(), token.secret());
+    let protocol = web::Data::new(protocol);
+    let sessions = web::Data::new(sessions.clone());
+    let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
+
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(front.clone())
+            .app_data(face.clone())
+            .app_data(metrics.clone())
+            .app_data(protocol.clone())
+            .app_data(sessions.clone())
+            .configure(extractors(rules))
+            .configure(http::routes)
+            .wrap(from_fn(admit))
+            .wrap(front.cors())
+            .wrap(from_fn(receive))
+    })
+    .workers(config.http.workers)
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_PATIENCE)
+    .shutdown_timeout(DRAIN.as_secs())
+    .disable_signals();
+    let listening = match certificates {
+        None => server.listen(listener),
+        Some(certificates) => {
+            server.listen_rustls_0_23(listener, certificates.reloader().server_config()?)
+        }
+    };
+    Ok(listening.map_err(StartError::listening)?.run())
+}
+
+fn credentials(config: &Config, token: &InstanceToken) -> Result<Credentials, StartError> {
+    if config.auth.disabled {
+        return Ok(Credentials::disabled(config.project.default_user.clone())?);
+    }
+    let mut keyring = Keyring::default();
+    for key in config.keys() {
+        keyring.add(Key { name: key.name, user: key.user, secret: key.secret, scopes: key.scopes });
+    }
+    keyring.add(Key {
+        name: CredentialName::parse("instance")?,
+        user: config.project.default_user.clone(),
+        secret: token.secret().clone(),
+        scopes: Scopes::all(),
+    });
+    Ok(Credentials::new(keyring))
+}
+
+fn limiter(config: &Config) -> Option<Limiter> {
+    let requests = Quota { limit: config.rate_limit.requests, window: config.rate_limit.window };
+    let failures = Quota { limit: config.auth.fail_limit, window: config.auth.fail_window };
+    Limiter::start(Quotas { requests, failures })
+}

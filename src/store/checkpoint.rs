@@ -1,0 +1,119 @@
+//! The small file that says which generation of the trees counts, and how far it is durable.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use super::StoreError;
+use crate::journal::{self, Seq};
+
+const MAGIC: &[u8; 8] = b"MEMORYDC";
+const FORMAT_VERSION: u32 = 1;
+const FILE_NAME: &str = "checkpoint";
+
+/// What was true of the trees when they were last synced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Checkpoint {
+    pub(super) generation: u64,
+    pub(super) applied: Seq,
+    /// How many keys each session has; 0 is the system.
+    pub(super) counts: BTreeMap<u32, u64>,
+}
+
+impl Checkpoint {
+    /// Nothing if there is none, or if it is damaged: then the trees are checked without it.
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
+        let path = dir.join(FILE_NAME);
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(StoreError::disk("read", &path))?,
+        };
+        if let Some(found) = newer_version(&bytes) {
+            return Err(StoreError::NewerFormat { path, found, newest: FORMAT_VERSION });
+        }
+        let checkpoint = Self::parse(&bytes);
+        if checkpoint.is_none() {
+            log::warn!("{} is damaged; the trees are checked without it", path.display());
+        }
+        Ok(checkpoint)
+    }
+
+    pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
+        journal::replace_file(&dir.join(FILE_NAME), &self.to_bytes())
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(FORMAT_VERSION.to_le_bytes());
+        bytes.extend(self.generation.to_le_bytes());
+        bytes.extend(self.applied.to_le_bytes());
+        for (session, count) in &self.counts {
+            bytes.extend(session.to_le_bytes());
+            bytes.extend(count.to_le_bytes());
+        }
+        bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (body, crc) = bytes.split_last_chunk::<4>()?;
+        if u32::from_le_bytes(*crc) != crc32c::crc32c(body) {
+            return None;
+        }
+        let rest = body.strip_prefix(MAGIC)?.strip_prefix(&FORMAT_VERSION.to_le_bytes())?;
+        let (generation, rest) = rest.split_first_chunk::<8>()?;
+        let (applied, rest) = rest.split_first_chunk::<8>()?;
+        let (entries, []) = rest.as_chunks::<12>() else { return None };
+        let counts = entries.iter().filter_map(|entry| {
+            let (session, count) = entry.split_first_chunk::<4>()?;
+            Some((u32::from_le_bytes(*session), u64::from_le_bytes(count.try_into().ok()?)))
+        });
+        Some(Self {
+            generation: u64::from_le_bytes(*generation),
+            applied: u64::from_le_bytes(*applied),
+            counts: counts.collect(),
+        })
+    }
+}
+
+fn newer_version(bytes: &[u8]) -> Option<u32> {
+    let (version, _) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+    Some(u32::from_le_bytes(*version)).filter(|version| *version > FORMAT_VERSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_checkpoint_survives_and_a_flipped_bit_does_not(
+            generation in any::<u64>(),
+            applied in any::<u64>(),
+            counts in prop::collection::btree_map(any::<u32>(), any::<u64>(), 0..5),
+            at in any::<prop::sample::Index>(),
+            bit in 0..8_u8,
+        ) {
+            let checkpoint = Checkpoint { generation, applied, counts };
+            let mut bytes = checkpoint.to_bytes();
+            prop_assert_eq!(Checkpoint::parse(&bytes), Some(checkpoint));
+
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            prop_assert_eq!(Checkpoint::parse(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn a_newer_checkpoint_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bytes = Checkpoint::default().to_bytes();
+        bytes[8] = 9;
+        std::fs::write(dir.path().join(FILE_NAME), bytes).unwrap();
+
+        let refusal = Checkpoint::read(dir.path()).unwrap_err();
+
+        assert!(matches!(refusal, StoreError::NewerFormat { found: 9, newest: 1, .. }));
+    }
+}

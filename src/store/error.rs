@@ -1,0 +1,87 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::CodecError;
+use super::trees::Broken;
+use crate::journal::JournalError;
+
+/// What the store cannot do. The variants from [`StoreError::Locked`] on occur only at start-up
+/// and in checks, and only they name files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk is full, read-only or broken. Reads may still work, and writes will again.
+    #[error("storage is unavailable: {reason}")]
+    Unavailable { reason: String },
+
+    #[error("too many writes are waiting for the disk; try again in a moment")]
+    Busy,
+
+    #[error("a stored {kind} record is damaged: {source}; run `memoryd check`")]
+    Damaged { kind: &'static str, source: CodecError },
+
+    #[error("a record of {bytes} bytes cannot be stored; the limit is {limit}")]
+    TooLarge { bytes: usize, limit: usize },
+
+    #[error("there are {limit} users already, which is the limit of one data directory")]
+    TooManySessions { limit: usize },
+
+    #[error(
+        "data directory {} is in use by process {}; stop it, or choose another directory",
+        dir.display(),
+        pid.map_or_else(|| "(unknown)".to_owned(), |pid| pid.to_string())
+    )]
+    Locked { dir: PathBuf, pid: Option<u32> },
+
+    #[error(
+        "{} has format version {found}; this program knows up to {newest}: use a newer memoryd",
+        path.display()
+    )]
+    NewerFormat { path: PathBuf, found: u32, newest: u32 },
+
+    /// Acknowledged writes are gone from the journal and sled cannot replace them.
+    #[error(
+        "{} is damaged at byte {offset} ({problem}), and sled cannot mend it; restore a backup, \
+         or move the file away to go on without what it holds",
+        path.display()
+    )]
+    Unrecoverable { path: PathBuf, offset: u64, problem: String },
+
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Disk { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl StoreError {
+    pub(super) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Disk { doing, path: path.to_owned(), source }
+    }
+
+    pub(super) fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into() }
+    }
+}
+
+impl From<Broken> for StoreError {
+    /// The cause is in the log; a client has no use for it.
+    fn from(_: Broken) -> Self {
+        Self::unavailable("the trees are being rebuilt")
+    }
+}
+
+impl From<JournalError> for StoreError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Unavailable { reason } => Self::unavailable(&*reason),
+            JournalError::Closed => Self::unavailable("the store is closed"),
+            JournalError::Busy => Self::Busy,
+            JournalError::TooLarge { bytes, limit } => Self::TooLarge { bytes, limit },
+            JournalError::NewerFormat { path, found, newest } => {
+                Self::NewerFormat { path, found, newest }
+            }
+            JournalError::Damaged { path, offset, problem } => {
+                Self::Unrecoverable { path, offset, problem: problem.to_owned() }
+            }
+            JournalError::Disk { doing, path, source } => Self::Disk { doing, path, source },
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The thread behind the store: checkpoints, compaction of the journal, rebuilds of sled.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::checkpoint::Checkpoint;
+use super::shared::Shared;
+use super::trees::Trees;
+use super::{StoreError, rebuild};
+use crate::journal::{self, Journal};
+
+/// A start replays what came after the last checkpoint, so it should not be long ago.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// After a failure, such as a full disk, the same work is not tried again at once.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// sled never gives space back. Below this size that does not matter.
+const SMALL_SLED_BYTES: u64 = 64 << 20;
+
+/// The journal is rewritten when it has this many times the size of its live data.
+const JOURNAL_BLOAT: u64 = 3;
+
+/// How many batches a rebuild may catch up on while nothing else is applied.
+const LAST_STEP: u64 = 256;
+
+/// What somebody wants of the keeper.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// See whether there is something to do.
+    Look,
+    /// Compact now, and tell how it went.
+    Compact(Sender<Result<(), StoreError>>),
+    /// Rebuild the trees now, and tell how it went.
+    Rebuild(Sender<Result<(), StoreError>>),
+    Stop,
+}
+
+/// The handle of the thread.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    errands: Sender<Errand>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Work {
+    shared: Arc<Shared>,
+    journal: Arc<Journal>,
+    checkpointed: Checkpoint,
+    /// Trees that were replaced, until their last reader is done.
+    retired: Vec<Arc<Trees>>,
+    retry_at: Option<Instant>,
+}
+
+impl Keeper {
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        journal: &Arc<Journal>,
+        checkpointed: Checkpoint,
+    ) -> Result<Self, StoreError> {
+        let (errands, inbox) = channel();
+        shared.connect(errands.clone());
+        let work = Work {
+            shared: Arc::clone(shared),
+            journal: Arc::clone(journal),
+            checkpointed,
+            retired: Vec::new(),
+            retry_at: None,
+        };
+        let thread = Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || work.run(&inbox))
+            .map_err(StoreError::disk("start the thread of", &shared.dir))?;
+        Ok(Self { errands, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) fn compact(&self) -> Result<(), StoreError> {
+        self.send(Errand::Compact)
+    }
+
+    pub(super) fn rebuild(&self) -> Result<(), StoreError> {
+        self.send(Errand::Rebuild)
+    }
+
+    /// Makes a last checkpoint and ends. The journal must have ended before.
+    pub(super) fn stop(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        let _ = self.errands.send(Errand::Stop);
+        if thread.join().is_err() {
+            log::error!("the keeper's thread panicked");
+        }
+    }
+
+    fn send(&self, errand: fn(Sender<Result<(), StoreError>>) -> Errand) -> Result<(), StoreError> {
+        let (answer, result) = channel();
+        let closed = || StoreError::unavailable("the store is closed");
+        self.errands.send(errand(answer)).map_err(|_| closed())?;
+        result.recv().map_err(|_| closed())?
+    }
+}
+
+impl Work {
+    fn run(mut self, inbox: &Receiver<Errand>) {
+        loop {
+            match inbox.recv_timeout(CHECKPOINT_EVERY) {
+                Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look(),
+                Ok(Errand::Compact(answer)) => {
+                    let _ = answer.send(self.compact());
+                }
+                Ok(Errand::Rebuild(answer)) => {
+                    let _ = answer.send(self.rebuild());
+                }
+                Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Err(error) = self.checkpoint() {
+            log::warn!("no checkpoint at the end: {error}; the next start takes longer");
+        }
+    }
+
+    fn look(&mut self) {
+        self.shared.settle_nudge();
+        self.remove_retired();
+        if self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.retry_at = None;
+        let result = if self.shared.trees().broken().is_some() {
+            self.rebuild()
+        } else if self.is_bloated() {
+            self.compact()
+        } else {
+            self.checkpoint()
+        };
+        if let Err(error) = result {
+            log::warn!("storage upkeep failed: {error}; it is tried again later");
+            self.retry_at = Instant::now().checked_add(RETRY_AFTER);
+        }
+    }
+
+    /// Makes the trees durable, and then says so.
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let (trees, checkpoint) = self.shared.snapshot_ledger();
+        if checkpoint == self.checkpointed {
+            return Ok(());
+        }
+        trees.flush()?;
+        let path = &self.shared.dir;
+        checkpoint.write(path).map_err(StoreError::disk("write a checkpoint to", path))?;
+        self.checkpointed = checkpoint;
+        Ok(())
+    }
+
+    fn is_bloated(&self) -> bool {
+        let live = self.journal.snapshot_bytes().saturating_mul(JOURNAL_BLOAT);
+        self.journal.bytes() > self.shared.options.compact_bytes.max(live)
+    }
+
+    /// Old files go only after the snapshot and the trees are durable without them.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let before = self.journal.bytes();
+        let seq = self.journal.write_snapshot()?;
+        self.checkpoint()?;
+        self.journal.discard_stale()?;
+        log::info!(
+            "journal compacted up to {seq}: {before} bytes before, {} now",
+            self.journal.bytes()
+        );
+        let live = self.journal.snapshot_bytes();
+        let limit = live.saturating_mul(self.shared.options.sled_bloat).max(SMALL_SLED_BYTES);
+        if self.shared.trees().bytes() > limit { self.rebuild() } else { Ok(()) }
+    }
+
+    /// Builds new trees from the journal while the old ones are in use, and swaps them in.
+    fn rebuild(&mut self) -> Result<(), StoreError> {
+        let (shared, journal) = (&self.shared, &self.journal);
+        let generation = shared.trees().generation() + 1;
+        let mut built_to = journal.durable();
+        let bytes = journal.bytes();
+        let mut fresh =
+            rebuild::build(&shared.dir, &shared.options, generation, bytes, &mut |visitor| {
+                journal.replay((0, built_to), visitor)
+            })?;
+        while journal.durable() - built_to > LAST_STEP {
+            let to = journal.durable();
+            journal.replay((built_to, to), &mut |_, op| fresh.write(op))?;
+            built_to = to;
+        }
+        let old = shared.replace_trees(fresh, |fresh, offered| {
+            if offered > built_to {
+                journal.replay((built_to, offered), &mut |_, op| fresh.write(op))?;
+            }
+            Ok(fresh.trees.set_applied(offered)?)
+        })?;
+        self.retired.push(old);
+        self.checkpoint()?;
+        self.remove_retired();
+        log::info!("sled was rebuilt as generation {generation}");
+        Ok(())
+    }
+
+    fn remove_retired(&mut self) {
+        let (free, used): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired)
+            .into_iter()
+            .partition(|trees| Arc::strong_count(trees) == 1);
+        self.retired = used;
+        for trees in free {
+            let path: PathBuf = trees.path().to_owned();
+            drop(trees);
+            if let Err(error) = journal::remove_folder(&path) {
+                log::warn!("cannot remove {}: {error}", path.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Makes trees from the journal, and compares the two.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+
+use super::shared::count;
+use super::trees::{Broken, Trees};
+use super::{Options, StoreError};
+use crate::journal::{self, Op, Seq};
+
+/// Shows all operations of the journal, oldest first.
+pub(super) type Source<'a> = &'a mut dyn FnMut(
+    &mut dyn FnMut(Seq, Op<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError>;
+
+/// New trees that are being filled.
+#[derive(Debug)]
+pub(super) struct Build {
+    pub(super) trees: Trees,
+    pub(super) counts: BTreeMap<u32, u64>,
+}
+
+/// What the journal says that the trees hold: a checksum of every live value. Whole keys would
+/// need several times the memory.
+#[derive(Debug, Default)]
+pub(super) struct Digest {
+    hasher: RandomState,
+    values: HashMap<u64, u32>,
+}
+
+pub(super) fn generation_path(dir: &Path, generation: u64) -> PathBuf {
+    dir.join(format!("sled-{generation}"))
+}
+
+/// Fills a new generation. What an earlier try has left in its place is removed.
+pub(super) fn build(
+    dir: &Path,
+    options: &Options,
+    generation: u64,
+    bytes: u64,
+    source: Source<'_>,
+) -> Result<Build, StoreError> {
+    let path = generation_path(dir, generation);
+    journal::remove_folder(&path).map_err(StoreError::disk("remove", &path))?;
+    let trees = Trees::open(&path, generation, options.cache_bytes)
+        .map_err(|broken| StoreError::unavailable(broken.to_string()))?;
+    let mut build = Build { trees, counts: BTreeMap::new() };
+    if let Some(progress) = &options.progress {
+        progress.start("rebuilding from the journal", bytes);
+    }
+    let filled = source(&mut |_, op| {
+        if let Some(progress) = &options.progress {
+            progress.advance((op.key.len() + op.value.map_or(0, <[u8]>::len)) as u64);
+        }
+        build.write(op)
+    });
+    if let Some(progress) = &options.progress {
+        progress.finish();
+    }
+    filled?;
+    Ok(build)
+}
+
+impl Build {
+    pub(super) fn write(&mut self, op: Op<'_>) -> Result<(), StoreError> {
+        let was_there = self.trees.write(op)?;
+        count(&mut self.counts, op, was_there);
+        Ok(())
+    }
+}
+
+impl Digest {
+    pub(super) fn note(&mut self, op: Op<'_>) {
+        let key = self.hasher.hash_one((op.session, op.key));
+        match op.value {
+            Some(value) => self.values.insert(key, crc32c::crc32c(value)),
+            None => self.values.remove(&key),
+        };
+    }
+
+    /// Compares every value, and returns how many keys each session has.
+    pub(super) fn compare(mut self, trees: &Trees) -> Result<BTreeMap<u32, u64>, Broken> {
+        let survey = trees.survey::<Broken>(&mut |op| {
+            let key = self.hasher.hash_one((op.session, op.key));
+            match self.values.remove(&key) {
+                Some(crc) if op.value.map(crc32c::crc32c) == Some(crc) => Ok(()),
+                Some(_) => Err(Broken("a value differs from the journal's".to_owned())),
+                None => Err(Broken("a key is not in the journal".to_owned())),
+            }
+        })?;
+        match self.values.len() {
+            0 => Ok(survey),
+            missing => Err(Broken(format!("{missing} keys of the journal are missing"))),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+use serde::{Deserialize, Serialize};
+
+use super::{CodecError, Record};
+use crate::model::{
+    Access, Category, Kind, Memory, MemoryId, Priority, Project, Source, Status, Tag, Tags,
+    Timestamp, Title, UserId,
+};
+
+/// An older version of a memory, under the memory's id and that version's number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History(pub Memory);
+
+/// The number of a user's session, in the system tree. Its tree is called `s<number>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SessionNumber(pub(super) u32);
+
+/// A memory as it lies on disk since version 1. The id is in the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemoryV1 {
+    content: String,
+    title: Option<String>,
+    kind: String,
+    tags: Vec<String>,
+    project: Option<String>,
+    category: Option<String>,
+    priority: u8,
+    pinned: bool,
+    client: Option<String>,
+    credential: Option<String>,
+    /// JSON text.
+    metadata: String,
+    created_at: i64,
+    updated_at: i64,
+    event_at: Option<i64>,
+    expires_at: Option<i64>,
+    supersedes: Option<[u8; 16]>,
+    superseded_by: Option<[u8; 16]>,
+    status: u8,
+    version: u32,
+}
+
+/// An access counter as it lies on disk since version 1.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccessV1 {
+    count: u64,
+    last: i64,
+}
+
+impl Record for Memory {
+    type Key = MemoryId;
+    type Body = MemoryV1;
+    const PREFIX: u8 = 1;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "memory";
+
+    fn to_body(&self) -> MemoryV1 {
+        MemoryV1::from(self)
+    }
+
+    fn from_body(key: &MemoryId, body: MemoryV1) -> Result<Self, CodecError> {
+        body.into_memory(*key)
+    }
+}
+
+impl Record for History {
+    type Key = (MemoryId, u32);
+    type Body = MemoryV1;
+    const PREFIX: u8 = 2;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "history";
+
+    fn to_body(&self) -> MemoryV1 {
+        MemoryV1::from(&self.0)
+    }
+
+    fn from_body(key: &Self::Key, body: MemoryV1) -> Result<Self, CodecError> {
+        body.into_memory(key.0).map(Self)
+    }
+}
+
+impl Record for Access {
+    type Key = MemoryId;
+    type Body = AccessV1;
+    const PREFIX: u8 = 3;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "access";
+
+    fn to_body(&self) -> AccessV1 {
+        AccessV1 { count: self.count, last: self.last.0 }
+    }
+
+    fn from_body(_key: &MemoryId, body: AccessV1) -> Result<Self, CodecError> {
+        Ok(Self { count: body.count, last: Timestamp(body.last) })
+    }
+}
+
+impl Record for SessionNumber {
+    type Key = UserId;
+    type Body = u32;
+    const PREFIX: u8 = 1;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "user";
+
+    fn to_body(&self) -> u32 {
+        self.0
+    }
+
+    fn from_body(_key: &UserId, body: u32) -> Result<Self, CodecError> {
+        if body == 0 { Err(CodecError::Field("number")) } else { Ok(Self(body)) }
+    }
+}
+
+impl From<&Memory> for MemoryV1 {
+    fn from(memory: &Memory) -> Self {
+        Self {
+            content: memory.content.clone(),
+            title: memory.title.as_ref().map(Title::to_string),
+            kind: memory.kind.to_string(),
+            tags: memory.tags.as_slice().iter().map(Tag::to_string).collect(),
+            project: memory.project.as_ref().map(Project::to_string),
+            category: memory.category.as_ref().map(Category::to_string),
+            priority: memory.priority.get(),
+            pinned: memory.pinned,
+            client: memory.source.client.clone(),
+            credential: memory.source.credential.clone(),
+            metadata: serde_json::Value::Object(memory.metadata.clone()).to_string(),
+            created_at: memory.created_at.0,
+            updated_at: memory.updated_at.0,
+            event_at: memory.event_at.map(|at| at.0),
+            expires_at: memory.expires_at.map(|at| at.0),
+            supersedes: memory.supersedes.map(MemoryId::to_bytes),
+            superseded_by: memory.superseded_by.map(MemoryId::to_bytes),
+            status: status_code(memory.status),
+            version: memory.version,
+        }
+    }
+}
+
+impl MemoryV1 {
+    fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
+        let tags: Option<Vec<Tag>> = self.tags.iter().map(|tag| Tag::parse(tag).ok()).collect();
+        Ok(Memory {
+            id,
+            content: self.content,
+            title: parsed("title", self.title, |text| Title::parse(text).ok())?,
+            kind: Kind::parse(&self.kind).map_err(|_| CodecError::Field("kind"))?,
+            tags: Tags::from_vec(tags.ok_or(CodecError::Field("tags"))?),
+            project: parsed("project", self.project, |text| Project::parse(text).ok())?,
+            category: parsed("category", self.category, |text| Category::parse(text).ok())?,
+            priority: Priority::new(self.priority).ok_or(CodecError::Field("priority"))?,
+            pinned: self.pinned,
+            source: Source { client: self.client, credential: self.credential },
+            metadata: serde_json::from_str(&self.metadata)
+                .map_err(|_| CodecError::Field("metadata"))?,
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+            event_at: self.event_at.map(Timestamp),
+            expires_at: self.expires_at.map(Timestamp),
+            supersedes: self.supersedes.map(MemoryId::from_bytes),
+            superseded_by: self.superseded_by.map(MemoryId::from_bytes),
+            status: status_of(self.status).ok_or(CodecError::Field("status"))?,
+            version: self.version,
+        })
+    }
+}
+
+fn parsed<T>(
+    field: &'static str,
+    text: Option<String>,
+    parse: fn(&str) -> Option<T>,
+) -> Result<Option<T>, CodecError> {
+    text.map(|text| parse(&text).ok_or(CodecError::Field(field))).transpose()
+}
+
+fn status_code(status: Status) -> u8 {
+    match status {
+        Status::Active => 0,
+        Status::Archived => 1,
+        Status::Superseded => 2,
+        Status::Deleted => 3,
+    }
+}
+
+fn status_of(code: u8) -> Option<Status> {
+    match code {
+        0 => Some(Status::Active),
+        1 => Some(Status::Archived),
+        2 => Some(Status::Superseded),
+        3 => Some(Status::Deleted),
+        _ => None,
+    }
+}

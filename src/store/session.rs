@@ -1,0 +1,272 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::records::SessionNumber;
+use super::shared::{SYSTEM, Shared};
+use super::trees::Entries;
+use super::value::PIECE_PREFIX;
+use super::{CodecError, Key, Record, StoreError, codec};
+use crate::journal::{self, Journal, Seq};
+use crate::model::UserId;
+
+/// The records of one session, read and written by one owner.
+///
+/// What was committed is seen by the next read at once. When a commit or its receipt fails, drop
+/// the session store and open a new one: the failed records must not be seen again. Until then
+/// every call fails.
+#[derive(Debug)]
+pub struct SessionStore {
+    shared: Arc<Shared>,
+    journal: Arc<Journal>,
+    /// Nothing for the system's own records.
+    user: Option<UserId>,
+    /// A user who never stored anything has no number yet.
+    number: Option<u32>,
+    /// What was committed and may not be in the trees yet.
+    overlay: Overlay,
+    /// The journal's epoch when the overlay was empty.
+    epoch: u64,
+}
+
+type Overlay = BTreeMap<Vec<u8>, (Seq, Option<Vec<u8>>)>;
+
+/// Changes of one session that become durable together or not at all.
+#[derive(Debug, Default)]
+pub struct Batch {
+    ops: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The first record that could not be encoded; it fails the commit.
+    failed: Option<(&'static str, CodecError)>,
+}
+
+/// Comes true when a batch is on disk and visible to every reader. It can be awaited or waited for.
+#[derive(Debug)]
+pub struct Receipt(journal::Receipt);
+
+impl Batch {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty() && self.failed.is_none()
+    }
+
+    /// A record that cannot be encoded fails the commit of the whole batch.
+    pub fn put<R: Record>(&mut self, key: &R::Key, record: &R) {
+        match codec::encode(record) {
+            Ok(bytes) => {
+                self.ops.insert(full_key::<R>(key), Some(bytes));
+            }
+            Err(source) => {
+                self.failed.get_or_insert((R::KIND, source));
+            }
+        }
+    }
+
+    pub fn remove<R: Record>(&mut self, key: &R::Key) {
+        self.ops.insert(full_key::<R>(key), None);
+    }
+}
+
+impl SessionStore {
+    pub(super) fn open(
+        shared: &Arc<Shared>,
+        journal: &Arc<Journal>,
+        user: Option<&UserId>,
+    ) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            journal: Arc::clone(journal),
+            user: user.cloned(),
+            number: user.map_or(Some(SYSTEM), |user| shared.number(user)),
+            overlay: Overlay::new(),
+            epoch: journal.epoch(),
+        }
+    }
+
+    pub fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
+        self.refuse_if_lost()?;
+        let bytes = full_key::<R>(key);
+        let value = match self.pending(&bytes) {
+            Some(value) => value.map(<[u8]>::to_vec),
+            None => match self.number {
+                Some(number) => self.shared.trees().get(number, &bytes)?,
+                None => None,
+            },
+        };
+        let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
+        value.map(|value| codec::decode(key, &value).map_err(damaged)).transpose()
+    }
+
+    /// Walks all records of one kind in key order, as they are now.
+    pub fn scan<R: Record>(
+        &self,
+    ) -> impl Iterator<Item = Result<(R::Key, R), StoreError>> + use<R> {
+        let after = vec![R::PREFIX + 1];
+        self.walk(vec![R::PREFIX]..=after).map(|entry| typed(entry?))
+    }
+
+    /// Walks the records of one kind between two keys, both included, in key order.
+    pub fn scan_range<R: Record>(
+        &self,
+        range: &RangeInclusive<R::Key>,
+    ) -> impl Iterator<Item = Result<(R::Key, R), StoreError>> + use<R> {
+        let range = full_key::<R>(range.start())..=full_key::<R>(range.end());
+        self.walk(range).map(|entry| typed(entry?))
+    }
+
+    /// Hands the batch to the journal. It is seen by this session store at once, and is durable
+    /// when the receipt comes true.
+    pub fn commit(&mut self, batch: Batch) -> Result<Receipt, StoreError> {
+        self.refuse_if_lost()?;
+        if let Some((kind, source)) = batch.failed {
+            return Err(StoreError::Damaged { kind, source });
+        }
+        if let Some(broken) = self.shared.trees().broken() {
+            return Err(broken.into());
+        }
+        if batch.ops.is_empty() {
+            return Ok(Receipt(journal::Receipt::granted()));
+        }
+        let applied = self.shared.applied();
+        self.overlay.retain(|_, (seq, _)| *seq > applied);
+        if self.overlay.is_empty() {
+            self.epoch = self.journal.epoch();
+        }
+        let mut encoded = journal::Batch::default();
+        let number = self.number_for(&mut encoded)?;
+        for (key, value) in &batch.ops {
+            match value {
+                Some(value) => encoded.put(number, key, value)?,
+                None => encoded.remove(number, key)?,
+            }
+        }
+        let submitted = self.journal.submit(encoded, self.epoch)?;
+        self.number = Some(number);
+        let entries = batch.ops.into_iter().map(|(key, value)| (key, (submitted.seq, value)));
+        self.overlay.extend(entries);
+        Ok(Receipt(submitted.receipt))
+    }
+
+    /// The session's number. The first batch of a user also says which number that is.
+    fn number_for(&mut self, batch: &mut journal::Batch) -> Result<u32, StoreError> {
+        if let Some(number) = self.number {
+            return Ok(number);
+        }
+        let Some(user) = &self.user else { return Ok(SYSTEM) };
+        if let Some(number) = self.shared.number(user) {
+            return Ok(number);
+        }
+        let number = self.shared.claim_number(user)?;
+        let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
+        let record = codec::encode(&SessionNumber(number)).map_err(damaged)?;
+        batch.put(SYSTEM, &full_key::<SessionNumber>(user), &record)?;
+        Ok(number)
+    }
+
+    /// What this owner committed and the trees do not show yet.
+    fn pending(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+        let (seq, value) = self.overlay.get(key)?;
+        (*seq > self.shared.applied()).then_some(value.as_deref())
+    }
+
+    /// Every write before a failure of the journal is durable or lost. Which, the owner has been
+    /// told by the receipts, but its picture of the session mixes both.
+    fn refuse_if_lost(&self) -> Result<(), StoreError> {
+        if self.overlay.is_empty() || self.journal.epoch() == self.epoch {
+            return Ok(());
+        }
+        Err(StoreError::unavailable(
+            "a write was lost to a failing disk; the session starts afresh",
+        ))
+    }
+
+    fn walk(&self, range: RangeInclusive<Vec<u8>>) -> Walk {
+        if let Err(lost) = self.refuse_if_lost() {
+            let pending = Vec::new().into_iter().peekable();
+            return Walk { lost: Some(lost), pending, entries: None };
+        }
+        // The overlay first: what is applied meanwhile leaves it only after it is in the trees.
+        let applied = self.shared.applied();
+        let pending = self.overlay.range(range.clone()).filter(|(_, (seq, _))| *seq > applied);
+        let pending: Vec<_> =
+            pending.map(|(key, (_, value))| (key.clone(), value.clone())).collect();
+        let entries = self.number.map(|number| self.shared.trees().range(number, range).peekable());
+        Walk { lost: None, pending: pending.into_iter().peekable(), entries }
+    }
+}
+
+impl Receipt {
+    /// Blocks the thread until the batch is durable. Never call it on an HTTP worker.
+    pub fn wait(self) -> Result<(), StoreError> {
+        Ok(self.0.wait()?)
+    }
+}
+
+impl Future for Receipt {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map_err(StoreError::from)
+    }
+}
+
+/// Walks the trees with the overlay laid over them.
+struct Walk {
+    lost: Option<StoreError>,
+    pending: Peekable<std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>>,
+    entries: Option<Peekable<Entries>>,
+}
+
+impl Iterator for Walk {
+    type Item = Result<(Vec<u8>, Vec<u8>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(lost) = self.lost.take() {
+            return Some(Err(lost));
+        }
+        loop {
+            let stored = self.entries.as_mut().and_then(Peekable::peek);
+            let order = match (self.pending.peek(), stored) {
+                (None, _) | (Some(_), Some(Err(_))) => Ordering::Greater,
+                (Some(_), None) => Ordering::Less,
+                (Some((pending, _)), Some(Ok((stored, _)))) => pending.cmp(stored),
+            };
+            if order == Ordering::Greater {
+                let entry = self.entries.as_mut()?.next()?;
+                return Some(entry.map_err(StoreError::from));
+            }
+            let (key, value) = self.pending.next()?;
+            if order == Ordering::Equal
+                && let Some(entries) = &mut self.entries
+            {
+                entries.next();
+            }
+            if let Some(value) = value {
+                return Some(Ok((key, value)));
+            }
+        }
+    }
+}
+
+fn full_key<R: Record>(key: &R::Key) -> Vec<u8> {
+    const { assert!(R::PREFIX != PIECE_PREFIX, "this prefix is taken by the store") };
+    let mut bytes = vec![R::PREFIX];
+    bytes.extend(key.to_bytes());
+    bytes
+}
+
+fn typed<R: Record>(entry: (Vec<u8>, Vec<u8>)) -> Result<(R::Key, R), StoreError> {
+    let key = entry.0.get(1..).and_then(R::Key::from_bytes);
+    let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
+    let key = key.ok_or(damaged(CodecError::Key))?;
+    let record = codec::decode::<R>(&key, &entry.1).map_err(damaged)?;
+    Ok((key, record))
+}

@@ -1,0 +1,262 @@
+//! What sessions, the sink and the keeper share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+
+use super::checkpoint::Checkpoint;
+use super::codec;
+use super::keeper::Errand;
+use super::lock::Lock;
+use super::rebuild::Build;
+use super::records::SessionNumber;
+use super::trees::{Broken, Trees};
+use super::{Key, Options, Record, StoreError};
+use crate::journal::{Batch, Op, Seq};
+use crate::model::UserId;
+
+/// The session of the program itself.
+pub(super) const SYSTEM: u32 = 0;
+
+/// How many users one data directory may have. Each has a tree, and sled pays for every tree.
+pub(super) const MAX_SESSIONS: usize = 1_000;
+
+/// How much may be applied before a checkpoint is due: it bounds what a start has to replay.
+const CHECKPOINT_BYTES: u64 = 8 << 20;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) dir: PathBuf,
+    pub(super) options: Options,
+    /// Replaced by an online rebuild. The sink holds the lock while it applies a group.
+    trees: RwLock<Arc<Trees>>,
+    /// Every batch up to this one is visible in the trees.
+    applied: AtomicU64,
+    ledger: Mutex<Ledger>,
+    users: Mutex<Users>,
+    errands: OnceLock<Sender<Errand>>,
+    /// Whether the keeper has been told that there is work.
+    is_nudged: AtomicBool,
+    /// Last, so that nobody else opens the directory before sled has let go of it.
+    _lock: Lock,
+}
+
+/// What the sink counts along.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Ledger {
+    /// Every batch up to this one has been given to the sink.
+    pub(super) offered: Seq,
+    pub(super) counts: BTreeMap<u32, u64>,
+    bytes_since_checkpoint: u64,
+}
+
+#[derive(Debug, Default)]
+struct Users {
+    numbers: BTreeMap<UserId, u32>,
+    /// Numbers that are not on record yet.
+    claims: BTreeMap<UserId, u32>,
+    next: u32,
+}
+
+impl Shared {
+    pub(super) fn new(
+        (dir, options, lock): (PathBuf, Options, Lock),
+        trees: Trees,
+        ledger: Ledger,
+    ) -> Result<Self, StoreError> {
+        let trees = Arc::new(trees);
+        let users = Users::read(&trees)?;
+        let applied = ledger.offered;
+        Ok(Self {
+            dir,
+            options,
+            trees: RwLock::new(trees),
+            applied: AtomicU64::new(applied),
+            ledger: Mutex::new(ledger),
+            users: Mutex::new(users),
+            errands: OnceLock::new(),
+            is_nudged: AtomicBool::new(false),
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn trees(&self) -> Arc<Trees> {
+        Arc::clone(&self.read_trees())
+    }
+
+    pub(super) fn applied(&self) -> Seq {
+        self.applied.load(Acquire)
+    }
+
+    /// Puts a durable group into the trees. While they are broken, batches stay in the journal
+    /// only; the rebuild picks them up from there.
+    pub(super) fn apply(&self, group: &[(Seq, Batch)]) {
+        let trees = self.read_trees();
+        let mut ledger = self.ledger();
+        for (_, batch) in group {
+            batch.ops().for_each(|op| self.note_user(op));
+        }
+        let Some((last, _)) = group.last() else { return };
+        ledger.offered = *last;
+        match apply_to(&trees, group, &mut ledger) {
+            Ok(()) => self.applied.store(*last, Release),
+            Err(Broken(_)) => self.nudge(),
+        }
+        if ledger.bytes_since_checkpoint >= CHECKPOINT_BYTES {
+            ledger.bytes_since_checkpoint = 0;
+            self.nudge();
+        }
+    }
+
+    /// What a checkpoint of the present state would say. The trees must be flushed after this.
+    pub(super) fn snapshot_ledger(&self) -> (Arc<Trees>, Checkpoint) {
+        let trees = self.trees();
+        let mut ledger = self.ledger();
+        ledger.bytes_since_checkpoint = 0;
+        let counts = ledger.counts.clone();
+        let generation = trees.generation();
+        (trees, Checkpoint { generation, applied: self.applied(), counts })
+    }
+
+    /// Swaps in rebuilt trees. `finish` brings them up to the given seq while nothing is applied.
+    pub(super) fn replace_trees(
+        &self,
+        mut fresh: Build,
+        finish: impl FnOnce(&mut Build, Seq) -> Result<(), StoreError>,
+    ) -> Result<Arc<Trees>, StoreError> {
+        let mut trees = self.trees.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger();
+        finish(&mut fresh, ledger.offered)?;
+        ledger.counts = fresh.counts;
+        self.applied.store(ledger.offered, Release);
+        Ok(std::mem::replace(&mut trees, Arc::new(fresh.trees)))
+    }
+
+    pub(super) fn number(&self, user: &UserId) -> Option<u32> {
+        self.users().numbers.get(user).copied()
+    }
+
+    /// A number for a user who has none. It is on record once the batch that says so is applied;
+    /// until then the user keeps the claim, and nobody else gets the number.
+    pub(super) fn claim_number(&self, user: &UserId) -> Result<u32, StoreError> {
+        let mut users = self.users();
+        if let Some(number) = users.claims.get(user) {
+            return Ok(*number);
+        }
+        if users.numbers.len() + users.claims.len() >= MAX_SESSIONS {
+            return Err(StoreError::TooManySessions { limit: MAX_SESSIONS });
+        }
+        let number = users.next;
+        users.next += 1;
+        users.claims.insert(user.clone(), number);
+        Ok(number)
+    }
+
+    pub(super) fn user_ids(&self) -> Vec<UserId> {
+        self.users().numbers.keys().cloned().collect()
+    }
+
+    pub(super) fn user_count(&self) -> usize {
+        self.users().numbers.len()
+    }
+
+    pub(super) fn connect(&self, errands: Sender<Errand>) {
+        let _ = self.errands.set(errands);
+    }
+
+    /// Tells the keeper that there is something to do. Cheap when it has been told already.
+    pub(super) fn nudge(&self) {
+        use std::sync::atomic::Ordering::AcqRel;
+        if !self.is_nudged.swap(true, AcqRel)
+            && let Some(errands) = self.errands.get()
+        {
+            let _ = errands.send(Errand::Look);
+        }
+    }
+
+    pub(super) fn settle_nudge(&self) {
+        self.is_nudged.store(false, Release);
+    }
+
+    fn read_trees(&self) -> RwLockReadGuard<'_, Arc<Trees>> {
+        self.trees.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_user(&self, op: Op<'_>) {
+        if op.session != SYSTEM {
+            return;
+        }
+        let Some((&SessionNumber::PREFIX, key)) = op.key.split_first() else { return };
+        let Some(user) = UserId::from_bytes(key) else { return };
+        let mut users = self.users();
+        match op.value.map(|value| codec::decode::<SessionNumber>(&user, value)) {
+            Some(Ok(SessionNumber(number))) => {
+                users.next = users.next.max(number + 1);
+                users.claims.remove(&user);
+                users.numbers.insert(user, number);
+            }
+            Some(Err(error)) => log::error!("a user record cannot be read: {error}"),
+            None => {
+                users.numbers.remove(&user);
+            }
+        }
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(offered: Seq, counts: BTreeMap<u32, u64>) -> Self {
+        Self { offered, counts, bytes_since_checkpoint: 0 }
+    }
+}
+
+impl Users {
+    fn read(trees: &Arc<Trees>) -> Result<Self, StoreError> {
+        let mut users = Self { next: 1, ..Self::default() };
+        let range = vec![SessionNumber::PREFIX]..=vec![SessionNumber::PREFIX + 1];
+        for entry in trees.range(SYSTEM, range) {
+            let (key, value) = entry?;
+            let key = key.get(1..).and_then(UserId::from_bytes);
+            let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
+            let user = key.ok_or(damaged(super::CodecError::Key))?;
+            let number = codec::decode::<SessionNumber>(&user, &value).map_err(damaged)?;
+            users.next = users.next.max(number.0 + 1);
+            users.numbers.insert(user, number.0);
+        }
+        Ok(users)
+    }
+}
+
+fn apply_to(trees: &Trees, group: &[(Seq, Batch)], ledger: &mut Ledger) -> Result<(), Broken> {
+    let Some((last, _)) = group.last() else { return Ok(()) };
+    for (_, batch) in group {
+        ledger.bytes_since_checkpoint += batch.payload().len() as u64;
+        for op in batch.ops() {
+            count(&mut ledger.counts, op, trees.write(op)?);
+        }
+    }
+    trees.set_applied(*last)
+}
+
+/// Keeps the count of keys up to date with one operation.
+pub(super) fn count(counts: &mut BTreeMap<u32, u64>, op: Op<'_>, was_there: bool) {
+    let count = counts.entry(op.session).or_default();
+    match (was_there, op.value.is_some()) {
+        (false, true) => *count += 1,
+        (true, false) => *count = count.saturating_sub(1),
+        _ => {}
+    }
+    if *count == 0 {
+        counts.remove(&op.session);
+    }
+}

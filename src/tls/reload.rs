@@ -1,0 +1,211 @@
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::TlsError;
+use super::identity::{Identity, provider};
+use super::pem::PemFile;
+
+/// Shows the certificate that lies in two files, and follows them when they change.
+///
+/// The files are compared by content: a modification time says nothing after `cp -p`, and the two
+/// small reads of a poll come from the page cache.
+#[derive(Debug)]
+pub struct Reloader {
+    cert: PathBuf,
+    key: PathBuf,
+    shown: Arc<Shown>,
+    /// What the files held when they were last tried, so that one fault is told once.
+    tried: Mutex<u64>,
+}
+
+impl Reloader {
+    /// Loads the first pair; a fault here must stop the start.
+    pub fn open(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let pair = Pair::read(cert, key);
+        let tried = Mutex::new(pair.print());
+        let shown = Arc::new(Shown(RwLock::new(pair.parse()?)));
+        Ok(Self { cert: cert.to_owned(), key: key.to_owned(), shown, tried })
+    }
+
+    /// A server side for TLS 1.2 and 1.3 that always shows the newest good pair.
+    ///
+    /// It names no application protocol: actix-web puts `h2` and `http/1.1` in front of whatever
+    /// stands here.
+    pub fn server_config(&self) -> Result<ServerConfig, TlsError> {
+        let shown = Arc::clone(&self.shown);
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(shown);
+        Ok(config)
+    }
+
+    /// Takes up a pair that changed since the last try, and says whether it did. Call it every
+    /// second or two. A broken pair leaves the old one in place and is told once per change.
+    pub fn refresh(&self) -> Result<bool, TlsError> {
+        let pair = Pair::read(&self.cert, &self.key);
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let print = pair.print();
+        if *tried == print {
+            return Ok(false);
+        }
+        // Noted before it is tried: half of a pair that is being replaced fails now, and the other
+        // half makes another print.
+        *tried = print;
+        self.shown.replace(pair.parse()?);
+        Ok(true)
+    }
+
+    /// Reads the pair again, changed or not, so that somebody who asked gets an answer.
+    pub fn force(&self) -> Result<(), TlsError> {
+        let pair = Pair::read(&self.cert, &self.key);
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        *tried = pair.print();
+        self.shown.replace(pair.parse()?);
+        Ok(())
+    }
+
+    /// The pair that new connections are shown.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.shown.current()
+    }
+}
+
+/// The two files at one moment.
+struct Pair {
+    cert: Result<PemFile, TlsError>,
+    key: Result<PemFile, TlsError>,
+}
+
+impl Pair {
+    fn read(cert: &Path, key: &Path) -> Self {
+        Self { cert: PemFile::read(cert), key: PemFile::read(key) }
+    }
+
+    fn parse(self) -> Result<Identity, TlsError> {
+        Identity::parse(&self.cert?, &self.key?)
+    }
+
+    /// Tells one content from another. Nobody gains by a collision, so a fast hash will do.
+    fn print(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for file in [&self.cert, &self.key] {
+            match file {
+                Ok(file) => file.bytes().hash(&mut hasher),
+                Err(error) => error.to_string().hash(&mut hasher),
+            }
+        }
+        hasher.finish()
+    }
+}
+
+/// What is shown to new connections.
+struct Shown(RwLock<Identity>);
+
+impl Shown {
+    fn current(&self) -> Identity {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, identity: Identity) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current().certified())
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::tls::make_certificates;
+
+    const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+    fn make(folder: &TempDir) {
+        make_certificates(folder.path(), &[], NOW).unwrap();
+    }
+
+    fn open(folder: &TempDir) -> Reloader {
+        let (cert, key) = (folder.path().join("server.pem"), folder.path().join("server-key.pem"));
+        Reloader::open(&cert, &key).unwrap()
+    }
+
+    fn leaf(reloader: &Reloader) -> Vec<u8> {
+        reloader.identity().certified().end_entity_cert().unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_new_pair_is_taken_up_once() {
+        let folder = tempfile::tempdir().unwrap();
+        make(&folder);
+        let reloader = open(&folder);
+        let before = leaf(&reloader);
+        assert!(!reloader.refresh().unwrap());
+
+        make(&folder);
+
+        assert!(reloader.refresh().unwrap());
+        assert_ne!(leaf(&reloader), before);
+        assert!(!reloader.refresh().unwrap());
+    }
+
+    #[test]
+    fn half_a_pair_keeps_the_old_one_until_the_other_half_comes() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        make(&folder);
+        make(&other);
+        let reloader = open(&folder);
+        let before = leaf(&reloader);
+
+        fs::copy(other.path().join("server.pem"), folder.path().join("server.pem")).unwrap();
+        let first = reloader.refresh();
+        let again = reloader.refresh();
+        let kept = leaf(&reloader);
+        fs::copy(other.path().join("server-key.pem"), folder.path().join("server-key.pem"))
+            .unwrap();
+
+        assert!(matches!(first, Err(TlsError::Mismatch { .. })));
+        assert!(matches!(again, Ok(false)), "one fault is told once");
+        assert_eq!(kept, before);
+        assert!(reloader.refresh().unwrap());
+        assert_ne!(leaf(&reloader), before);
+    }
+
+    #[test]
+    fn a_broken_or_missing_pair_keeps_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        make(&folder);
+        let reloader = open(&folder);
+        let before = leaf(&reloader);
+
+        fs::write(folder.path().join("server.pem"), "rubbish").unwrap();
+        assert!(matches!(reloader.refresh(), Err(TlsError::NoCertificate { .. })));
+        assert!(matches!(reloader.force(), Err(TlsError::NoCertificate { .. })));
+        fs::remove_file(folder.path().join("server.pem")).unwrap();
+        assert!(matches!(reloader.refresh(), Err(TlsError::Unreadable { .. })));
+
+        assert_eq!(leaf(&reloader), before);
+    }
+}

@@ -1,0 +1,103 @@
+use serde_json::json;
+
+use crate::harness::{KEY, TestServer, rpc};
+
+#[actix_web::test]
+async fn a_stranger_is_turned_away_everywhere() {
+    let server = TestServer::start().await;
+
+    for path in ["/mcp", "/api/v1/memories", "/api/v1/search", "/admin/stats", "/nope"] {
+        for key in [None, Some("wrong-key-0123456789")] {
+            let headers: Vec<(&str, &str)> =
+                key.map(|key| ("X-API-Key", key)).into_iter().collect();
+            let reply = server.send("POST", path, &headers, Some(&json!({}))).await;
+            assert_eq!(reply.status, 401, "{path}");
+            assert_eq!(reply.header("www-authenticate"), Some("Bearer realm=\"memoryd\""));
+            assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn keys_that_contradict_each_other_are_refused() {
+    let server = TestServer::start().await;
+    let other = format!("Bearer {KEY}x");
+
+    let disagree = [("X-API-Key", KEY), ("Authorization", other.as_str())];
+    let agree = [("X-API-Key", KEY), ("X-MCP-Token", KEY)];
+
+    assert_eq!(server.send("GET", "/api/v1/tags", &disagree, None).await.status, 401);
+    assert_eq!(server.send("GET", "/api/v1/tags", &agree, None).await.status, 200);
+}
+
+#[actix_web::test]
+async fn failed_attempts_have_a_limit_of_their_own() {
+    let server = TestServer::with(&[("AUTH_FAIL_LIMIT", "3")]).await;
+    let wrong = [("X-API-Key", "wrong-key-0123456789")];
+
+    let mut codes = Vec::new();
+    for _ in 0..5 {
+        codes.push(server.send("GET", "/api/v1/tags", &wrong, None).await.status);
+    }
+
+    assert_eq!(codes, [401, 401, 401, 429, 429]);
+}
+
+#[actix_web::test]
+async fn a_body_over_the_limit_is_refused_and_the_server_lives() {
+    let server = TestServer::with(&[("MAX_BODY_BYTES", "4096")]).await;
+
+    let reply = server.post("/api/v1/memories", json!({ "content": "x".repeat(8000) })).await;
+
+    assert_eq!(reply.status, 413);
+    assert_eq!(reply.json()["code"], "body_too_large");
+    server.add("still here").await;
+}
+
+#[actix_web::test]
+async fn a_compressed_body_is_refused() {
+    let server = TestServer::start().await;
+    let headers = [("X-API-Key", KEY), ("Content-Encoding", "gzip")];
+
+    let reply = server.send("POST", "/api/v1/memories", &headers, Some(&json!({}))).await;
+
+    assert_eq!(reply.status, 415);
+}
+
+#[actix_web::test]
+async fn a_key_in_the_query_string_opens_nothing() {
+    let server = TestServer::start().await;
+
+    for name in ["api_key", "token", "access_token", "X-API-Key"] {
+        let path = format!("/api/v1/tags?{name}={KEY}");
+        assert_eq!(server.send("GET", &path, &[], None).await.status, 401);
+    }
+}
+
+#[actix_web::test]
+async fn oauth_metadata_is_a_plain_404() {
+    let server = TestServer::start().await;
+
+    for path in
+        ["/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server/mcp"]
+    {
+        let reply = server.send("GET", path, &[], None).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(reply.json()["error"].is_string());
+    }
+}
+
+#[actix_web::test]
+async fn the_protocol_is_served_without_a_session() {
+    let server = TestServer::start().await;
+    let key = [("X-API-Key", KEY), ("Mcp-Session-Id", "from-before-the-restart")];
+
+    let initialize = rpc("initialize", json!({ "protocolVersion": "2025-06-18" }));
+    let reply = server.send("POST", "/mcp", &key, Some(&initialize)).await;
+    assert_eq!(reply.json()["result"]["protocolVersion"], "2025-06-18");
+    assert_eq!(reply.header("mcp-session-id"), None);
+
+    let server = server.restart().await;
+    let list = server.send("POST", "/mcp", &key, Some(&rpc("tools/list", json!({})))).await;
+    assert_eq!(list.json()["result"]["tools"].as_array().unwrap().len(), 7);
+}

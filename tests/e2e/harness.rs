@@ -1,0 +1,216 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use actix_web::rt;
+use memoryd::config::{Config, Flags, Surroundings};
+use memoryd::model::{Clock, Timestamp};
+use memoryd::server::{Control, Server};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Opens every test server, with every scope.
+pub const KEY: &str = "test-key-0123456789abcdef0123456789";
+
+/// A real server on a free port of its own, with its own data directory and its own clock.
+///
+/// The port is taken before `start` returns, so no test needs to wait or retry.
+pub struct TestServer {
+    pub clock: ManualClock,
+    pub url: String,
+    pub dir: Arc<TempDir>,
+    env: Vec<(String, String)>,
+    control: Control,
+    running: rt::task::JoinHandle<()>,
+}
+
+/// A clock that moves only when told to. It starts on 2026-01-01.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+/// An answer as it came over the wire.
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub async fn with(env: &[(&str, &str)]) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        Self::in_dir(dir, env, ManualClock(Arc::new(AtomicI64::new(1_767_225_600_000)))).await
+    }
+
+    async fn in_dir(dir: Arc<TempDir>, env: &[(&str, &str)], clock: ManualClock) -> Self {
+        let data = dir.path().join("data");
+        let mut all = vec![
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("DATA_DIR", data.to_str().unwrap()),
+            ("MCP_API_KEY", KEY),
+            ("RATE_LIMIT_REQUESTS", "0"),
+            ("HTTP_WORKERS", "1"),
+        ];
+        all.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));
+        all.extend(env.iter().filter(|(_, value)| !value.is_empty()));
+        let surroundings = Surroundings::only(dir.path().to_owned(), &all);
+        let config = Config::load(&Flags::default(), &surroundings).unwrap().config;
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let server = Server::start(&config, &shared, None).unwrap();
+        let scheme = if config.tls.enabled { "https" } else { "http" };
+        let url = format!("{scheme}://127.0.0.1:{}", server.address().port());
+        let control = server.control();
+        let running = rt::spawn(async move { server.run().await.unwrap() });
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Self { clock, url, dir, env, control, running }
+    }
+
+    /// Stops in good order, as a signal would.
+    pub async fn stop(self) {
+        self.control.stop().await;
+        self.running.await.unwrap();
+    }
+
+    /// Stops and starts again on the same data.
+    pub async fn restart(self) -> Self {
+        self.restart_after(|| {}).await
+    }
+
+    /// The same, with something done to the data while nobody has it open.
+    pub async fn restart_after(self, accident: impl FnOnce()) -> Self {
+        let (dir, env, clock) = (Arc::clone(&self.dir), self.env.clone(), self.clock.clone());
+        self.stop().await;
+        accident();
+        let env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        Self::in_dir(dir, &env, clock).await
+    }
+
+    /// Calls a tool and returns its result, failed or not.
+    pub async fn tool(&self, name: &str, arguments: Value) -> Value {
+        self.tool_as(KEY, name, arguments).await
+    }
+
+    pub async fn tool_as(&self, key: &str, name: &str, arguments: Value) -> Value {
+        let call = rpc("tools/call", json!({ "name": name, "arguments": arguments }));
+        let reply = self.send("POST", "/mcp", &[("X-API-Key", key)], Some(&call)).await;
+        assert_eq!(reply.status, 200, "{name}: {}", reply.text());
+        reply.json()["result"].clone()
+    }
+
+    /// What a tool call that must succeed has to say.
+    pub async fn ok(&self, name: &str, arguments: Value) -> Value {
+        let result = self.tool(name, arguments).await;
+        assert_ne!(result["isError"], true, "{name}: {result}");
+        result["structuredContent"].clone()
+    }
+
+    /// The code of a tool call that must fail.
+    pub async fn refusal(&self, name: &str, arguments: Value) -> String {
+        let result = self.tool(name, arguments).await;
+        assert_eq!(result["isError"], true, "{name}: {result}");
+        let text: Value =
+            serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+        text["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Stores a text and returns its id.
+    pub async fn add(&self, content: &str) -> String {
+        let added = self.ok("add_memory", json!({ "content": content })).await;
+        added["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The texts that answer a question, best first.
+    pub async fn found(&self, arguments: Value) -> Vec<String> {
+        let found = self.ok("search_memories", arguments).await;
+        let results = found["results"].as_array().unwrap();
+        results.iter().map(|hit| hit["content"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[("X-API-Key", KEY)], None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.send("POST", path, &[("X-API-Key", KEY)], Some(&body)).await
+    }
+
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Reply {
+        let body = body.map(|body| ("application/json", serde_json::to_vec(body).unwrap()));
+        self.send_raw(method, path, headers, body).await
+    }
+
+    pub async fn send_raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Reply {
+        let client = awc::Client::builder().timeout(Duration::from_secs(60)).finish();
+        let mut request = client.request(method.parse().unwrap(), format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.insert_header((*name, *value));
+        }
+        let sent = match body {
+            Some((kind, body)) => request.content_type(kind).send_body(body).await,
+            None => request.send().await,
+        };
+        let mut response = sent.unwrap();
+        let headers = response.headers().iter();
+        let headers = headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let body = response.body().limit(64 << 20).await.unwrap().to_vec();
+        Reply { status: response.status().as_u16(), headers, body }
+    }
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+impl ManualClock {
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// As when somebody sets the clock back.
+    pub fn go_back(&self, span: Duration) {
+        self.0.fetch_sub(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+pub fn rpc(method: &str, params: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+}
+
+pub const fn days(n: u64) -> Duration {
+    Duration::from_secs(n * 86_400)
+}

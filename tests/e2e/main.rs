@@ -1,0 +1,22 @@
+//! The server as a client sees it: a real socket, a real store, the real routes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "json! makes values, not references")]
+#![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
+
+mod crash;
+mod finding;
+mod front;
+mod harness;
+mod life;
+mod memories;
+mod process;
+mod rest;
+mod storage;
+mod transfer;

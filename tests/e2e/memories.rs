@@ -1,0 +1,216 @@
+use serde_json::json;
+
+use crate::harness::{TestServer, days};
+
+#[actix_web::test]
+async fn a_text_comes_back_byte_for_byte() {
+    let server = TestServer::start().await;
+    let text = "Anna's allergy: penicillin \u{2014} noted\n\tu\u{308}ni\u{2713} <b>raw</b> \\ \" ' \u{0}\u{1F600}";
+
+    let id = server.add(text).await;
+
+    let got = server.ok("get_memory", json!({ "id": id })).await;
+    assert_eq!(got["memory"]["content"], text);
+}
+
+#[actix_web::test]
+async fn an_update_keeps_the_version_before_it() {
+    let server = TestServer::start().await;
+    let id = server.add("the wifi is called heron").await;
+    server.clock.advance(days(1));
+
+    let updated = server
+        .ok(
+            "update_memory",
+            json!({ "id": id, "content": "the wifi is called egret", "tags": ["net"] }),
+        )
+        .await;
+
+    assert_eq!(updated["previous_version"], 1);
+    let got = server.ok("get_memory", json!({ "id": id, "history": true })).await;
+    assert_eq!(got["memory"]["version"], 2);
+    assert_eq!(got["memory"]["tags"], json!(["net"]));
+    assert_eq!(got["history"][0]["content"], "the wifi is called heron");
+    assert_eq!(server.found(json!({ "query": "heron" })).await.len(), 0);
+}
+
+#[actix_web::test]
+async fn append_adds_a_line_and_null_clears_a_field() {
+    let server = TestServer::start().await;
+    let added =
+        server.ok("add_memory", json!({ "content": "one", "title": "List", "project": "p" })).await;
+    let id = added["id"].clone();
+
+    server.ok("update_memory", json!({ "id": id, "append": "two", "title": null })).await;
+
+    let got = server.ok("get_memory", json!({ "id": id })).await;
+    assert_eq!(got["memory"]["content"], "one\ntwo");
+    assert!(got["memory"].get("title").is_none());
+    assert_eq!(got["memory"]["project"], "p");
+}
+
+#[actix_web::test]
+async fn if_version_refuses_a_lost_update() {
+    let server = TestServer::start().await;
+    let id = server.add("counter is 1").await;
+    server
+        .ok("update_memory", json!({ "id": id, "content": "counter is 2", "if_version": 1 }))
+        .await;
+
+    let code = server
+        .refusal("update_memory", json!({ "id": id, "content": "counter is 9", "if_version": 1 }))
+        .await;
+
+    assert_eq!(code, "conflict");
+}
+
+#[actix_web::test]
+async fn an_update_that_changes_nothing_makes_no_version() {
+    let server = TestServer::start().await;
+    let id = server.add("steady").await;
+
+    let updated = server.ok("update_memory", json!({ "id": id, "content": "steady" })).await;
+
+    assert_eq!(updated["memory"]["version"], 1);
+}
+
+#[actix_web::test]
+async fn the_same_text_is_a_duplicate_only_in_the_same_project() {
+    let server = TestServer::start().await;
+    let first = server.ok("add_memory", json!({ "content": "use tabs", "project": "a" })).await;
+
+    let again = server.ok("add_memory", json!({ "content": " use tabs\n", "project": "a" })).await;
+    let other = server.ok("add_memory", json!({ "content": "use tabs", "project": "b" })).await;
+    let spaced = server.ok("add_memory", json!({ "content": "use  tabs", "project": "a" })).await;
+
+    assert_eq!((&again["status"], &again["id"]), (&json!("duplicate"), &first["id"]));
+    assert_eq!((&other["status"], &spaced["status"]), (&json!("created"), &json!("created")));
+}
+
+#[actix_web::test]
+async fn a_superseded_memory_is_out_of_sight_but_not_gone() {
+    let server = TestServer::start().await;
+    let old = server.add("Ben lives in Porto").await;
+
+    let new = server
+        .ok("add_memory", json!({ "content": "Ben lives in Lisbon", "supersedes": old }))
+        .await;
+
+    assert_eq!(new["status"], "superseded");
+    let found = server.found(json!({ "query": "where does Ben live" })).await;
+    assert_eq!(found, ["Ben lives in Lisbon"]);
+    let all = server.found(json!({ "query": "Ben lives", "include": ["superseded"] })).await;
+    assert_eq!(all.len(), 2);
+    let got = server.ok("get_memory", json!({ "id": old })).await;
+    assert_eq!(got["memory"]["superseded_by"], new["id"]);
+}
+
+#[actix_web::test]
+async fn what_has_expired_is_hidden_at_once() {
+    let server = TestServer::start().await;
+    server.ok("add_memory", json!({ "content": "parking level 4", "ttl_days": 1 })).await;
+    assert_eq!(server.found(json!({ "query": "parking" })).await.len(), 1);
+
+    server.clock.advance(days(1));
+
+    assert_eq!(server.found(json!({ "query": "parking" })).await.len(), 0);
+    let listed = server.ok("list_memories", json!({})).await;
+    assert_eq!(listed["total"], 0);
+}
+
+#[actix_web::test]
+async fn a_deleted_memory_can_be_restored_for_a_while() {
+    let server = TestServer::start().await;
+    let id = server.add("the spare key is under the pot").await;
+
+    let deleted = server.ok("delete_memory", json!({ "id": id })).await;
+    assert_eq!(deleted["deleted"], 1);
+    assert_eq!(deleted["undo_until"], "2026-01-31T00:00:00.000Z");
+    assert_eq!(server.refusal("get_memory", json!({ "id": id })).await, "not_found");
+    assert_eq!(server.refusal("delete_memory", json!({ "id": id })).await, "not_found");
+
+    let restored = server.post(&format!("/api/v1/memories/{id}/restore"), json!({})).await;
+    assert_eq!(restored.status, 200, "{}", restored.text());
+    assert_eq!(server.found(json!({ "query": "spare key" })).await.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_purged_memory_is_gone_for_good() {
+    let server = TestServer::start().await;
+    let id = server.add("forget this").await;
+
+    server.ok("delete_memory", json!({ "id": id, "purge": true })).await;
+
+    let restored = server.post(&format!("/api/v1/memories/{id}/restore"), json!({})).await;
+    assert_eq!(restored.status, 404);
+    assert_eq!(restored.json()["error"], "Memory not found");
+}
+
+#[actix_web::test]
+async fn deleting_by_filter_is_a_dry_run_unless_told() {
+    let server = TestServer::start().await;
+    for n in 0..3 {
+        server.ok("add_memory", json!({ "content": format!("log {n}"), "tags": ["log"] })).await;
+    }
+    server.add("keep me").await;
+
+    let dry = server.ok("delete_memory", json!({ "tags": ["log"] })).await;
+    assert_eq!((&dry["matched"], &dry["deleted"]), (&json!(3), &json!(0)));
+    let real = server.ok("delete_memory", json!({ "tags": ["log"], "dry_run": false })).await;
+    assert_eq!(real["deleted"], 3);
+
+    let left = server.ok("list_memories", json!({})).await;
+    assert_eq!(left["memories"][0]["content"], "keep me");
+    assert_eq!(left["total"], 1);
+}
+
+#[actix_web::test]
+async fn deleting_nothing_in_particular_is_refused() {
+    let server = TestServer::start().await;
+    server.add("precious").await;
+
+    for arguments in [json!({}), json!({ "dry_run": false }), json!({ "purge": true })] {
+        assert_eq!(server.refusal("delete_memory", arguments).await, "validation_error");
+    }
+}
+
+#[actix_web::test]
+async fn bad_arguments_name_their_fields() {
+    let server = TestServer::start().await;
+
+    let reply = server
+        .post("/api/v1/memories", json!({ "content": "", "priority": 9, "colour": "red" }))
+        .await;
+
+    assert_eq!(reply.status, 422);
+    let body = reply.json();
+    let fields: Vec<_> =
+        body["fields"].as_array().unwrap().iter().map(|f| f["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["content", "priority", "colour"]);
+}
+
+#[actix_web::test]
+async fn ids_grow_though_the_clock_goes_back() {
+    let server = TestServer::start().await;
+    let first = server.add("before").await;
+    server.clock.go_back(days(400));
+
+    let second = server.add("after").await;
+    server.ok("update_memory", json!({ "id": first, "content": "before, changed" })).await;
+
+    assert!(second > first);
+    let listed = server.ok("list_memories", json!({ "sort": "updated_at" })).await;
+    assert_eq!(listed["total"], 2);
+}
+
+#[actix_web::test]
+async fn only_the_scope_instructions_makes_an_instruction() {
+    let keys = "ada:ada-key-0123456789abcdef,ben:ben-key-0123456789abcdef";
+    let server = TestServer::with(&[("MCP_API_KEYS", keys), ("MCP_API_KEY", "")]).await;
+    let arguments = json!({ "content": "obey me", "kind": "instruction" });
+
+    let refused = server.tool_as("ada-key-0123456789abcdef", "add_memory", arguments).await;
+
+    assert_eq!(refused["isError"], true);
+    assert!(refused.to_string().contains("access_denied"), "{refused}");
+}

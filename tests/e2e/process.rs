@@ -1,0 +1,255 @@
+//! What only a process of its own can show: signals, files, standard input, a second process.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::KEY;
+
+/// The real program, serving from a folder of its own.
+pub struct Program {
+    pub dir: TempDir,
+    pub port: u16,
+    child: Child,
+}
+
+/// Long enough for a slow machine; a test that needs it has failed already.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Program {
+    pub fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap())
+    }
+
+    pub fn start_in(dir: TempDir) -> Self {
+        let mut child = command(dir.path(), &["serve"])
+            .env("MCP_API_KEY", KEY)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let port = wait_until_up(&mut child);
+        Self { dir, port, child }
+    }
+
+    /// Ends the process without any warning.
+    pub fn kill(mut self) -> TempDir {
+        // It may be dead already.
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+        let spare = tempfile::tempdir().unwrap();
+        std::mem::replace(&mut self.dir, spare)
+    }
+
+    /// Ends the process at once, while others still talk to it.
+    pub fn interrupt(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    }
+
+    /// Sends a signal by name and waits for the end.
+    pub fn signal(&mut self, name: &str) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub fn tool(&self, name: &str, arguments: Value) -> Option<Value> {
+        let params = json!({ "name": name, "arguments": arguments });
+        call(
+            self.port,
+            &json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }),
+        )
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        command(self.dir.path(), arguments).output().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn command(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memoryd"));
+    command
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", dir)
+        .env("DATA_DIR", dir.join("data"))
+        .env("PORT", "0")
+        .env("RATE_LIMIT_REQUESTS", "0")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Reads the start lines; keeps reading them, so that the program never blocks on a full pipe.
+fn wait_until_up(child: &mut Child) -> u16 {
+    let output = child.stdout.take().unwrap();
+    let (tx, rx) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut port = None;
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some(rest) = line.strip_prefix("INFO: Port ") {
+                port = rest.split(' ').next().and_then(|port| port.parse().ok());
+            }
+            if line.contains("started successfully") {
+                // The test may be over.
+                let _ = tx.send(port.take());
+            }
+        }
+    });
+    rx.recv_timeout(PATIENCE).expect("the program did not start").expect("no port was printed")
+}
+
+/// One JSON-RPC call over a connection of its own; nothing if the connection broke.
+pub fn call(port: u16, message: &Value) -> Option<Value> {
+    let body = message.to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEY}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok())?
+}
+
+#[test]
+fn a_signal_stops_in_good_order() {
+    for name in ["TERM", "INT"] {
+        let mut program = Program::start();
+        let files = [".mcp_token", ".mcp_port"].map(|file| program.data().join(file));
+        assert!(files.iter().all(|file| file.exists()));
+
+        let code = program.signal(name);
+
+        assert_eq!(code, Some(0), "SIG{name}");
+        assert!(!files.iter().any(|file| file.exists()), "SIG{name}");
+    }
+}
+
+#[test]
+fn a_second_process_on_the_same_data_is_told_so() {
+    let program = Program::start();
+
+    let second = command(program.dir.path(), &["serve"]).output().unwrap();
+
+    assert_eq!(second.status.code(), Some(1));
+    let told = String::from_utf8(second.stderr).unwrap();
+    assert!(told.contains("error: ") && told.contains("in use"), "{told}");
+    assert!(program.tool("list_memories", json!({})).is_some());
+}
+
+#[test]
+fn stdio_joins_the_running_server_and_serves_alone() {
+    let program = Program::start();
+    program.tool("add_memory", json!({ "content": "the boiler was serviced" })).unwrap();
+
+    let beside = stdio(program.dir.path());
+    assert!(beside.contains("the boiler was serviced"), "{beside}");
+
+    let dir = program.kill();
+    let alone = stdio(dir.path());
+    assert!(alone.contains("the boiler was serviced"), "{alone}");
+}
+
+/// Initializes, searches, closes standard input, and returns what was answered last.
+fn stdio(dir: &Path) -> String {
+    let mut child = command(dir, &["stdio"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut last = String::new();
+    let client = json!({ "name": "test", "version": "1" });
+    let hello =
+        json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client });
+    let search = json!({ "name": "search_memories", "arguments": { "query": "boiler" } });
+    for (id, method, params) in [(1, "initialize", hello), (2, "tools/call", search)] {
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        writeln!(input, "{call}").unwrap();
+        last.clear();
+        output.read_line(&mut last).unwrap();
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    last
+}
+
+#[test]
+fn the_command_line_exports_and_imports_with_and_without_a_server() {
+    let program = Program::start();
+    program.tool("add_memory", json!({ "content": "carried over" })).unwrap();
+
+    let exported = program.run(&["export"]);
+    assert!(exported.status.success());
+    let text = String::from_utf8(exported.stdout).unwrap();
+    assert!(text.contains("carried over"), "{text}");
+
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("in.jsonl"), &text).unwrap();
+    let imported = command(other.path(), &["import", "in.jsonl"]).output().unwrap();
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let again = command(other.path(), &["export"]).output().unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
+
+    let checked = command(other.path(), &["check", "--json"]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn what_makes_no_sense_stops_with_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("DISABLE_AUTH", "maybe"),
+        ("PORT", "99999"),
+        ("RATE_LIMIT_WINDOW", "soon"),
+        ("SSL_CERT_PATH", "/nowhere/cert.pem"),
+    ] {
+        let output = command(dir.path(), &["serve"]).env(name, value).output().unwrap();
+
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {told}");
+        assert!(told.contains(name), "{name}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let usage = command(dir.path(), &["--no-such-flag"]).output().unwrap();
+    assert_eq!(usage.status.code(), Some(2));
+}
+
+#[test]
+fn generated_keys_and_completions_are_printed() {
+    let dir = tempfile::tempdir().unwrap();
+
+    let key = command(dir.path(), &["--generate-key"]).output().unwrap();
+    let script = command(dir.path(), &["completions", "bash"]).output().unwrap();
+
+    let line = String::from_utf8(key.stdout).unwrap();
+    assert_eq!(line.trim().rsplit(' ').next().unwrap().len(), 43, "{line}");
+    assert!(String::from_utf8(script.stdout).unwrap().contains("_memoryd"));
+}

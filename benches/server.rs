@@ -109,7 +109,7 @@ fn measure(plan: &Plan) -> Outcome<Report> {
 
     empty::measure(plan, &scratch, &mut report)?;
     filled::measure(plan, &scratch, &mut report)?;
-    report.took(started.elapsed());
+    report.finish(started.elapsed());
     Ok(report)
 }
 
@@ -131,8 +131,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>, St
                 plan.sizes = &[1_000, 10_000];
             }
             "--json" => plan.wants_json = true,
-            "--binary" => plan.binary = file()?.into(),
-            "--dir" => plan.folder = file()?.into(),
+            // Absolute, because the server works in a folder of its own.
+            "--binary" => plan.binary = absolute(&file()?)?,
+            "--dir" => plan.folder = absolute(&file()?)?,
             "--help" | "-h" => return Ok(None),
             // cargo adds this one by itself.
             "--bench" => {}
@@ -140,4 +141,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>, St
         }
     }
     Ok(Some(plan))
+}
+
+fn absolute(path: &str) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("{path}: {error}"))
 }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::load::Load;
+use crate::machine;
+use crate::report::Report;
 
 const PREFIX: &str = "memoryd-bench-";
 /// `st_blocks` counts in these, whatever the block size of the file system.
@@ -67,18 +69,26 @@ pub(crate) fn used_bytes(folder: &Path) -> Outcome<u64> {
 }
 
 /// Appends 400 bytes and waits for `fdatasync`, over and over: what one writer could do at most.
-pub(crate) fn bare_loop(folder: &Path, length: Duration) -> Outcome<Load> {
+///
+/// Nobody else of the benchmark is at work meanwhile, so what this thread waits for a processor is
+/// the doing of others. The report hears of it: a starved loop makes the server look fast.
+pub(crate) fn bare_loop(folder: &Path, length: Duration, report: &mut Report) -> Outcome<Load> {
     let path = folder.join("bare");
     let mut file = OpenOptions::new().append(true).create_new(true).open(&path)?;
     append(&mut file)?;
     let mut times = Vec::new();
+    let waited_before = machine::waited_for_processor();
     let start = Instant::now();
     while start.elapsed() < length {
         let before = Instant::now();
         append(&mut file)?;
         times.push(before.elapsed());
     }
-    let load = Load::of(start.elapsed(), times);
+    let whole = start.elapsed();
+    if let (Some(before), Some(after)) = (waited_before, machine::waited_for_processor()) {
+        report.starved(after.saturating_sub(before).as_secs_f64() / whole.as_secs_f64());
+    }
+    let load = Load::of(whole, times);
     fs::remove_file(path)?;
     load
 }

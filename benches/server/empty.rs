@@ -39,7 +39,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &Scratch, report: &mut Report) -> Ou
         }
         eprintln!("empty server, round {number} of {RUNS}");
         let folder = scratch.folder(&format!("empty-{number}"))?;
-        figures.round(plan, &folder, &vocabulary)?;
+        figures.round(plan, &folder, &vocabulary, report)?;
     }
     figures.tell(report);
     Ok(())
@@ -51,6 +51,7 @@ impl Figures {
         plan: &Plan,
         folder: &Scratch,
         vocabulary: &Arc<Vocabulary>,
+        report: &mut Report,
     ) -> Outcome<()> {
         let server = Server::start(&plan.binary, folder.path())?;
         self.starts_ms.push(server.started_in.as_secs_f64() * 1e3);
@@ -64,12 +65,12 @@ impl Figures {
             let writer = |n| Ask::Add(Writer::seeded(vocabulary, (1_000 * seed + n) as u64));
             load::run(server.address, (0..connections).map(writer).collect(), plan.length)
         };
-        let before = bare_loop(folder.path(), plan.length)?;
+        let before = bare_loop(folder.path(), plan.length, report)?;
         for (at, connections) in CONNECTIONS.into_iter().enumerate() {
             self.adds[at].push(adds(connections, at + 1)?);
             if connections == 1 {
                 // Disks change their mind; only what ran side by side can be compared.
-                let after = bare_loop(folder.path(), plan.length)?;
+                let after = bare_loop(folder.path(), plan.length, report)?;
                 let bare = f64::midpoint(before.per_second, after.per_second);
                 let ratio = self.adds[at].last().map(|load| load.per_second / bare);
                 self.ratios.extend(ratio);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::child::Server;
 use crate::client::{self, Connection};
-use crate::disk::{Scratch, used_bytes};
+use crate::disk::{Scratch, bare_loop, used_bytes};
 use crate::load::{self, Ask, Load};
 use crate::report::{MEGABYTE, Report, Row, Unit};
 use crate::text::{Vocabulary, Writer};
@@ -44,7 +44,7 @@ pub(crate) fn measure(plan: &Plan, scratch: &Scratch, report: &mut Report) -> Ou
         }
         let rate = (filled.memories - before) as f64 / start.elapsed().as_secs_f64();
         report.push(Row::new(&format!("import up to {size}"), Unit::PerSecond, vec![rate]));
-        filled.tell_searches(*size, report)?;
+        filled.tell_searches(*size, &folder, report)?;
         filled.tell_space(*size, &folder, report)?;
     }
     filled.restart(&folder, report)
@@ -74,7 +74,7 @@ impl Filled<'_> {
         Ok(true)
     }
 
-    fn tell_searches(&mut self, size: usize, report: &mut Report) -> Outcome<()> {
+    fn tell_searches(&mut self, size: usize, folder: &Scratch, report: &mut Report) -> Outcome<()> {
         let (mut alone, mut together) = (Vec::new(), Vec::new());
         let (mut trips, mut shares_ms) = (Vec::new(), Vec::new());
         for run in 1..=RUNS {
@@ -82,6 +82,8 @@ impl Filled<'_> {
                 report.note(&format!("only {} runs at {size}: out of time", run - 1));
                 break;
             }
+            // Only to learn whether the machine has time for us.
+            bare_loop(folder.path(), ROUND_TRIPS, report)?;
             let trip = load::run(self.server.address, vec![Ask::Health], ROUND_TRIPS)?;
             let search = self.search(run, 1)?;
             shares_ms.push(search.p50.saturating_sub(trip.p50).as_secs_f64() * 1e3);

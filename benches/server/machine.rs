@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 /// Names the processor, the cores, the memory, the kernel and the file system of the data.
 pub(crate) fn describe(folder: &Path) -> Vec<(&'static str, String)> {
@@ -13,7 +14,14 @@ pub(crate) fn describe(folder: &Path) -> Vec<(&'static str, String)> {
         ("memory", line_of("/proc/meminfo", "MemTotal")),
         ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
         ("file system", file_system(folder)),
+        ("load average before", read("/proc/loadavg").trim().to_owned()),
     ]
+}
+
+/// How long this thread was ready to run and had no processor. Not every kernel counts that.
+pub(crate) fn waited_for_processor() -> Option<Duration> {
+    let text = read("/proc/thread-self/schedstat");
+    text.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 /// The value of the first `name: value` line of a file.

@@ -10,12 +10,17 @@ use crate::load::Load;
 /// As the goals count, and as disks are sold: a million bytes.
 pub(crate) const MEGABYTE: f64 = 1e6;
 
+/// A machine with nothing else to do stays far below this, one with other work far above.
+const BUSY: f64 = 0.1;
+
 /// All rows in the order in which they were measured.
 #[derive(Debug)]
 pub(crate) struct Report {
     machine: Vec<(&'static str, String)>,
     rows: Vec<Row>,
     notes: Vec<String>,
+    /// The shares of its time for which each bare loop waited for a processor.
+    starved: Vec<f64>,
 }
 
 /// One measure with the figure of each of its runs.
@@ -26,7 +31,8 @@ pub(crate) struct Row {
     runs: Vec<f64>,
     /// The medians of p50 and p99, where single answers were timed.
     latency_ms: Option<(f64, f64)>,
-    goal: Option<(&'static str, bool)>,
+    /// Whether it is met is left open where the machine was too busy to tell.
+    goal: Option<(&'static str, Option<bool>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +46,7 @@ pub(crate) enum Unit {
 
 impl Report {
     pub(crate) fn new(machine: Vec<(&'static str, String)>) -> Self {
-        Self { machine, rows: Vec::new(), notes: Vec::new() }
+        Self { machine, rows: Vec::new(), notes: Vec::new(), starved: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, row: Row) {
@@ -52,8 +58,32 @@ impl Report {
         self.notes.push(text.to_owned());
     }
 
-    pub(crate) fn took(&mut self, whole: Duration) {
+    /// Takes the share of its time for which a bare loop waited for a processor.
+    pub(crate) fn starved(&mut self, share: f64) {
+        self.starved.push(share);
+    }
+
+    /// Ends the report. Where other work took the processors away, no goal of time is judged.
+    pub(crate) fn finish(&mut self, whole: Duration) {
         self.machine.push(("whole run", format!("{:.0} s", whole.as_secs_f64())));
+        if self.starved.is_empty() {
+            self.note("this kernel does not tell whether the machine was busy with other work");
+            return;
+        }
+        let worst = self.starved.iter().copied().fold(0.0, f64::max);
+        let shares =
+            format!("{:.0} %, at most {:.0} %", 100.0 * median(&self.starved), 100.0 * worst);
+        self.machine.push(("bare loops waited for a processor", shares));
+        if worst > BUSY {
+            self.note(
+                "the machine was busy with other work, so no goal of time is judged; a ratio above 1 comes \
+                 from a bare loop that had no processor",
+            );
+            let timed = self.rows.iter_mut().filter(|row| !matches!(row.unit, Unit::Megabytes));
+            for goal in timed.filter_map(|row| row.goal.as_mut()) {
+                goal.1 = None;
+            }
+        }
     }
 
     /// Markdown, aligned so that it also reads well on a terminal.
@@ -106,7 +136,7 @@ impl Row {
         Self { latency_ms: Some(latency_ms), ..Self::new(what, Unit::PerSecond, runs) }
     }
     pub(crate) fn with_goal(self, goal: &'static str, is_met: bool) -> Self {
-        Self { goal: Some((goal, is_met)), ..self }
+        Self { goal: Some((goal, Some(is_met))), ..self }
     }
     pub(crate) fn median(&self) -> f64 {
         median(&self.runs)
@@ -131,7 +161,9 @@ impl Row {
             }
         };
         let (goal, is_met) = match self.goal {
-            Some((goal, is_met)) => (goal, if is_met { "yes" } else { "no" }),
+            Some((goal, Some(true))) => (goal, "yes"),
+            Some((goal, Some(false))) => (goal, "no"),
+            Some((goal, None)) => (goal, "?"),
             None => Default::default(),
         };
         let median = self.unit.show(self.median());
@@ -147,7 +179,7 @@ impl Row {
             "p50_ms": self.latency_ms.map(|(p50, _)| p50),
             "p99_ms": self.latency_ms.map(|(_, p99)| p99),
             "goal": self.goal.map(|(goal, _)| goal),
-            "met": self.goal.map(|(_, is_met)| is_met),
+            "met": self.goal.and_then(|(_, is_met)| is_met),
         })
     }
 }

@@ -134,11 +134,12 @@ impl Sessions {
         self.store.usage()
     }
 
-    /// Puts every session to sleep for good. Later calls are refused.
+    /// Puts every session to sleep for good. Later calls are refused, and no actor holds the store
+    /// any more.
     pub async fn stop(&self) -> Result<(), CallError> {
         let sessions = self.registry.send(StopAll).await?;
         for session in sessions {
-            session.sleep().await?;
+            session.end().await?;
         }
         Ok(())
     }

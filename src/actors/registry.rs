@@ -13,12 +13,12 @@ use crate::store::Store;
 /// Knows which actor owns which session, and starts the missing ones.
 #[derive(Debug)]
 pub(super) struct Registry {
-    store: Store,
+    /// Gone once everything has stopped.
+    store: Option<Store>,
     settings: SessionSettings,
     clock: Arc<dyn Clock>,
     arbiters: Arbiters,
     running: BTreeMap<UserId, SessionHandle>,
-    is_stopped: bool,
 }
 
 /// Asks for the way to a session. Nothing once the registry has stopped.
@@ -58,19 +58,19 @@ impl ActiveSession {
 impl Registry {
     pub(super) fn new(store: Store, settings: SessionSettings, clock: Arc<dyn Clock>) -> Self {
         Self {
-            store,
+            store: Some(store),
             settings,
             clock,
             arbiters: Arbiters::default(),
             running: BTreeMap::new(),
-            is_stopped: false,
         }
     }
 
-    fn start_session(&mut self, user: &UserId) -> SessionHandle {
+    fn start_session(&mut self, user: &UserId) -> Option<SessionHandle> {
+        let store = self.store.clone()?;
         let arbiter = self.arbiters.place(user);
         let clock = Arc::clone(&self.clock);
-        SessionHandle::start(&arbiter, self.store.clone(), user.clone(), self.settings, clock)
+        Some(SessionHandle::start(&arbiter, store, user.clone(), self.settings, clock))
     }
 }
 
@@ -82,13 +82,10 @@ impl Handler<Locate> for Registry {
     type Result = Option<SessionHandle>;
 
     fn handle(&mut self, Locate(user): Locate, _: &mut Context<Self>) -> Self::Result {
-        if self.is_stopped {
-            return None;
-        }
         if let Some(session) = self.running.get(&user).filter(|session| session.is_running()) {
             return Some(session.clone());
         }
-        let session = self.start_session(&user);
+        let session = self.start_session(&user)?;
         self.running.insert(user, session.clone());
         Some(session)
     }
@@ -107,7 +104,7 @@ impl Handler<StopAll> for Registry {
     type Result = Vec<SessionHandle>;
 
     fn handle(&mut self, _: StopAll, _: &mut Context<Self>) -> Self::Result {
-        self.is_stopped = true;
+        self.store = None;
         std::mem::take(&mut self.running).into_values().collect()
     }
 }

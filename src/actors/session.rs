@@ -31,7 +31,8 @@ const CHANGES: usize = 256;
 /// write or a panic it is dropped, because it may know what the store does not.
 #[derive(Debug)]
 struct Session {
-    store: Store,
+    /// Gone once the session has ended for good.
+    store: Option<Store>,
     user: UserId,
     settings: SessionSettings,
     clock: Arc<dyn Clock>,
@@ -66,7 +67,10 @@ struct Call {
 /// Asks a session to write what it still holds and give its memory back.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), CallError>")]
-struct Sleep;
+struct Sleep {
+    /// Whether it may wake up again.
+    is_last: bool,
+}
 
 impl SessionHandle {
     pub(super) fn start(
@@ -80,7 +84,7 @@ impl SessionHandle {
         let uses = Uses::default();
         let (own_changes, own_uses) = (changes.clone(), Arc::clone(&uses));
         let actor = Session::start_in_arbiter(arbiter, move |_| Session {
-            store,
+            store: Some(store),
             user,
             settings,
             clock,
@@ -119,7 +123,12 @@ impl SessionHandle {
     }
 
     pub(super) async fn sleep(&self) -> Result<(), CallError> {
-        self.actor.send(Sleep).timeout(PATIENCE).await?
+        self.actor.send(Sleep { is_last: false }).timeout(PATIENCE).await?
+    }
+
+    /// Sleeps for good: nothing of the store is held any more when this returns.
+    pub(super) async fn end(&self) -> Result<(), CallError> {
+        self.actor.send(Sleep { is_last: true }).timeout(PATIENCE).await?
     }
 }
 
@@ -155,8 +164,9 @@ impl Session {
     }
 
     fn open(&self) -> Result<Engine, CallError> {
+        let store = self.store.as_ref().ok_or(CallError::Stopped)?;
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let store = self.store.session(&self.user).map_err(EngineError::from)?;
+            let store = store.session(&self.user).map_err(EngineError::from)?;
             Engine::open(store, self.user.clone(), self.settings.limits)
         }));
         opened.map_err(|_| CallError::Panicked)?.map_err(CallError::from)
@@ -264,13 +274,16 @@ impl Handler<Call> for Session {
 impl Handler<Sleep> for Session {
     type Result = ResponseActFuture<Self, Result<(), CallError>>;
 
-    fn handle(&mut self, _: Sleep, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Sleep { is_last }: Sleep, _: &mut Context<Self>) -> Self::Result {
         let now = self.clock.now();
         let swept = match &mut self.engine {
             Some(engine) => engine.sweep(now),
             None => Ok(None),
         };
         self.fall_asleep();
+        if is_last {
+            self.store = None;
+        }
         match swept {
             Ok(Some(receipt)) => Box::pin(
                 receipt

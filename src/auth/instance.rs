@@ -2,8 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::Key;
-use crate::model::{CredentialName, InvalidName, Scopes, Secret, UserId};
+use crate::model::Secret;
 
 /// 256 bits, which nobody guesses; 43 characters as text.
 const SECRET_BYTES: usize = 32;
@@ -27,16 +26,6 @@ impl InstanceToken {
     #[must_use]
     pub fn secret(&self) -> &Secret {
         &self.secret
-    }
-
-    /// The token as a key of the user `default` with every scope.
-    pub fn key(&self) -> Result<Key, InvalidName> {
-        Ok(Key {
-            name: CredentialName::parse("instance")?,
-            user: UserId::default_user(),
-            secret: self.secret.clone(),
-            scopes: Scopes::all(),
-        })
     }
 }
 

@@ -33,11 +33,6 @@ impl Keyring {
         self.entries.push(Entry { digest, identity: Identity { user, credential, scopes } });
     }
 
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Finds the owner of a secret. Takes the same time whichever key it is, and if it is none.
     #[must_use]
     pub(super) fn find(&self, secret: &str) -> Option<&Identity> {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use actix_web::rt;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::progress::Bar;
 use super::{Failed, Outcome, say};
@@ -24,15 +24,26 @@ pub(super) fn run(loaded: Loaded) -> Outcome {
     for notice in &notices {
         log::log!(notice.level, "{}", notice.text);
     }
+    log_panics();
     rt::System::new().block_on(serve(&config, &clock, log))
 }
 
+/// Panics are caught where they cost a request; here they only get their line. What they say may
+/// hold somebody's text, so only the place is told.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "somewhere".to_owned(), ToString::to_string);
+        log::error!("a panic at {place}");
+    }));
+}
+
 async fn serve(config: &Config, clock: &Arc<dyn Clock>, log: Log) -> Outcome {
+    // Before anybody can know that the server is there.
+    let signals = Signals::listen()?;
     let server =
         Server::start(config, clock, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
+    let signals = rt::spawn(signals.obey(server.control(), log));
     greet(config, &server)?;
-    let control = server.control();
-    let signals = rt::spawn(obey_signals(control, log));
     let served = server.run().await;
     signals.abort();
     served.map_err(Failed::because)?;
@@ -40,34 +51,49 @@ async fn serve(config: &Config, clock: &Arc<dyn Clock>, log: Log) -> Outcome {
     Ok(())
 }
 
-/// SIGINT and SIGTERM stop in good order, and at once if they come again. SIGHUP reopens the log
-/// and reads the certificates again.
-async fn obey_signals(control: Control, log: Log) {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
-        log::error!("signals cannot be heard; only kill -9 stops this server");
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            _ = hangup.recv() => {
-                log.reopen();
-                control.reload_certificates();
+/// What may be asked of a running server from outside.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failed> {
+        let listen = |kind| signal(kind).map_err(Failed::because);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// SIGINT and SIGTERM stop in good order, and at once if they come again. SIGHUP reopens the
+    /// log and reads the certificates again.
+    async fn obey(mut self, control: Control, log: Log) {
+        loop {
+            let Self { interrupt, terminate, hangup } = &mut self;
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => {
+                    log.reopen();
+                    control.reload_certificates();
+                }
             }
         }
+        log::info!("stopping");
+        let stopping = rt::spawn(async move { control.stop().await });
+        tokio::select! {
+            // The server ends this task when it is down.
+            () = async { drop(stopping.await); std::future::pending().await } => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        log::warn!("stopped at once by a second signal");
+        // Everything acknowledged is on disk already.
+        std::process::exit(1);
     }
-    log::info!("stopping");
-    let stopping = rt::spawn(async move { control.stop().await });
-    tokio::select! {
-        _ = stopping => std::future::pending().await,
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    log::warn!("stopped at once by a second signal");
-    // Everything acknowledged is on disk already.
-    std::process::exit(1);
 }
 
 /// What the guides of older servers look for, and what a newcomer needs next.

@@ -149,14 +149,10 @@ impl Journal {
         let snapshot = compaction::fold(&self.folder, previous.as_ref(), &closed, seq)?;
         let mut files = self.shared.files();
         files.snapshot = Some(snapshot);
-        let replaced: Vec<SegmentFile> = mem::take(&mut files.closed).into_iter().collect();
-        for segment in replaced {
-            if segment.last > seq {
-                files.closed.push(segment)
-            } else {
-                files.stale.push(segment.path)
-            }
-        }
+        let (later, replaced): (Vec<SegmentFile>, Vec<SegmentFile>) =
+            mem::take(&mut files.closed).into_iter().partition(|segment| segment.last > seq);
+        files.closed = later;
+        files.stale.extend(replaced.into_iter().map(|segment| segment.path));
         files.stale.extend(previous.map(|snapshot| snapshot.path));
         Ok(seq)
     }

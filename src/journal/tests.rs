@@ -1,1 +1,325 @@
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
+use proptest::prelude::*;
+
+use super::frame::{FRAMES_START, Frame, Header};
+use super::segment::Segment;
+use super::{Batch, Faults, Folder, Journal, JournalError, Op, Options, Seq, Sink};
+
+type Seen = Arc<Mutex<Vec<Seq>>>;
+
+/// Remembers what it was given.
+struct Notebook(Seen);
+
+impl Sink for Notebook {
+    fn apply(&mut self, group: &[(Seq, Batch)]) {
+        self.0.lock().unwrap().extend(group.iter().map(|(seq, _)| *seq));
+    }
+}
+
+struct Bomb;
+
+impl Sink for Bomb {
+    fn apply(&mut self, _group: &[(Seq, Batch)]) {
+        panic!("a sink that breaks its promise");
+    }
+}
+
+fn batch(text: &str) -> Batch {
+    let mut batch = Batch::default();
+    batch.put(1, text.as_bytes(), text.as_bytes()).unwrap();
+    batch
+}
+
+fn start(dir: &Path, options: &Options) -> (Journal, Seen) {
+    let seen = Seen::default();
+    let sink = Box::new(Notebook(Arc::clone(&seen)));
+    (Journal::start(Folder::open(dir).unwrap(), sink, options).unwrap(), seen)
+}
+
+fn write(journal: &Journal, text: &str) -> Result<Seq, JournalError> {
+    let submitted = journal.submit(batch(text), journal.epoch())?;
+    submitted.receipt.wait()?;
+    Ok(submitted.seq)
+}
+
+/// The keys of all operations, in order.
+fn keys(folder: &Folder) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut visitor = |_: Seq, op: Op<'_>| {
+        keys.push(String::from_utf8(op.key.to_vec()).unwrap());
+        Ok::<(), JournalError>(())
+    };
+    folder.replay(0, &mut visitor).unwrap();
+    keys
+}
+
+/// A segment with these frames, each a seq with the durable seq of its time.
+fn segment(dir: &Path, frames: &[(Seq, Seq)]) -> (std::path::PathBuf, Vec<usize>) {
+    let header = Header::segment(1, 0);
+    let mut bytes = header.to_bytes();
+    let mut starts = Vec::new();
+    for (seq, durable) in frames {
+        starts.push(bytes.len());
+        let batch = batch(&format!("frame {seq}"));
+        Frame { seq: *seq, durable: *durable, payload: batch.payload() }
+            .append_to(&mut bytes, header.salt);
+    }
+    starts.push(bytes.len());
+    let path = dir.join("00000000000000000001.log");
+    fs::write(&path, bytes).unwrap();
+    (path, starts)
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 4;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn pages_of_a_torn_group_may_arrive_in_any_order() {
+    let dir = tempfile::tempdir().unwrap();
+    // Frames 3 to 5 were one write: when they were written, only 2 was durable.
+    let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1), (3, 2), (4, 2), (5, 2)]);
+    flip(&path, starts[2] + 30);
+
+    let folder = Folder::open(dir.path()).unwrap();
+
+    assert!(folder.damage().is_empty());
+    assert_eq!((folder.last_seq(), folder.torn().unwrap().offset), (2, starts[2] as u64));
+}
+
+#[test]
+fn a_bad_frame_before_later_writes_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1), (3, 1), (4, 3), (5, 4)]);
+
+    // Every byte of frames 2 and 3, the length and the seq among them.
+    for at in starts[1]..starts[3] {
+        flip(&path, at);
+        let folder = Folder::open(dir.path()).unwrap();
+        let [damage] = folder.damage() else { panic!("byte {at}: {:?}", folder.damage()) };
+        assert_eq!((damage.to, folder.last_seq()), (3, 5), "byte {at}");
+        assert!(keys(&folder).ends_with(&["frame 4".to_owned(), "frame 5".to_owned()]));
+        flip(&path, at);
+    }
+}
+
+#[test]
+fn what_looks_like_a_frame_inside_a_value_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1)]);
+    let mut forged = Vec::new();
+    Frame { seq: 9, durable: 8, payload: batch("forged").payload() }.append_to(&mut forged, 7);
+    flip(&path, starts[1] + 25);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend(forged);
+    fs::write(&path, bytes).unwrap();
+
+    let folder = Folder::open(dir.path()).unwrap();
+
+    assert!(folder.damage().is_empty());
+    assert_eq!(keys(&folder), ["frame 1"]);
+}
+
+#[test]
+fn frames_that_nobody_acknowledged_do_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    // 3 and 4 were written, but their sync failed; a later segment says that only 2 counts.
+    let (_, _) = segment(dir.path(), &[(1, 0), (2, 1), (3, 2), (4, 2)]);
+    let header = Header::segment(5, 2);
+    let mut bytes = header.to_bytes();
+    Frame { seq: 5, durable: 2, payload: batch("frame 5").payload() }
+        .append_to(&mut bytes, header.salt);
+    fs::write(dir.path().join("00000000000000000005.log"), bytes).unwrap();
+
+    let folder = Folder::open(dir.path()).unwrap();
+
+    assert!(folder.damage().is_empty() && folder.torn().is_none());
+    assert_eq!(keys(&folder), ["frame 1", "frame 2", "frame 5"]);
+}
+
+#[test]
+fn a_segment_that_is_missing_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = Options { segment_bytes: 300, ..Options::default() };
+    let (journal, _) = start(dir.path(), &small);
+    for number in 0..20 {
+        write(&journal, &format!("number {number}")).unwrap();
+    }
+    drop(journal);
+    let mut paths: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() > 3);
+    assert_eq!(keys(&Folder::open(dir.path()).unwrap()).len(), 20);
+
+    fs::remove_file(&paths[1]).unwrap();
+
+    assert_eq!(Folder::open(dir.path()).unwrap().damage().len(), 1);
+    fs::remove_file(&paths[0]).unwrap();
+    assert_eq!(Folder::open(dir.path()).unwrap().damage().len(), 1);
+}
+
+#[test]
+fn the_sink_sees_every_batch_once_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, seen) = start(dir.path(), &Options::default());
+    let receipts: Vec<_> =
+        (0..500).map(|n| journal.submit(batch(&n.to_string()), 0).unwrap().receipt).collect();
+    receipts.into_iter().for_each(|receipt| receipt.wait().unwrap());
+
+    assert_eq!(*seen.lock().unwrap(), (1..=500).collect::<Vec<Seq>>());
+    assert!(journal.syncs() < 250, "{} syncs", journal.syncs());
+    drop(journal);
+    let (journal, _) = start(dir.path(), &Options::default());
+    assert_eq!(write(&journal, "next").unwrap(), 501);
+}
+
+#[test]
+fn too_much_at_once_is_refused_and_keeps_no_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { queue_bytes: 3_000, ..Options::default() };
+    let (journal, _) = start(dir.path(), &options);
+    let large = "x".repeat(1_000);
+    let mut receipts = Vec::new();
+
+    let refused = (0..200).filter(|_| match journal.submit(batch(&large), 0) {
+        Ok(submitted) => {
+            receipts.push(submitted.receipt);
+            false
+        }
+        Err(error) => matches!(error, JournalError::Busy),
+    });
+    let refused = refused.count();
+
+    receipts.into_iter().for_each(|receipt| receipt.wait().unwrap());
+    assert!(refused > 0);
+    write(&journal, &large).unwrap();
+    drop(journal);
+    assert_eq!(keys(&Folder::open(dir.path()).unwrap()).len(), 201 - refused);
+}
+
+#[test]
+fn a_failed_sync_loses_the_group_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Arc::new(Faults::default());
+    let options = Options { faults: Arc::clone(&faults), ..Options::default() };
+    let (journal, seen) = start(dir.path(), &options);
+    write(&journal, "kept").unwrap();
+    faults.syncs.store(1, SeqCst);
+
+    assert!(matches!(write(&journal, "lost"), Err(JournalError::Unavailable { .. })));
+
+    assert_eq!(journal.epoch(), 1);
+    assert!(matches!(journal.submit(batch("x"), 1), Err(JournalError::Unavailable { .. })));
+    assert_eq!(*seen.lock().unwrap(), [1]);
+    drop(journal);
+    assert_eq!(keys(&Folder::open(dir.path()).unwrap()), ["kept"]);
+}
+
+#[test]
+fn nobody_waits_for_a_thread_that_died() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let journal = Journal::start(folder, Box::new(Bomb), &Options::default()).unwrap();
+
+    let outcome = write(&journal, "durable, but nobody can say so");
+
+    assert!(matches!(outcome, Err(JournalError::Closed)));
+    assert!(matches!(journal.submit(batch("x"), 0), Err(JournalError::Closed)));
+}
+
+/// Wakes a thread that polls.
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[test]
+fn a_receipt_can_be_awaited() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = start(dir.path(), &Options::default());
+    let mut receipt = std::pin::pin!(journal.submit(batch("x"), 0).unwrap().receipt);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+
+    let outcome = loop {
+        match receipt.as_mut().poll(&mut context) {
+            Poll::Ready(outcome) => break outcome,
+            Poll::Pending => std::thread::park(),
+        }
+    };
+
+    outcome.unwrap();
+}
+
+#[test]
+fn a_snapshot_holds_what_lives_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = start(dir.path(), &Options::default());
+    for text in ["a", "b", "a", "c"] {
+        write(&journal, text).unwrap();
+    }
+    let mut gone = Batch::default();
+    gone.remove(1, b"b").unwrap();
+    journal.submit(gone, 0).unwrap().receipt.wait().unwrap();
+
+    assert_eq!(journal.write_snapshot().unwrap(), 5);
+    journal.discard_stale().unwrap();
+    write(&journal, "d").unwrap();
+    assert_eq!(journal.write_snapshot().unwrap(), 6);
+    journal.discard_stale().unwrap();
+    drop(journal);
+
+    let folder = Folder::open(dir.path()).unwrap();
+    assert_eq!(keys(&folder), ["a", "c", "d"]);
+    assert_eq!((folder.last_seq(), folder.segment_count()), (6, 0));
+    let (journal, _) = start(dir.path(), &Options::default());
+    assert_eq!(write(&journal, "e").unwrap(), 7);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_bytes_after_the_header_are_read_without_a_panic(
+        noise in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1)]);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.truncate(starts[1]);
+        bytes.extend(&noise);
+        fs::write(&path, &bytes).unwrap();
+
+        let outline = Segment::read(&path).unwrap().outline(Seq::MAX);
+
+        prop_assert_eq!(outline.last, 1);
+        prop_assert!(outline.holes.is_empty());
+        prop_assert_eq!(outline.end, starts[1] as u64);
+    }
+
+    #[test]
+    fn a_segment_cut_anywhere_keeps_its_whole_frames(at in any::<prop::sample::Index>()) {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1), (3, 2), (4, 3)]);
+        let bytes = fs::read(&path).unwrap();
+        let cut = FRAMES_START + at.index(bytes.len() - FRAMES_START + 1);
+        fs::write(&path, &bytes[..cut]).unwrap();
+
+        let folder = Folder::open(dir.path()).unwrap();
+
+        let whole = starts.iter().skip(1).filter(|end| **end <= cut).count();
+        prop_assert!(folder.damage().is_empty());
+        prop_assert_eq!(keys(&folder).len(), whole);
+    }
+}

@@ -168,10 +168,8 @@ fn decode(text: &str) -> Option<String> {
 
 fn unsupported(id: Value, requested: &str) -> Refusal {
     let supported = Version::ALL.map(Version::as_str);
-    Refusal {
-        data: Some(json!({ "supported": supported, "requested": requested })),
-        ..Refusal::new(id, UNSUPPORTED_VERSION, "this protocol version is not served")
-    }
+    Refusal::new(id, UNSUPPORTED_VERSION, "this protocol version is not served")
+        .with_data(json!({ "supported": supported, "requested": requested }))
 }
 
 #[cfg(test)]
@@ -193,7 +191,7 @@ mod tests {
     }
 
     fn judged(request: &Request, label: &Label<'_>) -> Result<Version, i32> {
-        judge(request, Some(label), Version::UNSAID).map_err(|refusal| refusal.code)
+        judge(request, Some(label), Version::UNSAID).map_err(|refusal| refusal.code())
     }
 
     #[test]

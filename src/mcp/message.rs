@@ -41,11 +41,14 @@ pub struct Request {
 
 /// Why a message got no further than the door.
 #[derive(Debug, Clone)]
-pub struct Refusal {
-    pub id: Value,
-    pub code: i32,
-    pub message: Cow<'static, str>,
-    pub data: Option<Value>,
+pub struct Refusal(Box<Reason>);
+
+#[derive(Debug, Clone)]
+struct Reason {
+    id: Value,
+    code: i32,
+    message: Cow<'static, str>,
+    data: Option<Value>,
 }
 
 pub(super) const PARSE_ERROR: i32 = -32700;
@@ -116,7 +119,17 @@ impl Message {
 
 impl Refusal {
     pub(super) fn new(id: Value, code: i32, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { id, code, message: message.into(), data: None }
+        Self(Box::new(Reason { id, code, message: message.into(), data: None }))
+    }
+
+    pub(super) fn with_data(mut self, data: Value) -> Self {
+        self.0.data = Some(data);
+        self
+    }
+
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        self.0.code
     }
 
     /// Refuses a message whose sender cannot be told apart from others.
@@ -127,8 +140,8 @@ impl Refusal {
     /// The answer on the wire, without a line break.
     #[must_use]
     pub fn to_line(&self) -> String {
-        let error = ErrorBody { code: self.code, message: &self.message, data: self.data.as_ref() };
-        line::<()>(&self.id, Body::Error(&error))
+        let Reason { id, code, message, data } = &*self.0;
+        line::<()>(id, Body::Error(&ErrorBody { code: *code, message, data: data.as_ref() }))
     }
 }
 
@@ -208,7 +221,7 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":[]}"#, -32602, json!(7)),
         ] {
             let refusal = parse(body).unwrap_err();
-            assert_eq!((refusal.code, &refusal.id), (code, &id), "{body}");
+            assert_eq!((refusal.code(), &refusal.0.id), (code, &id), "{body}");
         }
     }
 

@@ -23,6 +23,8 @@ use crate::store::{Options, Progress, Store, StoreError};
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a request's head may take. Nobody honest needs as much.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to read a refusal while it still sends what was refused.
+const LINGER: Duration = Duration::from_secs(5);
 /// An interval of nothing would spin.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
 
@@ -77,6 +79,9 @@ pub(super) fn http(
     .workers(config.http.workers)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_PATIENCE)
+    .client_disconnect_timeout(LINGER)
+    // An answer must not wait for the acknowledgement of the one before it.
+    .tcp_nodelay(true)
     .shutdown_timeout(DRAIN.as_secs())
     .disable_signals();
     let listening = match certificates {

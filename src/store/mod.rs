@@ -6,6 +6,7 @@
 mod check;
 mod checkpoint;
 mod codec;
+mod directory;
 mod error;
 mod keeper;
 mod key;
@@ -21,26 +22,16 @@ mod trees;
 mod value;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::journal::{self, Batch as JournalBatch, Journal, Seq, Sink};
-use crate::model::UserId;
+use crate::journal;
 pub use check::Report;
 pub use codec::{CodecError, Record, decode_body};
+pub use directory::Store;
 pub use error::StoreError;
-use keeper::Keeper;
 pub use key::Key;
-use lock::Lock;
 pub use records::{AccessV1, History, MemoryV1};
 pub use session::{Batch, Receipt, SessionStore};
-use shared::{Ledger, Shared};
-
-/// The open data directory. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Store {
-    inner: Arc<Inner>,
-}
 
 /// How to open a data directory.
 #[derive(Debug, Clone)]
@@ -70,111 +61,6 @@ pub struct Usage {
     pub journal_bytes: u64,
     pub sled_bytes: u64,
     pub sessions: usize,
-}
-
-#[derive(Debug)]
-struct Inner {
-    shared: Arc<Shared>,
-    journal: Arc<Journal>,
-    keeper: Keeper,
-}
-
-/// Where the commit thread hands over what is durable.
-struct TreeSink(Arc<Shared>);
-
-impl Store {
-    /// Opens or creates a data directory, and mends what can be mended. Blocks while it does.
-    pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
-        journal::create_folder(dir).map_err(StoreError::disk("create", dir))?;
-        let lock = Lock::take(dir)?;
-        let found = recovery::recover(dir, &options)?;
-        let ledger = Ledger::new(found.folder.last_seq(), found.counts);
-        let journal_options = options.journal.clone();
-        let shared = Shared::new((dir.to_owned(), options, lock), found.trees, ledger)?;
-        let shared = Arc::new(shared);
-        let sink = Box::new(TreeSink(Arc::clone(&shared)));
-        let journal = Arc::new(Journal::start(found.folder, sink, &journal_options)?);
-        let keeper = Keeper::start(&shared, &journal, found.checkpoint)?;
-        Ok(Self { inner: Arc::new(Inner { shared, journal, keeper }) })
-    }
-
-    /// Looks at everything in a data directory that is not open, without changing it.
-    pub fn check(dir: &Path) -> Result<Report, StoreError> {
-        check::check(dir, &Options::default())
-    }
-
-    /// One user's records. Only one [`SessionStore`] per user should be in use at a time.
-    pub fn session(&self, user: &UserId) -> Result<SessionStore, StoreError> {
-        self.open_session(Some(user))
-    }
-
-    /// The records of the program itself: credentials, audit entries. Prefix 1 is the store's.
-    pub fn system(&self) -> Result<SessionStore, StoreError> {
-        self.open_session(None)
-    }
-
-    /// Every user who ever stored anything, in order.
-    #[must_use]
-    pub fn users(&self) -> Vec<UserId> {
-        self.inner.shared.user_ids()
-    }
-
-    /// Whether writes are taken now.
-    #[must_use]
-    pub fn is_writable(&self) -> bool {
-        self.inner.journal.unavailable().is_none() && self.inner.shared.trees().broken().is_none()
-    }
-
-    #[must_use]
-    pub fn usage(&self) -> Usage {
-        Usage {
-            journal_bytes: self.inner.journal.bytes(),
-            sled_bytes: self.inner.shared.trees().bytes(),
-            sessions: self.inner.shared.user_count(),
-        }
-    }
-
-    /// Rewrites the journal as a snapshot, which gives space back. Blocks until it is done.
-    pub fn compact_now(&self) -> Result<(), StoreError> {
-        self.inner.keeper.compact()
-    }
-
-    /// Builds sled anew from the journal and swaps it in, while others go on. What was removed
-    /// leaves the disk with the old files. Blocks until it is done.
-    pub fn rebuild_now(&self) -> Result<(), StoreError> {
-        self.inner.keeper.rebuild()
-    }
-
-    /// Finishes what was submitted, and makes the next start quick. Other clones stop working.
-    pub fn close(self) {
-        self.inner.close();
-    }
-
-    fn open_session(&self, user: Option<&UserId>) -> Result<SessionStore, StoreError> {
-        match self.inner.shared.trees().broken() {
-            Some(broken) => Err(broken.into()),
-            None => Ok(SessionStore::open(&self.inner.shared, &self.inner.journal, user)),
-        }
-    }
-}
-
-impl Inner {
-    fn close(&self) {
-        self.journal.close();
-        self.keeper.stop();
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl Sink for TreeSink {
-    fn apply(&mut self, group: &[(Seq, JournalBatch)]) {
-        self.0.apply(group);
-    }
 }
 
 impl Default for Options {

@@ -5,10 +5,11 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::vec::IntoIter;
 
 use super::records::SessionNumber;
 use super::shared::{SYSTEM, Shared};
-use super::trees::Entries;
+use super::trees::{Entries, Entry};
 use super::value::PIECE_PREFIX;
 use super::{CodecError, Key, Record, StoreError, codec};
 use crate::journal::{self, Journal, Seq};
@@ -32,6 +33,9 @@ pub struct SessionStore {
     /// The journal's epoch when the overlay was empty.
     epoch: u64,
 }
+
+/// A key and what it holds, which may be nothing.
+type Pending = (Vec<u8>, Option<Vec<u8>>);
 
 type Overlay = BTreeMap<Vec<u8>, (Seq, Option<Vec<u8>>)>;
 
@@ -110,7 +114,7 @@ impl SessionStore {
         &self,
     ) -> impl Iterator<Item = Result<(R::Key, R), StoreError>> + use<R> {
         let after = vec![R::PREFIX + 1];
-        self.walk(vec![R::PREFIX]..=after).map(|entry| typed(entry?))
+        self.walk(vec![R::PREFIX]..=after).map(|entry| typed(&entry?))
     }
 
     /// Walks the records of one kind between two keys, both included, in key order.
@@ -119,7 +123,7 @@ impl SessionStore {
         range: &RangeInclusive<R::Key>,
     ) -> impl Iterator<Item = Result<(R::Key, R), StoreError>> + use<R> {
         let range = full_key::<R>(range.start())..=full_key::<R>(range.end());
-        self.walk(range).map(|entry| typed(entry?))
+        self.walk(range).map(|entry| typed(&entry?))
     }
 
     /// Hands the batch to the journal. It is seen by this session store at once, and is durable
@@ -221,12 +225,12 @@ impl Future for Receipt {
 /// Walks the trees with the overlay laid over them.
 struct Walk {
     lost: Option<StoreError>,
-    pending: Peekable<std::vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>>,
+    pending: Peekable<IntoIter<Pending>>,
     entries: Option<Peekable<Entries>>,
 }
 
 impl Iterator for Walk {
-    type Item = Result<(Vec<u8>, Vec<u8>), StoreError>;
+    type Item = Result<Entry, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(lost) = self.lost.take() {
@@ -263,10 +267,10 @@ fn full_key<R: Record>(key: &R::Key) -> Vec<u8> {
     bytes
 }
 
-fn typed<R: Record>(entry: (Vec<u8>, Vec<u8>)) -> Result<(R::Key, R), StoreError> {
-    let key = entry.0.get(1..).and_then(R::Key::from_bytes);
+fn typed<R: Record>((key, value): &Entry) -> Result<(R::Key, R), StoreError> {
+    let key = key.get(1..).and_then(R::Key::from_bytes);
     let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
     let key = key.ok_or(damaged(CodecError::Key))?;
-    let record = codec::decode::<R>(&key, &entry.1).map_err(damaged)?;
+    let record = codec::decode::<R>(&key, value).map_err(damaged)?;
     Ok((key, record))
 }

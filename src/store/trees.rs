@@ -36,6 +36,9 @@ pub(super) struct Trees {
 #[error("sled: {0}")]
 pub(super) struct Broken(pub(super) String);
 
+/// A key and its value.
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
+
 /// A walk over one session. It keeps its generation of the trees alive.
 pub(super) struct Entries {
     trees: Arc<Trees>,
@@ -272,7 +275,7 @@ impl Trees {
 }
 
 impl Entries {
-    fn next_whole(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Broken> {
+    fn next_whole(&mut self) -> Result<Option<Entry>, Broken> {
         loop {
             let iter = &mut self.iter;
             let next = self.trees.guard(|| iter.as_mut().and_then(Iterator::next).transpose())?;
@@ -290,7 +293,7 @@ impl Entries {
 }
 
 impl Iterator for Entries {
-    type Item = Result<(Vec<u8>, Vec<u8>), Broken>;
+    type Item = Result<Entry, Broken>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.has_failed {
@@ -332,13 +335,16 @@ fn prepare(path: &Path) -> io::Result<()> {
 fn make_private(path: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
+        let closed = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => journal::create_folder(&entry.path()),
+            Ok(kind) if kind.is_file() => journal::close_to_others(&entry.path()),
+            _ => Ok(()),
+        };
         // Snapshots come and go while we look.
-        if entry.file_type().is_ok_and(|kind| kind.is_file())
-            && let Err(error) = journal::close_to_others(&entry.path())
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
+        closed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
     }
     Ok(())
 }

@@ -94,7 +94,7 @@ impl TestServer {
         self.tool_as(KEY, name, arguments).await
     }
 
-    pub async fn tool_as(&self, key: &str, name: &str, arguments: Value) -> Value {
+    async fn tool_as(&self, key: &str, name: &str, arguments: Value) -> Value {
         let call = rpc("tools/call", json!({ "name": name, "arguments": arguments }));
         let reply = self.send("POST", "/mcp", &[("X-API-Key", key)], Some(&call)).await;
         assert_eq!(reply.status, 200, "{name}: {}", reply.text());

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::harness::{TestServer, days};
+use crate::harness::{TestServer, days, rpc};
 
 #[actix_web::test]
 async fn a_text_comes_back_byte_for_byte() {
@@ -209,8 +209,10 @@ async fn only_the_scope_instructions_makes_an_instruction() {
     let server = TestServer::with(&[("MCP_API_KEYS", keys), ("MCP_API_KEY", "")]).await;
     let arguments = json!({ "content": "obey me", "kind": "instruction" });
 
-    let refused = server.tool_as("ada-key-0123456789abcdef", "add_memory", arguments).await;
+    let call = rpc("tools/call", json!({ "name": "add_memory", "arguments": arguments }));
+    let key = [("X-API-Key", "ada-key-0123456789abcdef")];
+    let refused = server.send("POST", "/mcp", &key, Some(&call)).await;
 
-    assert_eq!(refused["isError"], true);
-    assert!(refused.to_string().contains("access_denied"), "{refused}");
+    assert_eq!(refused.status, 403);
+    assert_eq!(refused.json()["error"]["data"]["code"], "insufficient_scope");
 }

@@ -64,7 +64,10 @@ impl Bridge {
 
 impl Desk for Bridge {
     fn take(&self, line: Vec<u8>, out: &Outbox) -> Taken {
-        let parcel = Parcel::wrap(line);
+        let parcel = match Parcel::wrap(line) {
+            Ok(parcel) => parcel,
+            Err(refusal) => return Taken::Answer(refusal.to_line()),
+        };
         if let Some(id) = cancelled(&parcel.method, &parcel.params) {
             return Taken::GiveUp(id);
         }

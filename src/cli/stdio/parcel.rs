@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::mcp::{Params, Request, client_of};
+use crate::mcp::{Incoming, Message, Params, Refusal, Request, client_of};
 
 /// One line on its way to a server, and what the headers beside it must say.
 pub(super) struct Parcel {
@@ -20,22 +20,25 @@ pub(super) struct Parcel {
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 impl Parcel {
-    /// Looks at a line. One that cannot be read is carried all the same: the server will say so.
-    pub(super) fn wrap(body: Vec<u8>) -> Self {
-        let mut message: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let is_answer = message.get("result").is_some() || message.get("error").is_some();
-        let take = |message: &mut Value, name: &str| message.get_mut(name).map(Value::take);
-        let id = take(&mut message, "id").unwrap_or_default();
-        let method = take(&mut message, "method");
-        let method = method.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
-        let params = match take(&mut message, "params") {
-            Some(Value::Object(params)) => params,
-            _ => Params::new(),
-        };
-        let declared = params.get("_meta").and_then(|meta| meta.get(META_VERSION));
-        let declared = declared.and_then(Value::as_str).map(in_header);
-        let wants_answer = !is_answer && !method.starts_with("notifications/");
-        Self { id, method, params, declared, wants_answer, body }
+    /// Looks at a line. One that is no message is answered here, as the server would.
+    pub(super) fn wrap(body: Vec<u8>) -> Result<Self, Refusal> {
+        Ok(match Incoming::parse(&body, None)? {
+            Incoming::One(Message::Request(Request { id, method, params })) => {
+                let declared = params.get("_meta").and_then(|meta| meta.get(META_VERSION));
+                let declared = declared.and_then(Value::as_str).map(in_header);
+                Self { id, method, params, declared, wants_answer: true, body }
+            }
+            Incoming::One(Message::Notification { method, params }) => {
+                Self { method, params, ..Self::unnamed(body, false) }
+            }
+            Incoming::One(Message::Response) => Self::unnamed(body, false),
+            Incoming::Batch(_) => Self::unnamed(body, true),
+        })
+    }
+
+    fn unnamed(body: Vec<u8>, wants_answer: bool) -> Self {
+        let (id, method, params) = (Value::Null, String::new(), Params::new());
+        Self { id, method, params, declared: None, wants_answer, body }
     }
 
     /// What the header `Mcp-Name` must repeat.
@@ -83,7 +86,7 @@ mod tests {
             "params": { "uri": "memory://tag/x", "_meta": { META_VERSION: "2026-07-28" } },
         });
 
-        let parcel = Parcel::wrap(line.to_string().into_bytes());
+        let parcel = Parcel::wrap(line.to_string().into_bytes()).unwrap();
 
         assert_eq!(parcel.declared.as_deref(), Some("2026-07-28"));
         assert_eq!((parcel.name(), &parcel.id), (Some("memory://tag/x"), &json!("a")));
@@ -98,10 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_message_still_wants_an_answer() {
-        let parcel = Parcel::wrap(b"not json".to_vec());
+    fn only_requests_want_an_answer() {
+        let note = br#"{"jsonrpc":"2.0","method":"notifications/x"}"#.to_vec();
 
-        assert!(parcel.wants_answer && parcel.id.is_null());
-        assert!(!Parcel::wrap(br#"{"method":"notifications/x"}"#.to_vec()).wants_answer);
+        assert!(!Parcel::wrap(note).unwrap().wants_answer);
+        assert_eq!(Parcel::wrap(b"not json".to_vec()).map(|_| ()).unwrap_err().code(), -32700);
     }
 }

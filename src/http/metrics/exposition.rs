@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
-use super::{Metrics, resident_memory};
+use super::Metrics;
+use super::memory::resident_memory;
 
 /// Writes the counts as Prometheus reads them (text format 0.0.4).
 pub(super) fn write(metrics: &Metrics) -> String {

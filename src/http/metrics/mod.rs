@@ -2,7 +2,11 @@
 
 mod exposition;
 mod histogram;
+mod memory;
 mod tally;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use histogram::Histogram;
+use memory::resident_memory;
 use tally::Tally;
 
 /// The label of requests that no route took, refused ones among them.
@@ -126,60 +131,5 @@ impl Metrics {
     fn by_status(&self) -> std::collections::BTreeMap<String, u64> {
         let counts = self.statuses.iter().zip(1..);
         counts.map(|(count, n)| (format!("{n}xx"), count.load(Ordering::Relaxed))).collect()
-    }
-}
-
-/// Bytes of memory that the process holds; unknown where there is no `/proc`.
-fn resident_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?;
-    Some(kib * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn busy() -> Metrics {
-        let metrics = Metrics::default();
-        for (status, ms) in [(200, 1), (200, 2), (404, 4), (500, 900)] {
-            let took = Duration::from_millis(ms);
-            metrics.record_request(Some("/x/{id}"), Some("ada"), status, took);
-        }
-        metrics.record_request(None, None, 401, Duration::from_micros(50));
-        metrics.record_tool("add_memory");
-        metrics.record_failed_authentication();
-        metrics
-    }
-
-    #[test]
-    fn stats_tell_what_happened() {
-        let stats = busy().stats_json();
-
-        assert_eq!(stats["total_requests"], 5);
-        assert_eq!(stats["failed_authentications"], 1);
-        assert_eq!(stats["responses_by_status"]["4xx"], 2);
-        assert_eq!(stats["requests_by_route"], json!({ "/x/{id}": 4, "none": 1 }));
-        assert_eq!(stats["requests_by_tool"]["add_memory"], 1);
-        assert_eq!(stats["requests_by_credential"]["ada"], 4);
-        let p50 = stats["response_time_ms"]["p50"].as_f64().unwrap();
-        assert!((1.5..2.5).contains(&p50), "{p50}");
-        assert!(stats["response_time_ms"]["p99"].as_f64().unwrap() > 800.0);
-    }
-
-    #[test]
-    fn prometheus_gets_the_same() {
-        let text = busy().prometheus();
-
-        for line in [
-            "memoryd_requests_total{route=\"/x/{id}\"} 4",
-            "memoryd_responses_total{status=\"4xx\"} 2",
-            "memoryd_failed_authentications_total 1",
-            "memoryd_response_seconds_count 5",
-            "memoryd_response_seconds_bucket{le=\"+Inf\"} 5",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
-        }
     }
 }

@@ -5,7 +5,8 @@ use super::*;
 #[test]
 fn sled_that_went_bad_anywhere_is_rebuilt_without_loss() {
     let (dir, expected) = filled(150);
-    let size = fs::metadata(sled_folder(dir.path()).join("db")).unwrap().len() as usize;
+    let size = fs::metadata(sled_folder(dir.path()).join("db")).unwrap().len();
+    let size = usize::try_from(size).unwrap();
 
     for step in 0..12 {
         let broken = copy(dir.path());
@@ -97,7 +98,8 @@ fn an_unfinished_snapshot_of_sled_does_not_stop_the_start() {
 fn a_journal_that_went_bad_anywhere_is_mended_from_sled() {
     let (dir, expected) = filled(40);
     let segment = journal_files(dir.path(), "0").remove(0);
-    let size = fs::metadata(&segment).unwrap().len() as usize;
+    let size = fs::metadata(&segment).unwrap().len();
+    let size = usize::try_from(size).unwrap();
 
     for at in (0..size).step_by(size / 40) {
         let broken = copy(dir.path());

@@ -37,11 +37,11 @@ fn a_copy_taken_while_others_write_holds_all_that_was_acknowledged_before() {
             (store.clone(), Arc::clone(&stop), Arc::clone(&acknowledged));
         thread::spawn(move || {
             let mut session = store.session(&user("ada")).unwrap();
-            let mut number = 0;
+            let mut number = 0_u64;
             while !stop.load(SeqCst) {
-                put(&mut session, number, &format!("memory {number}")).unwrap();
+                put(&mut session, number.into(), &format!("memory {number}")).unwrap();
                 number += 1;
-                acknowledged.store(number as u64, SeqCst);
+                acknowledged.store(number, SeqCst);
             }
         })
     };
@@ -108,7 +108,7 @@ fn many_writers_share_one_sync() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 
-    let syncs = store.inner.journal.syncs();
+    let syncs = store.syncs();
 
     assert!(syncs * 4 < 64 * 25, "{syncs} syncs for {} commits", 64 * 25);
     assert_eq!(store.users().len(), 64);

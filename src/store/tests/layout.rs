@@ -48,23 +48,6 @@ fn the_layout_of_today_is_the_one_of_its_image() {
     assert_eq!(to_hex(&codec::encode(&access(7)).unwrap()), ACCESS_V1.trim());
 }
 
-/// Makes the images. Run it by hand, once for a version.
-#[test]
-#[ignore = "writes the images"]
-fn write_images() {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"));
-    fs::create_dir_all(folder).unwrap();
-    let images = [
-        ("memory-v1.hex", codec::encode(&full_memory()).unwrap()),
-        ("access-v1.hex", codec::encode(&access(7)).unwrap()),
-    ];
-    for (name, bytes) in images {
-        let path = folder.join(name);
-        assert!(!path.exists(), "an image is never changed");
-        fs::write(path, to_hex(&bytes) + "\n").unwrap();
-    }
-}
-
 fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -67,7 +67,6 @@ const FORBIDDEN: &[(&str, &str)] = &[
 ];
 
 const MAX_FILE_LINES: usize = 500;
-const MAX_DOOR_LINES: usize = 170;
 
 #[test]
 fn the_layers_have_no_way_back_up() {
@@ -123,10 +122,8 @@ fn nothing_forbidden_is_written() {
 #[test]
 fn no_file_outgrows_its_reader() {
     for source in sources("src").into_iter().chain(sources("tests")) {
-        let is_door = source.path.ends_with("mod.rs");
-        let limit = if is_door { MAX_DOOR_LINES } else { MAX_FILE_LINES };
         let len = source.text.lines().count();
-        assert!(len <= limit, "{} has {len} lines; split it", source.path.display());
+        assert!(len <= MAX_FILE_LINES, "{} has {len} lines; split it", source.path.display());
     }
 }
 

@@ -76,8 +76,8 @@ impl Report {
         self.machine.push(("bare loops waited for a processor", shares));
         if worst > BUSY {
             self.note(
-                "the machine was busy with other work, so no goal of time is judged; a ratio above 1 comes \
-                 from a bare loop that had no processor",
+                "the machine was busy with other work, so no goal of time is judged; a bare loop \
+                 without a processor makes the ratio meaningless",
             );
             let timed = self.rows.iter_mut().filter(|row| !matches!(row.unit, Unit::Megabytes));
             for goal in timed.filter_map(|row| row.goal.as_mut()) {

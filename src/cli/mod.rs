@@ -35,7 +35,7 @@ impl Failed {
 #[must_use]
 pub fn run() -> ExitCode {
     let line = CommandLine::parse();
-    match carry_out(line) {
+    match carry_out(&line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             complain(&failed);
@@ -44,7 +44,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn carry_out(line: CommandLine) -> Outcome {
+fn carry_out(line: &CommandLine) -> Outcome {
     if line.generate_key {
         let key = crate::auth::generate_key().map_err(Failed::because)?;
         return say(&format!("🔑 Generated new API key: {}", key.reveal()));
@@ -57,11 +57,11 @@ fn carry_out(line: CommandLine) -> Outcome {
             Ok(())
         }
         Verb::Certs(arguments) => certs::run(&arguments, wants_json),
-        Verb::Serve => serve::run(load(&line)?),
-        Verb::Stdio(arguments) => stdio::run(&load(&line)?.config, &arguments),
-        Verb::Export(arguments) => transfer::export(&load(&line)?.config, &arguments),
-        Verb::Import(arguments) => transfer::import(&load(&line)?.config, &arguments, wants_json),
-        Verb::Check => check::run(&load(&line)?.config, wants_json),
+        Verb::Serve => serve::run(load(line)?),
+        Verb::Stdio(arguments) => stdio::run(&load(line)?.config, &arguments),
+        Verb::Export(arguments) => transfer::export(&load(line)?.config, &arguments),
+        Verb::Import(arguments) => transfer::import(&load(line)?.config, &arguments, wants_json),
+        Verb::Check => check::run(&load(line)?.config, wants_json),
     }
 }
 

@@ -205,10 +205,10 @@ fn open(path: &Path) -> Result<File, Failed> {
     File::open(path).map_err(|error| Failed(format!("cannot open {}: {error}", path.display())))
 }
 
-fn unwritable(error: io::Error) -> Failed {
-    Failed(format!("cannot write the export: {error}"))
+fn unwritable(error: impl Into<io::Error>) -> Failed {
+    Failed(format!("cannot write the export: {}", error.into()))
 }
 
-fn unreadable(error: io::Error) -> Failed {
-    Failed(format!("cannot read the import: {error}"))
+fn unreadable(error: impl Into<io::Error>) -> Failed {
+    Failed(format!("cannot read the import: {}", error.into()))
 }

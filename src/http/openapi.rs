@@ -1,5 +1,5 @@
 use actix_web::HttpResponse;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, Modify, OpenApi};
 
 use super::compat::ai_memory;
@@ -135,17 +135,19 @@ pub(super) async fn openapi() -> HttpResponse {
 
 fn description() -> Value {
     let mut described = serde_json::to_value(Description::openapi()).unwrap_or_default();
-    let Some(components) = described.pointer_mut("/components") else { return described };
-    let mut schemas = json!({ "error": error_schema() });
+    let mut schemas = Map::new();
+    schemas.insert("error".to_owned(), error_schema());
     for tool in mcp::tool_list() {
         let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
         for (part, field) in [("input", "inputSchema"), ("output", "outputSchema")] {
             if let Some(schema) = tool.get(field) {
-                schemas[format!("{name}.{part}")] = schema.clone();
+                schemas.insert(format!("{name}.{part}"), schema.clone());
             }
         }
     }
-    components["schemas"] = schemas;
+    if let Some(components) = described.pointer_mut("/components").and_then(Value::as_object_mut) {
+        components.insert("schemas".to_owned(), Value::Object(schemas));
+    }
     described
 }
 

@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn label<'a>(version: &'a str, method: &'a str, name: &'a str) -> Label<'a> {
-        let header = |text| if text == "" { Header::Absent } else { Header::One(text) };
+        let header = |text| if str::is_empty(text) { Header::Absent } else { Header::One(text) };
         Label { version: header(version), method: header(method), name: header(name) }
     }
 

@@ -73,7 +73,8 @@ async fn context(
     caller: &Caller,
     arguments: JsonObject,
 ) -> Result<String, ErrorData> {
-    let context = Context::parse(Arguments::new(said(arguments))).map_err(wrong)?;
+    let context =
+        Context::parse(Arguments::new(said(arguments))).map_err(|invalid| wrong(&invalid))?;
     let answer = memory.ask(caller, Command::Context(context)).await?;
     let value = serde_json::to_value(&answer).unwrap_or_default();
     Ok(value.get("text").and_then(Value::as_str).unwrap_or_default().to_owned())
@@ -91,7 +92,7 @@ async fn review(
     arguments.insert("sort".to_owned(), json!("updated_at"));
     arguments.insert("order".to_owned(), json!("asc"));
     arguments.insert("limit".to_owned(), json!(REVIEWED));
-    let list = List::parse(Arguments::new(arguments)).map_err(wrong)?;
+    let list = List::parse(Arguments::new(arguments)).map_err(|invalid| wrong(&invalid))?;
     let answer = memory.ask(caller, Command::List(Box::new(list))).await?;
     let value = serde_json::to_value(&answer).unwrap_or_default();
     let memories = value.get("memories").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -104,6 +105,6 @@ fn said(mut arguments: JsonObject) -> JsonObject {
     arguments
 }
 
-fn wrong(invalid: InvalidArguments) -> ErrorData {
+fn wrong(invalid: &InvalidArguments) -> ErrorData {
     ErrorData::invalid_params(invalid.to_string(), None)
 }

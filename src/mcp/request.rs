@@ -119,7 +119,8 @@ mod tests {
     use super::*;
 
     fn built(method: &str, params: Value, version: Version) -> Result<ClientRequest, Uncallable> {
-        build(method, params.as_object().unwrap().clone(), version)
+        let Value::Object(params) = params else { panic!("{params}") };
+        build(method, params, version)
     }
 
     #[test]

@@ -67,7 +67,8 @@ impl Server {
         let token = InstanceToken::generate()?;
         let run_files = RunFiles::create(&config.server.run_dir, &token, address.port())?;
         let sessions = Sessions::start(store.clone(), session_settings(config), Arc::clone(clock));
-        let http = wiring::http(config, &token, &sessions, clock, listener, certificates.as_ref())?;
+        let parts = wiring::Parts { config, token: &token, sessions: &sessions, clock };
+        let http = wiring::http(&parts, listener, certificates.as_ref())?;
         let running = Running { sessions, store, run_files, token };
         Ok(Self { address, http, running, certificates })
     }

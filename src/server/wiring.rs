@@ -42,15 +42,21 @@ pub(crate) fn session_settings(config: &Config) -> SessionSettings {
     SessionSettings { limits, idle: config.session.idle.max(LEAST_IDLE) }
 }
 
+/// What the wire is made of.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) token: &'a InstanceToken,
+    pub(super) sessions: &'a Sessions,
+    pub(super) clock: &'a Arc<dyn Clock>,
+}
+
 /// The listener with everything in front of the routes and behind them.
 pub(super) fn http(
-    config: &Config,
-    token: &InstanceToken,
-    sessions: &Sessions,
-    clock: &Arc<dyn Clock>,
+    parts: &Parts<'_>,
     listener: TcpListener,
     certificates: Option<&reload::Certificates>,
 ) -> Result<ActixServer, StartError> {
+    let Parts { config, token, sessions, clock } = *parts;
     let credentials = credentials(config, token)?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();

@@ -73,7 +73,8 @@ impl Trees {
         };
         for name in caught(|| Ok(trees.db.tree_names()))? {
             if let Some(session) = session_of(&name) {
-                trees.create_tree(session)?;
+                let tree = trees.create_tree(session)?;
+                trees.keep_tags_unique(&tree)?;
             }
         }
         Ok(trees)
@@ -155,7 +156,6 @@ impl Trees {
         visitor: &mut dyn FnMut(Op<'_>) -> Result<(), E>,
     ) -> Result<BTreeMap<u32, u64>, E> {
         let mut counts = BTreeMap::new();
-        let mut last_tag = 0;
         for (session, tree) in self.all() {
             let mut known_tags = HashSet::new();
             let mut orphans = Vec::new();
@@ -163,7 +163,6 @@ impl Trees {
             let mut entries = tree.iter();
             while let Some((key, head)) = self.guard(|| entries.next().transpose())? {
                 if let Some(tag) = value::piece_tag(&key) {
-                    last_tag = last_tag.max(tag);
                     // Pieces sort after all records, so every tag in use is known by now.
                     if !known_tags.contains(&tag) {
                         orphans.push(key);
@@ -186,7 +185,6 @@ impl Trees {
                 counts.insert(session, count);
             }
         }
-        self.next_tag.fetch_max(last_tag + 1, Relaxed);
         Ok(counts)
     }
 
@@ -202,6 +200,14 @@ impl Trees {
 
     pub(super) fn bytes(&self) -> u64 {
         self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Pieces sort last and by their tags, so the last key has the highest tag.
+    fn keep_tags_unique(&self, tree: &sled::Tree) -> Result<(), Broken> {
+        let last = self.guard(|| tree.last())?;
+        let last_tag = last.and_then(|(key, _)| value::piece_tag(&key)).unwrap_or_default();
+        self.next_tag.fetch_max(last_tag + 1, Relaxed);
+        Ok(())
     }
 
     fn write_pieces(

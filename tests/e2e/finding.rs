@@ -4,7 +4,7 @@ use crate::harness::{TestServer, days};
 
 #[actix_web::test]
 async fn filters_exclude_before_ranking() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for (text, tag, project) in [
         ("tea with milk", "food", "home"),
         ("tea without milk", "food", "work"),
@@ -25,7 +25,7 @@ async fn filters_exclude_before_ranking() {
 
 #[actix_web::test]
 async fn the_past_is_answered_as_it_was() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("the office is in Porto").await;
     server.clock.advance(days(10));
     server.ok("update_memory", json!({ "id": id, "content": "the office is in Lisbon" })).await;
@@ -43,7 +43,7 @@ async fn the_past_is_answered_as_it_was() {
 
 #[actix_web::test]
 async fn since_and_until_look_at_the_event() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for (text, event) in [("trip to Rome", "2024-05-01"), ("trip to Oslo", "2025-05-01")] {
         server.ok("add_memory", json!({ "content": text, "event_at": event })).await;
     }
@@ -54,7 +54,7 @@ async fn since_and_until_look_at_the_event() {
 
 #[actix_web::test]
 async fn cursors_walk_every_result_once() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for n in 0..25 {
         server.add(&format!("lamp number {n}")).await;
     }
@@ -82,7 +82,7 @@ async fn cursors_walk_every_result_once() {
 
 #[actix_web::test]
 async fn a_cursor_of_another_question_is_refused() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for n in 0..15 {
         server.add(&format!("lamp number {n}")).await;
     }
@@ -97,7 +97,7 @@ async fn a_cursor_of_another_question_is_refused() {
 
 #[actix_web::test]
 async fn max_tokens_cuts_and_says_so() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for n in 0..10 {
         server.add(&format!("lamp {n} {}", "word ".repeat(80))).await;
     }
@@ -111,7 +111,7 @@ async fn max_tokens_cuts_and_says_so() {
 
 #[actix_web::test]
 async fn brief_results_show_a_snippet() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.add(&format!("lamp {}", "word ".repeat(200))).await;
 
     let found = server.ok("search_memories", json!({ "query": "lamp", "detail": "brief" })).await;
@@ -124,7 +124,7 @@ async fn brief_results_show_a_snippet() {
 
 #[actix_web::test]
 async fn a_project_directory_separates_memories_in_mode_auto() {
-    let server = TestServer::with(&[("PROJECT_ID_MODE", "auto")]).await;
+    let server = TestServer::with(&[("PROJECT_ID_MODE", "auto")]);
     let add = crate::harness::rpc(
         "tools/call",
         json!({ "name": "add_memory", "arguments": { "content": "port 9911" } }),
@@ -149,7 +149,7 @@ async fn a_project_directory_separates_memories_in_mode_auto() {
 
 #[actix_web::test]
 async fn the_context_obeys_its_budget_and_marks_instructions() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.ok("add_memory", json!({ "content": "use metric units", "kind": "instruction" })).await;
     server.ok("add_memory", json!({ "content": "likes tea", "kind": "preference" })).await;
     server.ok("add_memory", json!({ "content": "pinned note", "pinned": true })).await;

@@ -4,7 +4,7 @@ use crate::harness::{KEY, TestServer, rpc};
 
 #[actix_web::test]
 async fn a_stranger_is_turned_away_everywhere() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     for path in ["/mcp", "/api/v1/memories", "/api/v1/search", "/admin/stats", "/nope"] {
         for key in [None, Some("wrong-key-0123456789")] {
@@ -20,7 +20,7 @@ async fn a_stranger_is_turned_away_everywhere() {
 
 #[actix_web::test]
 async fn keys_that_contradict_each_other_are_refused() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let other = format!("Bearer {KEY}x");
 
     let disagree = [("X-API-Key", KEY), ("Authorization", other.as_str())];
@@ -32,7 +32,7 @@ async fn keys_that_contradict_each_other_are_refused() {
 
 #[actix_web::test]
 async fn failed_attempts_have_a_limit_of_their_own() {
-    let server = TestServer::with(&[("AUTH_FAIL_LIMIT", "3")]).await;
+    let server = TestServer::with(&[("AUTH_FAIL_LIMIT", "3")]);
     let wrong = [("X-API-Key", "wrong-key-0123456789")];
 
     let mut codes = Vec::new();
@@ -45,7 +45,7 @@ async fn failed_attempts_have_a_limit_of_their_own() {
 
 #[actix_web::test]
 async fn a_body_over_the_limit_is_refused_and_the_server_lives() {
-    let server = TestServer::with(&[("MAX_BODY_BYTES", "4096")]).await;
+    let server = TestServer::with(&[("MAX_BODY_BYTES", "4096")]);
 
     let reply = server.post("/api/v1/memories", json!({ "content": "x".repeat(8000) })).await;
 
@@ -56,7 +56,7 @@ async fn a_body_over_the_limit_is_refused_and_the_server_lives() {
 
 #[actix_web::test]
 async fn a_compressed_body_is_refused() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let headers = [("X-API-Key", KEY), ("Content-Encoding", "gzip")];
 
     let reply = server.send("POST", "/api/v1/memories", &headers, Some(&json!({}))).await;
@@ -66,7 +66,7 @@ async fn a_compressed_body_is_refused() {
 
 #[actix_web::test]
 async fn a_key_in_the_query_string_opens_nothing() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     for name in ["api_key", "token", "access_token", "X-API-Key"] {
         let path = format!("/api/v1/tags?{name}={KEY}");
@@ -76,7 +76,7 @@ async fn a_key_in_the_query_string_opens_nothing() {
 
 #[actix_web::test]
 async fn oauth_metadata_is_a_plain_404() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     for path in
         ["/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server/mcp"]
@@ -89,7 +89,7 @@ async fn oauth_metadata_is_a_plain_404() {
 
 #[actix_web::test]
 async fn the_protocol_is_served_without_a_session() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let key = [("X-API-Key", KEY), ("Mcp-Session-Id", "from-before-the-restart")];
 
     let initialize = rpc("initialize", json!({ "protocolVersion": "2025-06-18" }));

@@ -36,16 +36,16 @@ pub struct Reply {
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
-        Self::with(&[]).await
+    pub fn start() -> Self {
+        Self::with(&[])
     }
 
-    pub async fn with(env: &[(&str, &str)]) -> Self {
+    pub fn with(env: &[(&str, &str)]) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         Self::in_dir(dir, env, ManualClock(Arc::new(AtomicI64::new(1_767_225_600_000)))).await
     }
 
-    async fn in_dir(dir: Arc<TempDir>, env: &[(&str, &str)], clock: ManualClock) -> Self {
+    fn in_dir(dir: Arc<TempDir>, env: &[(&str, &str)], clock: ManualClock) -> Self {
         let data = dir.path().join("data");
         let mut all = vec![
             ("HOST", "127.0.0.1"),
@@ -86,7 +86,7 @@ impl TestServer {
         self.stop().await;
         accident();
         let env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        Self::in_dir(dir, &env, clock).await
+        Self::in_dir(dir, &env, clock)
     }
 
     /// Calls a tool and returns its result, failed or not.

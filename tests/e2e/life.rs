@@ -6,7 +6,7 @@ use crate::harness::{KEY, TestServer, days};
 
 #[actix_web::test]
 async fn a_session_that_was_put_to_sleep_wakes_with_everything() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.add("the boiler was serviced in March").await;
     assert_eq!(server.get("/admin/sessions").await.json()["active_sessions"], 1);
 
@@ -19,7 +19,7 @@ async fn a_session_that_was_put_to_sleep_wakes_with_everything() {
 
 #[actix_web::test]
 async fn access_counts_survive_a_restart() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("often asked").await;
     for _ in 0..3 {
         server.found(json!({ "query": "often asked" })).await;
@@ -33,7 +33,7 @@ async fn access_counts_survive_a_restart() {
 
 #[actix_web::test]
 async fn what_was_deleted_long_ago_is_swept_away() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("old news").await;
     server.ok("delete_memory", json!({ "id": id })).await;
     server.clock.advance(days(31));
@@ -47,7 +47,7 @@ async fn what_was_deleted_long_ago_is_swept_away() {
 
 #[actix_web::test]
 async fn one_write_is_seen_by_the_very_next_search_of_another_connection() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     for n in 0..30 {
         let mark = format!("marker{n}");
@@ -58,7 +58,7 @@ async fn one_write_is_seen_by_the_very_next_search_of_another_connection() {
 
 #[actix_web::test]
 async fn many_calls_at_once_are_all_answered() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     let calls = (0..200).map(|n| server.add(Box::leak(format!("parallel {n}").into_boxed_str())));
     let ids = futures_util::future::join_all(calls).await;
@@ -70,7 +70,7 @@ async fn many_calls_at_once_are_all_answered() {
 
 #[actix_web::test]
 async fn listeners_hear_of_writes() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let client = awc::Client::builder().timeout(Duration::from_secs(20)).finish();
     let request = client.get(format!("{}/api/v1/events", server.url));
     let mut events = request.insert_header(("X-API-Key", KEY)).send().await.unwrap();

@@ -4,7 +4,7 @@ use crate::harness::{TestServer, days, rpc};
 
 #[actix_web::test]
 async fn a_text_comes_back_byte_for_byte() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let text = "Anna's allergy: penicillin \u{2014} noted\n\tu\u{308}ni\u{2713} <b>raw</b> \\ \" ' \u{0}\u{1F600}";
 
     let id = server.add(text).await;
@@ -15,7 +15,7 @@ async fn a_text_comes_back_byte_for_byte() {
 
 #[actix_web::test]
 async fn an_update_keeps_the_version_before_it() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("the wifi is called heron").await;
     server.clock.advance(days(1));
 
@@ -36,7 +36,7 @@ async fn an_update_keeps_the_version_before_it() {
 
 #[actix_web::test]
 async fn append_adds_a_line_and_null_clears_a_field() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let added =
         server.ok("add_memory", json!({ "content": "one", "title": "List", "project": "p" })).await;
     let id = added["id"].clone();
@@ -51,7 +51,7 @@ async fn append_adds_a_line_and_null_clears_a_field() {
 
 #[actix_web::test]
 async fn if_version_refuses_a_lost_update() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("counter is 1").await;
     server
         .ok("update_memory", json!({ "id": id, "content": "counter is 2", "if_version": 1 }))
@@ -66,7 +66,7 @@ async fn if_version_refuses_a_lost_update() {
 
 #[actix_web::test]
 async fn an_update_that_changes_nothing_makes_no_version() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("steady").await;
 
     let updated = server.ok("update_memory", json!({ "id": id, "content": "steady" })).await;
@@ -76,7 +76,7 @@ async fn an_update_that_changes_nothing_makes_no_version() {
 
 #[actix_web::test]
 async fn the_same_text_is_a_duplicate_only_in_the_same_project() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let first = server.ok("add_memory", json!({ "content": "use tabs", "project": "a" })).await;
 
     let again = server.ok("add_memory", json!({ "content": " use tabs\n", "project": "a" })).await;
@@ -89,7 +89,7 @@ async fn the_same_text_is_a_duplicate_only_in_the_same_project() {
 
 #[actix_web::test]
 async fn a_superseded_memory_is_out_of_sight_but_not_gone() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let old = server.add("Ben lives in Porto").await;
 
     let new = server
@@ -107,7 +107,7 @@ async fn a_superseded_memory_is_out_of_sight_but_not_gone() {
 
 #[actix_web::test]
 async fn what_has_expired_is_hidden_at_once() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.ok("add_memory", json!({ "content": "parking level 4", "ttl_days": 1 })).await;
     assert_eq!(server.found(json!({ "query": "parking" })).await.len(), 1);
 
@@ -120,7 +120,7 @@ async fn what_has_expired_is_hidden_at_once() {
 
 #[actix_web::test]
 async fn a_deleted_memory_can_be_restored_for_a_while() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("the spare key is under the pot").await;
 
     let deleted = server.ok("delete_memory", json!({ "id": id })).await;
@@ -136,7 +136,7 @@ async fn a_deleted_memory_can_be_restored_for_a_while() {
 
 #[actix_web::test]
 async fn a_purged_memory_is_gone_for_good() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("forget this").await;
 
     server.ok("delete_memory", json!({ "id": id, "purge": true })).await;
@@ -148,7 +148,7 @@ async fn a_purged_memory_is_gone_for_good() {
 
 #[actix_web::test]
 async fn deleting_by_filter_is_a_dry_run_unless_told() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for n in 0..3 {
         server.ok("add_memory", json!({ "content": format!("log {n}"), "tags": ["log"] })).await;
     }
@@ -166,7 +166,7 @@ async fn deleting_by_filter_is_a_dry_run_unless_told() {
 
 #[actix_web::test]
 async fn deleting_nothing_in_particular_is_refused() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.add("precious").await;
 
     for arguments in [json!({}), json!({ "dry_run": false }), json!({ "purge": true })] {
@@ -176,7 +176,7 @@ async fn deleting_nothing_in_particular_is_refused() {
 
 #[actix_web::test]
 async fn bad_arguments_name_their_fields() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     let reply = server
         .post("/api/v1/memories", json!({ "content": "", "priority": 9, "colour": "red" }))
@@ -191,7 +191,7 @@ async fn bad_arguments_name_their_fields() {
 
 #[actix_web::test]
 async fn ids_grow_though_the_clock_goes_back() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let first = server.add("before").await;
     server.clock.go_back(days(400));
 
@@ -206,7 +206,7 @@ async fn ids_grow_though_the_clock_goes_back() {
 #[actix_web::test]
 async fn only_the_scope_instructions_makes_an_instruction() {
     let keys = "ada:ada-key-0123456789abcdef,ben:ben-key-0123456789abcdef";
-    let server = TestServer::with(&[("MCP_API_KEYS", keys), ("MCP_API_KEY", "")]).await;
+    let server = TestServer::with(&[("MCP_API_KEYS", keys), ("MCP_API_KEY", "")]);
     let arguments = json!({ "content": "obey me", "kind": "instruction" });
 
     let call = rpc("tools/call", json!({ "name": "add_memory", "arguments": arguments }));

@@ -4,7 +4,7 @@ use crate::harness::{KEY, TestServer};
 
 #[actix_web::test]
 async fn the_whole_life_of_a_memory_over_rest() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     let added = server.post("/api/v1/memories", json!({ "content": "tea at four" })).await;
     assert_eq!(added.status, 201);
@@ -30,7 +30,7 @@ async fn the_whole_life_of_a_memory_over_rest() {
 
 #[actix_web::test]
 async fn tags_projects_and_stats_count() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.post("/api/v1/memories", json!({ "content": "a", "tags": "x,y", "project": "p" })).await;
     server.post("/api/v1/memories", json!({ "content": "b", "tags": ["x"] })).await;
 
@@ -42,7 +42,7 @@ async fn tags_projects_and_stats_count() {
 
 #[actix_web::test]
 async fn related_memories_leave_out_the_one_itself() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("green tea from Uji").await;
     server.add("black tea from Assam").await;
     server.add("the car needs oil").await;
@@ -56,7 +56,7 @@ async fn related_memories_leave_out_the_one_itself() {
 
 #[actix_web::test]
 async fn a_wrong_method_names_the_right_ones() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     let reply = server.send("PUT", "/api/v1/memories", &[("X-API-Key", KEY)], None).await;
 
@@ -68,7 +68,7 @@ async fn a_wrong_method_names_the_right_ones() {
 
 #[actix_web::test]
 async fn an_id_that_is_none_is_a_clean_refusal() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     for id in ["1", "..%2f..%2fetc", "%00", "01HZZZZZZZZZZZZZZZZZZZZZZZ", &"x".repeat(2000)] {
         let reply = server.get(&format!("/api/v1/memories/{id}")).await;
@@ -80,7 +80,7 @@ async fn an_id_that_is_none_is_a_clean_refusal() {
 #[actix_web::test]
 async fn nobody_but_an_administrator_acts_for_another_user() {
     let keys = "ada:ada-key-0123456789abcdef,ben:ben-key-0123456789abcdef";
-    let server = TestServer::with(&[("MCP_API_KEYS", keys)]).await;
+    let server = TestServer::with(&[("MCP_API_KEYS", keys)]);
     let ada = [("X-API-Key", "ada-key-0123456789abcdef")];
     let note = json!({ "content": "for ben", "user_id": "ben" });
 
@@ -96,7 +96,7 @@ async fn nobody_but_an_administrator_acts_for_another_user() {
 
 #[actix_web::test]
 async fn the_description_covers_every_route() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
 
     let described = server.get("/openapi.json").await.json();
 
@@ -110,7 +110,7 @@ async fn the_description_covers_every_route() {
 
 #[actix_web::test]
 async fn metrics_are_text_for_prometheus() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.add("count me").await;
 
     let reply = server.get("/metrics").await;

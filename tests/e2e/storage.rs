@@ -8,7 +8,7 @@ use crate::harness::TestServer;
 
 #[actix_web::test]
 async fn everything_is_there_after_a_restart() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let id = server.add("first").await;
     server.ok("update_memory", json!({ "id": id, "content": "second" })).await;
     let long = "long ".repeat(10_000);
@@ -25,7 +25,7 @@ async fn everything_is_there_after_a_restart() {
 
 #[actix_web::test]
 async fn lost_trees_are_made_again_from_the_journal() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for n in 0..50 {
         server.add(&format!("memory {n}")).await;
     }
@@ -45,7 +45,7 @@ async fn lost_trees_are_made_again_from_the_journal() {
 
 #[actix_web::test]
 async fn a_flipped_byte_in_the_trees_loses_nothing() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for n in 0..50 {
         server.add(&format!("memory {n}")).await;
     }
@@ -68,7 +68,7 @@ async fn a_flipped_byte_in_the_trees_loses_nothing() {
 
 #[actix_web::test]
 async fn nothing_in_the_data_directory_is_open_to_others() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     server.add("private").await;
 
     let mut folders = vec![server.dir.path().join("data")];

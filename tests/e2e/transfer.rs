@@ -4,7 +4,7 @@ use crate::harness::{KEY, TestServer};
 
 #[actix_web::test]
 async fn an_export_is_taken_back_whole() {
-    let first = TestServer::start().await;
+    let first = TestServer::start();
     let id = first.add("one").await;
     first.ok("update_memory", json!({ "id": id, "content": "one, changed" })).await;
     let deleted = first.add("two").await;
@@ -17,7 +17,7 @@ async fn an_export_is_taken_back_whole() {
         .await;
     let lines = first.get("/api/v1/export").await.text();
 
-    let second = TestServer::start().await;
+    let second = TestServer::start();
     let told = import(&second, &lines).await;
     assert_eq!(told, json!({ "imported": 3, "duplicates": 0, "failed": 0, "errors": [] }));
     assert_eq!(import(&second, &lines).await["duplicates"], 3);
@@ -30,7 +30,7 @@ async fn an_export_is_taken_back_whole() {
 
 #[actix_web::test]
 async fn plain_lines_are_imported_and_bad_ones_named() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let lines =
         "{\"content\": \"good\"}\n\nnot json\n{\"content\": \"\"}\n{\"content\": \"also good\"}";
 
@@ -44,7 +44,7 @@ async fn plain_lines_are_imported_and_bad_ones_named() {
 
 #[actix_web::test]
 async fn a_large_import_streams_through() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let lines: String = (0..3000)
         .map(|n| format!("{}\n", json!({ "content": format!("fact {n} {}", "x".repeat(900)) })))
         .collect();
@@ -59,7 +59,7 @@ async fn a_large_import_streams_through() {
 
 #[actix_web::test]
 async fn an_id_from_the_future_is_not_taken() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let line = json!({
         "id": "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "content": "x", "kind": "note", "version": 1,
         "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",

@@ -1,5 +1,6 @@
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::actors::{ActiveSession, Sessions};
 use crate::error::Error;
@@ -38,25 +39,22 @@ pub(in crate::http) async fn stats(
     let active = sessions.active().await?;
     let own = active.iter().filter(|session| is_admin || session.credential == caller.credential);
     let names: Vec<String> = own.map(label).collect();
-    let mut told = if is_admin {
-        metrics.stats_json()
-    } else {
-        json!({
+    let own = json!({ "active_sessions": names.len(), "sessions": names });
+    if !is_admin {
+        let requests = json!({
             "requests": metrics.requests_of(caller.credential.as_str()),
             "uptime_seconds": metrics.uptime().as_secs(),
-        })
-    };
-    told["active_sessions"] = json!(names.len());
-    told["sessions"] = json!(names);
-    if is_admin {
-        let usage = sessions.usage();
-        told["storage"] = json!({
-            "journal_bytes": usage.journal_bytes,
-            "tree_bytes": usage.sled_bytes,
-            "users": usage.sessions,
-            "writable": sessions.is_writable(),
         });
+        return Ok(HttpResponse::Ok().json(Joined { own, rest: requests, storage: None }));
     }
+    let usage = sessions.usage();
+    let storage = json!({
+        "journal_bytes": usage.journal_bytes,
+        "tree_bytes": usage.sled_bytes,
+        "users": usage.sessions,
+        "writable": sessions.is_writable(),
+    });
+    let told = Joined { own, rest: metrics.stats_json(), storage: Some(storage) };
     Ok(HttpResponse::Ok().json(told))
 }
 
@@ -72,6 +70,17 @@ pub(in crate::http) async fn metrics(metrics: web::Data<Metrics>) -> HttpRespons
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(metrics.prometheus())
+}
+
+/// Figures of several sources as one object.
+#[derive(Serialize)]
+struct Joined {
+    #[serde(flatten)]
+    own: Value,
+    #[serde(flatten)]
+    rest: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage: Option<Value>,
 }
 
 /// A name that tells sessions apart and holds nothing of a key.

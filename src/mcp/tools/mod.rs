@@ -41,8 +41,11 @@ pub struct ToolSets(Vec<&'static str>);
 )]
 pub struct UnknownToolSet(String);
 
+/// Where the tools of a set come from.
+type Table = fn() -> &'static [Entry];
+
 /// The sets in the order in which their tools are listed, each with its table.
-const SETS: [(&str, fn() -> &'static [Entry]); 8] = [
+const SETS: [(&str, Table); 8] = [
     ("core", core::entries),
     ("memoryos", nothing_yet),
     ("ai-memory", nothing_yet),

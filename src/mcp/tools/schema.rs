@@ -37,7 +37,8 @@ pub(super) fn destroying() -> ToolAnnotations {
 
 /// The schema of an object with these properties.
 pub(super) fn object(properties: JsonObject, required: &[&str]) -> JsonObject {
-    let mut schema = map(json!({ "type": "object", "properties": properties }));
+    let mut schema = map(json!({ "type": "object" }));
+    schema.insert("properties".to_owned(), Value::Object(properties));
     if !required.is_empty() {
         schema.insert("required".to_owned(), json!(required));
     }
@@ -89,7 +90,9 @@ pub(super) fn one_of(words: &[&str]) -> Value {
 }
 
 pub(super) fn list_of(items: Value) -> Value {
-    json!({ "type": "array", "items": items })
+    let mut schema = map(json!({ "type": "array" }));
+    schema.insert("items".to_owned(), items);
+    Value::Object(schema)
 }
 
 pub(super) fn described(mut schema: Value, description: &str) -> Value {

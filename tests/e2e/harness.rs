@@ -42,7 +42,7 @@ impl TestServer {
 
     pub fn with(env: &[(&str, &str)]) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::in_dir(dir, env, ManualClock(Arc::new(AtomicI64::new(1_767_225_600_000)))).await
+        Self::in_dir(dir, env, ManualClock(Arc::new(AtomicI64::new(1_767_225_600_000))))
     }
 
     fn in_dir(dir: Arc<TempDir>, env: &[(&str, &str)], clock: ManualClock) -> Self {

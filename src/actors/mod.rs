@@ -20,7 +20,7 @@ use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, Usage};
 pub use limiter::*;
 pub use registry::ActiveSession;
-use registry::{ListActive, Locate, Registry, StopAll};
+use registry::{Directory, ListActive, Locate, Registry, StopAll};
 use session::SessionHandle;
 
 /// How long a caller waits for an answer. The command may still be carried out afterwards.
@@ -64,6 +64,7 @@ pub struct Change {
 #[derive(Debug, Clone)]
 pub struct Sessions {
     registry: Addr<Registry>,
+    running: Directory,
     store: Store,
     stopping: Arc<watch::Sender<bool>>,
 }
@@ -72,8 +73,10 @@ impl Sessions {
     /// Must be called within an actix system.
     #[must_use]
     pub fn start(store: Store, settings: SessionSettings, clock: Arc<dyn Clock>) -> Self {
-        let registry = Registry::new(store.clone(), settings, clock).start();
-        Self { registry, store, stopping: Arc::new(watch::Sender::new(false)) }
+        let registry = Registry::new(store.clone(), settings, clock);
+        let running = registry.directory();
+        let registry = registry.start();
+        Self { registry, running, store, stopping: Arc::new(watch::Sender::new(false)) }
     }
 
     /// Carries a command to the caller's session and the answer back.
@@ -145,7 +148,10 @@ impl Sessions {
     }
 
     async fn locate(&self, user: &UserId) -> Result<SessionHandle, CallError> {
-        self.registry.send(Locate(user.clone())).await?.ok_or(CallError::Stopped)
+        match self.running.find(user) {
+            Some(session) => Ok(session),
+            None => self.registry.send(Locate(user.clone())).await?.ok_or(CallError::Stopped),
+        }
     }
 }
 

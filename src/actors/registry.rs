@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use actix::{Actor, Context, Handler, Message};
 
@@ -18,10 +18,15 @@ pub(super) struct Registry {
     settings: SessionSettings,
     clock: Arc<dyn Clock>,
     arbiters: Arbiters,
-    running: BTreeMap<UserId, SessionHandle>,
+    running: Directory,
 }
 
-/// Asks for the way to a session. Nothing once the registry has stopped.
+/// The ways to the sessions that run. The registry writes it; callers read it themselves, because a
+/// question to another thread costs more than most commands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Directory(Arc<RwLock<BTreeMap<UserId, SessionHandle>>>);
+
+/// Asks for the way to a session that is not in the directory. Nothing once the registry has stopped.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<SessionHandle>")]
 pub(super) struct Locate(pub(super) UserId);
@@ -62,8 +67,12 @@ impl Registry {
             settings,
             clock,
             arbiters: Arbiters::default(),
-            running: BTreeMap::new(),
+            running: Directory::default(),
         }
+    }
+
+    pub(super) fn directory(&self) -> Directory {
+        self.running.clone()
     }
 
     fn start_session(&mut self, user: &UserId) -> Option<SessionHandle> {
@@ -71,6 +80,21 @@ impl Registry {
         let arbiter = self.arbiters.place(user);
         let clock = Arc::clone(&self.clock);
         Some(SessionHandle::start(&arbiter, store, user.clone(), self.settings, clock))
+    }
+}
+
+impl Directory {
+    /// The way to a session whose actor is alive.
+    pub(super) fn find(&self, user: &UserId) -> Option<SessionHandle> {
+        self.read().get(user).filter(|session| session.is_running()).cloned()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<UserId, SessionHandle>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<UserId, SessionHandle>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,11 +106,12 @@ impl Handler<Locate> for Registry {
     type Result = Option<SessionHandle>;
 
     fn handle(&mut self, Locate(user): Locate, _: &mut Context<Self>) -> Self::Result {
-        if let Some(session) = self.running.get(&user).filter(|session| session.is_running()) {
-            return Some(session.clone());
+        // Somebody else may have asked in the meantime.
+        if let Some(session) = self.running.find(&user) {
+            return Some(session);
         }
         let session = self.start_session(&user)?;
-        self.running.insert(user, session.clone());
+        self.running.write().insert(user, session.clone());
         Some(session)
     }
 }
@@ -95,8 +120,8 @@ impl Handler<ListActive> for Registry {
     type Result = Vec<ActiveSession>;
 
     fn handle(&mut self, _: ListActive, _: &mut Context<Self>) -> Self::Result {
-        let users = self.running.iter();
-        users.flat_map(|(user, session)| session.active(user)).collect()
+        let running = self.running.read();
+        running.iter().flat_map(|(user, session)| session.active(user)).collect()
     }
 }
 
@@ -105,7 +130,7 @@ impl Handler<StopAll> for Registry {
 
     fn handle(&mut self, _: StopAll, _: &mut Context<Self>) -> Self::Result {
         self.store = None;
-        std::mem::take(&mut self.running).into_values().collect()
+        std::mem::take(&mut *self.running.write()).into_values().collect()
     }
 }
 

@@ -201,8 +201,8 @@ fn named(caller: Caller, asked: &Request) -> Caller {
     }
 }
 
-/// Scripts leave the type out, or let curl say that JSON is a form. Only what a browser may send
-/// across origins without asking is refused, and that after the body was seen to be a message.
+/// Scripts often leave the type out. Another type is refused, because a browser sends those across
+/// origins without asking; but only after the body, so that garbage is told as what it is.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();

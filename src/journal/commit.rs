@@ -10,10 +10,14 @@ use super::Batch;
 use super::frame::{Frame, Seq};
 use super::queue::{Shared, Work};
 use super::receipt::{Group, Outcome};
+use super::room::require_free;
 use super::writer::{Faults, Writer};
 
 /// How long a failed disk is left alone before the next try.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Room for a batch or two beyond the limit, so that the journal does not come and go.
+const PROBE_BYTES: u64 = 2 << 20;
 
 /// What a burst may leave allocated.
 const KEPT_BUFFER_BYTES: usize = 4 << 20;
@@ -30,6 +34,8 @@ pub(super) struct Committer {
     pub(super) folder: PathBuf,
     pub(super) sink: Box<dyn Sink>,
     pub(super) segment_bytes: u64,
+    /// See [`super::Options::free_bytes`].
+    pub(super) free_bytes: u64,
     /// Nothing after a failure, until a new segment could be made.
     pub(super) writer: Option<Writer>,
     pub(super) faults: Arc<Faults>,
@@ -70,6 +76,7 @@ impl Committer {
     }
 
     fn write(&mut self, batches: &[(Seq, Batch)], last: Seq) -> io::Result<()> {
+        require_free(&self.folder, self.free_bytes)?;
         let durable = self.shared.durable.load(Acquire);
         let first = batches.first().map_or(last, |(seq, _)| *seq);
         let writer = match &mut self.writer {
@@ -111,8 +118,8 @@ impl Committer {
 
     fn probe(&mut self, next: Seq) {
         let durable = self.shared.durable.load(Acquire);
-        let opened = Writer::create(&self.folder, next, durable, Arc::clone(&self.faults))
-            .and_then(|writer| writer.try_room().map(|()| writer));
+        let opened = require_free(&self.folder, self.free_bytes + PROBE_BYTES)
+            .and_then(|()| Writer::create(&self.folder, next, durable, Arc::clone(&self.faults)));
         match opened {
             Ok(writer) => {
                 self.writer = Some(writer);

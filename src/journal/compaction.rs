@@ -24,24 +24,30 @@ type Places = BTreeMap<(u32, Box<[u8]>), Place>;
 
 /// Writes the snapshot of files that no longer change.
 pub(super) fn fold(
-    folder: &std::path::Path,
     previous: Option<&Snapshot>,
     closed: &[SegmentFile],
-    seq: Seq,
+    mut draft: Draft,
 ) -> Result<Snapshot, JournalError> {
-    let (paths, places) = find_places(previous, closed)?;
-    let mut files = Vec::new();
-    for path in &paths {
-        files.push(File::open(path).map_err(JournalError::disk("open", path))?);
-    }
-    let mut draft = Draft::create(folder, seq)?;
-    match copy(&places, &paths, &files, &mut draft) {
+    match copy_live(previous, closed, &mut draft) {
         Ok(()) => draft.finish(),
         Err(error) => {
             draft.discard();
             Err(error)
         }
     }
+}
+
+fn copy_live(
+    previous: Option<&Snapshot>,
+    closed: &[SegmentFile],
+    draft: &mut Draft,
+) -> Result<(), JournalError> {
+    let (paths, places) = find_places(previous, closed)?;
+    let mut files = Vec::new();
+    for path in &paths {
+        files.push(File::open(path).map_err(JournalError::disk("open", path))?);
+    }
+    copy(&places, &paths, &files, draft)
 }
 
 fn find_places(

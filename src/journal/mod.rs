@@ -12,6 +12,7 @@ mod folder;
 mod frame;
 mod queue;
 mod receipt;
+mod room;
 mod running;
 mod segment;
 mod snapshot;
@@ -29,6 +30,7 @@ pub use folder::{Damage, Folder, Torn};
 pub use frame::Seq;
 pub use queue::Submitted;
 pub use receipt::Receipt;
+pub(crate) use room::require_free;
 pub use running::Journal;
 pub use writer::Faults;
 
@@ -39,6 +41,9 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How much may wait for the disk before writes are refused as too many.
     pub queue_bytes: usize,
+    /// Writes are refused when the disk has less than this left. Whoever is full to the last byte
+    /// cannot even clean up.
+    pub free_bytes: u64,
     /// Failures that tests ask for.
     pub faults: Arc<Faults>,
 }

@@ -9,6 +9,7 @@ use super::compaction;
 use super::folder::{Folder, SegmentFile, replay_files};
 use super::frame::Seq;
 use super::queue::{Files, Shared, Submitted};
+use super::snapshot::Draft;
 use super::writer::{Faults, Writer};
 use super::{Batch, JournalError, Op, Options, files};
 
@@ -17,6 +18,7 @@ use super::{Batch, JournalError, Op, Options, files};
 pub struct Journal {
     shared: Arc<Shared>,
     folder: PathBuf,
+    free_bytes: u64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -53,6 +55,7 @@ impl Journal {
             folder: path.clone(),
             sink,
             segment_bytes: options.segment_bytes,
+            free_bytes: options.free_bytes,
             writer,
             faults,
             buffer: Vec::new(),
@@ -61,7 +64,12 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || committer.run())
             .map_err(JournalError::disk("start the thread of", &path))?;
-        Ok(Self { shared, folder: path, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            shared,
+            folder: path,
+            free_bytes: options.free_bytes,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Puts a batch in line. It has its place in the order at once and is durable when the receipt
@@ -146,7 +154,8 @@ impl Journal {
         if seq == known {
             return Ok(seq);
         }
-        let snapshot = compaction::fold(&self.folder, previous.as_ref(), &closed, seq)?;
+        let draft = Draft::create(&self.folder, seq, self.free_bytes)?;
+        let snapshot = compaction::fold(previous.as_ref(), &closed, draft)?;
         let mut files = self.shared.files();
         files.snapshot = Some(snapshot);
         let (later, replaced): (Vec<SegmentFile>, Vec<SegmentFile>) =
@@ -186,9 +195,15 @@ impl Drop for Journal {
 
 impl Default for Options {
     fn default() -> Self {
-        // A segment is read as a whole when the program starts, so it must fit into the memory
-        // of a small machine.
-        Self { segment_bytes: 32 << 20, queue_bytes: 64 << 20, faults: Arc::<Faults>::default() }
+        Self {
+            // A segment is read as a whole when the program starts, so it must fit into the
+            // memory of a small machine.
+            segment_bytes: 32 << 20,
+            queue_bytes: 64 << 20,
+            // Twice the space that the journal takes in advance.
+            free_bytes: 8 << 20,
+            faults: Arc::<Faults>::default(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::batch::Batch;
 use super::files;
 use super::folder::snapshot_name;
 use super::frame::{FRAME_HEAD_BYTES, FRAMES_START, Frame, FrameHead, Header, Seq};
+use super::room::require_free;
 use super::segment::{Found, parse_header, visit_payload};
 use super::{JournalError, Op};
 
@@ -37,6 +38,7 @@ pub(super) struct Draft {
     target: PathBuf,
     file: File,
     header: Header,
+    free_bytes: u64,
     pending: Batch,
     buffer: Vec<u8>,
     frames: u64,
@@ -46,7 +48,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn create(folder: &Path, seq: Seq) -> Result<Self, JournalError> {
+    /// Gives up when the disk has less than `free_bytes` left.
+    pub(super) fn create(folder: &Path, seq: Seq, free_bytes: u64) -> Result<Self, JournalError> {
         let target = folder.join(snapshot_name(seq));
         let path = target.with_extension("tmp");
         let header = Header::snapshot(seq);
@@ -57,6 +60,7 @@ impl Draft {
             target,
             file,
             header,
+            free_bytes,
             pending: Batch::default(),
             buffer: Vec::new(),
             frames: 0,
@@ -120,7 +124,9 @@ impl Draft {
     fn write_frame(&mut self, seq: Seq, payload: &[u8]) -> Result<(), JournalError> {
         self.buffer.clear();
         Frame { seq, durable: 0, payload }.append_to(&mut self.buffer, self.header.salt);
-        self.file.write_all(&self.buffer).map_err(JournalError::disk("write", &self.path))
+        require_free(&self.path, self.free_bytes)
+            .and_then(|()| self.file.write_all(&self.buffer))
+            .map_err(JournalError::disk("write", &self.path))
     }
 }
 
@@ -163,7 +169,7 @@ pub(super) fn write_from<E: From<JournalError>>(
     seq: Seq,
     mut source: impl FnMut(&mut dyn FnMut(Op<'_>) -> Result<(), JournalError>) -> Result<(), E>,
 ) -> Result<Snapshot, E> {
-    let mut draft = Draft::create(folder, seq)?;
+    let mut draft = Draft::create(folder, seq, 0)?;
     let filled = source(&mut |op| match op.value {
         Some(value) => draft.put(op.session, op.key, value),
         None => Ok(()),

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
 
 use super::files;
 use super::folder::{SegmentFile, segment_name};
@@ -16,9 +15,6 @@ use super::frame::{FRAMES_START, Header, Seq};
 /// Space taken in advance: a write that does not change the size of its file makes `fdatasync`
 /// a fifth cheaper on ext4 (measured), more so where the file system's log is on a slow disk.
 const RESERVE_BYTES: u64 = 4 << 20;
-
-/// Room that a disk must have before it is trusted again: a full body of the default limit.
-const PROBE_BYTES: u64 = 2 << 20;
 
 /// The segment that takes new frames.
 #[derive(Debug)]
@@ -89,15 +85,6 @@ impl Writer {
 
     pub(super) fn is_empty(&self) -> bool {
         self.segment.last < self.segment.first
-    }
-
-    /// Whether the disk has room for a batch or two. A file system that cannot say is believed.
-    pub(super) fn try_room(&self) -> io::Result<()> {
-        let flags = FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(&self.file, flags, self.segment.end, PROBE_BYTES) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Leaves a segment after a failure, as it was when last acknowledged. Nothing remains of one

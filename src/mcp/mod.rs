@@ -20,6 +20,8 @@ mod seal;
 pub mod stdio;
 mod strict;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod version;
 

@@ -1,5 +1,7 @@
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use rmcp::RoleServer;
@@ -16,13 +18,13 @@ pub(super) async fn with_progress<T>(
     context: &RequestContext<RoleServer>,
     work: impl Future<Output = T>,
 ) -> Result<T, ErrorData> {
-    let mut work = pin!(work);
+    let mut work = pin!(unless_panicking(work));
     let token = context.meta.get_progress_token();
     let mut told = 0_u32;
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return Ok(done),
+            done = &mut work => return done,
             () = context.ct.cancelled() => {
                 return Err(ErrorData::internal_error("the request was cancelled", None));
             }
@@ -42,4 +44,20 @@ async fn tell(context: &RequestContext<RoleServer>, token: &ProgressToken, told:
     let progress = progress.with_message("still working");
     // A client that does not listen any more loses nothing by it.
     let _ = context.peer.notify_progress(progress).await;
+}
+
+/// rmcp runs some requests on tasks of their own, where a panic would leave the client waiting.
+async fn unless_panicking<T>(work: impl Future<Output = T>) -> Result<T, ErrorData> {
+    let mut work = pin!(work);
+    poll_fn(|waker| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(waker))) {
+        Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(_) => Poll::Ready(Err(panicked())),
+    })
+    .await
+}
+
+fn panicked() -> ErrorData {
+    log::error!("a tool panicked; the panic stands above");
+    ErrorData::internal_error("the server failed to carry this out; its log says why", None)
 }

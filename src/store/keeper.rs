@@ -105,6 +105,10 @@ impl Keeper {
 
 impl Work {
     fn run(mut self, inbox: &Receiver<Errand>) {
+        // A program that is killed often would otherwise never come to it.
+        if self.is_bloated() {
+            self.look();
+        }
         loop {
             match inbox.recv_timeout(CHECKPOINT_EVERY) {
                 Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look(),
@@ -148,8 +152,11 @@ impl Work {
         if checkpoint == self.checkpointed {
             return Ok(());
         }
-        trees.flush()?;
+        // sled does not survive a full disk. While it is not flushed, it can still be read.
         let path = &self.shared.dir;
+        journal::require_free(path, self.shared.options.journal.free_bytes / 2)
+            .map_err(StoreError::disk("write a checkpoint to", path))?;
+        trees.flush()?;
         checkpoint.write(path).map_err(StoreError::disk("write a checkpoint to", path))?;
         self.checkpointed = checkpoint;
         Ok(())

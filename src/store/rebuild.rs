@@ -9,6 +9,9 @@ use super::trees::{Broken, Trees};
 use super::{Options, StoreError};
 use crate::journal::{self, Op, Seq};
 
+/// sled does not survive a full disk, so a rebuild stops before.
+const CHECK_ROOM_EVERY: u64 = 1 << 20;
+
 /// Shows all operations of the journal, oldest first.
 pub(super) type Source<'a> = &'a mut dyn FnMut(
     &mut dyn FnMut(Seq, Op<'_>) -> Result<(), StoreError>,
@@ -49,9 +52,17 @@ pub(super) fn build(
     if let Some(progress) = &options.progress {
         progress.start("rebuilding from the journal", bytes);
     }
+    let mut unchecked = 0;
     let filled = source(&mut |_, op| {
+        let size = (op.key.len() + op.value.map_or(0, <[u8]>::len)) as u64;
         if let Some(progress) = &options.progress {
-            progress.advance((op.key.len() + op.value.map_or(0, <[u8]>::len)) as u64);
+            progress.advance(size);
+        }
+        unchecked += size;
+        if unchecked >= CHECK_ROOM_EVERY {
+            unchecked = 0;
+            journal::require_free(dir, options.journal.free_bytes)
+                .map_err(StoreError::disk("rebuild the trees in", dir))?;
         }
         build.write(op)
     });

@@ -8,56 +8,73 @@ use serde_json::{Value, json};
 
 use super::Asking;
 use crate::mcp::seal::Binding;
+use crate::model::Caller;
 
 /// The key under which the user's answer comes back.
 const QUESTION: &str = "confirm_deletion";
 
-/// Whether a call is a bulk deletion that the user should be asked about: by filter, without a
-/// word on `dry_run`, from a client that can ask.
-pub(super) fn is_due(
-    call: &CallToolRequestParams,
-    arguments: &JsonObject,
-    context: &RequestContext<RoleServer>,
-) -> bool {
-    let said = |name: &str| arguments.get(name).is_some_and(|value| !value.is_null());
-    let capabilities = context.meta.client_capabilities();
-    // An empty capability means forms, as the first revision with elicitation knew nothing else.
-    let can_ask = capabilities
-        .and_then(|capabilities| capabilities.elicitation)
-        .is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none());
-    call.name == "delete_memory" && can_ask && !["id", "ids", "dry_run"].into_iter().any(said)
+/// One round of asking the user about a bulk deletion.
+pub(super) struct Round {
+    binding: Binding,
+    state: Option<String>,
+    responses: Option<InputResponses>,
 }
 
-/// Deletes what a filter matches once the user has agreed to the number of memories it matches.
-pub(super) async fn delete(
-    asking: &Asking<'_>,
-    call: &CallToolRequestParams,
-    arguments: JsonObject,
-) -> Result<CallToolResponse, ErrorData> {
-    let given = call.arguments.clone().unwrap_or_default();
-    let binding = Binding::new(asking.caller, &call.name, &given);
-    let agreed = match &call.request_state {
-        Some(state) => Some(asking.memory.seal().open(state, &binding)?),
-        None => None,
-    };
-    let preview = asking.run(with_dry_run(&arguments, true)).await?;
-    let matched = preview.structured_content.as_ref().and_then(|told| told.get("matched"));
-    let matched = matched.and_then(Value::as_u64).unwrap_or_default();
-    if matched == 0 {
-        return Ok(preview.into());
-    }
-    let answer = call.input_responses.as_ref().and_then(answered);
-    match (agreed, answer) {
-        (Some(agreed), Some(true)) if agreed == matched.to_string() => {
-            asking.run(with_dry_run(&arguments, false)).await.map(CallToolResponse::from)
+impl Round {
+    /// Begins or goes on with asking, if the call is a bulk deletion that the user should be asked
+    /// about: by filter, without a word on `dry_run`, from a client that can ask.
+    pub(super) fn of(
+        caller: &Caller,
+        call: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Option<Self> {
+        if call.name != "delete_memory" || !can_ask(context) {
+            return None;
         }
-        (Some(_), Some(false)) => Ok(preview.into()),
-        // Nothing was asked yet, or other memories match by now than those that were agreed to.
-        _ => {
-            let state = asking.memory.seal().close(&matched.to_string(), &binding);
-            question(matched, state).map(CallToolResponse::from)
+        let arguments = call.arguments.clone().unwrap_or_default();
+        let said = |name: &str| arguments.get(name).is_some_and(|value| !value.is_null());
+        if ["id", "ids", "dry_run"].into_iter().any(said) {
+            return None;
+        }
+        let binding = Binding::new(caller, &call.name, &arguments);
+        let (state, responses) = (call.request_state.clone(), call.input_responses.clone());
+        Some(Self { binding, state, responses })
+    }
+
+    /// Deletes what a filter matches once the user has agreed to the number of memories.
+    pub(super) async fn delete(
+        &self,
+        asking: &Asking<'_>,
+        arguments: JsonObject,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let seal = asking.memory.seal();
+        let agreed =
+            self.state.as_ref().map(|state| seal.open(state, &self.binding)).transpose()?;
+        let preview = asking.run(with_dry_run(&arguments, true)).await?;
+        let matched = preview.structured_content.as_ref().and_then(|told| told.get("matched"));
+        let matched = matched.and_then(Value::as_u64).unwrap_or_default();
+        if matched == 0 {
+            return Ok(preview.into());
+        }
+        match (agreed, self.responses.as_ref().and_then(answered)) {
+            (Some(agreed), Some(true)) if agreed == matched.to_string() => {
+                asking.run(with_dry_run(&arguments, false)).await.map(CallToolResponse::from)
+            }
+            (Some(_), Some(false)) => Ok(preview.into()),
+            // Nothing was asked yet, or it would hit another number than was agreed to.
+            _ => {
+                let state = seal.close(&matched.to_string(), &self.binding);
+                question(matched, state).map(CallToolResponse::from)
+            }
         }
     }
+}
+
+/// An empty capability means forms, as the first revision with elicitation knew nothing else.
+fn can_ask(context: &RequestContext<RoleServer>) -> bool {
+    let capabilities = context.meta.client_capabilities();
+    let elicitation = capabilities.and_then(|capabilities| capabilities.elicitation);
+    elicitation.is_some_and(|elicitation| elicitation.form.is_some() || elicitation.url.is_none())
 }
 
 /// What the user said; nothing if there is no answer to this question.

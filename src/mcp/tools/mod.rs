@@ -109,17 +109,18 @@ pub(super) async fn call(
         return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
     };
     let caller = caller_of(&context)?;
-    let mut arguments = call.arguments.clone().unwrap_or_default();
+    let confirming = confirm::Round::of(&caller, &call, &context);
+    let mut arguments = call.arguments.unwrap_or_default();
     let user = match take_user(&mut arguments) {
         Ok(user) => user,
         Err(invalid) => return Ok(invalid_arguments(&invalid).into()),
     };
     let work = async {
         let asking = Asking { memory, caller: &caller, user, entry };
-        if confirm::is_due(&call, &arguments, &context) {
-            return confirm::delete(&asking, &call, arguments).await;
+        match &confirming {
+            Some(round) => round.delete(&asking, arguments).await,
+            None => asking.run(arguments).await.map(CallToolResponse::from),
         }
-        asking.run(arguments).await.map(CallToolResponse::from)
     };
     with_progress(&context, work).await?
 }

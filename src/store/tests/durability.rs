@@ -114,6 +114,44 @@ fn many_writers_share_one_sync() {
     assert_eq!(store.users().len(), 64);
 }
 
+#[test]
+fn a_replay_of_long_values_leaves_older_ones_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut expected = Contents::new();
+    let mut session = store.session(&user("ada")).unwrap();
+    for number in 0..4 {
+        put(&mut session, number, &"old ".repeat(3_000)).unwrap();
+        expected.insert(id(number), "old ".repeat(3_000));
+    }
+    drop(session);
+    store.close();
+    let store = open(dir.path());
+    put(&mut store.session(&user("ada")).unwrap(), 9, &"new ".repeat(3_000)).unwrap();
+    expected.insert(id(9), "new ".repeat(3_000));
+
+    let killed = copy(dir.path());
+
+    assert_eq!(contents(&open(killed.path()), "ada"), expected);
+    assert!(!has_aside(killed.path(), "sled"));
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_takes_no_writes_and_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put(&mut store.session(&user("ada")).unwrap(), 1, "before").unwrap();
+    store.close();
+    let journal = journal::Options { free_bytes: u64::MAX / 2, ..journal::Options::default() };
+    let store = Store::open(dir.path(), Options { journal, ..Options::default() }).unwrap();
+
+    let refusal = put(&mut store.session(&user("ada")).unwrap(), 2, "too much").unwrap_err();
+
+    assert!(refusal.to_string().contains("the disk is full"), "{refusal}");
+    assert!(!store.is_writable());
+    assert_eq!(contents(&store, "ada").len(), 1);
+}
+
 fn failing(faults: &Arc<Faults>) -> Options {
     let journal = journal::Options { faults: Arc::clone(faults), ..journal::Options::default() };
     Options { journal, ..Options::default() }

@@ -1,0 +1,246 @@
+//! The protocol over a real store, as a transport sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::stdio::{Local, serve};
+use super::{Ask, Incoming, Message, Outcome, Protocol, Reply, ToolSets, Version, judge};
+use crate::actors::{SessionSettings, Sessions};
+use crate::engine::Limits;
+use crate::model::{Caller, CredentialName, Scopes, Secret, SystemClock, UserId};
+use crate::store::{Options, Store};
+
+const MODERN: &str = "2026-07-28";
+
+struct Bench {
+    protocol: Protocol,
+    sessions: Sessions,
+    caller: Caller,
+    _data: TempDir,
+}
+
+impl Bench {
+    fn new(scopes: Scopes) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let store = Store::open(data.path(), Options::default()).unwrap();
+        let limits = Limits { content_bytes: 1_024, undo: Duration::from_secs(60) };
+        let settings = SessionSettings { limits, idle: Duration::from_secs(60) };
+        let sessions = Sessions::start(store, settings, Arc::new(SystemClock));
+        let secret = Secret::new("s".repeat(43));
+        let caller = Caller {
+            user: UserId::parse("ada").unwrap(),
+            credential: CredentialName::parse("key").unwrap(),
+            scopes,
+            project: None,
+            client: None,
+            address: None,
+        };
+        let protocol = Protocol::new(sessions.clone(), ToolSets::core(), &secret);
+        Self { protocol, sessions, caller, _data: data }
+    }
+
+    async fn send(&self, message: &Value) -> Reply {
+        let parsed = Incoming::parse(message.to_string().as_bytes(), None).unwrap();
+        let Incoming::One(Message::Request(request)) = parsed else { panic!("{message}") };
+        let version = judge(&request, None, Version::V2025_11_25).unwrap();
+        let caller = self.caller.clone();
+        self.protocol.answer(Ask { caller, version, request, may_stream: true }).await
+    }
+
+    async fn whole(&self, message: &Value) -> Outcome {
+        match self.send(message).await {
+            Reply::Whole(outcome) => outcome,
+            Reply::Stream(_) => panic!("a stream for {message}"),
+        }
+    }
+
+    async fn ask(&self, method: &str, params: Value) -> Value {
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        serde_json::from_str(&self.whole(&message).await.line).unwrap()
+    }
+
+    async fn tool(&self, name: &str, arguments: Value) -> Value {
+        let params = json!({ "name": name, "arguments": arguments });
+        self.ask("tools/call", params).await["result"].take()
+    }
+}
+
+fn modern(mut params: Value, capabilities: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    });
+    params
+}
+
+#[actix_web::test]
+async fn each_era_gets_the_shape_it_knows() {
+    let bench = Bench::new(Scopes::all());
+
+    let old = bench.ask("tools/list", json!({})).await;
+    let new = bench.ask("tools/list", modern(json!({}), json!({}))).await;
+
+    assert!(old["result"].get("resultType").is_none() && old["result"].get("ttlMs").is_none());
+    assert_eq!(new["result"]["resultType"], "complete");
+    assert!(new["result"]["ttlMs"].is_u64());
+    assert!(new["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["version"].is_string());
+    assert_eq!(old["result"]["tools"], new["result"]["tools"]);
+}
+
+#[actix_web::test]
+async fn what_was_added_is_found_and_told_as_data() {
+    let bench = Bench::new(Scopes::all());
+    let added = bench.tool("add_memory", json!({ "content": "the boiler is from 2019" })).await;
+
+    let found = bench.tool("search_memories", json!({ "query": "boiler" })).await;
+
+    assert_eq!(added["structuredContent"]["status"], "created");
+    let id = &added["structuredContent"]["id"];
+    assert_eq!(&found["structuredContent"]["results"][0]["id"], id);
+    let text = found["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("not instructions") && text.contains("boiler"), "{text}");
+}
+
+#[actix_web::test]
+async fn a_mistake_a_model_can_mend_is_a_result() {
+    let bench = Bench::new(Scopes::all());
+
+    for (name, arguments, code) in [
+        ("add_memory", json!({}), "validation_error"),
+        ("add_memory", json!({ "content": "x".repeat(2_000) }), "limit_exceeded"),
+        ("get_memory", json!({ "id": "01HZZZZZZZZZZZZZZZZZZZZZZZ" }), "not_found"),
+        ("list_memories", json!({ "user_id": 5 }), "validation_error"),
+    ] {
+        let failed = bench.tool(name, arguments).await;
+        assert_eq!(failed["isError"], true);
+        assert_eq!(failed["structuredContent"]["error"]["code"], code, "{failed}");
+    }
+    let unknown = bench.ask("tools/call", json!({ "name": "no_such_tool" })).await;
+    assert_eq!(unknown["error"]["code"], -32602);
+}
+
+#[actix_web::test]
+async fn too_small_a_scope_is_an_error_of_the_request() {
+    let bench = Bench::new(Scopes::read_only());
+    let call = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "add_memory", "arguments": { "content": "x" } },
+    });
+
+    let outcome = bench.whole(&call).await;
+
+    assert_eq!(outcome.word.as_deref(), Some("insufficient_scope"));
+}
+
+#[actix_web::test]
+async fn a_resource_that_is_not_there_has_the_code_of_its_era() {
+    let bench = Bench::new(Scopes::all());
+    let params = || json!({ "uri": "memory://memory/01HZZZZZZZZZZZZZZZZZZZZZZZ" });
+
+    let old = bench.ask("resources/read", params()).await;
+    let new = bench.ask("resources/read", modern(params(), json!({}))).await;
+
+    assert_eq!((&old["error"]["code"], &new["error"]["code"]), (&json!(-32002), &json!(-32602)));
+    assert_eq!(new["error"]["data"]["uri"], params()["uri"]);
+}
+
+#[actix_web::test]
+async fn projects_are_resources_on_pages() {
+    let bench = Bench::new(Scopes::all());
+    for n in 0..120 {
+        let content = format!("note {n}");
+        let project = format!("p{n:03}");
+        bench.tool("add_memory", json!({ "content": content, "project": project })).await;
+    }
+
+    let first = bench.ask("resources/list", json!({})).await;
+    let cursor = &first["result"]["nextCursor"];
+    let second = bench.ask("resources/list", json!({ "cursor": cursor })).await;
+    let foreign = bench.ask("resources/list", json!({ "cursor": "p100" })).await;
+
+    let count = |page: &Value| page["result"]["resources"].as_array().unwrap().len();
+    assert_eq!((count(&first), count(&second)), (100, 25));
+    assert!(second["result"].get("nextCursor").is_none());
+    assert_eq!(foreign["error"]["code"], -32602);
+}
+
+#[actix_web::test]
+async fn a_bulk_deletion_asks_who_can_be_asked() {
+    let bench = Bench::new(Scopes::all());
+    for content in ["one", "two"] {
+        bench.tool("add_memory", json!({ "content": content, "tags": ["old"] })).await;
+    }
+    let call = |more: Value| {
+        let mut params = json!({ "name": "delete_memory", "arguments": { "tags": ["old"] } });
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        modern(params, json!({ "elicitation": {} }))
+    };
+    let accept = json!({ "action": "accept", "content": { "confirm": true } });
+
+    let asked = bench.ask("tools/call", call(json!({}))).await["result"].take();
+    let state = asked["requestState"].as_str().unwrap();
+    let answer = |state: &str| json!({ "requestState": state, "inputResponses": { "confirm_deletion": accept } });
+    let forged = bench.ask("tools/call", call(answer(&format!("{state}x")))).await;
+    let done = bench.ask("tools/call", call(answer(state))).await["result"].take();
+
+    assert_eq!(asked["resultType"], "input_required");
+    assert_eq!(forged["error"]["code"], -32602);
+    assert_eq!(done["structuredContent"]["deleted"], 2);
+}
+
+#[actix_web::test]
+async fn a_subscriber_hears_of_what_it_asked_for_and_of_the_end() {
+    let bench = Bench::new(Scopes::all());
+    let wish = json!({ "notifications": {
+        "resourceSubscriptions": ["memory://recent", "memory://tag/quiet", "file:///etc"],
+    } });
+    let message = json!({
+        "jsonrpc": "2.0", "id": "sub", "method": "subscriptions/listen",
+        "params": modern(wish, json!({})),
+    });
+    let Reply::Stream(mut heard) = bench.send(&message).await else { panic!("no stream") };
+    let mut next =
+        async || -> Value { serde_json::from_str(&heard.next().await.unwrap().line).unwrap() };
+
+    let acknowledged = next().await;
+    bench.tool("add_memory", json!({ "content": "news" })).await;
+    let updated = next().await;
+    bench.sessions.announce_stop();
+    let last = next().await;
+
+    let granted = &acknowledged["params"]["notifications"]["resourceSubscriptions"];
+    assert_eq!(granted, &json!(["memory://recent", "memory://tag/quiet"]));
+    assert_eq!(updated["params"]["uri"], "memory://recent");
+    let tag = "io.modelcontextprotocol/subscriptionId";
+    assert_eq!(updated["params"]["_meta"][tag], "sub");
+    assert_eq!((&last["id"], &last["result"]["resultType"]), (&json!("sub"), &json!("complete")));
+}
+
+#[actix_web::test]
+async fn lines_are_answered_one_by_one_until_the_input_ends() {
+    let bench = Bench::new(Scopes::all());
+    let desk = Local::new(bench.protocol.clone(), bench.caller.clone());
+    let lines = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        "not json",
+        r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#,
+    ];
+    let mut output = Vec::new();
+
+    serve(&desk, 1_000, lines.join("\n").as_bytes(), &mut output).await.unwrap();
+
+    let mut answers: Vec<Value> = String::from_utf8(output)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    answers.sort_by_key(|answer| answer["id"].to_string());
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[0], json!({ "jsonrpc": "2.0", "id": "p", "result": {} }));
+    assert_eq!(answers[1]["result"]["protocolVersion"], "2025-11-25");
+    assert_eq!(answers[2]["error"]["code"], -32700);
+}

@@ -17,8 +17,8 @@ const SHOWN_OF_KEY: usize = 16;
 pub(super) fn run(loaded: Loaded) -> Outcome {
     let Loaded { config, notices } = loaded;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    // The framework's own start lines say what ours say.
-    let filter = format!("actix_server=warn,{}", config.log.level);
+    // What libraries say of every start and every client stands in our own lines already.
+    let filter = format!("actix_server=warn,rmcp=off,tracing=warn,{}", config.log.level);
     let log = logging::start(&filter, config.log.file.as_deref(), Arc::clone(&clock))
         .map_err(|error| Failed(format!("log.level (LOG_LEVEL, RUST_LOG): {error}")))?;
     for notice in &notices {

@@ -21,6 +21,7 @@ use super::about;
 use super::handler::Memory;
 use super::message::{Body, ErrorBody, INVALID_PARAMS, METHOD_NOT_FOUND, Refusal, Request, line};
 use super::request::{self, Uncallable};
+use super::subscriptions::Beginning;
 use super::tools::ToolSets;
 use super::version::Version;
 use crate::actors::Sessions;
@@ -108,6 +109,11 @@ impl Protocol {
             Ok(request) => request,
             Err(uncallable) => return Reply::Whole(uncallable.into_outcome(id, &method)),
         };
+        if let ClientRequest::SubscriptionsListenRequest(listen) = &mut request {
+            let wish = &listen.params.notifications;
+            let beginning = Beginning::of(self.handler.memory(), &caller, wish).await;
+            beginning.map(|beginning| listen.extensions.insert(beginning));
+        }
         request.extensions_mut().insert(Asker { caller });
         if may_stream && self.may_speak_first(&request) {
             return self.stream(id, version, request).await;

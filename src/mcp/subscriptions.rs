@@ -1,16 +1,19 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::SubscriptionFilter;
 use rmcp::service::{SubscriptionContext, SubscriptionSendError, SubscriptionSink};
 use serde_json::Value;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::handler::Memory;
 use super::resources::{Shelf, project_names};
+use crate::actors::Change;
 use crate::model::Caller;
 
 /// Uris in one subscription. Each is read again after a write, so there must be an end to them.
@@ -29,13 +32,38 @@ pub(super) fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     accepted
 }
 
+/// How things were before the subscription was acknowledged: whatever is written from then on is
+/// news. It rides along in the request's extensions, which want to be cloned.
+#[derive(Debug, Clone)]
+pub(super) struct Beginning(Arc<Mutex<Option<Start>>>);
+
+/// Where to hear of writes, and how everything looked before them.
+type Start = (Receiver<Change>, Watched);
+
+impl Beginning {
+    /// Looks once at everything that will be watched.
+    pub(super) async fn of(
+        memory: &Memory,
+        caller: &Caller,
+        requested: &SubscriptionFilter,
+    ) -> Option<Self> {
+        let changes = memory.sessions().changes(&caller.user).await.ok()?;
+        let mut watched = Watched::of(&accepted(requested));
+        // What is there already is no news.
+        watched.look(memory, caller).await;
+        Some(Self(Arc::new(Mutex::new(Some((changes, watched))))))
+    }
+
+    fn take(&self) -> Option<Start> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Tells of changes until the client goes, or the server stops.
 pub(super) async fn listen(memory: &Memory, caller: &Caller, context: SubscriptionContext) {
-    let Ok(mut changes) = memory.sessions().changes(&caller.user).await else { return };
+    let beginning = context.request_context().extensions.get::<Beginning>();
+    let Some((mut changes, mut watched)) = beginning.and_then(Beginning::take) else { return };
     let mut stopping = memory.sessions().stopping();
-    let mut watched = Watched::of(context.accepted());
-    // What is there already is no news.
-    watched.look(memory, caller).await;
     loop {
         tokio::select! {
             () = context.cancelled() => return,

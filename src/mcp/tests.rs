@@ -68,7 +68,7 @@ impl Bench {
     }
 }
 
-fn modern(mut params: Value, capabilities: Value) -> Value {
+fn modern(mut params: Value, capabilities: &Value) -> Value {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": capabilities,
@@ -81,7 +81,7 @@ async fn each_era_gets_the_shape_it_knows() {
     let bench = Bench::new(Scopes::all());
 
     let old = bench.ask("tools/list", json!({})).await;
-    let new = bench.ask("tools/list", modern(json!({}), json!({}))).await;
+    let new = bench.ask("tools/list", modern(json!({}), &json!({}))).await;
 
     assert!(old["result"].get("resultType").is_none() && old["result"].get("ttlMs").is_none());
     assert_eq!(new["result"]["resultType"], "complete");
@@ -141,7 +141,7 @@ async fn a_resource_that_is_not_there_has_the_code_of_its_era() {
     let params = || json!({ "uri": "memory://memory/01HZZZZZZZZZZZZZZZZZZZZZZZ" });
 
     let old = bench.ask("resources/read", params()).await;
-    let new = bench.ask("resources/read", modern(params(), json!({}))).await;
+    let new = bench.ask("resources/read", modern(params(), &json!({}))).await;
 
     assert_eq!((&old["error"]["code"], &new["error"]["code"]), (&json!(-32002), &json!(-32602)));
     assert_eq!(new["error"]["data"]["uri"], params()["uri"]);
@@ -176,7 +176,7 @@ async fn a_bulk_deletion_asks_who_can_be_asked() {
     let call = |more: Value| {
         let mut params = json!({ "name": "delete_memory", "arguments": { "tags": ["old"] } });
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        modern(params, json!({ "elicitation": {} }))
+        modern(params, &json!({ "elicitation": {} }))
     };
     let accept = json!({ "action": "accept", "content": { "confirm": true } });
 
@@ -199,7 +199,7 @@ async fn a_subscriber_hears_of_what_it_asked_for_and_of_the_end() {
     } });
     let message = json!({
         "jsonrpc": "2.0", "id": "sub", "method": "subscriptions/listen",
-        "params": modern(wish, json!({})),
+        "params": modern(wish, &json!({})),
     });
     let Reply::Stream(mut heard) = bench.send(&message).await else { panic!("no stream") };
     let mut next =

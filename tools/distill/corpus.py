@@ -17,15 +17,11 @@ import random
 import re
 import sys
 
-import everyday
-
 SEED = 20240601
 # A sentence outside these bounds is a heading, a list of symbols, or a run-on.
 MIN_WORDS, MAX_WORDS, MAX_CHARS = 3, 60, 320
 # One in this many sentences is kept away from the fit, by its digest, so the choice is stable.
 HELDOUT_ONE_IN = 100
-# Sentences drawn from our own grammar.
-EVERYDAY = 25_000
 
 
 class TextOfHtml(html.parser.HTMLParser):
@@ -155,15 +151,8 @@ def from_endless_sky(root):
             yield from sentences_of(re.sub(r"<[^>]+>", "Alex", line))
 
 
-def from_everyday(root):
-    vocabulary = (root.parent / "teacher" / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    words = everyday.common_words(read(files(root, "dict-wn", "wn.dict.dz")[0]), vocabulary)
-    return everyday.sentences(EVERYDAY, SEED, words)
-
-
 # source -> (share of the corpus kept at most, sentences; function of the packages' folder)
 SOURCES = {
-    "everyday": (EVERYDAY, from_everyday),
     "dict-wn": (200_000, from_wordnet),
     "dict-gcide": (80_000, from_gcide),
     "dict-foldoc": (40_000, lambda root: from_dictd(root, "dict-foldoc", "foldoc.dict.dz")),

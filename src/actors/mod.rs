@@ -5,6 +5,7 @@
 
 mod arbiters;
 mod limiter;
+mod meaning;
 mod registry;
 mod session;
 
@@ -15,6 +16,7 @@ use actix::{Actor, Addr, MailboxError};
 use tokio::sync::{broadcast, watch};
 
 use crate::auth::{self, AuthError};
+use crate::embedding::{Embedder, Purpose};
 use crate::engine::{Answer, Command, EngineError, Limits};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, Usage};
@@ -47,9 +49,11 @@ pub enum CallError {
 }
 
 /// How sessions are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SessionSettings {
     pub limits: Limits,
+    /// A better embedder than the built-in table, if there is one.
+    pub embedder: Option<Embedder>,
     /// After this long without a call a session gives its memory back.
     pub idle: Duration,
 }
@@ -65,6 +69,7 @@ pub struct Change {
 pub struct Sessions {
     registry: Addr<Registry>,
     running: Directory,
+    embedder: Option<Embedder>,
     store: Store,
     stopping: Arc<watch::Sender<bool>>,
 }
@@ -73,16 +78,18 @@ impl Sessions {
     /// Must be called within an actix system.
     #[must_use]
     pub fn start(store: Store, settings: SessionSettings, clock: Arc<dyn Clock>) -> Self {
+        let embedder = settings.embedder.clone();
         let registry = Registry::new(store.clone(), settings, clock);
         let running = registry.directory();
         let registry = registry.start();
-        Self { registry, running, store, stopping: Arc::new(watch::Sender::new(false)) }
+        Self { registry, running, embedder, store, stopping: Arc::new(watch::Sender::new(false)) }
     }
 
     /// Carries a command to the caller's session and the answer back.
     pub async fn call(&self, caller: &Caller, command: Command) -> Result<Answer, CallError> {
         auth::require(caller, command.scope())?;
         let session = self.locate(&caller.user).await?;
+        let command = self.with_vector(command).await;
         session.call(caller.clone(), command).await
     }
 
@@ -145,6 +152,19 @@ impl Sessions {
             session.end().await?;
         }
         Ok(())
+    }
+
+    /// Has the better embedder, if there is one, look at the question of a command. When it is away
+    /// the question goes on without, and is answered by its words.
+    async fn with_vector(&self, mut command: Command) -> Command {
+        let Some(embedder) = &self.embedder else { return command };
+        if let Some((question, vector)) = command.question() {
+            match embedder.embed(&[question], Purpose::Query).await {
+                Ok(vectors) => *vector = vectors.into_iter().next(),
+                Err(error) => log::debug!("a question goes without its vector: {error}"),
+            }
+        }
+        command
     }
 
     async fn locate(&self, user: &UserId) -> Result<SessionHandle, CallError> {

@@ -79,7 +79,7 @@ impl Registry {
         let store = self.store.clone()?;
         let arbiter = self.arbiters.place(user);
         let clock = Arc::clone(&self.clock);
-        Some(SessionHandle::start(&arbiter, store, user.clone(), self.settings, clock))
+        Some(SessionHandle::start(&arbiter, store, user.clone(), self.settings.clone(), clock))
     }
 }
 

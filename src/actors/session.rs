@@ -14,6 +14,7 @@ use super::registry::ActiveSession;
 use super::{CallError, Change, PATIENCE, SessionSettings};
 use crate::engine::{Answer, Applied, Command, Engine, EngineError};
 use crate::model::{Caller, Clock, CredentialName, UserId};
+use crate::retrieval::ModelId;
 use crate::store::{Receipt, Store, StoreError};
 
 /// How many calls may wait for one session. More than this many would wait longer than a client.
@@ -30,13 +31,15 @@ const CHANGES: usize = 256;
 /// The engine is opened by the first call and given back when the session sleeps. After a failed
 /// write or a panic it is dropped, because it may know what the store does not.
 #[derive(Debug)]
-struct Session {
+pub(super) struct Session {
     /// Gone once the session has ended for good.
     store: Option<Store>,
-    user: UserId,
-    settings: SessionSettings,
+    pub(super) user: UserId,
+    pub(super) settings: SessionSettings,
     clock: Arc<dyn Clock>,
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
+    /// Whether the embedder is at work for this session.
+    pub(super) is_embedding: bool,
     last_call: Instant,
     changes: broadcast::Sender<Change>,
     uses: Uses,
@@ -89,6 +92,7 @@ impl SessionHandle {
             settings,
             clock,
             engine: None,
+            is_embedding: false,
             last_call: Instant::now(),
             changes: own_changes,
             uses: own_uses,
@@ -167,9 +171,15 @@ impl Session {
         let store = self.store.as_ref().ok_or(CallError::Stopped)?;
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let store = store.session(&self.user).map_err(EngineError::from)?;
-            Engine::open(store, self.user.clone(), self.settings.limits)
+            Engine::open(store, self.user.clone(), self.settings.limits, self.model())
         }));
         opened.map_err(|_| CallError::Panicked)?.map_err(CallError::from)
+    }
+
+    /// The model of the better embedder; nothing before that has shown itself.
+    fn model(&self) -> Option<ModelId> {
+        let model = self.settings.embedder.as_ref()?.model()?;
+        Some(ModelId(model.digest()))
     }
 
     fn count_use(&mut self, credential: &CredentialName) {
@@ -187,6 +197,7 @@ impl Session {
         let is_idle = self.last_call.elapsed() >= self.settings.idle;
         let Some(engine) = &mut self.engine else { return };
         let swept = catch_unwind(AssertUnwindSafe(|| engine.sweep(now)));
+        self.embed(context);
         match swept {
             Ok(Ok(receipt)) => self.after_sweep(receipt, is_idle, context),
             Ok(Err(error)) => {
@@ -220,7 +231,7 @@ impl Session {
     }
 
     /// After a failed write the engine knows more than the store.
-    fn settle(&mut self, written: &Result<(), StoreError>) {
+    pub(super) fn settle(&mut self, written: &Result<(), StoreError>) {
         if let Err(error) = written {
             log::error!("session {}: a write failed: {error}", self.user);
             self.engine = None;
@@ -247,10 +258,11 @@ impl Actor for Session {
 impl Handler<Call> for Session {
     type Result = ResponseActFuture<Self, Result<Answer, CallError>>;
 
-    fn handle(&mut self, call: Call, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, call: Call, context: &mut Context<Self>) -> Self::Result {
         let Call { caller, command, place } = call;
         self.count_use(&caller.credential);
         let applied = self.apply(command, &caller);
+        self.embed(context);
         let (receipt, applied) = match applied {
             Ok(mut applied) => (applied.receipt.take(), Ok(applied)),
             Err(error) => (None, Err(error)),

@@ -33,9 +33,9 @@ impl Door {
 
 impl LocalStore {
     pub(super) fn open(config: &Config) -> Result<Self, Failed> {
+        let settings = session_settings(config).map_err(Failed::because)?;
         let store = open_store(config, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
-        let sessions =
-            Sessions::start(store.clone(), session_settings(config), Arc::new(SystemClock));
+        let sessions = Sessions::start(store.clone(), settings, Arc::new(SystemClock));
         Ok(Self { sessions, store })
     }
 

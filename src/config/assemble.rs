@@ -4,15 +4,15 @@ use std::thread::available_parallelism;
 
 use log::Level;
 
-use crate::model::UserId;
+use crate::model::{Secret, UserId};
 
 use super::layers::Layers;
 use super::parse::{self, Parsed};
 use super::source::Raw;
 use super::{
-    AllowedOrigins, Auth, Config, ConfigError, Cors, Flags, Host, HostPattern, Http, Limits, Log,
-    Notice, Port, ProjectMode, Projects, Server, Sessions, Storage, Tls, ToolSet, Tools, keys,
-    rate, settings, web,
+    AllowedOrigins, Auth, Config, ConfigError, Cors, Embedding, Flags, Host, HostPattern, Http,
+    Limits, Log, Notice, Port, ProjectMode, Projects, Server, Sessions, Storage, Tls, ToolSet,
+    Tools, keys, rate, settings, web,
 };
 
 /// More threads than this only wait for the store.
@@ -66,6 +66,7 @@ pub(super) fn config(
             content_bytes: layers.value("limits.content", parse::size_bytes)?,
         },
         tools: Tools { sets: ToolSet::keep_available(asked_sets, notices) },
+        embedding: embedding(layers)?,
         server,
         auth,
         project: projects,
@@ -161,6 +162,23 @@ fn storage(layers: &Layers) -> Result<Storage, ConfigError> {
     Ok(Storage {
         cache_bytes: u64::from(cache_mb).saturating_mul(BYTES_PER_MIB),
         undo: layers.value("storage.undo_days", |raw| parse::days(raw, 0..=LONGEST_UNDO_DAYS))?,
+    })
+}
+
+fn embedding(layers: &Layers) -> Result<Embedding, ConfigError> {
+    let text = |raw: &Raw| parse::text(raw).map(str::to_owned);
+    // White space at the end of a value is cut, and every model wants some there.
+    let prefix = |raw: &Raw| parse::text(raw).map(|text| format!("{text} "));
+    Ok(Embedding {
+        url: layers.read("embedding.url", text)?,
+        model: layers.read("embedding.model", text)?,
+        key: layers.read("embedding.key", text)?.map(Secret::new),
+        authority: layers.read("embedding.authority", parse::path)?,
+        model_path: layers.read("embedding.model_path", parse::path)?,
+        query_prefix: layers.read("embedding.query_prefix", prefix)?,
+        passage_prefix: layers.read("embedding.passage_prefix", prefix)?,
+        timeout: layers
+            .value("embedding.timeout", |raw| parse::seconds(raw, 1..=LONGEST_READ_S))?,
     })
 }
 

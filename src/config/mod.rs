@@ -28,8 +28,8 @@ use crate::model::Secret;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
-    Auth, Cors, Http, Limits, Log, ProjectMode, Projects, RateLimit, Server, Sessions, Storage,
-    Tls, Tools,
+    Auth, Cors, Embedding, Http, Limits, Log, ProjectMode, Projects, RateLimit, Server, Sessions,
+    Storage, Tls, Tools,
 };
 pub use tool_set::ToolSet;
 pub use web::{AllowedOrigins, Host, HostPattern, Port};
@@ -49,6 +49,7 @@ pub struct Config {
     pub storage: Storage,
     pub limits: Limits,
     pub tools: Tools,
+    pub embedding: Embedding,
 }
 
 /// What the command line says about settings, as it was typed.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::UserId;
+use crate::model::{Secret, UserId};
 
 use super::{AllowedOrigins, ConfiguredKey, Host, HostPattern, Port, ToolSet};
 
@@ -127,6 +127,20 @@ pub struct Limits {
 pub struct Tools {
     /// Sets that this version has; at least one, none twice.
     pub sets: Vec<ToolSet>,
+}
+
+/// A better embedder than the built-in one. Off unless a URL or a folder is named.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    pub url: Option<String>,
+    pub model: Option<String>,
+    pub key: Option<Secret>,
+    pub authority: Option<PathBuf>,
+    pub model_path: Option<PathBuf>,
+    pub query_prefix: Option<String>,
+    pub passage_prefix: Option<String>,
+    /// How long a search waits.
+    pub timeout: Duration,
 }
 
 impl Tls {

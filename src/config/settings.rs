@@ -105,6 +105,22 @@ pub(super) const SETTINGS: &[Setting] = &[
         .because("One memory is a text to be recalled, not an archive."),
     row("tools.sets", &["TOOLSETS"], Value("core"), "comma list")
         .because("Every listed tool costs the model tokens. This version has core only."),
+    row("embedding.url", &["EMBEDDING_URL"], Unset("none: nobody is called"), "")
+        .because("A better embedder as a service, OpenAI's or Ollama's way; it sees every text."),
+    row("embedding.model", &["EMBEDDING_MODEL"], Unset("none"), "")
+        .because("The model to ask the service for."),
+    row("embedding.key", &["EMBEDDING_KEY"], Unset("none"), "")
+        .because("Sent to the service as a bearer token."),
+    row("embedding.authority", &["EMBEDDING_AUTHORITY"], Unset("those of the system"), "")
+        .because("PEM file with one more authority to trust, for a service with its own certificate."),
+    row("embedding.model_path", &["EMBEDDING_MODEL_PATH"], Unset("none"), "")
+        .because("Folder of a BERT-family model to run here; needs a build with local-model."),
+    row("embedding.query_prefix", &["EMBEDDING_QUERY_PREFIX"], Unset("what the folder says"), "")
+        .because("Some models want questions marked, such as by query: and a space, which is added."),
+    row("embedding.passage_prefix", &["EMBEDDING_PASSAGE_PREFIX"], Unset("what the folder says"), "")
+        .because("And memories, such as by passage: and a space. A change embeds everything anew."),
+    row("embedding.timeout", &["EMBEDDING_TIMEOUT"], Value("5"), SECONDS)
+        .because("A search waits so long for its vector, then goes on with what it has."),
 ];
 
 /// Finds the setting of a whole key such as `server.port`.
@@ -114,7 +130,7 @@ pub(super) fn find(key: &str) -> Option<&'static Setting> {
 
 /// Whether a value must never be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    matches!(key, "auth.api_key" | "auth.api_keys")
+    matches!(key, "auth.api_key" | "auth.api_keys" | "embedding.key")
 }
 
 /// The names of all sections, in order.

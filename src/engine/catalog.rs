@@ -30,6 +30,7 @@ pub(super) struct Entry {
     pub(super) priority: Priority,
     pub(super) pinned: bool,
     pub(super) status: Status,
+    pub(super) version: u32,
     digest: u64,
 }
 
@@ -173,6 +174,7 @@ fn entry(memory: &Memory, mut word: impl FnMut(&str) -> Word) -> Entry {
         priority: memory.priority,
         pinned: memory.pinned,
         status: memory.status,
+        version: memory.version,
         digest: digest(&memory.content),
     }
 }

@@ -2,8 +2,8 @@ use serde::Serialize;
 
 use super::verbs::{
     Add, Added, Context, ContextBlock, Delete, Deleted, Export, Exported, Get, Got, History,
-    Import, Imported, List, Listed, Projects, Related, Restore, Search, SearchResults, Shelves,
-    Stats, Tags, Totals, Update, Updated,
+    Import, Imported, List, Listed, Mode, Projects, Related, Restore, Search, SearchResults,
+    Shelves, Stats, Tags, Totals, Update, Updated,
 };
 use crate::model::Scope;
 
@@ -63,6 +63,19 @@ impl Command {
             | Self::Projects(_)
             | Self::Stats(_)
             | Self::Export(_) => Scope::Read,
+        }
+    }
+}
+
+impl Command {
+    /// The question of a command whose answer depends on what it means, and the place of its vector.
+    pub fn question(&mut self) -> Option<(&str, &mut Option<Vec<f32>>)> {
+        match self {
+            Self::Search(search) if search.mode != Mode::Keyword => {
+                Some((&search.query, &mut search.vector))
+            }
+            Self::Context(context) => Some((context.query.as_deref()?, &mut context.vector)),
+            _ => None,
         }
     }
 }

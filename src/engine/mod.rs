@@ -8,22 +8,24 @@ mod catalog;
 mod command;
 mod cursor;
 mod filter;
+mod meaning;
 mod past;
 mod reading;
 mod verbs;
 mod view;
 mod writing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::{Access, Caller, Memory, MemoryId, MemoryIds, Scope, Timestamp, UserId};
-use crate::retrieval::Index;
+use crate::retrieval::{Index, ModelId};
 use crate::store::{Receipt, SessionStore, StoreError};
 pub use arguments::{Arguments, Change, FieldProblem, InvalidArguments};
 use catalog::Catalog;
 pub use command::{Answer, Command};
 pub use filter::{Filter, QueryScope, TagMatch};
+pub use meaning::{Embedded, Unembedded};
 pub use verbs::*;
 pub use view::{BriefView, MemoryView};
 
@@ -77,6 +79,10 @@ pub struct Engine {
     store: SessionStore,
     catalog: Catalog,
     index: Index,
+    /// Whose vectors the index holds, if not the built-in table's.
+    model: Option<ModelId>,
+    /// What has no vector of that model yet.
+    waiting: BTreeSet<MemoryId>,
     ids: MemoryIds,
     /// Counts not yet written: a search must not cost a write.
     touched: BTreeMap<MemoryId, Access>,
@@ -97,13 +103,21 @@ struct Asked<'a> {
 
 impl Engine {
     /// Reads a session's memories and builds its indexes.
-    pub fn open(store: SessionStore, user: UserId, limits: Limits) -> Result<Self, EngineError> {
+    /// With a model, vectors come from outside; without one the index makes its own.
+    pub fn open(
+        store: SessionStore,
+        user: UserId,
+        limits: Limits,
+        model: Option<ModelId>,
+    ) -> Result<Self, EngineError> {
         let mut engine = Self {
             user,
             limits,
             store,
             catalog: Catalog::default(),
-            index: Index::default(),
+            index: model.map_or_else(Index::new, Index::for_model),
+            model,
+            waiting: BTreeSet::new(),
             ids: MemoryIds::default(),
             touched: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -111,6 +125,7 @@ impl Engine {
             receipt: None,
         };
         engine.load()?;
+        engine.load_vectors()?;
         Ok(engine)
     }
 

@@ -12,7 +12,9 @@ impl Engine {
         let Self { store, catalog, index, ids, .. } = self;
         let mut part: Vec<(DocId, Memory)> = Vec::with_capacity(WAKING);
         let mut enter = |part: &mut Vec<(DocId, Memory)>| {
-            index.extend(part.iter().map(|(doc, memory)| (*doc, Document::of(memory))));
+            let documents: Vec<_> =
+                part.iter().map(|(doc, memory)| (*doc, Document::of(memory))).collect();
+            index.extend(&documents);
             part.clear();
         };
         for row in store.scan::<Memory>() {
@@ -24,6 +26,7 @@ impl Engine {
             }
         }
         enter(&mut part);
+        index.settle();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 use super::{Asked, Engine, EngineError};
 use crate::model::{Access, Memory, MemoryId, Scope, Status, Timestamp};
 use crate::retrieval::Document;
-use crate::store::{Batch, History, Receipt};
+use crate::store::{Batch, History, Receipt, StoredVector};
 
 /// How many memories go into one batch: a frame of the journal is held in memory whole.
 pub(super) const BATCH: usize = 64;
@@ -48,6 +48,7 @@ impl Engine {
                     batch.remove::<History>(&(id, version.version));
                 }
                 batch.remove::<Access>(&id);
+                batch.remove::<StoredVector>(&id);
                 batch.remove::<Memory>(&id);
                 gone.push(memory);
             }
@@ -55,6 +56,7 @@ impl Engine {
             for memory in &gone {
                 self.written.push(memory.id);
                 self.touched.remove(&memory.id);
+                self.waiting.remove(&memory.id);
                 self.leave(memory);
                 self.catalog.remove(memory.id);
             }
@@ -123,6 +125,9 @@ impl Engine {
     /// Makes a stored memory known to the catalog and the index.
     pub(super) fn enter(&mut self, memory: &Memory) {
         let doc = self.catalog.put(memory);
+        if self.model.is_some() {
+            self.waiting.insert(memory.id);
+        }
         self.index.insert(doc, &Document::of(memory));
     }
 

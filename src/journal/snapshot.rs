@@ -80,8 +80,17 @@ impl Draft {
         if self.pending.payload().len() >= FRAME_BYTES { self.write_pending() } else { Ok(()) }
     }
 
-    /// Syncs, reads everything back, and puts the file in its place.
+    /// Syncs, reads everything back, and puts the file in its place. Nothing stays of a snapshot
+    /// that fails: it would keep a full disk full.
     pub(super) fn finish(mut self) -> Result<Snapshot, JournalError> {
+        let finished = self.complete();
+        if finished.is_err() {
+            self.discard();
+        }
+        finished
+    }
+
+    fn complete(&mut self) -> Result<Snapshot, JournalError> {
         self.write_pending()?;
         let count = self.ops.to_le_bytes();
         self.write_frame(END, &count)?;
@@ -92,10 +101,10 @@ impl Draft {
         let (snapshot, crc) = verify(&self.path)?;
         if (snapshot.ops, crc) != (self.ops, self.crc) {
             let problem = "the snapshot does not read back as it was written";
-            return Err(JournalError::Damaged { path: self.path, offset: 0, problem });
+            return Err(JournalError::Damaged { path: self.path.clone(), offset: 0, problem });
         }
-        let Self { path, target, .. } = self;
-        std::fs::rename(&path, &target).map_err(JournalError::disk("rename", &path))?;
+        let (path, target) = (&self.path, self.target.clone());
+        std::fs::rename(path, &target).map_err(JournalError::disk("rename", path))?;
         let folder = target.parent().unwrap_or(Path::new("."));
         files::sync_folder(folder).map_err(JournalError::disk("sync", folder))?;
         Ok(Snapshot { path: target, ..snapshot })

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::frame::{FRAMES_START, Frame, Header};
 use super::segment::Segment;
+use super::snapshot::Draft;
 use super::{Batch, Faults, Folder, Journal, JournalError, Op, Options, Seq, Sink};
 
 type Seen = Arc<Mutex<Vec<Seq>>>;
@@ -285,6 +286,17 @@ fn a_snapshot_holds_what_lives_and_nothing_else() {
     assert_eq!((folder.last_seq(), folder.segment_count()), (6, 0));
     let (journal, _) = start(dir.path(), &Options::default());
     assert_eq!(write(&journal, "e").unwrap(), 7);
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut draft = Draft::create(dir.path(), 5, u64::MAX).unwrap();
+    draft.put(1, b"key", b"value").unwrap();
+
+    assert!(draft.finish().is_err());
+
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 proptest! {

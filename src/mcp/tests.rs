@@ -27,7 +27,7 @@ impl Bench {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(data.path(), Options::default()).unwrap();
         let limits = Limits { content_bytes: 1_024, undo: Duration::from_secs(60) };
-        let settings = SessionSettings { limits, idle: Duration::from_secs(60) };
+        let settings = SessionSettings { limits, embedder: None, idle: Duration::from_secs(60) };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock));
         let secret = Secret::new("s".repeat(43));
         let caller = Caller {

@@ -2,7 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::model::{Memory, Metadata, Priority, Tag, Timestamp};
+use crate::model::{Kind, Memory, Metadata, Priority, Tag, Timestamp};
+
+use super::speaker;
 
 /// A memory's number within an awake session.
 ///
@@ -10,7 +12,7 @@ use crate::model::{Memory, Metadata, Priority, Tag, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocId(pub u32);
 
-/// Names what memories follow one another in: a run, a conversation, or the additions of a client.
+/// Names what the turns of a conversation follow one another in: a run, or what a client adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SittingKey(pub u64);
 
@@ -20,13 +22,15 @@ pub struct Document<'a> {
     pub content: &'a str,
     pub title: Option<&'a str>,
     pub tags: &'a [Tag],
-    /// Who says it, if the client told.
+    /// Who says it, where the client or the text tells.
     pub author: Option<&'a str>,
+    pub created_at: Timestamp,
     /// When this version was written.
     pub written_at: Timestamp,
     /// When what it tells of took place.
     pub event_at: Option<Timestamp>,
-    pub sitting: SittingKey,
+    /// Set for a turn of a conversation. A plain note has none, and is ranked by its own words.
+    pub sitting: Option<SittingKey>,
     pub priority: Priority,
     pub pinned: bool,
 }
@@ -35,36 +39,47 @@ pub struct Document<'a> {
 const RUN_KEYS: [&str; 6] =
     ["run_id", "conversation_id", "session_id", "thread_id", "chat_id", "session"];
 /// Keys of metadata in which clients name who speaks.
-const AUTHOR_KEYS: [&str; 4] = ["speaker", "author", "actor_id", "role"];
+const AUTHOR_KEYS: [&str; 5] = ["speaker", "author", "actor_id", "actor", "role"];
 
 impl<'a> Document<'a> {
     /// Takes from a memory what ranking needs.
     #[must_use]
     pub fn of(memory: &'a Memory) -> Self {
+        let told = AUTHOR_KEYS.iter().find_map(|key| text_at(&memory.metadata, key));
+        let author = told.or_else(|| speaker::label(&memory.content));
         Self {
             content: &memory.content,
             title: memory.title.as_ref().map(|title| title.as_str()),
             tags: memory.tags.as_slice(),
-            author: AUTHOR_KEYS.iter().find_map(|key| text_at(&memory.metadata, key)),
+            author,
+            created_at: memory.created_at,
             written_at: memory.updated_at,
             event_at: memory.event_at,
-            sitting: SittingKey::of(memory),
+            sitting: SittingKey::of(memory, author),
             priority: memory.priority,
             pinned: memory.pinned,
         }
     }
+
+    /// When it happened, as far as is known.
+    #[must_use]
+    pub fn moment(&self) -> Timestamp {
+        self.event_at.unwrap_or(self.created_at)
+    }
 }
 
 impl SittingKey {
-    /// The conversation that the client names, else the client itself.
-    fn of(memory: &Memory) -> Self {
+    /// A turn has a run, a speaker, or the kind `conversation`. Where the client names no run, what
+    /// it adds in a row takes its place.
+    fn of(memory: &Memory, author: Option<&str>) -> Option<Self> {
         let mut hasher = DefaultHasher::new();
-        let run = RUN_KEYS.iter().find_map(|key| text_at(&memory.metadata, key));
-        run.hash(&mut hasher);
-        if run.is_none() {
-            (&memory.source.client, &memory.source.credential).hash(&mut hasher);
+        if let Some(run) = RUN_KEYS.iter().find_map(|key| text_at(&memory.metadata, key)) {
+            run.hash(&mut hasher);
+            return Some(Self(hasher.finish()));
         }
-        Self(hasher.finish())
+        let is_turn = author.is_some() || memory.kind == Kind::conversation();
+        (&memory.source.client, &memory.source.credential).hash(&mut hasher);
+        is_turn.then(|| Self(hasher.finish()))
     }
 }
 
@@ -83,11 +98,17 @@ pub(crate) mod tests {
             title: None,
             tags: &[],
             author: None,
+            created_at: Timestamp(0),
             written_at: Timestamp(0),
             event_at: None,
-            sitting: SittingKey(0),
+            sitting: None,
             priority: Priority::default(),
             pinned: false,
         }
+    }
+
+    /// A line of a conversation.
+    pub(crate) fn turn<'a>(author: &'a str, content: &'a str) -> Document<'a> {
+        Document { author: Some(author), sitting: Some(SittingKey(7)), ..note(content) }
     }
 }

@@ -4,10 +4,14 @@
 
 mod document;
 mod index;
+mod meaning;
 mod priors;
 mod query;
+mod speaker;
 mod text;
+mod when;
 
 pub use document::{DocId, Document, SittingKey};
 pub use index::{Index, overlap};
-pub use query::{Hit, Query, Why};
+pub use meaning::{Embedder, InvalidTable, ModelId, Vector};
+pub use query::{Hit, Mode, Query, Why};

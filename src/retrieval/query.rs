@@ -2,14 +2,30 @@
 
 use crate::model::Timestamp;
 
-use super::DocId;
+use super::{DocId, Vector};
 
 /// What somebody looks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
     pub text: &'a str,
-    /// Recency is counted from here.
+    /// Recency is counted from here, and "yesterday" is the day before.
     pub now: Timestamp,
+    pub mode: Mode,
+    /// What another model than the built-in table made of the text.
+    pub vector: Option<&'a Vector>,
+}
+
+/// Which rankings a search asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Only the words.
+    Keyword,
+    /// Only what the text means.
+    Semantic,
+    /// Both, joined.
+    #[default]
+    Hybrid,
 }
 
 /// A memory that answers a question.
@@ -24,15 +40,33 @@ pub struct Hit {
 /// What each part gave to a score; they add up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Why {
-    /// From the words that question and memory share.
+    /// From the words that question and memory share, or that were said around it.
     pub words: f32,
+    /// From being about the same.
+    pub meaning: f32,
+    /// From being said by whom the question names.
+    pub speaker: f32,
+    /// From being of the time that the question names.
+    pub time: f32,
     /// From recency, priority and pin.
     pub priors: f32,
+    /// Lost for saying what a better hit says already; never above 0.
+    pub repeats: f32,
 }
 
 impl<'a> Query<'a> {
     #[must_use]
     pub fn new(text: &'a str, now: Timestamp) -> Self {
-        Self { text, now }
+        Self { text, now, mode: Mode::default(), vector: None }
+    }
+
+    #[must_use]
+    pub fn with_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    #[must_use]
+    pub fn with_vector(self, vector: &'a Vector) -> Self {
+        Self { vector: Some(vector), ..self }
     }
 }

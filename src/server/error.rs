@@ -1,6 +1,7 @@
 use std::io;
 
 use crate::auth::{RandomnessFailed, RunFileError};
+use crate::embedding::EmbedderError;
 use crate::model::InvalidName;
 use crate::store::StoreError;
 use crate::tls::TlsError;
@@ -14,6 +15,9 @@ pub enum StartError {
 
     #[error(transparent)]
     Tls(#[from] TlsError),
+
+    #[error(transparent)]
+    Embedder(#[from] EmbedderError),
 
     #[error(transparent)]
     RunFiles(#[from] RunFileError),

@@ -59,14 +59,15 @@ impl Server {
         clock: &Arc<dyn Clock>,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self, StartError> {
-        // Certificates are read first: a mistake there must not touch anything.
+        // Certificates and models are read first: a mistake there must not touch anything.
         let certificates = reload::Certificates::open(config)?;
+        let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;
         let store = open_store(config, progress)?;
         let token = InstanceToken::generate()?;
         let run_files = RunFiles::create(&config.server.run_dir, &token, address.port())?;
-        let sessions = Sessions::start(store.clone(), session_settings(config), Arc::clone(clock));
+        let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
         let parts = wiring::Parts { config, token: &token, sessions: &sessions, clock };
         let http = wiring::http(&parts, listener, certificates.as_ref())?;
         let running = Running { sessions, store, run_files, token };

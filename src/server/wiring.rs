@@ -9,7 +9,8 @@ use actix_web::{App, HttpServer, web};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
 use crate::auth::{Credentials, InstanceToken, Key, Keyring};
-use crate::config::Config;
+use crate::config::{Config, Embedding};
+use crate::embedding::{self, Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
 use crate::http::front::{Front, admit, extractors, receive};
@@ -37,9 +38,24 @@ pub(crate) fn open_store(
     Store::open(&config.server.data_dir, Options { cache_bytes, progress, ..Options::default() })
 }
 
-pub(crate) fn session_settings(config: &Config) -> SessionSettings {
+pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {
     let limits = Limits { content_bytes: config.limits.content_bytes, undo: config.storage.undo };
-    SessionSettings { limits, idle: config.session.idle.max(LEAST_IDLE) }
+    let embedder = Embedder::open(&embedding_settings(&config.embedding))?;
+    Ok(SessionSettings { limits, embedder, idle: config.session.idle.max(LEAST_IDLE) })
+}
+
+fn embedding_settings(embedding: &Embedding) -> embedding::Settings {
+    embedding::Settings {
+        url: embedding.url.clone(),
+        model: embedding.model.clone(),
+        key: embedding.key.clone(),
+        authority: embedding.authority.clone(),
+        model_path: embedding.model_path.clone(),
+        query_prefix: embedding.query_prefix.clone(),
+        passage_prefix: embedding.passage_prefix.clone(),
+        timeout: embedding.timeout,
+        ..embedding::Settings::default()
+    }
 }
 
 /// What the wire is made of.

@@ -30,7 +30,7 @@ pub use codec::{CodecError, Record, decode_body};
 pub use directory::Store;
 pub use error::StoreError;
 pub use key::Key;
-pub use records::{AccessV1, History, MemoryV1};
+pub use records::{AccessV1, History, MemoryV1, StoredVector, VectorV1};
 pub use session::{Batch, Receipt, SessionStore};
 
 /// How to open a data directory.

@@ -39,6 +39,24 @@ pub struct MemoryV1 {
     version: u32,
 }
 
+/// What another model than the built-in table made of one version of a memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVector {
+    pub model: [u8; 16],
+    /// Of the memory; a vector of an older text is of no use.
+    pub of_version: u32,
+    /// One byte a component.
+    pub codes: Vec<u8>,
+}
+
+/// A vector as it lies on disk since version 1.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct VectorV1 {
+    model: [u8; 16],
+    of_version: u32,
+    codes: Vec<u8>,
+}
+
 /// An access counter as it lies on disk since version 1.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccessV1 {
@@ -91,6 +109,23 @@ impl Record for Access {
 
     fn from_body(_key: &MemoryId, body: AccessV1) -> Result<Self, CodecError> {
         Ok(Self { count: body.count, last: Timestamp(body.last) })
+    }
+}
+
+impl Record for StoredVector {
+    type Key = MemoryId;
+    type Body = VectorV1;
+    const PREFIX: u8 = 4;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "vector";
+
+    fn to_body(&self) -> VectorV1 {
+        VectorV1 { model: self.model, of_version: self.of_version, codes: self.codes.clone() }
+    }
+
+    fn from_body(_key: &MemoryId, body: VectorV1) -> Result<Self, CodecError> {
+        let VectorV1 { model, of_version, codes } = body;
+        Ok(Self { model, of_version, codes })
     }
 }
 

@@ -15,6 +15,7 @@ mod finding;
 mod front;
 mod harness;
 mod life;
+mod meaning;
 mod memories;
 mod process;
 mod rest;

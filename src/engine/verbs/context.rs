@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Mode;
+use super::search::Question;
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::catalog::Entry;
 use crate::engine::view::estimate_tokens;
@@ -15,6 +16,8 @@ pub struct Context {
     pub project: Option<Project>,
     pub query: Option<String>,
     pub max_tokens: usize,
+    /// As in [`super::Search::vector`], of `query`.
+    pub vector: Option<Vec<f32>>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -52,6 +55,7 @@ impl Context {
             project: arguments.take("project"),
             query: arguments.take::<String>("query").filter(|query| !query.trim().is_empty()),
             max_tokens: arguments.take("max_tokens").unwrap_or(DEFAULT_TOKENS),
+            vector: None,
         };
         if !(100..=MAX_TOKENS).contains(&verb.max_tokens) {
             arguments.refuse("max_tokens", "expected a number from 100 to 100000");
@@ -90,7 +94,8 @@ impl Context {
         let Some(query) = &self.query else { return Ok(Vec::new()) };
         let project = project.map(|project| project.as_str().to_owned());
         let filter = Filter { project, ..Filter::default() };
-        let (_, ranked) = engine.rank(query, &filter, Mode::Auto, now)?;
+        let question = Question { text: query, vector: self.vector.as_deref() };
+        let (_, ranked) = engine.rank(question, &filter, Mode::Auto, now)?;
         let best = ranked.into_iter().take(PART);
         best.map(|ranked| engine.load_ranked(ranked.memory).map(|memory| memory.id)).collect()
     }

@@ -40,6 +40,7 @@ impl Related {
             max_tokens: None,
             mode: Mode::Auto,
             cursor: None,
+            vector: None,
         };
         let answer = search.apply(engine, asked)?;
         Ok(match answer {

@@ -8,7 +8,7 @@ use crate::engine::view::{BriefView, estimate_tokens};
 use crate::engine::{Answer, Asked, Engine, EngineError, Filter, MemoryView};
 use crate::model::{Memory, MemoryId, Timestamp};
 pub use crate::retrieval::Why;
-use crate::retrieval::{DocId, Document, Hit, Index, Query};
+use crate::retrieval::{self, DocId, Document, Hit, Index, Query, Vector};
 
 /// Finds the memories that answer a question, best first.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Search {
     pub max_tokens: Option<usize>,
     pub mode: Mode,
     pub cursor: Option<String>,
+    /// What another model than the built-in table made of the question, if there is one.
+    pub vector: Option<Vec<f32>>,
 }
 
 /// How much of each memory an answer shows.
@@ -89,6 +91,7 @@ impl Search {
             max_tokens: arguments.take("max_tokens"),
             mode: arguments.take("mode").unwrap_or_default(),
             cursor: arguments.take("cursor"),
+            vector: None,
         };
         if verb.query.len() > QUERY_LIMIT {
             let problem = format!("is {} bytes; the limit is {QUERY_LIMIT}", verb.query.len());
@@ -108,7 +111,8 @@ impl Search {
             None => 0,
             Some(text) => Cursor::decode(text, &question).ok_or_else(bad_cursor)?.offset(),
         };
-        let (mode_used, mut ranked) = engine.rank(&self.query, &filter, self.mode, asked.now)?;
+        let question_asked = Question { text: &self.query, vector: self.vector.as_deref() };
+        let (mode_used, mut ranked) = engine.rank(question_asked, &filter, self.mode, asked.now)?;
         ranked.retain(|hit| hit.score >= self.min_score);
         let total = ranked.len();
         let mut results = Vec::new();
@@ -144,43 +148,59 @@ pub(in crate::engine) enum RankedMemory {
     Past(Box<Memory>),
 }
 
+/// A text to look for, and its vector where the index cannot make it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Question<'a> {
+    pub(in crate::engine) text: &'a str,
+    pub(in crate::engine) vector: Option<&'a [f32]>,
+}
+
 impl Engine {
+    /// Ranks what matches, and says which ranking it was: without a vector of the index's model only
+    /// words are left.
     pub(in crate::engine) fn rank(
         &self,
-        query: &str,
+        question: Question<'_>,
         filter: &Filter,
         mode: Mode,
         now: Timestamp,
     ) -> Result<(Mode, Vec<Ranked>), EngineError> {
-        if matches!(mode, Mode::Semantic | Mode::Hybrid) {
-            let problem = "only keyword and auto are available in this version";
-            return Err(EngineError::Invalid(InvalidArguments::one("mode", problem)));
-        }
+        let knows_meaning = self.model.is_none() || question.vector.is_some();
+        let (used, ranking) = match mode {
+            Mode::Semantic if knows_meaning => (mode, retrieval::Mode::Semantic),
+            Mode::Auto | Mode::Hybrid if knows_meaning => (Mode::Hybrid, retrieval::Mode::Hybrid),
+            _ => (Mode::Keyword, retrieval::Mode::Keyword),
+        };
+        let vector = question.vector.map(Vector::quantize);
+        let query = Query::new(question.text, now).with_mode(ranking);
+        let query = Query { vector: vector.as_ref(), ..query };
         let matcher = filter.matcher(&self.catalog, now);
         let ranked = match filter.past() {
             Some(moment) => self.rank_past(query, &matcher, moment)?,
             None => {
                 let allowed = |doc| self.entry(doc).is_some_and(|entry| matcher.accepts(entry));
-                let hits = self.index.rank(&Query::new(query, now), &allowed, DEPTH);
+                let hits = self.index.rank(&query, &allowed, DEPTH);
                 hits.into_iter().map(Ranked::present).collect()
             }
         };
-        Ok((Mode::Keyword, ranked))
+        Ok((used, ranked))
     }
 
     /// Ranks what was known at an earlier moment, by an index made for this one question.
     fn rank_past(
         &self,
-        query: &str,
+        query: Query<'_>,
         matcher: &Matcher,
         moment: Timestamp,
     ) -> Result<Vec<Ranked>, EngineError> {
         let state = self.state_at(moment, matcher)?;
-        let mut index = Index::default();
-        for (n, memory) in (0..).zip(&state) {
-            index.insert(DocId(n), &Document::of(memory));
-        }
-        let hits = index.rank(&Query::new(query, moment), &|_| true, DEPTH);
+        let documents: Vec<_> =
+            (0..).zip(&state).map(|(n, memory)| (DocId(n), Document::of(memory))).collect();
+        // Its vectors are its own, whatever model the session has.
+        let mut index = Index::new();
+        index.extend(&documents);
+        let query = Query { now: moment, vector: None, ..query };
+        let hits = index.rank(&query, &|_| true, DEPTH);
         let mut state: Vec<Option<Memory>> = state.into_iter().map(Some).collect();
         let taken = hits.into_iter().filter_map(|hit| {
             let memory = state.get_mut(hit.doc.0 as usize)?.take()?;

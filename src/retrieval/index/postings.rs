@@ -2,14 +2,23 @@
 //!
 //! Each posting is a LEB128 number, `gap << 2 | weight code`: the gap to the document before, and
 //! the weight less one where it is below 3; code 3 says that a byte with the weight follows. Most
-//! postings of frequent terms take one byte, those of rare terms two or three.
+//! postings of frequent terms take one byte, those of rare terms two or three. Long lists are cut
+//! into blocks, so that a change in the middle rewrites one block.
+
+use std::cmp::Reverse;
+
+/// A block that outgrows this is cut in two. Rewriting one of this size takes a microsecond.
+const MOST_IN_BLOCK: u32 = 256;
 
 /// The documents that hold one term, in ascending order, each with the term's weight there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Postings {
-    bytes: Vec<u8>,
-    count: u32,
-    last: u32,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Postings {
+    /// Most terms are rare and need no more.
+    Short(Block),
+    Long {
+        blocks: Vec<Block>,
+        count: u32,
+    },
 }
 
 /// One document of a list.
@@ -20,23 +29,139 @@ pub(super) struct Posting {
     pub(super) weight: u8,
 }
 
+/// Some postings in a row. The first gap counts from 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Block {
+    bytes: Vec<u8>,
+    count: u32,
+    last: u32,
+}
+
 const WEIGHT_FOLLOWS: u64 = 3;
+
+impl Default for Postings {
+    fn default() -> Self {
+        Self::Short(Block::default())
+    }
+}
 
 impl Postings {
     pub(super) fn count(&self) -> u32 {
-        self.count
+        match self {
+            Self::Short(block) => block.count,
+            Self::Long { count, .. } => *count,
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Posting> {
+        self.blocks().iter().flat_map(Block::iter)
+    }
+
+    /// Adds a document that is not in the list yet.
+    pub(super) fn insert(&mut self, posting: Posting) {
+        match self {
+            Self::Short(block) => block.insert(posting),
+            Self::Long { blocks, count } => {
+                let at = blocks.partition_point(|block| block.last < posting.doc);
+                let at = at.min(blocks.len().saturating_sub(1));
+                if let Some(block) = blocks.get_mut(at) {
+                    block.insert(posting);
+                    *count += 1;
+                }
+                split(blocks, at);
+            }
+        }
+        if let Self::Short(block) = self
+            && block.count > MOST_IN_BLOCK
+        {
+            let mut blocks = vec![std::mem::take(block)];
+            let count = blocks.iter().map(|block| block.count).sum();
+            split(&mut blocks, 0);
+            *self = Self::Long { blocks, count };
+        }
+    }
+
+    /// Takes a document out; nothing happens if it is not in.
+    pub(super) fn remove(&mut self, doc: u32) {
+        match self {
+            Self::Short(block) => {
+                block.remove(doc);
+            }
+            Self::Long { blocks, count } => {
+                let at = blocks.partition_point(|block| block.last < doc);
+                let Some(block) = blocks.get_mut(at) else { return };
+                if block.remove(doc) {
+                    *count -= 1;
+                }
+                if block.count == 0 {
+                    blocks.remove(at);
+                }
+            }
+        }
+    }
+
+    /// All that is in one list or another, with the greatest weight.
+    pub(super) fn union(lists: &[&Self]) -> Self {
+        let mut all: Vec<Posting> = lists.iter().flat_map(|list| list.iter()).collect();
+        all.sort_unstable_by_key(|posting| (posting.doc, Reverse(posting.weight)));
+        all.dedup_by_key(|posting| posting.doc);
+        all.into_iter().collect()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        match self {
+            Self::Short(block) => block.bytes.shrink_to_fit(),
+            Self::Long { blocks, .. } => {
+                blocks.iter_mut().for_each(|block| block.bytes.shrink_to_fit());
+                blocks.shrink_to_fit();
+            }
+        }
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        let blocks = match self {
+            Self::Short(_) => 0,
+            Self::Long { blocks, .. } => blocks.capacity() * size_of::<Block>(),
+        };
+        blocks + self.blocks().iter().map(|block| block.bytes.capacity() + 16).sum::<usize>()
     }
 
-    pub(super) fn iter(&self) -> Iter<'_> {
+    fn blocks(&self) -> &[Block] {
+        match self {
+            Self::Short(block) => std::slice::from_ref(block),
+            Self::Long { blocks, .. } => blocks,
+        }
+    }
+}
+
+impl FromIterator<Posting> for Postings {
+    fn from_iter<I: IntoIterator<Item = Posting>>(postings: I) -> Self {
+        let mut list = Self::default();
+        postings.into_iter().for_each(|posting| list.insert(posting));
+        list
+    }
+}
+
+/// Cuts a block in two if it is too large. What was appended at the end stays whole in front, so
+/// lists that only grow have full blocks.
+fn split(blocks: &mut Vec<Block>, at: usize) {
+    let is_last = at + 1 == blocks.len();
+    let Some(block) = blocks.get_mut(at).filter(|block| block.count > MOST_IN_BLOCK) else {
+        return;
+    };
+    let keep = if is_last { MOST_IN_BLOCK } else { MOST_IN_BLOCK / 2 } as usize;
+    let (front, back) = (block.iter().take(keep).collect(), block.iter().skip(keep).collect());
+    *block = front;
+    block.bytes.shrink_to_fit();
+    blocks.insert(at + 1, back);
+}
+
+impl Block {
+    fn iter(&self) -> Iter<'_> {
         Iter { bytes: self.bytes.iter(), doc: 0 }
     }
 
-    /// Adds a document that is not in the list yet. Cheap at the end, else the list is rewritten.
-    pub(super) fn insert(&mut self, posting: Posting) {
+    fn insert(&mut self, posting: Posting) {
         if self.count == 0 || posting.doc > self.last {
             let gap = posting.doc - if self.count == 0 { 0 } else { self.last };
             write(&mut self.bytes, gap, posting.weight);
@@ -44,35 +169,31 @@ impl Postings {
             self.count += 1;
             return;
         }
-        let (before, after): (Vec<_>, Vec<_>) = self.iter().partition(|p| p.doc < posting.doc);
-        *self = before.into_iter().chain([posting]).chain(after).collect();
+        let before = self.iter().take_while(|other| other.doc < posting.doc);
+        let after = self.iter().skip_while(|other| other.doc < posting.doc);
+        *self = before.chain([posting]).chain(after).collect();
     }
 
-    /// Takes a document out; nothing happens if it is not in.
-    pub(super) fn remove(&mut self, doc: u32) {
-        if self.iter().any(|posting| posting.doc == doc) {
+    fn remove(&mut self, doc: u32) -> bool {
+        let was_in = self.iter().any(|posting| posting.doc == doc);
+        if was_in {
             *self = self.iter().filter(|posting| posting.doc != doc).collect();
         }
-    }
-
-    pub(super) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        was_in
     }
 }
 
-impl FromIterator<Posting> for Postings {
+impl FromIterator<Posting> for Block {
     fn from_iter<I: IntoIterator<Item = Posting>>(postings: I) -> Self {
-        let mut list = Self::default();
-        for posting in postings {
-            list.insert(posting);
-        }
-        list
+        let mut block = Self::default();
+        postings.into_iter().for_each(|posting| block.insert(posting));
+        block
     }
 }
 
-/// Walks a list.
+/// Walks a block.
 #[derive(Debug)]
-pub(super) struct Iter<'a> {
+struct Iter<'a> {
     bytes: std::slice::Iter<'a, u8>,
     doc: u32,
 }
@@ -137,39 +258,42 @@ mod tests {
 
     use super::*;
 
+    fn of(list: &Postings) -> BTreeMap<u32, u8> {
+        list.iter().map(|posting| (posting.doc, posting.weight)).collect()
+    }
+
     proptest! {
         #[test]
         fn a_list_gives_back_what_was_put_in(
-            docs in proptest::collection::vec((any::<u32>(), 1..=255_u8), 0..60),
-            gone in proptest::collection::vec(any::<prop::sample::Index>(), 0..20),
+            docs in proptest::collection::vec((prop_oneof![0..2_000_u32, any::<u32>()], 1..=255_u8), 0..1_500),
+            gone in proptest::collection::vec(any::<prop::sample::Index>(), 0..900),
         ) {
             let mut expected: BTreeMap<u32, u8> = BTreeMap::new();
             let mut list = Postings::default();
             for (doc, weight) in docs {
-                if expected.insert(doc, weight).is_none() {
-                    list.insert(Posting { doc, weight });
-                } else {
+                if expected.insert(doc, weight).is_some() {
                     list.remove(doc);
-                    list.insert(Posting { doc, weight });
                 }
+                list.insert(Posting { doc, weight });
             }
+            prop_assert_eq!(of(&list), expected.clone());
             for index in gone {
                 if let Some(&doc) = expected.keys().nth(index.index(expected.len().max(1))) {
                     expected.remove(&doc);
                     list.remove(doc);
                 }
             }
-            let found: BTreeMap<u32, u8> = list.iter().map(|p| (p.doc, p.weight)).collect();
-            prop_assert_eq!(found, expected.clone());
+            prop_assert!(list.iter().map(|posting| posting.doc).is_sorted());
             prop_assert_eq!(list.count() as usize, expected.len());
+            prop_assert_eq!(of(&list), expected);
         }
     }
 
     #[test]
     fn the_largest_gap_survives() {
-        let list: Postings =
-            [0, u32::MAX].map(|doc| Posting { doc, weight: 255 }).into_iter().collect();
+        let ends = [0, u32::MAX].map(|doc| Posting { doc, weight: 255 });
+        let list: Postings = ends.into_iter().collect();
 
-        assert_eq!(list.iter().map(|p| p.doc).collect::<Vec<_>>(), [0, u32::MAX]);
+        assert_eq!(list.iter().map(|posting| posting.doc).collect::<Vec<_>>(), [0, u32::MAX]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod compound;
 mod fold;
+mod irregular;
 mod script;
 mod stop;
 mod terms;

@@ -1,0 +1,113 @@
+//! Vectors from a better embedder, made in the background while the session goes on.
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+
+use super::session::Session;
+use crate::embedding::{EmbedError, Embedder, Purpose};
+use crate::engine::{Embedded, EngineError, Unembedded};
+use crate::model::MemoryId;
+
+/// How many memories are embedded before the session looks again what there is to do.
+const PART: usize = 32;
+
+impl Session {
+    /// Sets the embedder to work, unless it is at work or there is nothing to do. It is tried again
+    /// after the next call and at the next sweep.
+    pub(super) fn embed(&mut self, context: &mut Context<Self>) {
+        let Some(embedder) = self.settings.embedder.clone() else { return };
+        if self.is_embedding || embedder.is_away() {
+            return;
+        }
+        let waiting = match self.waiting(&embedder) {
+            Ok(waiting) if waiting.is_empty() => return,
+            Ok(waiting) => waiting,
+            Err(error) => {
+                log::error!("session {}: cannot read what to embed: {error}", self.user);
+                return;
+            }
+        };
+        self.is_embedding = true;
+        let made = async move { embed(&embedder, waiting).await };
+        context.spawn(made.into_actor(self).map(|made, session, context| {
+            session.is_embedding = false;
+            match made {
+                Ok(made) => session.place(made, context),
+                Err(error) => log::debug!("session {}: not embedded: {error}", session.user),
+            }
+        }));
+    }
+
+    /// What has no vector yet. As long as the model has not shown itself, one text that makes it.
+    fn waiting(&self, embedder: &Embedder) -> Result<Vec<Unembedded>, EngineError> {
+        match &self.engine {
+            None => Ok(Vec::new()),
+            Some(_) if embedder.model().is_none() => Ok(vec![Unembedded::probe()]),
+            // The engine was opened before the model was known; it has to be opened anew.
+            Some(engine) if !engine.has_model() => Ok(vec![Unembedded::probe()]),
+            Some(engine) => engine.unembedded(PART),
+        }
+    }
+
+    fn place(&mut self, made: Made, context: &mut Context<Self>) {
+        let Some(engine) = &mut self.engine else { return };
+        if !engine.has_model() {
+            self.engine = None;
+            return;
+        }
+        engine.pass_over(&made.refused);
+        match engine.place(made.vectors) {
+            Ok(receipt) => {
+                if let Some(receipt) = receipt {
+                    let written = receipt.into_actor(self);
+                    context.spawn(written.map(|written, session, _| session.settle(&written)));
+                }
+                self.embed(context);
+            }
+            Err(error) => {
+                log::error!("session {}: cannot keep vectors: {error}", self.user);
+                self.engine = None;
+            }
+        }
+    }
+}
+
+/// What came of one part.
+struct Made {
+    vectors: Vec<Embedded>,
+    /// Texts that the service does not take.
+    refused: Vec<MemoryId>,
+}
+
+async fn embed(embedder: &Embedder, waiting: Vec<Unembedded>) -> Result<Made, EmbedError> {
+    match embed_part(embedder, &waiting).await {
+        Ok(vectors) => Ok(Made { vectors, refused: Vec::new() }),
+        Err(error) if error.is_about_the_texts() => embed_singly(embedder, waiting).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// One text may spoil the request of all.
+async fn embed_singly(embedder: &Embedder, waiting: Vec<Unembedded>) -> Result<Made, EmbedError> {
+    let mut made = Made { vectors: Vec::new(), refused: Vec::new() };
+    for one in waiting {
+        match embed_part(embedder, std::slice::from_ref(&one)).await {
+            Ok(vectors) => made.vectors.extend(vectors),
+            Err(error) if error.is_about_the_texts() => {
+                log::warn!("memory {} cannot be embedded: {error}", one.id);
+                made.refused.push(one.id);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(made)
+}
+
+async fn embed_part(
+    embedder: &Embedder,
+    waiting: &[Unembedded],
+) -> Result<Vec<Embedded>, EmbedError> {
+    let texts: Vec<&str> = waiting.iter().map(|one| one.text.as_str()).collect();
+    let vectors = embedder.embed(&texts, Purpose::Passage).await?;
+    let made = waiting.iter().zip(vectors);
+    Ok(made.map(|(one, vector)| Embedded { id: one.id, version: one.version, vector }).collect())
+}

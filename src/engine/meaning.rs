@@ -1,0 +1,97 @@
+//! Vectors of another model than the built-in table. They come from outside, later than the text.
+
+use super::{Engine, EngineError};
+use crate::model::MemoryId;
+use crate::retrieval::Vector;
+use crate::store::{Batch, Receipt, StoredVector};
+
+/// A text that waits for its vector.
+#[derive(Debug)]
+pub struct Unembedded {
+    pub id: MemoryId,
+    pub version: u32,
+    pub text: String,
+}
+
+/// A text's vector, of any length.
+#[derive(Debug)]
+pub struct Embedded {
+    pub id: MemoryId,
+    pub version: u32,
+    pub vector: Vec<f32>,
+}
+
+impl Unembedded {
+    /// A text that is nobody's, to make a model show itself.
+    #[must_use]
+    pub fn probe() -> Self {
+        Self { id: MemoryId::default(), version: 0, text: "memory".to_owned() }
+    }
+}
+
+impl Engine {
+    /// Whether vectors come from outside.
+    #[must_use]
+    pub fn has_model(&self) -> bool {
+        self.model.is_some()
+    }
+
+    /// The next memories without a vector of this engine's model, newest first: those are asked for
+    /// soonest.
+    pub fn unembedded(&self, limit: usize) -> Result<Vec<Unembedded>, EngineError> {
+        let ids: Vec<MemoryId> = self.waiting.iter().rev().take(limit).copied().collect();
+        let memories = ids.into_iter().map(|id| self.read(id));
+        memories
+            .map(|memory| {
+                let memory = memory?;
+                let title = memory.title.as_ref().map_or("", |title| title.as_str());
+                let text = format!("{title} {}", memory.content).trim().to_owned();
+                Ok(Unembedded { id: memory.id, version: memory.version, text })
+            })
+            .collect()
+    }
+
+    /// Keeps vectors. Those of texts that have changed meanwhile are dropped.
+    pub fn place(&mut self, vectors: Vec<Embedded>) -> Result<Option<Receipt>, EngineError> {
+        let Some(model) = self.model else { return Ok(None) };
+        let mut batch = Batch::default();
+        for Embedded { id, version, vector } in vectors {
+            let Some(doc) = self.catalog.find(id) else { continue };
+            if self.read(id)?.version != version {
+                continue;
+            }
+            let vector = Vector::quantize(&vector);
+            let codes = vector.as_bytes().to_vec();
+            let stored = StoredVector { model: model.0, of_version: version, codes };
+            batch.put::<StoredVector>(&id, &stored);
+            self.index.place(doc, &vector);
+            self.waiting.remove(&id);
+        }
+        self.commit(batch)?;
+        Ok(self.receipt.take())
+    }
+
+    /// Asks no more for vectors of these, until they change or the session wakes anew.
+    pub fn pass_over(&mut self, ids: &[MemoryId]) {
+        for id in ids {
+            self.waiting.remove(id);
+        }
+    }
+
+    /// Places what was stored of this engine's model, and notes what has none.
+    pub(super) fn load_vectors(&mut self) -> Result<(), EngineError> {
+        let Some(model) = self.model else { return Ok(()) };
+        self.waiting = self.catalog.iter().map(|(_, entry)| entry.id).collect();
+        for row in self.store.scan::<StoredVector>() {
+            let (id, stored) = row?;
+            let Some(doc) = self.catalog.find(id) else { continue };
+            let is_current =
+                self.catalog.get(doc).is_some_and(|entry| entry.version == stored.of_version);
+            if is_current && stored.model == model.0 {
+                self.index.place(doc, &Vector::from_bytes(&stored.codes));
+                self.waiting.remove(&id);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! What is kept of each document beside its postings and its vector.
+
+use crate::model::Timestamp;
+use crate::retrieval::Document;
+use crate::retrieval::priors::Standing;
+
+/// What is kept of a document.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) standing: Standing,
+    /// When it took place.
+    pub(super) moment: Timestamp,
+    /// The number of who says it; `NONE` where nobody is known to.
+    pub(super) speaker: u32,
+    /// Its words without stop words, fields that count more counted more often.
+    pub(super) length: u32,
+    /// How many different terms it has.
+    pub(super) distinct: u32,
+}
+
+/// The entries of a session by document number.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    all: Vec<Option<Entry>>,
+    count: u32,
+    total_length: u64,
+}
+
+impl Entry {
+    pub(super) fn new(document: &Document<'_>, speaker: u32, length: u32, distinct: u32) -> Self {
+        let standing = Standing {
+            written_at: document.written_at,
+            priority: document.priority,
+            pinned: document.pinned,
+        };
+        Self { standing, moment: document.moment(), speaker, length, distinct }
+    }
+}
+
+impl Entries {
+    #[inline]
+    pub(super) fn get(&self, doc: u32) -> Option<&Entry> {
+        self.all.get(doc as usize)?.as_ref()
+    }
+
+    pub(super) fn insert(&mut self, doc: u32, entry: Entry) {
+        if self.all.len() <= doc as usize {
+            self.all.resize(doc as usize + 1, None);
+        }
+        if let Some(slot) = self.all.get_mut(doc as usize) {
+            *slot = Some(entry);
+            self.count += 1;
+            self.total_length += u64::from(entry.length);
+        }
+    }
+
+    pub(super) fn remove(&mut self, doc: u32) -> Option<Entry> {
+        let entry = self.all.get_mut(doc as usize)?.take()?;
+        self.count -= 1;
+        self.total_length -= u64::from(entry.length);
+        Some(entry)
+    }
+
+    /// When a document took place, in milliseconds.
+    pub(super) fn moment(&self, doc: u32) -> i64 {
+        self.get(doc).map_or(i64::MIN, |entry| entry.moment.0)
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// One more than the greatest number that was ever in use.
+    pub(super) fn span(&self) -> usize {
+        self.all.len()
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "an average needs no more than 24 bits")]
+    pub(super) fn average_length(&self) -> f32 {
+        (self.total_length as f32 / self.count.max(1) as f32).max(1.0)
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.all.shrink_to_fit();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.all.capacity() * size_of::<Option<Entry>>()
+    }
+}

@@ -1,0 +1,80 @@
+//! The fields of a document: which texts are searched, and what each weighs.
+
+use crate::retrieval::meaning::{Embedder, Vector};
+use crate::retrieval::text::{Analyzer, Term};
+use crate::retrieval::{Document, when};
+
+use super::lexicon::TermId;
+
+/// How many occurrences in the content one in the title or a tag is worth. Robertson, Zaragoza and
+/// Taylor, "Simple BM25 extension to multiple weighted fields", 2004: fields are weighed before
+/// saturation. With three, a word of the title counts as much as one that the content repeats.
+const TITLE_WEIGHT: u8 = 3;
+const TAG_WEIGHT: u8 = 3;
+
+/// The distinct terms of a document with their weights, and its length without stop words.
+pub(super) fn weighted_terms(
+    analyzer: &mut Analyzer,
+    document: &Document<'_>,
+    intern: &mut dyn FnMut(&str) -> TermId,
+) -> (Vec<(TermId, u8)>, u32) {
+    let mut terms: Vec<(TermId, u8)> = Vec::with_capacity(32);
+    let mut length: u32 = 0;
+    each_term(analyzer, document, &mut |term, weight| {
+        terms.push((intern(term.text), weight));
+        length += if term.is_stop { 0 } else { u32::from(weight) };
+    });
+    terms.sort_unstable_by_key(|&(term, _)| term);
+    terms.dedup_by(|next, kept| {
+        let is_same = next.0 == kept.0;
+        if is_same {
+            kept.1 = kept.1.saturating_add(next.1);
+        }
+        is_same
+    });
+    (terms, length)
+}
+
+/// The distinct terms of a document, sorted.
+pub(super) fn distinct_terms(document: &Document<'_>) -> Vec<String> {
+    let mut terms = Vec::new();
+    each_term(&mut Analyzer::new(), document, &mut |term, _| {
+        terms.push(term.text.to_owned());
+    });
+    terms.sort_unstable();
+    terms.dedup();
+    terms
+}
+
+/// The vector of a document. The table works best when it sees who speaks and when (measured:
+/// docs/RECALL.md).
+pub(super) fn embed(embedder: &Embedder, document: &Document<'_>) -> Vector {
+    let title = document.title.unwrap_or_default();
+    let author = untold_author(document).unwrap_or_default();
+    embedder.embed(&[title, author, document.content, &date_words(document)])
+}
+
+/// Every term of a document with what one occurrence weighs in its field.
+fn each_term(analyzer: &mut Analyzer, document: &Document<'_>, sink: &mut dyn FnMut(Term<'_>, u8)) {
+    analyzer.each(document.content, &mut |term| sink(term, 1));
+    if let Some(title) = document.title {
+        analyzer.each(title, &mut |term| sink(term, TITLE_WEIGHT));
+    }
+    for tag in document.tags {
+        analyzer.each(tag.as_str(), &mut |term| sink(term, TAG_WEIGHT));
+    }
+    if let Some(author) = untold_author(document) {
+        analyzer.each(author, &mut |term| sink(term, 1));
+    }
+    analyzer.each(&date_words(document), &mut |term| sink(term, 1));
+}
+
+/// The author, unless the content begins with the name already.
+fn untold_author<'a>(document: &Document<'a>) -> Option<&'a str> {
+    document.author.filter(|author| !document.content.starts_with(author))
+}
+
+/// The words of a document's date, where it tells of one: people ask for "8 May" and for "2023".
+fn date_words(document: &Document<'_>) -> String {
+    document.event_at.and_then(when::date_words).unwrap_or_default()
+}

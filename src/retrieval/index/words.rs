@@ -1,0 +1,172 @@
+//! What the words of a question give to each memory.
+//!
+//! A plain note is weighed by Okapi BM25 (Robertson and Zaragoza, "The Probabilistic Relevance
+//! Framework: BM25 and Beyond", 2009), a turn of a conversation by whether a word occurs in it or
+//! is said around it. The formulas and their figures are in `docs/RECALL.md`.
+
+use std::borrow::Cow;
+
+use crate::retrieval::text::Analyzer;
+
+use super::entry::Entry;
+use super::postings::Postings;
+use super::sittings::NONE;
+use super::{Index, near};
+
+/// How soon repeating a term stops helping. Memories are short, so soon (measured; Trotman, Puurula
+/// and Burgess, 2014, found 0.9 for passages too).
+const K1: f32 = 0.9;
+/// How much a long document is held against itself: little, since a long memory tells more.
+const B: f32 = 0.2;
+/// How sure it is that a term which occurs nowhere stands for the ones spelled nearly so.
+const NEARLY: f32 = 0.7;
+/// A question with more terms than this is a pasted document; its rarest terms stand for it.
+const MOST_TERMS: usize = 64;
+/// How likely a turn answers for a word that was said one, two, three, four turns before it ("Where
+/// did you go?" - "Lisbon!"), and after it. From the experiments of `recall.md`.
+const SAID_BEFORE: [f32; 4] = [0.5, 0.4, 0.3, 0.2];
+const SAID_AFTER: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
+/// How likely it answers for a word that was said anywhere in its sitting.
+const SAID_IN_SITTING: f32 = 0.15;
+
+/// A term of a question, and where it occurs.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) term: String,
+    postings: Cow<'a, Postings>,
+    /// How sure it is that this is what was meant.
+    sure: f32,
+    idf: f32,
+    /// A speaker's name is on half of all turns, so being near one says nothing.
+    is_name: bool,
+}
+
+impl Index {
+    /// The distinct terms of a question. Words without a subject count only where there is no other.
+    pub(super) fn asked(&self, text: &str) -> Vec<Asked<'_>> {
+        let (mut subjects, mut stops) = (Vec::new(), Vec::new());
+        Analyzer::new().each(text, &mut |term| {
+            let list = if term.is_stop { &mut stops } else { &mut subjects };
+            // A name that occurs nowhere as a whole is asked for by its parts alone.
+            let is_idle = term.is_whole && self.lexicon.find(term.text).is_none();
+            if !is_idle && !list.iter().any(|known| *known == term.text) {
+                list.push(term.text.to_owned());
+            }
+        });
+        let terms = if subjects.is_empty() { stops } else { subjects };
+        let mut asked: Vec<_> = terms.into_iter().map(|term| self.asked_term(term)).collect();
+        if asked.len() > MOST_TERMS {
+            asked.sort_by(|a, b| b.idf.total_cmp(&a.idf));
+            asked.truncate(MOST_TERMS);
+        }
+        asked
+    }
+
+    /// A term that occurs nowhere is taken for those that are spelled nearly so.
+    fn asked_term(&self, term: String) -> Asked<'_> {
+        let (postings, sure) = match self.lexicon.find(&term) {
+            Some(postings) => (Cow::Borrowed(postings), 1.0),
+            None => (Cow::Owned(Postings::union(&near::terms(&self.lexicon, &term))), NEARLY),
+        };
+        let (idf, is_name) = (self.idf(postings.count()), self.speakers.has(&term));
+        Asked { term, postings, sure, idf, is_name }
+    }
+
+    /// The relevance of every document by its words, by number: the share of the question's idf
+    /// that it answers for.
+    pub(super) fn words(&self, asked: &[Asked<'_>]) -> Vec<f32> {
+        let mut scores = vec![0.0_f32; self.entries.span()];
+        let most: f32 = asked.iter().map(|asked| asked.idf).sum();
+        let average = self.entries.average_length();
+        let mut spread = Spread::default();
+        for asked in asked {
+            let share = asked.idf / most;
+            for posting in asked.postings.iter() {
+                let Some(entry) = self.entries.get(posting.doc) else { continue };
+                let own = asked.sure * saturated(posting.weight, entry, average);
+                let head = self.sittings.head(posting.doc);
+                if head != NONE && !asked.is_name {
+                    spread.say(self, (posting.doc, head), own.min(1.0));
+                } else if let Some(score) = scores.get_mut(posting.doc as usize) {
+                    *score += share * if head == NONE { own } else { own.min(1.0) };
+                }
+            }
+            spread.settle(self, share, &mut scores);
+        }
+        scores
+    }
+
+    /// The 1 inside the logarithm keeps a term that is in most documents from counting against them.
+    #[allow(clippy::cast_precision_loss, reason = "a logarithm needs no more than 24 bits")]
+    pub(super) fn idf(&self, with_term: u32) -> f32 {
+        let without_term = self.entries.count().saturating_sub(with_term) as f32;
+        (1.0 + (without_term + 0.5) / (with_term as f32 + 0.5)).ln()
+    }
+}
+
+/// One term on its way from the turns that say it to the turns around them: a noisy-or (Pearl,
+/// 1988). A turn fails to answer for the term only if it fails by each way.
+#[derive(Default)]
+struct Spread {
+    /// How likely each turn does not answer. All ones between terms; empty until it is needed.
+    misses: Vec<f32>,
+    /// The sittings in which the term is said.
+    heads: Vec<u32>,
+}
+
+impl Spread {
+    /// The term is said in a turn, of the sitting named by `head`.
+    fn say(&mut self, index: &Index, (doc, head): (u32, u32), own: f32) {
+        if self.misses.is_empty() {
+            self.misses.resize(index.entries.span(), 1.0);
+        }
+        self.miss(doc, own);
+        let mut next = index.sittings.after(doc);
+        for likely in SAID_BEFORE {
+            let Some(after) = next else { break };
+            self.miss(after, likely);
+            next = index.sittings.after(after);
+        }
+        let mut next = index.sittings.before(doc);
+        for likely in SAID_AFTER {
+            let Some(before) = next else { break };
+            self.miss(before, likely);
+            next = index.sittings.before(before);
+        }
+        if self.heads.last() != Some(&head) {
+            self.heads.push(head);
+        }
+    }
+
+    fn miss(&mut self, doc: u32, likely: f32) {
+        if let Some(miss) = self.misses.get_mut(doc as usize) {
+            *miss *= 1.0 - likely;
+        }
+    }
+
+    /// Gives every turn of the sittings its part, and makes ready for the next term.
+    fn settle(&mut self, index: &Index, share: f32, scores: &mut [f32]) {
+        self.heads.sort_unstable();
+        self.heads.dedup();
+        for head in self.heads.drain(..) {
+            let mut next = Some(head);
+            while let Some(doc) = next {
+                let at = doc as usize;
+                if let Some((miss, score)) = self.misses.get_mut(at).zip(scores.get_mut(at)) {
+                    *score += share * (1.0 - *miss * (1.0 - SAID_IN_SITTING));
+                    *miss = 1.0;
+                }
+                next = index.sittings.after(doc);
+            }
+        }
+    }
+}
+
+/// What a term earns where it occurs: 1 for one occurrence in a memory of average length.
+#[inline]
+#[allow(clippy::cast_precision_loss, reason = "lengths are far below 24 bits")]
+fn saturated(weight: u8, entry: &Entry, average_length: f32) -> f32 {
+    let frequency = f32::from(weight);
+    let norm = 1.0 - B + B * entry.length as f32 / average_length;
+    frequency * (K1 + 1.0) / (frequency + K1 * norm)
+}

@@ -1,0 +1,135 @@
+//! From text to vector.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use super::pieces::Pieces;
+use super::table::{InvalidTable, Table};
+use super::vector::Vector;
+
+/// More pieces than this are not read: the sum has long settled by then.
+const MOST_PIECES: usize = 2_048;
+
+/// Names the table that vectors were made with. Vectors of different tables do not compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ModelId(pub [u8; 16]);
+
+/// Makes vectors: the sum of the rows of a text's word pieces.
+#[derive(Debug)]
+pub struct Embedder {
+    table: Table,
+    pieces: Pieces,
+}
+
+/// The table that the program carries, with its vocabulary. Both are made by `tools/distill`.
+static TABLE: &[u8] = include_bytes!("../../../assets/static-embeddings.bin");
+static VOCABULARY: &str = include_str!("../../../assets/vocab.txt");
+static BUILT_IN: LazyLock<Result<Embedder, InvalidTable>> =
+    LazyLock::new(|| Embedder::parse(TABLE, VOCABULARY));
+
+impl Embedder {
+    /// The table that is compiled in; reading its vocabulary takes some milliseconds once.
+    ///
+    /// A test holds that it can be read, so there is always one.
+    #[must_use]
+    pub fn built_in() -> Option<&'static Self> {
+        BUILT_IN.as_ref().ok()
+    }
+
+    pub(super) fn parse(
+        table: &'static [u8],
+        vocabulary: &'static str,
+    ) -> Result<Self, InvalidTable> {
+        let (table, pieces) = (Table::parse(table)?, Pieces::parse(vocabulary));
+        if table.len() != pieces.len() {
+            return Err(InvalidTable::Vocabulary { rows: table.len(), pieces: pieces.len() });
+        }
+        Ok(Self { table, pieces })
+    }
+
+    #[must_use]
+    pub fn model(&self) -> ModelId {
+        ModelId(self.table.id)
+    }
+
+    /// The vector of a text that comes in parts, each word weighing the same.
+    #[must_use]
+    pub fn embed(&self, parts: &[&str]) -> Vector {
+        self.embed_weighted(parts, &mut |_| 1.0)
+    }
+
+    /// The vector of a text whose words weigh what `weight` says of them.
+    pub(crate) fn embed_weighted(
+        &self,
+        parts: &[&str],
+        weight: &mut dyn FnMut(&str) -> f32,
+    ) -> Vector {
+        let mut found: Vec<(u16, f32)> = Vec::with_capacity(64);
+        for part in parts {
+            self.pieces.each_word(part, &mut |word, pieces| {
+                let weight = if found.len() < MOST_PIECES { weight(word) } else { 0.0 };
+                if weight > 0.0 {
+                    found.extend(pieces.iter().map(|&piece| (piece, weight)));
+                }
+            });
+        }
+        Vector::quantize(&self.table.sum(&found))
+    }
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        model_id: String,
+        cases: Vec<Case>,
+    }
+
+    /// What the tools that made the table say of a text.
+    #[derive(serde::Deserialize)]
+    struct Case {
+        text: String,
+        ids: Vec<u16>,
+        head: Vec<f32>,
+    }
+
+    #[test]
+    fn pieces_and_vectors_are_those_of_the_tools_that_made_the_table() {
+        let file = include_str!("../../../tests/data/embedding-golden.json");
+        let golden: Golden = serde_json::from_str(file).unwrap();
+        let embedder = BUILT_IN.as_ref().unwrap();
+
+        assert_eq!(embedder.model().to_string(), golden.model_id);
+        for case in golden.cases {
+            let mut ids = Vec::new();
+            embedder.pieces.each_word(&case.text, &mut |_, pieces| ids.extend(pieces));
+            assert_eq!(ids, case.ids, "{:?}", case.text);
+
+            let weighted: Vec<(u16, f32)> = ids.into_iter().map(|id| (id, 1.0)).collect();
+            let sum = embedder.table.sum(&weighted);
+            let length = sum.iter().map(|c| c * c).sum::<f32>().sqrt().max(1e-9);
+            for (found, expected) in sum.iter().zip(case.head) {
+                assert!((found / length - expected).abs() < 2e-3, "{:?}", case.text);
+            }
+        }
+    }
+
+    #[test]
+    fn texts_about_the_same_lie_near() {
+        let embedder = Embedder::built_in().unwrap();
+        let [film, movie, router] =
+            ["we watched a film", "we saw a movie", "the router needs a reboot"]
+                .map(|text| embedder.embed(&[text]));
+
+        assert!(film.cosine(&movie) > film.cosine(&router) + 0.2);
+        assert_eq!(embedder.embed(&["", "  "]).cosine(&film), 0.0);
+    }
+}

@@ -1,0 +1,11 @@
+//! What a text means, as a point: near points mean alike. A table of word pieces, no model.
+
+mod embedder;
+mod pieces;
+mod table;
+mod vector;
+
+pub use embedder::{Embedder, ModelId};
+pub use table::InvalidTable;
+pub use vector::Vector;
+pub(crate) use vector::Vectors;

@@ -1,0 +1,211 @@
+//! The table of word-piece vectors, read where it lies.
+//!
+//! The layout is told byte by byte in `tools/distill/README.md`: a header of 48 bytes, a scale
+//! (f16) per row, then the rows in 8 or 4 bits a component.
+
+/// A table that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidTable {
+    #[error("it is no embedding table of version 1")]
+    Format,
+    #[error("it has {found} bytes; its header promises {promised}")]
+    Length { found: usize, promised: usize },
+    #[error("it belongs to a vocabulary of {rows} pieces; this one has {pieces}")]
+    Vocabulary { rows: usize, pieces: usize },
+}
+
+const MAGIC: &[u8] = b"MEMDVEC\0";
+const VERSION: u16 = 1;
+const HEADER: usize = 48;
+
+/// How a component is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bits {
+    /// A signed byte: `code * scale`.
+    Eight,
+    /// Half a byte, the lower half first: `(2 * code - 15) * scale`.
+    Four,
+}
+
+/// One vector per word piece.
+#[derive(Debug)]
+pub(super) struct Table {
+    bits: Bits,
+    dims: usize,
+    scales: Vec<f32>,
+    rows: &'static [u8],
+    pub(super) id: [u8; 16],
+}
+
+impl Table {
+    pub(super) fn parse(bytes: &'static [u8]) -> Result<Self, InvalidTable> {
+        let (head, rest) = bytes.split_at_checked(HEADER).ok_or(InvalidTable::Format)?;
+        let field = |at: usize| Some(u32::from_le_bytes(*head.get(at..)?.first_chunk()?) as usize);
+        let version = head.get(8..10) == Some(&VERSION.to_le_bytes());
+        if !head.starts_with(MAGIC) || !version {
+            return Err(InvalidTable::Format);
+        }
+        let bits = match head.get(10) {
+            Some(8) => Bits::Eight,
+            Some(4) => Bits::Four,
+            _ => return Err(InvalidTable::Format),
+        };
+        let (dims, count) = field(12).zip(field(16)).ok_or(InvalidTable::Format)?;
+        let id = head.get(32..).and_then(<[u8]>::first_chunk).ok_or(InvalidTable::Format)?;
+        let promised = HEADER + 2 * count + count * row_bytes(bits, dims);
+        let (scales, rows) = rest
+            .split_at_checked(2 * count)
+            .filter(|_| bytes.len() == promised)
+            .ok_or(InvalidTable::Length { found: bytes.len(), promised })?;
+        let scales = scales.as_chunks().0.iter().map(|&pair| f16(u16::from_le_bytes(pair)));
+        Ok(Self { bits, dims, scales: scales.collect(), rows, id: *id })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// The sum of the vectors of some pieces, each times its weight, up to a factor: only the
+    /// direction counts. Weights are not negative.
+    pub(super) fn sum(&self, pieces: &[(u16, f32)]) -> Vec<f32> {
+        match self.bits {
+            Bits::Eight => self.sum_bytes(pieces),
+            Bits::Four => self.sum_halves(pieces),
+        }
+    }
+
+    fn sum_bytes(&self, pieces: &[(u16, f32)]) -> Vec<f32> {
+        let mut sum = vec![0.0; self.dims];
+        for &(piece, weight) in pieces {
+            let scale = self.scale(piece) * weight;
+            for (total, &code) in sum.iter_mut().zip(self.row(piece)) {
+                *total += f32::from(code.cast_signed()) * scale;
+            }
+        }
+        sum
+    }
+
+    /// Sums in whole numbers, four times as fast as in floating point: waking a session makes a
+    /// vector of every memory. The scales become one byte each, relative to the greatest, which is
+    /// finer than the codes that they multiply.
+    fn sum_halves(&self, pieces: &[(u16, f32)]) -> Vec<f32> {
+        let scale = |&(piece, weight): &(u16, f32)| self.scale(piece) * weight;
+        let most = pieces.iter().map(scale).fold(0.0_f32, f32::max);
+        if most <= 0.0 {
+            return vec![0.0; self.dims];
+        }
+        let mut sums = Halves::new(self.dims / 2);
+        for some in pieces.chunks(MOST_UNSETTLED) {
+            for of in some {
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "0..=255"
+                )]
+                sums.add(self.row(of.0), (scale(of) / most * 255.0 + 0.5) as u16);
+            }
+            sums.settle();
+        }
+        sums.into_vector()
+    }
+
+    fn scale(&self, piece: u16) -> f32 {
+        self.scales.get(usize::from(piece)).copied().unwrap_or_default()
+    }
+
+    fn row(&self, piece: u16) -> &[u8] {
+        let size = row_bytes(self.bits, self.dims);
+        let start = usize::from(piece) * size;
+        self.rows.get(start..start + size).unwrap_or_default()
+    }
+}
+
+/// So many products of a half byte and a scale of one byte fit into 16 bits.
+const MOST_UNSETTLED: usize = 17;
+
+/// Sums of the lower and the upper halves of bytes.
+struct Halves {
+    low: Vec<u16>,
+    high: Vec<u16>,
+    settled_low: Vec<u32>,
+    settled_high: Vec<u32>,
+    scales: u32,
+}
+
+impl Halves {
+    fn new(half: usize) -> Self {
+        Self {
+            low: vec![0; half],
+            high: vec![0; half],
+            settled_low: vec![0; half],
+            settled_high: vec![0; half],
+            scales: 0,
+        }
+    }
+
+    fn add(&mut self, row: &[u8], scale: u16) {
+        self.scales += u32::from(scale);
+        for ((low, high), &codes) in self.low.iter_mut().zip(&mut self.high).zip(row) {
+            *low = low.wrapping_add(u16::from(codes & 15).wrapping_mul(scale));
+            *high = high.wrapping_add(u16::from(codes >> 4).wrapping_mul(scale));
+        }
+    }
+
+    fn settle(&mut self) {
+        settle(&mut self.low, &mut self.settled_low);
+        settle(&mut self.high, &mut self.settled_high);
+    }
+
+    /// Neighbors share a byte, so the halves lie interleaved. A code of 7.5 stands for zero.
+    #[allow(clippy::cast_precision_loss, reason = "a direction needs no more than 24 bits")]
+    fn into_vector(self) -> Vec<f32> {
+        let zero = 7.5 * self.scales as f32;
+        let pairs = self.settled_low.into_iter().zip(self.settled_high);
+        pairs.flat_map(|(low, high)| [low as f32 - zero, high as f32 - zero]).collect()
+    }
+}
+
+fn settle(sums: &mut [u16], settled: &mut [u32]) {
+    for (sum, total) in sums.iter_mut().zip(settled) {
+        *total += u32::from(*sum);
+        *sum = 0;
+    }
+}
+
+fn row_bytes(bits: Bits, dims: usize) -> usize {
+    match bits {
+        Bits::Eight => dims,
+        Bits::Four => dims / 2,
+    }
+}
+
+/// IEEE 754 binary16 to binary32. Scales are never infinite.
+fn f16(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10 & 31);
+    let fraction = u32::from(bits & 1023);
+    if exponent == 0 {
+        let tiny = f32::from(bits & 1023) * 2.0_f32.powi(-24);
+        return if sign == 0 { tiny } else { -tiny };
+    }
+    f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_floats_are_read() {
+        assert_eq!(f16(0x3c00), 1.0);
+        assert_eq!(f16(0xc000), -2.0);
+        assert_eq!(f16(0x3555), 0.333_251_95);
+        assert_eq!(f16(0x0001), 5.960_464_5e-8);
+    }
+
+    #[test]
+    fn a_table_that_is_cut_or_foreign_is_refused() {
+        assert!(matches!(Table::parse(b"MEMD"), Err(InvalidTable::Format)));
+        assert!(matches!(Table::parse(&[0; 100]), Err(InvalidTable::Format)));
+    }
+}

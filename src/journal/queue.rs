@@ -139,6 +139,11 @@ impl Shared {
         self.wake(queue);
     }
 
+    pub(super) fn is_closing(&self) -> bool {
+        let queue = self.lock();
+        queue.is_closing || queue.is_closed
+    }
+
     pub(super) fn unavailable(&self) -> Option<Arc<str>> {
         let queue = self.lock();
         if queue.is_closing || queue.is_closed {

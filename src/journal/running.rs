@@ -90,6 +90,12 @@ impl Journal {
         self.shared.unavailable()
     }
 
+    /// Whether nothing is taken any more because of [`Journal::close`].
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.shared.is_closing()
+    }
+
     /// The last batch that survives a power cut.
     #[must_use]
     pub fn durable(&self) -> Seq {

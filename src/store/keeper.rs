@@ -140,7 +140,10 @@ impl Work {
         } else {
             self.checkpoint()
         };
-        if let Err(error) = result {
+        // Whoever closes the store does not wait for upkeep to succeed.
+        if let Err(error) = result
+            && !self.journal.is_closing()
+        {
             log::warn!("storage upkeep failed: {error}; it is tried again later");
             self.retry_at = Instant::now().checked_add(RETRY_AFTER);
         }

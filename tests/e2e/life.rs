@@ -52,7 +52,8 @@ async fn one_write_is_seen_by_the_very_next_search_of_another_connection() {
     for n in 0..30 {
         let mark = format!("marker{n}");
         server.add(&format!("the word is {mark}")).await;
-        assert_eq!(server.found(json!({ "query": mark })).await.len(), 1, "{mark}");
+        let asked = json!({ "query": mark, "mode": "keyword" });
+        assert_eq!(server.found(asked).await.len(), 1, "{mark}");
     }
 }
 

@@ -25,7 +25,7 @@ async fn an_export_is_taken_back_whole() {
     assert_eq!(second.get("/api/v1/export").await.text(), lines);
     let history = second.get(&format!("/api/v1/memories/{id}/history")).await.json();
     assert_eq!(history["history"][0]["content"], "one");
-    assert_eq!(second.found(json!({ "query": "two" })).await.len(), 0);
+    assert_eq!(second.found(json!({ "query": "two", "mode": "keyword" })).await.len(), 0);
 }
 
 #[actix_web::test]

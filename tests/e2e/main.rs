@@ -14,6 +14,7 @@ mod crash;
 mod finding;
 mod front;
 mod harness;
+mod languages;
 mod life;
 mod meaning;
 mod memories;

@@ -11,10 +11,10 @@ use super::sittings::NONE;
 use super::top::{Ranked, Top};
 
 /// What a cosine of one is worth beside a question answered word for word. Joined by their scores,
-/// not by their ranks, which would waste what the scores know (`recall.md`: fusion by rank loses
+/// not by their ranks, which would waste what the scores know (`docs/RECALL.md`: fusion by rank loses
 /// 6 points). Flat between 0.4 and 0.8.
 const MEANING: f32 = 0.6;
-/// What it is worth to be said by the one whom the question names (`recall.md`).
+/// What it is worth to be said by the one whom the question names (`docs/RECALL.md`).
 const SPEAKER: f32 = 0.2;
 /// What it is worth to be of the time that the question names: as much as the speaker.
 const TIME: f32 = 0.2;

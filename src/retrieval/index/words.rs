@@ -23,7 +23,7 @@ const NEARLY: f32 = 0.7;
 /// A question with more terms than this is a pasted document; its rarest terms stand for it.
 const MOST_TERMS: usize = 64;
 /// How likely a turn answers for a word that was said one, two, three, four turns before it ("Where
-/// did you go?" - "Lisbon!"), and after it. From the experiments of `recall.md`.
+/// did you go?" - "Lisbon!"), and after it. From the experiments of `docs/RECALL.md`.
 const SAID_BEFORE: [f32; 4] = [0.5, 0.4, 0.3, 0.2];
 const SAID_AFTER: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
 /// How likely it answers for a word that was said anywhere in its sitting.

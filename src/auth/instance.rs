@@ -29,11 +29,17 @@ impl InstanceToken {
     }
 }
 
-/// Makes a fresh secret: 43 characters of url-safe base64.
+/// Makes a fresh secret: 43 characters of url-safe base64, of which the first is a letter or a digit,
+/// because a command line would take `-` for a flag. That costs less than a bit.
 pub fn generate_key() -> Result<Secret, RandomnessFailed> {
     let mut bytes = zeroize::Zeroizing::new([0_u8; SECRET_BYTES]);
-    SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| RandomnessFailed)?;
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+    loop {
+        SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| RandomnessFailed)?;
+        let key = Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
+        if key.reveal().starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            return Ok(key);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +54,9 @@ mod tests {
         assert_eq!(one.reveal().len(), 43);
         assert!(one.reveal().bytes().all(is_safe), "{}", one.reveal());
         assert_ne!(one.reveal(), two.reveal());
+        for _ in 0..500 {
+            let key = generate_key().unwrap();
+            assert!(!key.reveal().starts_with(['-', '_']), "{}", key.reveal());
+        }
     }
 }

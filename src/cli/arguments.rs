@@ -34,7 +34,7 @@ pub(super) struct CommandLine {
     config: Option<PathBuf>,
 
     /// Accept this key (may be given several times)
-    #[arg(long, global = true, value_name = "KEY")]
+    #[arg(long, global = true, value_name = "KEY", allow_hyphen_values = true)]
     api_key: Vec<String>,
 
     /// Take the keys from MCP_API_KEY or MCP_API_KEYS, and fail if there are none

@@ -243,6 +243,17 @@ fn what_makes_no_sense_stops_with_one_line() {
 }
 
 #[test]
+fn a_key_may_begin_with_a_hyphen() {
+    let dir = tempfile::tempdir().unwrap();
+
+    let key = "-key-that-looks-like-a-flag-0123456789";
+    let output = command(dir.path(), &["check", "--api-key", key]).output().unwrap();
+
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!told.contains("unexpected argument"), "{told}");
+}
+
+#[test]
 fn generated_keys_and_completions_are_printed() {
     let dir = tempfile::tempdir().unwrap();
 

@@ -1,6 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use awc::{Client, Connector};
@@ -59,9 +58,7 @@ impl Daemon {
             None => Connector::new(),
             Some(certificate) => {
                 let pinned = tls::pinned_client_config(certificate).map_err(Failed::because)?;
-                return Ok(client
-                    .connector(Connector::new().rustls_0_23(Arc::clone(&pinned)))
-                    .finish());
+                Connector::new().rustls_0_23(pinned)
             }
         };
         Ok(client.connector(connector).finish())

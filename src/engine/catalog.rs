@@ -50,7 +50,7 @@ struct Words {
 impl Catalog {
     /// Enters a new memory, or the new version of a known one. Returns its place.
     pub(super) fn put(&mut self, memory: &Memory) -> DocId {
-        let entry = self.describe(memory, Words::intern);
+        let entry = entry(memory, |name| self.words.intern(name));
         let doc = match self.by_id.get(&memory.id) {
             Some(&doc) => doc,
             None => self.next_place(),
@@ -110,11 +110,6 @@ impl Catalog {
     pub(super) fn entry_of(&self, memory: &Memory) -> Entry {
         let look_up = |name: &str| self.word(name).unwrap_or(UNKNOWN);
         entry(memory, look_up)
-    }
-
-    fn describe(&mut self, memory: &Memory, intern: fn(&mut Words, &str) -> Word) -> Entry {
-        let words = &mut self.words;
-        entry(memory, |name| intern(words, name))
     }
 
     fn next_place(&mut self) -> DocId {

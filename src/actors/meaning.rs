@@ -51,6 +51,10 @@ impl Session {
     fn place(&mut self, made: Made, context: &mut Context<Self>) {
         let Some(engine) = &mut self.engine else { return };
         if !engine.has_model() {
+            // It opens anew with the model, and must not lose what it counted.
+            if let Err(error) = engine.write_access() {
+                log::error!("session {}: cannot write its counts: {error}", self.user);
+            }
             self.engine = None;
             return;
         }

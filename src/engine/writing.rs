@@ -37,6 +37,31 @@ impl Engine {
         after
     }
 
+    /// Reads the memory that another is to replace. That takes it out of sight, so it is guarded as
+    /// a deletion is.
+    pub(super) fn read_replaced(
+        &self,
+        id: MemoryId,
+        asked: Asked<'_>,
+    ) -> Result<Memory, EngineError> {
+        let memory = self.read_alive(id, asked.now)?;
+        guard_instruction(&memory, asked)?;
+        Ok(memory)
+    }
+
+    /// Marks a memory as replaced by another.
+    pub(super) fn put_superseded(
+        &mut self,
+        batch: &mut Batch,
+        old: &Memory,
+        by: MemoryId,
+        now: Timestamp,
+    ) {
+        let status = Status::Superseded;
+        let after = Memory { status, superseded_by: Some(by), ..old.clone() };
+        self.put_next(batch, old, after, now);
+    }
+
     /// Removes memories for good, with their histories.
     pub(super) fn erase(&mut self, ids: &[MemoryId]) -> Result<(), EngineError> {
         for part in ids.chunks(BATCH) {

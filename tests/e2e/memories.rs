@@ -216,3 +216,26 @@ async fn only_the_scope_instructions_makes_an_instruction() {
     assert_eq!(refused.status, 403);
     assert_eq!(refused.json()["error"]["data"]["code"], "insufficient_scope");
 }
+
+#[actix_web::test]
+async fn an_instruction_is_not_put_out_of_force_without_the_scope() {
+    let keys = "ada:ada-key-0123456789abcdef";
+    let server = TestServer::with(&[("MCP_API_KEYS", keys)]);
+    let law = json!({ "content": "use metric units", "kind": "instruction", "user_id": "ada" });
+    let added = server.post("/api/v1/memories", law).await.json();
+    let id = added["id"].as_str().unwrap();
+    let path = format!("/api/v1/memories/{id}");
+    let ada = [("X-API-Key", "ada-key-0123456789abcdef")];
+
+    let newer = json!({ "content": "use any units", "supersedes": id });
+    let superseded = server.send("POST", "/api/v1/memories", &ada, Some(&newer)).await;
+    let changed = server.send("PATCH", &path, &ada, Some(&json!({ "content": "no units" }))).await;
+    let deleted = server.send("DELETE", &path, &ada, None).await;
+
+    assert_eq!([superseded.status, changed.status, deleted.status], [403; 3]);
+    let now = server.send("GET", &path, &ada, None).await.json();
+    assert_eq!(
+        (&now["memory"]["status"], &now["memory"]["version"]),
+        (&json!("active"), &json!(1))
+    );
+}

@@ -109,7 +109,7 @@ impl Add {
     ) -> Result<Answer, EngineError> {
         engine.check_content(&self.content)?;
         let project = self.project.clone().or_else(|| asked.caller.project.clone());
-        let replaced = self.supersedes.map(|id| engine.read_alive(id, asked.now)).transpose()?;
+        let replaced = self.supersedes.map(|id| engine.read_replaced(id, asked)).transpose()?;
         if replaced.is_none()
             && let Some(there) = self.find_same(engine, project.as_ref(), asked.now)?
         {
@@ -123,9 +123,7 @@ impl Add {
         let status = match &replaced {
             None => AddStatus::Created,
             Some(old) => {
-                let by = Some(memory.id);
-                let after = Memory { status: Status::Superseded, superseded_by: by, ..old.clone() };
-                engine.put_next(&mut batch, old, after, asked.now);
+                engine.put_superseded(&mut batch, old, memory.id, asked.now);
                 AddStatus::Superseded
             }
         };

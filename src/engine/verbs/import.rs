@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Add, Whole};
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::writing::BATCH;
+use crate::engine::writing::{BATCH, guard_instruction};
 use crate::engine::{Answer, Asked, Engine, EngineError};
 use crate::model::{Access, Timestamp};
 use crate::store::{Batch, History};
@@ -160,7 +160,7 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         match item {
             ImportItem::New(line) => self.import_new(batch, *line, asked),
-            ImportItem::Whole(whole) => self.import_whole(batch, &whole, asked.now),
+            ImportItem::Whole(whole) => self.import_whole(batch, &whole, asked),
         }
     }
 
@@ -187,11 +187,11 @@ impl Engine {
         &mut self,
         batch: &mut Batch,
         whole: &Whole,
-        now: Timestamp,
+        asked: Asked<'_>,
     ) -> Result<bool, EngineError> {
         let memory = &whole.memory;
         self.check_content(&memory.content)?;
-        if memory.id.created_at() > now.plus(CLOCK_DIFFERENCE) {
+        if memory.id.created_at() > asked.now.plus(CLOCK_DIFFERENCE) {
             return Err(InvalidArguments::one("id", "was made in the future").into());
         }
         for version in &whole.history {
@@ -202,6 +202,7 @@ impl Engine {
             if there.version >= memory.version {
                 return Ok(false);
             }
+            guard_instruction(&there, asked)?;
             self.leave(&there);
         }
         for version in &whole.history {

@@ -78,7 +78,7 @@ impl Update {
             return Err(EngineError::Conflict { id: self.id, expected, found: before.version });
         }
         let replaced = self.supersedes.filter(|id| before.supersedes != Some(*id));
-        let replaced = replaced.map(|id| engine.read_alive(id, asked.now)).transpose()?;
+        let replaced = replaced.map(|id| engine.read_replaced(id, asked)).transpose()?;
         let after = self.changed(&before, asked.now);
         engine.check_content(&after.content)?;
         let memory = engine.change(&before, after, replaced, asked)?;
@@ -149,9 +149,7 @@ impl Engine {
         }
         let mut batch = Batch::default();
         if let Some(old) = replaced {
-            let by = Some(before.id);
-            let marked = Memory { status: Status::Superseded, superseded_by: by, ..old.clone() };
-            self.put_next(&mut batch, &old, marked, asked.now);
+            self.put_superseded(&mut batch, &old, before.id, asked.now);
         }
         let after = self.put_next(&mut batch, before, after, asked.now);
         self.commit(batch)?;

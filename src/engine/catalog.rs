@@ -1,5 +1,6 @@
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::model::{Memory, MemoryId, Priority, Status, Timestamp};
 use crate::retrieval::DocId;
@@ -10,8 +11,9 @@ use crate::retrieval::DocId;
 pub(super) struct Catalog {
     /// By [`DocId`]. A place stays empty after its memory is erased.
     entries: Vec<Option<Entry>>,
-    by_id: HashMap<MemoryId, DocId>,
-    by_digest: BTreeSet<(u64, DocId)>,
+    by_id: HashTable<DocId>,
+    by_digest: HashTable<DocId>,
+    hasher: DefaultHashBuilder,
     words: Words,
 }
 
@@ -50,14 +52,13 @@ struct Words {
 impl Catalog {
     /// Enters a new memory, or the new version of a known one. Returns its place.
     pub(super) fn put(&mut self, memory: &Memory) -> DocId {
-        let entry = entry(memory, |name| self.words.intern(name));
-        let doc = match self.by_id.get(&memory.id) {
-            Some(&doc) => doc,
-            None => self.next_place(),
-        };
+        let entry = entry(memory, self.digest(&memory.content), |name| self.words.intern(name));
+        let doc = self.find(memory.id).unwrap_or_else(|| self.next_place(memory.id));
         self.forget_digest(doc);
-        self.by_id.insert(memory.id, doc);
-        self.by_digest.insert((entry.digest, doc));
+        let Self { entries, by_digest, .. } = self;
+        by_digest.insert_unique(entry.digest, doc, |&doc| {
+            at(entries, doc).map_or(0, |entry| entry.digest)
+        });
         if let Some(slot) = self.entries.get_mut(place(doc)) {
             *slot = Some(entry);
         }
@@ -65,20 +66,23 @@ impl Catalog {
     }
 
     pub(super) fn remove(&mut self, id: MemoryId) {
-        if let Some(doc) = self.by_id.remove(&id) {
-            self.forget_digest(doc);
-            if let Some(slot) = self.entries.get_mut(place(doc)) {
-                *slot = None;
-            }
+        let Some(doc) = self.find(id) else { return };
+        self.forget_digest(doc);
+        if let Ok(found) = self.by_id.find_entry(self.hasher.hash_one(id), |&other| other == doc) {
+            found.remove();
+        }
+        if let Some(slot) = self.entries.get_mut(place(doc)) {
+            *slot = None;
         }
     }
 
     pub(super) fn get(&self, doc: DocId) -> Option<&Entry> {
-        self.entries.get(place(doc))?.as_ref()
+        at(&self.entries, doc)
     }
 
     pub(super) fn find(&self, id: MemoryId) -> Option<DocId> {
-        self.by_id.get(&id).copied()
+        let is_it = |&doc: &DocId| self.get(doc).is_some_and(|entry| entry.id == id);
+        self.by_id.find(self.hasher.hash_one(id), is_it).copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (DocId, &Entry)> {
@@ -92,9 +96,12 @@ impl Catalog {
 
     /// Every memory whose text may be the same as this one, oldest first.
     pub(super) fn same_text(&self, content: &str) -> impl Iterator<Item = &Entry> {
-        let digest = digest(content);
-        let range = (digest, DocId(0))..=(digest, DocId(u32::MAX));
-        self.by_digest.range(range).filter_map(|(_, doc)| self.get(*doc))
+        let digest = self.digest(content);
+        let found = self.by_digest.iter_hash(digest).copied();
+        let mut found: Vec<_> = found.filter_map(|doc| Some((doc, self.get(doc)?))).collect();
+        found.retain(|(_, entry)| entry.digest == digest);
+        found.sort_unstable_by_key(|&(doc, _)| doc);
+        found.into_iter().map(|(_, entry)| entry)
     }
 
     /// The number of a name, if any memory bears it.
@@ -109,18 +116,30 @@ impl Catalog {
     /// An entry for a version that is not the newest, without entering it.
     pub(super) fn entry_of(&self, memory: &Memory) -> Entry {
         let look_up = |name: &str| self.word(name).unwrap_or(UNKNOWN);
-        entry(memory, look_up)
+        entry(memory, self.digest(&memory.content), look_up)
     }
 
-    fn next_place(&mut self) -> DocId {
-        self.entries.push(None);
-        doc_at(self.entries.len() - 1)
+    /// A place for a new memory, whose entry must follow.
+    fn next_place(&mut self, id: MemoryId) -> DocId {
+        let doc = doc_at(self.entries.len());
+        let Self { entries, by_id, hasher, .. } = self;
+        by_id.insert_unique(hasher.hash_one(id), doc, |&doc| {
+            at(entries, doc).map_or(0, |entry| hasher.hash_one(entry.id))
+        });
+        entries.push(None);
+        doc
     }
 
     fn forget_digest(&mut self, doc: DocId) {
-        if let Some(digest) = self.get(doc).map(|entry| entry.digest) {
-            self.by_digest.remove(&(digest, doc));
+        let Some(digest) = self.get(doc).map(|entry| entry.digest) else { return };
+        if let Ok(found) = self.by_digest.find_entry(digest, |&other| other == doc) {
+            found.remove();
         }
+    }
+
+    /// The same for texts that differ only in white space around them. Inside, it can mean something.
+    fn digest(&self, content: &str) -> u64 {
+        self.hasher.hash_one(content.trim())
     }
 }
 
@@ -155,7 +174,7 @@ impl Words {
     }
 }
 
-fn entry(memory: &Memory, mut word: impl FnMut(&str) -> Word) -> Entry {
+fn entry(memory: &Memory, digest: u64, mut word: impl FnMut(&str) -> Word) -> Entry {
     Entry {
         id: memory.id,
         created: memory.created_at,
@@ -170,7 +189,7 @@ fn entry(memory: &Memory, mut word: impl FnMut(&str) -> Word) -> Entry {
         pinned: memory.pinned,
         status: memory.status,
         version: memory.version,
-        digest: digest(&memory.content),
+        digest,
     }
 }
 
@@ -182,11 +201,8 @@ fn doc_at(place: usize) -> DocId {
     DocId(u32::try_from(place).unwrap_or(u32::MAX))
 }
 
-/// The same for texts that differ only in white space around them. Inside, it can mean something.
-fn digest(content: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    content.trim().hash(&mut hasher);
-    hasher.finish()
+fn at(entries: &[Option<Entry>], doc: DocId) -> Option<&Entry> {
+    entries.get(place(doc))?.as_ref()
 }
 
 /// Whether two texts are the same but for white space around them.

@@ -4,7 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::{Kind, Memory, Metadata, Priority, Tag, Timestamp};
 
-use super::speaker;
+use super::meaning::Vector;
+use super::{speaker, when};
 
 /// A memory's number within an awake session.
 ///
@@ -59,6 +60,25 @@ impl<'a> Document<'a> {
             priority: memory.priority,
             pinned: memory.pinned,
         }
+    }
+
+    /// The vector that `embed` makes of its parts. The table works best when it sees who speaks and
+    /// when (measured: docs/RECALL.md).
+    #[must_use]
+    pub fn vector(&self, embed: impl FnOnce(&[&str]) -> Vector) -> Vector {
+        let title = self.title.unwrap_or_default();
+        let author = self.untold_author().unwrap_or_default();
+        embed(&[title, author, self.content, &self.date_words()])
+    }
+
+    /// The author, unless the content begins with the name already.
+    pub(super) fn untold_author(&self) -> Option<&'a str> {
+        self.author.filter(|author| !self.content.starts_with(author))
+    }
+
+    /// The words of its date, where it tells of one: people ask for "8 May" and for "2023".
+    pub(super) fn date_words(&self) -> String {
+        self.event_at.and_then(when::date_words).unwrap_or_default()
     }
 
     /// When it happened, as far as is known.

@@ -5,6 +5,7 @@
 mod document;
 mod index;
 mod meaning;
+mod memo;
 mod priors;
 mod query;
 mod speaker;
@@ -13,5 +14,5 @@ mod when;
 
 pub use document::{DocId, Document, SittingKey};
 pub use index::{Index, overlap};
-pub use meaning::{Embedder, InvalidTable, ModelId, Vector};
+pub use meaning::{Embedder, EmbedderForMany, InvalidTable, ModelId, Vector};
 pub use query::{Hit, Mode, Query, Why};

@@ -25,14 +25,48 @@ pub(super) struct Standing {
     pub(super) pinned: bool,
 }
 
+/// The most that can be said of some memories together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ceiling {
+    newest: Timestamp,
+    /// What does not change with time.
+    lasting: f32,
+}
+
 impl Standing {
     /// The share by which this memory's relevance is raised or lowered.
     pub(super) fn share(&self, now: Timestamp) -> f32 {
-        let age = now.since(self.written_at).as_secs_f32() / HALF_LIFE.as_secs_f32();
-        let steps = f32::from(self.priority.get()) - f32::from(Priority::default().get());
-        let pin = if self.pinned { PINNED } else { 0.0 };
-        RECENCY * (-age).exp2() + PRIORITY_STEP * steps + pin
+        recency(self.written_at, now) + self.lasting()
     }
+
+    fn lasting(&self) -> f32 {
+        let steps = f32::from(self.priority.get()) - f32::from(Priority::default().get());
+        PRIORITY_STEP * steps + if self.pinned { PINNED } else { 0.0 }
+    }
+}
+
+impl Default for Ceiling {
+    fn default() -> Self {
+        Self { newest: Timestamp(i64::MIN), lasting: f32::NEG_INFINITY }
+    }
+}
+
+impl Ceiling {
+    /// Makes it hold for one more memory.
+    pub(super) fn raise(&mut self, standing: Standing) {
+        self.newest = self.newest.max(standing.written_at);
+        self.lasting = self.lasting.max(standing.lasting());
+    }
+
+    /// None of its memories has a greater share than this.
+    pub(super) fn share(&self, now: Timestamp) -> f32 {
+        recency(self.newest, now) + self.lasting
+    }
+}
+
+fn recency(written_at: Timestamp, now: Timestamp) -> f32 {
+    let age = now.since(written_at).as_secs_f32() / HALF_LIFE.as_secs_f32();
+    RECENCY * (-age).exp2()
 }
 
 #[cfg(test)]
@@ -61,5 +95,16 @@ mod tests {
         const { assert!(MOST < 0.1) };
         assert!(standing(1_000, 5, true).share(now) <= MOST);
         assert!(standing(9_000, 5, true).share(now) <= MOST, "the clock may have gone back");
+    }
+
+    #[test]
+    fn a_ceiling_is_above_all_that_it_was_raised_for() {
+        let now = Timestamp(90 * 86_400_000);
+        let all = [(0, 5, false), (80 * 86_400_000, 1, true), (now.0 + 5, 3, false)];
+        let mut ceiling = Ceiling::default();
+        let all = all.map(|(written, priority, pinned)| standing(written, priority, pinned));
+        all.iter().for_each(|&one| ceiling.raise(one));
+
+        assert!(all.iter().all(|one| one.share(now) <= ceiling.share(now)));
     }
 }

@@ -198,7 +198,7 @@ impl Engine {
             (0..).zip(&state).map(|(n, memory)| (DocId(n), Document::of(memory))).collect();
         // Its vectors are its own, whatever model the session has.
         let mut index = Index::new();
-        index.extend(&documents);
+        index.extend(&documents, &[]);
         let query = Query { now: moment, vector: None, ..query };
         let hits = index.rank(&query, &|_| true, DEPTH);
         let mut state: Vec<Option<Memory>> = state.into_iter().map(Some).collect();

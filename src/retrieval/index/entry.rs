@@ -2,7 +2,7 @@
 
 use crate::model::Timestamp;
 use crate::retrieval::Document;
-use crate::retrieval::priors::Standing;
+use crate::retrieval::priors::{Ceiling, Standing};
 
 /// What is kept of a document.
 #[derive(Debug, Clone, Copy)]
@@ -18,10 +18,15 @@ pub(super) struct Entry {
     pub(super) distinct: u32,
 }
 
+/// So many documents in a row share what is known of them together.
+pub(super) const BLOCK: usize = 64;
+
 /// The entries of a session by document number.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     all: Vec<Option<Entry>>,
+    /// The most that the priors can say of each block. A removed document leaves its mark.
+    ceilings: Vec<Ceiling>,
     count: u32,
     total_length: u64,
 }
@@ -46,6 +51,10 @@ impl Entries {
     pub(super) fn insert(&mut self, doc: u32, entry: Entry) {
         if self.all.len() <= doc as usize {
             self.all.resize(doc as usize + 1, None);
+            self.ceilings.resize(self.all.len().div_ceil(BLOCK), Ceiling::default());
+        }
+        if let Some(ceiling) = self.ceilings.get_mut(doc as usize / BLOCK) {
+            ceiling.raise(entry.standing);
         }
         if let Some(slot) = self.all.get_mut(doc as usize) {
             *slot = Some(entry);
@@ -80,11 +89,18 @@ impl Entries {
         (self.total_length as f32 / self.count.max(1) as f32).max(1.0)
     }
 
+    /// The ceiling of each block, in order.
+    pub(super) fn ceilings(&self) -> impl Iterator<Item = &Ceiling> {
+        self.ceilings.iter()
+    }
+
     pub(super) fn shrink(&mut self) {
         self.all.shrink_to_fit();
+        self.ceilings.shrink_to_fit();
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.all.capacity() * size_of::<Option<Entry>>()
+            + self.ceilings.capacity() * size_of::<Ceiling>()
     }
 }

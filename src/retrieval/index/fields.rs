@@ -1,8 +1,7 @@
 //! The fields of a document: which texts are searched, and what each weighs.
 
-use crate::retrieval::meaning::{Embedder, Vector};
+use crate::retrieval::Document;
 use crate::retrieval::text::{Analyzer, Term};
-use crate::retrieval::{Document, when};
 
 use super::lexicon::TermId;
 
@@ -16,12 +15,12 @@ const TAG_WEIGHT: u8 = 3;
 pub(super) fn weighted_terms(
     analyzer: &mut Analyzer,
     document: &Document<'_>,
-    intern: &mut dyn FnMut(&str) -> TermId,
+    intern: &mut dyn FnMut(Term<'_>) -> TermId,
 ) -> (Vec<(TermId, u8)>, u32) {
     let mut terms: Vec<(TermId, u8)> = Vec::with_capacity(32);
     let mut length: u32 = 0;
     each_term(analyzer, document, &mut |term, weight| {
-        terms.push((intern(term.text), weight));
+        terms.push((intern(term), weight));
         length += if term.is_stop { 0 } else { u32::from(weight) };
     });
     terms.sort_unstable_by_key(|&(term, _)| term);
@@ -46,14 +45,6 @@ pub(super) fn distinct_terms(document: &Document<'_>) -> Vec<String> {
     terms
 }
 
-/// The vector of a document. The table works best when it sees who speaks and when (measured:
-/// docs/RECALL.md).
-pub(super) fn embed(embedder: &Embedder, document: &Document<'_>) -> Vector {
-    let title = document.title.unwrap_or_default();
-    let author = untold_author(document).unwrap_or_default();
-    embedder.embed(&[title, author, document.content, &date_words(document)])
-}
-
 /// Every term of a document with what one occurrence weighs in its field.
 fn each_term(analyzer: &mut Analyzer, document: &Document<'_>, sink: &mut dyn FnMut(Term<'_>, u8)) {
     analyzer.each(document.content, &mut |term| sink(term, 1));
@@ -63,18 +54,8 @@ fn each_term(analyzer: &mut Analyzer, document: &Document<'_>, sink: &mut dyn Fn
     for tag in document.tags {
         analyzer.each(tag.as_str(), &mut |term| sink(term, TAG_WEIGHT));
     }
-    if let Some(author) = untold_author(document) {
+    if let Some(author) = document.untold_author() {
         analyzer.each(author, &mut |term| sink(term, 1));
     }
-    analyzer.each(&date_words(document), &mut |term| sink(term, 1));
-}
-
-/// The author, unless the content begins with the name already.
-fn untold_author<'a>(document: &Document<'a>) -> Option<&'a str> {
-    document.author.filter(|author| !document.content.starts_with(author))
-}
-
-/// The words of a document's date, where it tells of one: people ask for "8 May" and for "2023".
-fn date_words(document: &Document<'_>) -> String {
-    document.event_at.and_then(when::date_words).unwrap_or_default()
+    analyzer.each(&document.date_words(), &mut |term| sink(term, 1));
 }

@@ -1,46 +1,39 @@
 //! Making documents findable, one or many.
 
-use crate::retrieval::meaning::{Embedder, Vectors};
-use crate::retrieval::text::Analyzer;
+use crate::retrieval::meaning::Vector;
+use crate::retrieval::text::{Analyzer, Term};
 use crate::retrieval::{DocId, Document};
 
 use super::entry::Entry;
 use super::postings::Posting;
-use super::{Index, fields, sittings};
+use super::{Index, Waking, fields, sittings};
 
 impl Index {
     /// Makes a document findable; nothing happens if its number is in use. To change a document,
     /// remove it as it was and insert it as it is.
     pub fn insert(&mut self, doc: DocId, document: &Document<'_>) {
         if !self.contains(doc) {
-            self.insert_words(&mut Analyzer::new(), doc, document);
-            let embedder = self.embedder();
-            place(&mut self.vectors, embedder, doc, document);
+            self.insert_words(&mut Waking::briefly(), doc, document);
+            self.insert_vector(doc, document, None);
         }
     }
 
     /// Inserts many, as a session does when it wakes; call [`Index::settle`] after the last.
     /// Ascending numbers are fastest.
     ///
-    /// A second thread makes the vectors meanwhile, which is half of the work.
-    pub fn extend(&mut self, documents: &[(DocId, Document<'_>)]) {
-        let fresh: Vec<_> = documents.iter().filter(|(doc, _)| !self.contains(*doc)).collect();
-        let embedder = self.embedder();
-        let mut vectors = std::mem::take(&mut self.vectors);
-        let mut analyzer = self.waking.take().unwrap_or_else(Analyzer::for_many);
-        std::thread::scope(|scope| {
-            let meaning = scope.spawn(|| {
-                for (doc, document) in &fresh {
-                    place(&mut vectors, embedder, *doc, document);
-                }
-            });
-            for (doc, document) in &fresh {
-                self.insert_words(&mut analyzer, *doc, document);
+    /// `vectors` are those of the first documents, in their order, as [`Index::embedder`] makes them
+    /// on whatever thread has time. What is missing is made here.
+    pub fn extend(&mut self, documents: &[(DocId, Document<'_>)], vectors: &[Vector]) {
+        let mut waking = self.waking.take().unwrap_or_else(Waking::new);
+        let mut vectors = vectors.iter();
+        for (doc, document) in documents {
+            let vector = vectors.next();
+            if !self.contains(*doc) {
+                self.insert_words(&mut waking, *doc, document);
+                self.insert_vector(*doc, document, vector);
             }
-            meaning.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        });
-        self.vectors = vectors;
-        self.waking = Some(analyzer);
+        }
+        self.waking = Some(waking);
     }
 
     /// Gives back the memory that waking has set aside.
@@ -52,8 +45,25 @@ impl Index {
         self.vectors.shrink();
     }
 
-    fn insert_words(&mut self, analyzer: &mut Analyzer, doc: DocId, document: &Document<'_>) {
-        let intern = &mut |term: &str| self.lexicon.intern(term);
+    fn insert_vector(&mut self, doc: DocId, document: &Document<'_>, made: Option<&Vector>) {
+        match (self.embedder(), made) {
+            (Some(_), Some(vector)) => self.vectors.insert(doc.0, vector),
+            (Some(embedder), None) => {
+                self.vectors.insert(doc.0, &document.vector(|parts| embedder.embed(parts)));
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn insert_words(&mut self, waking: &mut Waking, doc: DocId, document: &Document<'_>) {
+        let Waking { analyzer, terms: known } = waking;
+        let intern = &mut |term: Term<'_>| {
+            let slot = term.number.and_then(|number| slot(known, number as usize));
+            match slot {
+                Some(slot) => *slot.get_or_insert_with(|| self.lexicon.intern(term.text)),
+                None => self.lexicon.intern(term.text),
+            }
+        };
         let (terms, length) = fields::weighted_terms(analyzer, document, intern);
         for &(term, weight) in &terms {
             self.lexicon.insert(term, Posting { doc: doc.0, weight });
@@ -70,8 +80,21 @@ impl Index {
     }
 }
 
-fn place(vectors: &mut Vectors, embedder: Option<&Embedder>, doc: DocId, document: &Document<'_>) {
-    if let Some(embedder) = embedder {
-        vectors.insert(doc.0, &fields::embed(embedder, document));
+impl Waking {
+    fn new() -> Self {
+        Self { analyzer: Analyzer::for_many(), terms: Vec::new() }
     }
+
+    /// For one document.
+    fn briefly() -> Self {
+        Self { analyzer: Analyzer::new(), terms: Vec::new() }
+    }
+}
+
+/// The slot of a number, made where it is missing.
+fn slot<T: Clone>(slots: &mut Vec<Option<T>>, number: usize) -> Option<&mut Option<T>> {
+    if slots.len() <= number {
+        slots.resize(number + 1, None);
+    }
+    slots.get_mut(number)
 }

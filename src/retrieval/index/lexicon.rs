@@ -1,7 +1,8 @@
 //! The terms of a session, each with its postings.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::near::Shape;
 use super::postings::{Posting, Postings};
@@ -12,8 +13,11 @@ pub(super) type TermId = u32;
 /// Terms and where they occur. A term that occurs nowhere is not kept.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
-    ids: HashMap<Arc<str>, TermId>,
-    names: Vec<Arc<str>>,
+    /// By the hash of the name. A waking session looks up every word of every memory, so the hash
+    /// is a quick one; it has a seed of its own in each lexicon.
+    ids: HashTable<TermId>,
+    hasher: DefaultHashBuilder,
+    names: Vec<Box<str>>,
     shapes: Vec<Shape>,
     lists: Vec<Postings>,
     free: Vec<TermId>,
@@ -21,7 +25,7 @@ pub(super) struct Lexicon {
 
 impl Lexicon {
     pub(super) fn find(&self, term: &str) -> Option<&Postings> {
-        self.lists.get(*self.ids.get(term)? as usize)
+        self.lists.get(self.id(term)? as usize)
     }
 
     /// The terms whose shape passes, with their postings, in no order that lasts.
@@ -34,22 +38,23 @@ impl Lexicon {
     }
 
     pub(super) fn intern(&mut self, term: &str) -> TermId {
-        if let Some(&id) = self.ids.get(term) {
+        let hash = self.hasher.hash_one(term);
+        let Self { ids, hasher, names, .. } = self;
+        if let Some(&id) = ids.find(hash, |&id| name(names, id) == term) {
             return id;
         }
-        let name: Arc<str> = term.into();
         let id = self.free.pop().unwrap_or_else(|| {
-            self.names.push(name.clone());
+            names.push(Box::default());
             self.shapes.push(Shape::default());
             self.lists.push(Postings::default());
             u32::try_from(self.lists.len() - 1).unwrap_or(u32::MAX)
         });
         let at = id as usize;
-        if let Some((slot, shape)) = self.names.get_mut(at).zip(self.shapes.get_mut(at)) {
+        if let Some((slot, shape)) = names.get_mut(at).zip(self.shapes.get_mut(at)) {
             *shape = Shape::of(term);
-            *slot = name.clone();
+            *slot = term.into();
         }
-        self.ids.insert(name, id);
+        ids.insert_unique(hash, id, |&id| hasher.hash_one(name(names, id)));
         id
     }
 
@@ -61,13 +66,16 @@ impl Lexicon {
 
     /// Takes a document out of a term's list, and the term out when that was its last.
     pub(super) fn remove(&mut self, term: &str, doc: u32) {
-        let Some(&id) = self.ids.get(term) else { return };
-        let Some(list) = self.lists.get_mut(id as usize) else { return };
+        let hash = self.hasher.hash_one(term);
+        let Self { ids, names, lists, free, .. } = self;
+        let Ok(entry) = ids.find_entry(hash, |&id| name(names, id) == term) else { return };
+        let id = *entry.get();
+        let Some(list) = lists.get_mut(id as usize) else { return };
         list.remove(doc);
         if list.count() == 0 {
             *list = Postings::default();
-            self.ids.remove(term);
-            self.free.push(id);
+            entry.remove();
+            free.push(id);
         }
     }
 
@@ -77,7 +85,8 @@ impl Lexicon {
         self.lists.shrink_to_fit();
         self.names.shrink_to_fit();
         self.shapes.shrink_to_fit();
-        self.ids.shrink_to_fit();
+        let Self { ids, hasher, names, .. } = self;
+        ids.shrink_to_fit(|&id| hasher.hash_one(name(names, id)));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -86,11 +95,20 @@ impl Lexicon {
 
     /// Roughly what the lexicon takes, for the figures.
     pub(super) fn bytes(&self) -> usize {
-        // An `Arc` holds two counts before its text, and the allocator rounds up.
-        let name = |term: &Arc<str>| (term.len() + 16 + 8).next_multiple_of(16);
-        let names: usize = self.ids.keys().map(name).sum();
+        // The allocator adds a word and rounds up.
+        let name = |name: &str| (name.len() + 8).next_multiple_of(16);
+        let names: usize = self.names.iter().map(|text| name(text)).sum();
         let lists: usize = self.lists.iter().map(Postings::heap_bytes).sum();
-        let fixed = size_of::<(Arc<str>, Shape, Postings)>() * self.lists.capacity();
-        names + lists + fixed + self.ids.capacity() * (size_of::<(Arc<str>, TermId)>() + 1)
+        let fixed = size_of::<(Box<str>, Shape, Postings)>() * self.lists.capacity();
+        names + lists + fixed + self.ids.allocation_size()
     }
+
+    fn id(&self, term: &str) -> Option<TermId> {
+        let hash = self.hasher.hash_one(term);
+        self.ids.find(hash, |&id| name(&self.names, id) == term).copied()
+    }
+}
+
+fn name(names: &[Box<str>], id: TermId) -> &str {
+    names.get(id as usize).map_or("", AsRef::as_ref)
 }

@@ -21,7 +21,7 @@ use crate::retrieval::text::Analyzer;
 
 use super::{DocId, Document};
 use entry::Entries;
-use lexicon::Lexicon;
+use lexicon::{Lexicon, TermId};
 use sittings::Sittings;
 use speakers::Speakers;
 
@@ -37,8 +37,15 @@ pub struct Index {
     vectors: Vectors,
     /// Whose vectors it holds, if not the built-in table's.
     foreign: Option<ModelId>,
-    /// Remembers stems while the session wakes.
-    waking: Option<Analyzer>,
+    waking: Option<Waking>,
+}
+
+/// What is remembered while a session wakes.
+#[derive(Debug)]
+struct Waking {
+    analyzer: Analyzer,
+    /// The terms of the words that the analyzer has numbered.
+    terms: Vec<Option<TermId>>,
 }
 
 impl Index {
@@ -103,7 +110,9 @@ impl Index {
         self.lexicon.len()
     }
 
-    fn embedder(&self) -> Option<&'static Embedder> {
+    /// What makes the vectors of its documents; nothing if they come from outside.
+    #[must_use]
+    pub fn embedder(&self) -> Option<&'static Embedder> {
         Embedder::built_in().filter(|_| self.foreign.is_none())
     }
 }

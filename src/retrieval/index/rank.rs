@@ -6,7 +6,7 @@ use crate::retrieval::when::{self, Span};
 use crate::retrieval::{DocId, Hit, Mode, Query, Why, priors};
 
 use super::Index;
-use super::entry::Entry;
+use super::entry::{BLOCK, Entry};
 use super::sittings::NONE;
 use super::top::{Ranked, Top};
 
@@ -72,8 +72,10 @@ impl Index {
     fn meanings(&self, query: &Query<'_>) -> Vec<f32> {
         let own = if self.foreign.is_none() { self.question_vector(query.text) } else { None };
         let Some(vector) = query.vector.or(own.as_ref()) else { return Vec::new() };
-        let mut alone = self.vectors.scan(vector);
-        alone.iter_mut().for_each(|cosine| *cosine = cosine.max(0.0));
+        let alone = self.vectors.scan(vector);
+        if self.sittings.is_empty() {
+            return alone;
+        }
         let at = |doc: Option<u32>| {
             doc.and_then(|doc| alone.get(doc as usize)).copied().unwrap_or_default()
         };
@@ -104,26 +106,53 @@ impl<'a> Search<'a> {
     fn best(&self, allowed: &dyn Fn(DocId) -> bool, limit: usize) -> Vec<Ranked> {
         let mut top = Top::new(if limit == 0 { 0 } else { limit.max(super::repeats::LOOKED_AT) });
         let beside = self.most_beside();
-        let faintest = if self.query.mode == Mode::Hybrid { FAINT } else { 0.0 };
-        for ((doc, &words), &meaning) in (0..).zip(&self.words).zip(&self.meaning) {
-            // Most documents are passed over here, by what they could get at most.
-            let own = words + MEANING * meaning;
-            let is_answer = words > 0.0 || meaning > faintest;
-            if !is_answer || !top.takes(at_most(doc, own + beside)) {
+        let blocks = self.words.chunks(BLOCK).zip(self.meaning.chunks(BLOCK));
+        let starts = (0_u32..).step_by(BLOCK);
+        for ((start, (words, meaning)), ceiling) in
+            starts.zip(blocks).zip(self.index.entries.ceilings())
+        {
+            // Most blocks are passed over here, by what the best in them could get at most.
+            let pairs = words.iter().zip(meaning);
+            let own = pairs.map(|(&words, &meaning)| own(words, meaning));
+            let most = own.clone().fold(0.0, |a: f32, b| if a > b { a } else { b }) + beside;
+            if !top.reaches(most * (1.0 + priors::MOST)) {
+                continue;
+            }
+            let raise = 1.0 + ceiling.share(self.query.now);
+            if top.reaches(most * raise) {
+                self.choose(start, (own, raise), allowed, &mut top);
+            }
+        }
+        top.into_sorted()
+    }
+
+    /// Looks at the documents of one block.
+    fn choose(
+        &self,
+        start: u32,
+        (own, raise): (impl Iterator<Item = f32>, f32),
+        allowed: &dyn Fn(DocId) -> bool,
+        top: &mut Top,
+    ) {
+        let beside = self.most_beside();
+        for (doc, own) in (start..).zip(own) {
+            if !top.reaches((own + beside) * raise) || !self.is_answer(doc) {
                 continue;
             }
             let Some(entry) = self.index.entries.get(doc) else { continue };
-            let relevance = own + self.speaker(entry) + self.time(entry);
-            if !top.takes(at_most(doc, relevance)) {
-                continue;
-            }
+            let relevance = own + (self.speaker(entry) + self.time(entry));
             let score = relevance * (1.0 + entry.standing.share(self.query.now));
             let ranked = Ranked { score, doc };
             if top.takes(ranked) && allowed(DocId(doc)) {
                 top.push(ranked);
             }
         }
-        top.into_sorted()
+    }
+
+    fn is_answer(&self, doc: u32) -> bool {
+        let faintest = if self.query.mode == Mode::Hybrid { FAINT } else { 0.0 };
+        let at = |list: &[f32]| list.get(doc as usize).copied().unwrap_or_default();
+        at(&self.words) > 0.0 || at(&self.meaning) > faintest
     }
 
     /// What a document can get beside words and meaning.
@@ -160,8 +189,8 @@ impl<'a> Search<'a> {
     }
 }
 
-/// A document with the most that priors can make of its relevance.
+/// What a document gets for what it says, whoever says it and whenever.
 #[inline]
-fn at_most(doc: u32, relevance: f32) -> Ranked {
-    Ranked { score: relevance * (1.0 + priors::MOST), doc }
+fn own(words: f32, meaning: f32) -> f32 {
+    words + MEANING * meaning
 }

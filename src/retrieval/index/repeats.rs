@@ -19,8 +19,8 @@ impl Index {
     pub(super) fn put_back_repeats(&self, mut hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
         let docs: Vec<u32> = hits.iter().take(LOOKED_AT).map(|hit| hit.doc.0).collect();
         for (at, hit) in hits.iter_mut().enumerate().take(LOOKED_AT) {
-            let mut better = docs.iter().take(at);
-            if better.any(|&other| self.vectors.cosine(hit.doc.0, other) > REPEATS) {
+            let better = docs.get(..at).unwrap_or_default();
+            if self.vectors.cosines(hit.doc.0, better).any(|cosine| cosine > REPEATS) {
                 hit.why.repeats = -PENALTY * hit.score;
                 hit.score += hit.why.repeats;
             }

@@ -33,7 +33,7 @@ impl Index {
         sort(&mut found);
         found.truncate(COMPARED.max(limit));
         if let Some(embedder) = self.embedder() {
-            let own = fields::embed(embedder, document);
+            let own = document.vector(|parts| embedder.embed(parts));
             for (doc, share) in &mut found {
                 let cosine = self.vectors.get(doc.0).map_or(0.0, |other| own.cosine(&other));
                 *share = f32::midpoint(*share, cosine.clamp(0.0, 1.0));

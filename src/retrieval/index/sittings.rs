@@ -64,6 +64,11 @@ impl Sittings {
         after.into_iter().for_each(|after| self.rename(after));
     }
 
+    /// Whether there are no turns at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
     /// The first turn of a document's sitting; `NONE` if it is no turn.
     #[inline]
     pub(super) fn head(&self, doc: u32) -> u32 {

@@ -25,7 +25,7 @@ fn ask_words(index: &Index, text: &str) -> Vec<u32> {
 fn index_of(contents: &[&str]) -> Index {
     let mut index = Index::new();
     let documents = contents.iter().map(|content| note(content));
-    index.extend(&(0..).map(DocId).zip(documents).collect::<Vec<_>>());
+    index.extend(&(0..).map(DocId).zip(documents).collect::<Vec<_>>(), &[]);
     index.settle();
     index
 }
@@ -119,7 +119,7 @@ fn conversation() -> Index {
         at(30, turn("Ada", "Ada: Oh no, poor thing.")),
         at(30, note("Rubbish is collected on Mondays.")),
     ];
-    index.extend(&(0..).map(DocId).zip(lines).collect::<Vec<_>>());
+    index.extend(&(0..).map(DocId).zip(lines).collect::<Vec<_>>(), &[]);
     index.settle();
     index
 }
@@ -292,7 +292,7 @@ fn built(made: &[Made], stays: impl Fn(u32) -> bool) -> Index {
     let all = (0..).zip(made).filter(|&(doc, _)| stays(doc));
     let mut index = Index::new();
     let documents: Vec<_> = all.map(|(doc, made)| (DocId(doc), made.document())).collect();
-    index.extend(&documents);
+    index.extend(&documents, &[]);
     index.settle();
     index
 }

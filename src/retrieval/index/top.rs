@@ -22,6 +22,12 @@ impl Top {
         Self { limit, kept: BinaryHeap::with_capacity(limit.min(1_024) + 1) }
     }
 
+    /// Whether something of this score could be kept.
+    #[inline]
+    pub(super) fn reaches(&self, score: f32) -> bool {
+        self.kept.len() < self.limit || self.kept.peek().is_some_and(|worst| score >= worst.0.score)
+    }
+
     /// Whether this one would be kept. Ask before doing anything dear about it.
     #[inline]
     pub(super) fn takes(&self, ranked: Ranked) -> bool {

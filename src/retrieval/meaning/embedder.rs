@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::pieces::Pieces;
+use super::pieces::{Pieces, each_word};
 use super::table::{InvalidTable, Table};
 use super::vector::Vector;
+use crate::retrieval::memo::Memo;
 
 /// More pieces than this are not read: the sum has long settled by then.
 const MOST_PIECES: usize = 2_048;
@@ -19,6 +20,15 @@ pub struct ModelId(pub [u8; 16]);
 pub struct Embedder {
     table: Table,
     pieces: Pieces,
+}
+
+/// The same, for many texts in a row: remembers the pieces of words.
+#[derive(Debug)]
+pub struct EmbedderForMany<'a> {
+    embedder: &'a Embedder,
+    /// From where to where a word's pieces stand in `pieces`.
+    met: Memo<(u32, u32)>,
+    pieces: Vec<u16>,
 }
 
 /// The table that the program carries, with its vocabulary. Both are made by `tools/distill`.
@@ -65,15 +75,55 @@ impl Embedder {
         weight: &mut dyn FnMut(&str) -> f32,
     ) -> Vector {
         let mut found: Vec<(u16, f32)> = Vec::with_capacity(64);
+        let mut cut = Vec::new();
         for part in parts {
-            self.pieces.each_word(part, &mut |word, pieces| {
+            each_word(part, &mut |word| {
                 let weight = if found.len() < MOST_PIECES { weight(word) } else { 0.0 };
                 if weight > 0.0 {
-                    found.extend(pieces.iter().map(|&piece| (piece, weight)));
+                    cut.clear();
+                    self.pieces.cut(word, &mut cut);
+                    found.extend(cut.iter().map(|&piece| (piece, weight)));
                 }
             });
         }
         Vector::quantize(&self.table.sum(&found))
+    }
+
+    /// An embedder for many texts in a row.
+    #[must_use]
+    pub fn for_many(&self) -> EmbedderForMany<'_> {
+        EmbedderForMany { embedder: self, met: Memo::new(), pieces: Vec::new() }
+    }
+}
+
+impl EmbedderForMany<'_> {
+    /// The vector of a text that comes in parts, as [`Embedder::embed`] makes it.
+    #[must_use]
+    pub fn embed(&mut self, parts: &[&str]) -> Vector {
+        let mut found: Vec<(u16, f32)> = Vec::with_capacity(64);
+        for part in parts {
+            each_word(part, &mut |word| {
+                if found.len() < MOST_PIECES {
+                    self.read(word, &mut found);
+                }
+            });
+        }
+        Vector::quantize(&self.embedder.table.sum(&found))
+    }
+
+    fn read(&mut self, word: &str, found: &mut Vec<(u16, f32)>) {
+        if let Some((start, end)) = self.met.get(word) {
+            let pieces = self.pieces.get(start as usize..end as usize).unwrap_or_default();
+            return found.extend(pieces.iter().map(|&piece| (piece, 1.0)));
+        }
+        let start = self.pieces.len();
+        self.embedder.pieces.cut(word, &mut self.pieces);
+        let pieces = self.pieces.get(start..).unwrap_or_default();
+        found.extend(pieces.iter().map(|&piece| (piece, 1.0)));
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        if !self.met.put(word, (place(start), place(self.pieces.len()))) {
+            self.pieces.truncate(start);
+        }
     }
 }
 
@@ -110,7 +160,7 @@ mod tests {
         assert_eq!(embedder.model().to_string(), golden.model_id);
         for case in golden.cases {
             let mut ids = Vec::new();
-            embedder.pieces.each_word(&case.text, &mut |_, pieces| ids.extend(pieces));
+            each_word(&case.text, &mut |word| embedder.pieces.cut(word, &mut ids));
             assert_eq!(ids, case.ids, "{:?}", case.text);
 
             let weighted: Vec<(u16, f32)> = ids.into_iter().map(|id| (id, 1.0)).collect();
@@ -131,5 +181,17 @@ mod tests {
 
         assert!(film.cosine(&movie) > film.cosine(&router) + 0.2);
         assert_eq!(embedder.embed(&["", "  "]).cosine(&film), 0.0);
+    }
+
+    #[test]
+    fn the_embedder_for_many_texts_makes_the_same_vectors() {
+        let embedder = Embedder::built_in().unwrap();
+        let mut many = embedder.for_many();
+
+        for text in
+            ["we watched a film", "we watched it again", "incomprehensibilities", "", "a film"]
+        {
+            assert_eq!(many.embed(&[text, "we"]), embedder.embed(&[text, "we"]), "{text:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ mod pieces;
 mod table;
 mod vector;
 
-pub use embedder::{Embedder, ModelId};
+pub use embedder::{Embedder, EmbedderForMany, ModelId};
 pub use table::InvalidTable;
 pub use vector::Vector;
 pub(crate) use vector::Vectors;

@@ -4,125 +4,145 @@
 //! original `tokenization.py`: clean, space out Han, lower case, strip accents, split at
 //! punctuation, then the longest known piece first.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
+use hashbrown::HashTable;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// A longer word is unknown as a whole.
 const LONGEST_CHARS: usize = 100;
-
-/// Nobody but the vocabulary puts anything in, so the hash need not be guarded against attacks.
-type Known = HashMap<&'static str, u16, BuildHasherDefault<Fnv>>;
+/// No piece of the vocabulary has more bytes.
+const LONGEST_PIECE: usize = 24;
 
 /// The pieces by their text. Those that continue a word lie apart, without their `##`.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    first: Known,
-    following: Known,
+    /// By number.
+    texts: Vec<&'static str>,
+    first: HashTable<u16>,
+    following: HashTable<u16>,
     unknown: u16,
 }
 
 impl Pieces {
     /// Reads a vocabulary: one piece a line, its number the line's.
     pub(super) fn parse(vocabulary: &'static str) -> Self {
-        let mut pieces =
-            Self { first: Known::default(), following: Known::default(), unknown: u16::MAX };
-        for (number, piece) in (0..).zip(vocabulary.lines()) {
-            match piece.strip_prefix("##").filter(|rest| !rest.is_empty()) {
-                Some(rest) => pieces.following.insert(rest, number),
-                None => pieces.first.insert(piece, number),
-            };
+        let (mut first, mut following) = (HashTable::new(), HashTable::new());
+        let (mut texts, mut unknown) = (Vec::new(), u16::MAX);
+        for (number, line) in (0..).zip(vocabulary.lines()) {
+            let rest = line.strip_prefix("##").filter(|rest| !rest.is_empty());
+            texts.push(rest.unwrap_or(line));
+            let table = if rest.is_some() { &mut following } else { &mut first };
+            let rehash = |&number: &u16| hash(text(&texts, number));
+            table.insert_unique(hash(text(&texts, number)), number, rehash);
+            unknown = if line == "[UNK]" { number } else { unknown };
         }
-        pieces.unknown = pieces.first.get("[UNK]").copied().unwrap_or(u16::MAX);
-        pieces
+        Self { texts, first, following, unknown }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.first.len() + self.following.len()
+        self.texts.len()
     }
 
-    /// Gives each word of a text to `sink`, with its pieces.
-    pub(super) fn each_word(&self, text: &str, sink: &mut dyn FnMut(&str, &[u16])) {
-        let mut found = Vec::new();
-        let mut word = String::new();
-        let mut flush = |word: &mut String| {
-            if !word.is_empty() {
-                self.cut(word, &mut found);
-                sink(word, &found);
-                word.clear();
-            }
-        };
-        each_char(text, &mut |c| {
-            if c.is_whitespace() {
-                flush(&mut word);
-            } else if is_punctuation(c) || is_han(c) {
-                flush(&mut word);
-                word.push(c);
-                flush(&mut word);
-            } else {
-                word.push(c);
-            }
-        });
-        flush(&mut word);
-    }
-
-    /// The longest known piece, then the longest that continues it, and so on.
-    fn cut(&self, word: &str, found: &mut Vec<u16>) {
-        found.clear();
+    /// Appends the pieces of a word: the longest known piece, then the longest that continues it,
+    /// and so on.
+    pub(super) fn cut(&self, word: &str, found: &mut Vec<u16>) {
+        let start = found.len();
         let mut rest = word;
         let too_long = word.len() > LONGEST_CHARS && word.chars().count() > LONGEST_CHARS;
         while !rest.is_empty() && !too_long {
-            let known = if found.is_empty() { &self.first } else { &self.following };
-            let Some((piece, after)) = longest(known, rest) else { break };
+            let known = if found.len() == start { &self.first } else { &self.following };
+            let Some((piece, after)) = self.longest(known, rest) else { break };
             found.push(piece);
             rest = after;
         }
         if !rest.is_empty() {
-            found.clear();
+            found.truncate(start);
             found.push(self.unknown);
         }
     }
-}
 
-/// FNV-1a (Fowler, Noll and Vo): the quickest of the plain ones on words this short.
-#[derive(Debug, Clone, Copy)]
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+    fn longest<'a>(&self, known: &HashTable<u16>, word: &'a str) -> Option<(u16, &'a str)> {
+        let mut hashes = [0; LONGEST_PIECE];
+        let mut hash = FNV_BASIS;
+        for (slot, byte) in hashes.iter_mut().zip(word.bytes()) {
+            hash = fnv(hash, byte);
+            *slot = hash;
+        }
+        hashes.into_iter().enumerate().take(word.len()).rev().find_map(|(last, hash)| {
+            let (head, rest) = word.split_at_checked(last + 1)?;
+            Some((*known.find(hash, |&number| text(&self.texts, number) == head)?, rest))
+        })
     }
 }
 
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+fn text(texts: &[&'static str], number: u16) -> &'static str {
+    texts.get(usize::from(number)).copied().unwrap_or_default()
+}
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// One byte more for FNV-1a (Fowler, Noll and Vo), which gives the hash of each beginning of a word
+/// on its way. Nobody but the vocabulary puts anything in, so it need not be guarded against attacks.
+fn fnv(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(FNV_BASIS, fnv)
+}
+
+/// Gives each word of a text to `sink`, as the vocabulary spells it.
+pub(super) fn each_word(text: &str, sink: &mut dyn FnMut(&str)) {
+    let mut sink = |word: &str| {
+        if !word.is_empty() {
+            sink(word);
+        }
+    };
+    if text.bytes().all(is_printed) {
+        each_plain_word(&text.to_ascii_lowercase(), &mut sink);
+    } else {
+        each_spelled_word(text, &mut sink);
+    }
+}
+
+/// Gives the words of a text of printed ASCII in lower case, which needs no copies.
+fn each_plain_word(text: &str, sink: &mut dyn FnMut(&str)) {
+    for spaced in text.split_ascii_whitespace() {
+        for cut in spaced.split_inclusive(|c: char| c.is_ascii_punctuation()) {
+            let word = cut.trim_end_matches(|c: char| c.is_ascii_punctuation());
+            sink(word);
+            sink(cut.strip_prefix(word).unwrap_or_default());
         }
     }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
-fn longest<'a>(known: &Known, text: &'a str) -> Option<(u16, &'a str)> {
-    /// No piece of the vocabulary is longer.
-    const LONGEST_PIECE: usize = 24;
-    (1..=text.len().min(LONGEST_PIECE)).rev().find_map(|end| {
-        let (head, rest) = text.split_at_checked(end)?;
-        Some((*known.get(head)?, rest))
-    })
+fn is_printed(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')
+}
+
+/// Gives the words of any text, cleaned, lower-cased and without accents.
+fn each_spelled_word(text: &str, sink: &mut dyn FnMut(&str)) {
+    let mut word = String::new();
+    let mut flush = |word: &mut String| {
+        sink(word);
+        word.clear();
+    };
+    each_char(text, &mut |c| {
+        if c.is_whitespace() {
+            flush(&mut word);
+        } else if is_punctuation(c) || is_han(c) {
+            flush(&mut word);
+            word.push(c);
+            flush(&mut word);
+        } else {
+            word.push(c);
+        }
+    });
+    flush(&mut word);
 }
 
 /// The characters of a text, cleaned, lower-cased and without accents.
 fn each_char(text: &str, sink: &mut dyn FnMut(char)) {
-    if text.is_ascii() {
-        let clean = text.chars().filter(|&c| !is_control(c));
-        return clean.for_each(|c| sink(c.to_ascii_lowercase()));
-    }
     let clean = text.chars().filter(|&c| c != '\u{fffd}' && !is_control(c));
     let letters = clean.nfd().filter(|&c| !is_accent(c));
     letters.flat_map(char::to_lowercase).for_each(sink);
@@ -172,12 +192,30 @@ fn is_han(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_through_plain_text_leads_to_the_same_words(text in "[ -~\t\n\r]{0,60}") {
+            let (mut plain, mut spelled) = (Vec::new(), Vec::new());
+            each_plain_word(&text.to_ascii_lowercase(), &mut |word| plain.push(word.to_owned()));
+            each_spelled_word(&text, &mut |word| spelled.push(word.to_owned()));
+            plain.retain(|word| !word.is_empty());
+            spelled.retain(|word| !word.is_empty());
+            prop_assert_eq!(plain, spelled);
+        }
+    }
 
     fn cut(text: &str) -> Vec<(String, Vec<u16>)> {
         let pieces = Pieces::parse("[UNK]\nlis\n##bon\n,\n\u{6771}\nlisb\ncafe");
         let mut words = Vec::new();
-        pieces.each_word(text, &mut |word, ids| words.push((word.to_owned(), ids.to_vec())));
+        each_word(text, &mut |word| {
+            let mut ids = Vec::new();
+            pieces.cut(word, &mut ids);
+            words.push((word.to_owned(), ids));
+        });
         words
     }
 

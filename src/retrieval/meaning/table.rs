@@ -3,6 +3,8 @@
 //! The layout is told byte by byte in `tools/distill/README.md`: a header of 48 bytes, a scale
 //! (f16) per row, then the rows in 8 or 4 bits a component.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// A table that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidTable {
@@ -51,6 +53,9 @@ impl Table {
             _ => return Err(InvalidTable::Format),
         };
         let (dims, count) = field(12).zip(field(16)).ok_or(InvalidTable::Format)?;
+        if bits == Bits::Four && dims % (2 * TILE) != 0 {
+            return Err(InvalidTable::Format);
+        }
         let id = head.get(32..).and_then(<[u8]>::first_chunk).ok_or(InvalidTable::Format)?;
         let promised = HEADER + 2 * count + count * row_bytes(bits, dims);
         let (scales, rows) = rest
@@ -94,19 +99,27 @@ impl Table {
         if most <= 0.0 {
             return vec![0.0; self.dims];
         }
-        let mut sums = Halves::new(self.dims / 2);
-        for some in pieces.chunks(MOST_UNSETTLED) {
-            for of in some {
-                #[allow(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "0..=255"
-                )]
-                sums.add(self.row(of.0), (scale(of) / most * 255.0 + 0.5) as u16);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=255")]
+        let rows: Vec<(&[u8], u16)> = pieces
+            .iter()
+            .map(|of| (self.row(of.0), (scale(of) / most * 255.0 + 0.5) as u16))
+            .collect();
+        let mut sums = vec![0; self.dims];
+        Arch::new().dispatch(AddHalves { rows: &rows, sums: &mut sums });
+        // A code of 7.5 stands for zero.
+        let zero = 7.5 * rows.iter().map(|&(_, scale)| f32::from(scale)).sum::<f32>();
+        let mut vector = vec![0.0; self.dims];
+        let (sums, _) = sums.as_chunks::<{ 2 * TILE }>();
+        let (parts, _) = vector.as_chunks_mut::<{ 2 * TILE }>();
+        for (part, tile) in parts.iter_mut().zip(sums) {
+            let (low, high) = tile.split_at(TILE);
+            let pairs = part.as_chunks_mut::<2>().0.iter_mut();
+            #[allow(clippy::cast_precision_loss, reason = "a direction needs no more than 24 bits")]
+            for (pair, (&low, &high)) in pairs.zip(low.iter().zip(high)) {
+                *pair = [low as f32 - zero, high as f32 - zero];
             }
-            sums.settle();
         }
-        sums.into_vector()
+        vector
     }
 
     fn scale(&self, piece: u16) -> f32 {
@@ -122,54 +135,44 @@ impl Table {
 
 /// So many products of a half byte and a scale of one byte fit into 16 bits.
 const MOST_UNSETTLED: usize = 17;
+/// So many bytes of a row are summed at a time: their sums stay in registers.
+const TILE: usize = 32;
 
-/// Sums of the lower and the upper halves of bytes.
-struct Halves {
-    low: Vec<u16>,
-    high: Vec<u16>,
-    settled_low: Vec<u32>,
-    settled_high: Vec<u32>,
-    scales: u32,
+/// Adds rows of half bytes, each times its scale: of each [`TILE`] of bytes the sums of the lower
+/// halves, then those of the upper. Compiled once for every processor and once for AVX2.
+struct AddHalves<'a> {
+    rows: &'a [(&'a [u8], u16)],
+    sums: &'a mut [u32],
 }
 
-impl Halves {
-    fn new(half: usize) -> Self {
-        Self {
-            low: vec![0; half],
-            high: vec![0; half],
-            settled_low: vec![0; half],
-            settled_high: vec![0; half],
-            scales: 0,
+impl WithSimd for AddHalves<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (tiles, _) = self.sums.as_chunks_mut::<{ 2 * TILE }>();
+        for (at, tile) in tiles.iter_mut().enumerate() {
+            let (low_sums, high_sums) = tile.split_at_mut(TILE);
+            for some in self.rows.chunks(MOST_UNSETTLED) {
+                let (low, high) = add_tile(some, at);
+                low_sums.iter_mut().zip(low).for_each(|(sum, part)| *sum += u32::from(part));
+                high_sums.iter_mut().zip(high).for_each(|(sum, part)| *sum += u32::from(part));
+            }
         }
-    }
-
-    fn add(&mut self, row: &[u8], scale: u16) {
-        self.scales += u32::from(scale);
-        for ((low, high), &codes) in self.low.iter_mut().zip(&mut self.high).zip(row) {
-            *low = low.wrapping_add(u16::from(codes & 15).wrapping_mul(scale));
-            *high = high.wrapping_add(u16::from(codes >> 4).wrapping_mul(scale));
-        }
-    }
-
-    fn settle(&mut self) {
-        settle(&mut self.low, &mut self.settled_low);
-        settle(&mut self.high, &mut self.settled_high);
-    }
-
-    /// Neighbors share a byte, so the halves lie interleaved. A code of 7.5 stands for zero.
-    #[allow(clippy::cast_precision_loss, reason = "a direction needs no more than 24 bits")]
-    fn into_vector(self) -> Vec<f32> {
-        let zero = 7.5 * self.scales as f32;
-        let pairs = self.settled_low.into_iter().zip(self.settled_high);
-        pairs.flat_map(|(low, high)| [low as f32 - zero, high as f32 - zero]).collect()
     }
 }
 
-fn settle(sums: &mut [u16], settled: &mut [u32]) {
-    for (sum, total) in sums.iter_mut().zip(settled) {
-        *total += u32::from(*sum);
-        *sum = 0;
+#[inline(always)]
+fn add_tile(rows: &[(&[u8], u16)], at: usize) -> ([u16; TILE], [u16; TILE]) {
+    let (mut low, mut high) = ([0_u16; TILE], [0_u16; TILE]);
+    for (row, scale) in rows {
+        let Some(codes) = row.as_chunks::<TILE>().0.get(at) else { continue };
+        for ((low, high), code) in low.iter_mut().zip(&mut high).zip(codes) {
+            *low = low.wrapping_add(u16::from(code & 15).wrapping_mul(*scale));
+            *high = high.wrapping_add(u16::from(code >> 4).wrapping_mul(*scale));
+        }
     }
+    (low, high)
 }
 
 fn row_bytes(bits: Bits, dims: usize) -> usize {

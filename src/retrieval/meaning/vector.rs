@@ -1,5 +1,7 @@
 //! Vectors in one byte a component, and the scan over all of them.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// What stands for zero in a code. Unsigned bytes widen to 16 bits in one instruction where signed
 /// ones need two: the scan takes 1.5 ms instead of 4.3 for 100,000 vectors on plain SSE2.
 const ZERO: u8 = 128;
@@ -39,7 +41,7 @@ impl Vector {
         if self.codes.len() != other.codes.len() {
             return 0.0;
         }
-        cosine(&self.codes, &other.codes) * reach(&self.codes) * reach(&other.codes)
+        Probe::new(&self.codes, reach(&self.codes)).cosine(&other.codes, reach(&other.codes))
     }
 }
 
@@ -87,27 +89,31 @@ impl Vectors {
         Some(Vector { codes: codes.into() })
     }
 
-    /// The cosine of two documents; 0 if one has no vector.
-    pub(crate) fn cosine(&self, one: u32, other: u32) -> f32 {
-        let row = |doc: u32| {
-            let at = doc as usize;
-            let codes = self.codes.get(at * self.dims..(at + 1) * self.dims)?;
-            Some((codes, *self.reaches.get(at)?))
-        };
-        let Some(((one, reach), (other, other_reach))) = row(one).zip(row(other)) else {
-            return 0.0;
-        };
-        cosine(one, other) * reach * other_reach
+    /// The cosine of one document to each of some others; 0 if either has no vector.
+    pub(crate) fn cosines(&self, doc: u32, others: &[u32]) -> impl Iterator<Item = f32> {
+        let probe = self.row(doc).map(|(codes, reach)| Probe::new(codes, reach));
+        let others = others.iter().map(|&other| self.row(other));
+        others.map(move |other| match (&probe, other) {
+            (Some(probe), Some((codes, reach))) => probe.cosine(codes, reach),
+            _ => 0.0,
+        })
     }
 
-    /// The cosine of every document to `vector`, by document number.
+    /// The cosine of every document to `vector`, by document number; 0 where it is below.
     pub(crate) fn scan(&self, vector: &Vector) -> Vec<f32> {
         if vector.codes.len() != self.dims || self.dims == 0 {
             return Vec::new();
         }
-        let probe = Probe::new(vector);
-        let rows = self.codes.chunks_exact(self.dims);
-        rows.zip(&self.reaches).map(|(row, &reach)| probe.cosine(row, reach)).collect()
+        let probe = Probe::new(&vector.codes, reach(&vector.codes));
+        let mut cosines = vec![0.0; self.reaches.len()];
+        Arch::new().dispatch(Scan { vectors: self, probe: &probe, cosines: &mut cosines });
+        cosines
+    }
+
+    fn row(&self, doc: u32) -> Option<(&[u8], f32)> {
+        let at = doc as usize;
+        let codes = self.codes.get(at * self.dims..(at + 1) * self.dims)?;
+        Some((codes, *self.reaches.get(at)?))
     }
 
     pub(crate) fn shrink(&mut self) {
@@ -128,40 +134,53 @@ struct Probe {
     reach: f32,
 }
 
+/// The scan, for [`Arch`] to compile once for what every processor can and once for AVX2, which
+/// takes a third less time.
+struct Scan<'a> {
+    vectors: &'a Vectors,
+    probe: &'a Probe,
+    cosines: &'a mut [f32],
+}
+
 impl Probe {
-    fn new(vector: &Vector) -> Self {
-        let wide: Vec<i16> = vector.codes.iter().map(|&code| centered(code)).collect();
+    fn new(codes: &[u8], reach: f32) -> Self {
+        let wide: Vec<i16> = codes.iter().map(|&code| centered(code)).collect();
         let bias = i32::from(ZERO) * wide.iter().map(|&code| i32::from(code)).sum::<i32>();
-        Self { wide, bias, reach: reach(&vector.codes) }
+        Self { wide, bias, reach }
     }
 
-    #[inline]
+    #[inline(always)]
     fn cosine(&self, codes: &[u8], reach: f32) -> f32 {
         float(dot(codes, &self.wide) - self.bias) * (reach * self.reach)
     }
 }
 
-/// The inner loop of every search, in a shape that the compiler makes `pmaddwd` or its like of.
-#[inline]
-fn dot(row: &[u8], wide: &[i16]) -> i32 {
-    let (rows, tail) = row.as_chunks::<32>();
-    let (wides, wide_tail) = wide.as_chunks::<32>();
-    let mut sum = 0;
-    for (row, wide) in rows.iter().zip(wides) {
-        let mut part = 0;
-        for (&a, &b) in row.iter().zip(wide) {
-            part += i32::from(i16::from(a)) * i32::from(b);
+impl WithSimd for Scan<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let rows = self.vectors.codes.chunks_exact(self.vectors.dims);
+        for ((codes, &reach), cosine) in rows.zip(&self.vectors.reaches).zip(self.cosines) {
+            *cosine = self.probe.cosine(codes, reach).max(0.0);
         }
-        sum += part;
     }
-    let rest = tail.iter().zip(wide_tail).map(|(&a, &b)| i32::from(a) * i32::from(b));
-    sum + rest.sum::<i32>()
 }
 
-/// The product of two vectors, before their lengths are divided out.
-fn cosine(one: &[u8], other: &[u8]) -> f32 {
-    let products = one.iter().zip(other).map(|(&a, &b)| i32::from(centered(a) * centered(b)));
-    float(products.sum())
+/// The inner loop of every search, in a shape that the compiler makes `pmaddwd` or its like of.
+#[inline(always)]
+fn dot(row: &[u8], wide: &[i16]) -> i32 {
+    const LANES: usize = 32;
+    let (rows, tail) = row.as_chunks::<LANES>();
+    let (wides, wide_tail) = wide.as_chunks::<LANES>();
+    let mut sums = [0; LANES];
+    for (row, wide) in rows.iter().zip(wides) {
+        for ((sum, &a), &b) in sums.iter_mut().zip(row).zip(wide) {
+            *sum += i32::from(i16::from(a)) * i32::from(b);
+        }
+    }
+    let rest = tail.iter().zip(wide_tail).map(|(&a, &b)| i32::from(a) * i32::from(b));
+    sums.iter().sum::<i32>() + rest.sum::<i32>()
 }
 
 fn centered(code: u8) -> i16 {
@@ -204,7 +223,8 @@ mod tests {
             vectors.insert(2, &left);
             let found = vectors.scan(&left);
             prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0);
-            prop_assert!((found[0] - left.cosine(&right)).abs() < 1e-6);
+            prop_assert!((found[0] - left.cosine(&right).max(0.0)).abs() < 1e-6);
+            prop_assert!(vectors.cosines(0, &[2, 1]).eq([left.cosine(&right), 0.0]));
         }
     }
 

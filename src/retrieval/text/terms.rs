@@ -1,11 +1,11 @@
 //! The tokenizer.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
 use super::{compound, fold, irregular, script, stop};
+use crate::retrieval::memo::Memo;
 
 /// A longer word is data, not language; its head is enough to find it.
 const LONGEST_BYTES: usize = 128;
@@ -18,30 +18,36 @@ pub(crate) struct Term<'a> {
     pub(crate) is_stop: bool,
     /// It repeats its parts, which follow as terms of their own.
     pub(crate) is_whole: bool,
+    /// The same number stands for the same text, as long as the analyzer lives. Only one for many
+    /// texts gives numbers, from 0 up, and only to frequent terms.
+    pub(crate) number: Option<u32>,
 }
 
 /// Turns texts into terms. It owns the space for that, so one may serve many texts.
 pub(crate) struct Analyzer {
     stemmer: Stemmer,
     folded: String,
-    /// The terms of words that were met before, each with whether it is a stop word.
-    known: HashMap<Box<str>, (Box<str>, bool)>,
-    most_known: usize,
+    met: Option<Met>,
 }
 
-/// Enough for the words that make up nearly all of a session, in some 5 MB while it wakes.
-const MOST_KNOWN: usize = 50_000;
+/// The words that were met before.
+struct Met {
+    /// The number of each, and whether it is a stop word.
+    words: Memo<(u32, bool)>,
+    /// The term of each, by number.
+    terms: Vec<Box<str>>,
+}
 
 impl Analyzer {
     /// For a text or two.
     pub(crate) fn new() -> Self {
         let stemmer = Stemmer::create(Algorithm::English);
-        Self { stemmer, folded: String::new(), known: HashMap::new(), most_known: 0 }
+        Self { stemmer, folded: String::new(), met: None }
     }
 
     /// For so many texts that it pays to remember stems.
     pub(crate) fn for_many() -> Self {
-        Self { most_known: MOST_KNOWN, ..Self::new() }
+        Self { met: Some(Met { words: Memo::new(), terms: Vec::new() }), ..Self::new() }
     }
 
     /// Gives every term of a text to `sink`, in the order of the text.
@@ -50,10 +56,11 @@ impl Analyzer {
     /// (Snowball English). Text without spaces between words becomes pairs of characters.
     pub(crate) fn each(&mut self, text: &str, sink: &mut dyn FnMut(Term<'_>)) {
         let text = fold::compatible(text);
-        for run in text.split(|c| !is_part(c)) {
-            let run = run.trim_matches(|c| !fold::is_word(c));
-            if !run.is_empty() {
-                self.run(run, sink);
+        for run in text.split(|c| !is_part(c)).filter(|run| !run.is_empty()) {
+            if is_plain(run) {
+                self.stem(run, false, sink);
+            } else {
+                self.run(run.trim_matches(|c| !fold::is_word(c)), sink);
             }
         }
     }
@@ -63,7 +70,7 @@ impl Analyzer {
         let is_compound = run.contains(compound::is_joiner);
         if is_compound && compound::is_name(run) {
             fold::word(run, &mut self.folded);
-            sink(Term { text: &self.folded, is_stop: false, is_whole: true });
+            sink(Term { is_whole: true, ..Term::of(&self.folded) });
         }
         if !is_compound {
             return self.word(run, sink);
@@ -79,8 +86,7 @@ impl Analyzer {
         }
         for (run, is_unspaced) in script::runs(word) {
             if is_unspaced {
-                let emit = |pair: &str| sink(Term { text: pair, is_stop: false, is_whole: false });
-                script::pairs(run, emit);
+                script::pairs(run, |pair| sink(Term::of(pair)));
             } else {
                 self.spaced(run, sink);
             }
@@ -102,8 +108,12 @@ impl Analyzer {
     }
 
     fn stem(&mut self, word: &str, is_whole: bool, sink: &mut dyn FnMut(Term<'_>)) {
-        if let Some((text, is_stop)) = self.known.get(word) {
-            return sink(Term { text, is_stop: *is_stop, is_whole });
+        if let Some(met) = &self.met
+            && let Some((number, is_stop)) = met.words.get(word)
+            && let Some(text) = met.terms.get(number as usize)
+        {
+            let is_whole = is_whole && !is_stop;
+            return sink(Term { text, is_stop, is_whole, number: Some(number) });
         }
         fold::word(if word.len() > LONGEST_BYTES { head(word) } else { word }, &mut self.folded);
         let folded = self.folded.strip_suffix("'s").unwrap_or(&self.folded);
@@ -117,10 +127,19 @@ impl Analyzer {
         } else {
             Cow::Borrowed(folded)
         };
-        sink(Term { text: &text, is_stop, is_whole: is_whole && !is_stop });
-        if self.known.len() < self.most_known {
-            self.known.insert(word.into(), (text.as_ref().into(), is_stop));
+        sink(Term { is_stop, is_whole: is_whole && !is_stop, ..Term::of(&text) });
+        if let Some(met) = &mut self.met {
+            let number = u32::try_from(met.terms.len()).unwrap_or(u32::MAX);
+            if met.words.put(word, (number, is_stop)) {
+                met.terms.push(text.into());
+            }
         }
+    }
+}
+
+impl<'a> Term<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, is_stop: false, is_whole: false, number: None }
     }
 }
 
@@ -128,6 +147,12 @@ impl std::fmt::Debug for Analyzer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Analyzer")
     }
+}
+
+/// Whether a run is one word and no more, as most are.
+fn is_plain(run: &str) -> bool {
+    run.bytes().all(|b| b.is_ascii_alphanumeric())
+        && !run.bytes().skip(1).any(|b| b.is_ascii_uppercase())
 }
 
 fn is_part(c: char) -> bool {

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 
 use crate::retrieval::text::Analyzer;
 
-use super::entry::Entry;
 use super::postings::Postings;
 use super::sittings::NONE;
 use super::{Index, near};
@@ -16,8 +15,11 @@ use super::{Index, near};
 /// How soon repeating a term stops helping. Memories are short, so soon (measured; Trotman, Puurula
 /// and Burgess, 2014, found 0.9 for passages too).
 const K1: f32 = 0.9;
-/// How much a long document is held against itself: little, since a long memory tells more.
-const B: f32 = 0.2;
+/// How much a long note is held against itself: the more subjects, the less likely the one that is
+/// asked for. Less than the usual 0.75, which costs short facts 1.3 points (`docs/RECALL.md`).
+const NOTE_B: f32 = 0.5;
+/// How much a long turn is: little, since it tells more of the one subject.
+const TURN_B: f32 = 0.2;
 /// How sure it is that a term which occurs nowhere stands for the ones spelled nearly so.
 const NEARLY: f32 = 0.7;
 /// A question with more terms than this is a pasted document; its rarest terms stand for it.
@@ -83,8 +85,9 @@ impl Index {
             let share = asked.idf / most;
             for posting in asked.postings.iter() {
                 let Some(entry) = self.entries.get(posting.doc) else { continue };
-                let own = asked.sure * saturated(posting.weight, entry, average);
                 let head = self.sittings.head(posting.doc);
+                let b = if head == NONE { NOTE_B } else { TURN_B };
+                let own = asked.sure * saturated(posting.weight, b, entry.length, average);
                 if head != NONE && !asked.is_name {
                     spread.say(self, (posting.doc, head), own.min(1.0));
                 } else if let Some(score) = scores.get_mut(posting.doc as usize) {
@@ -165,8 +168,8 @@ impl Spread {
 /// What a term earns where it occurs: 1 for one occurrence in a memory of average length.
 #[inline]
 #[allow(clippy::cast_precision_loss, reason = "lengths are far below 24 bits")]
-fn saturated(weight: u8, entry: &Entry, average_length: f32) -> f32 {
+fn saturated(weight: u8, b: f32, length: u32, average_length: f32) -> f32 {
     let frequency = f32::from(weight);
-    let norm = 1.0 - B + B * entry.length as f32 / average_length;
+    let norm = 1.0 - b + b * length as f32 / average_length;
     frequency * (K1 + 1.0) / (frequency + K1 * norm)
 }

@@ -12,8 +12,6 @@ pub(super) struct Entry {
     pub(super) moment: Timestamp,
     /// The number of who says it; `NONE` where nobody is known to.
     pub(super) speaker: u32,
-    /// Its words without stop words, fields that count more counted more often.
-    pub(super) length: u32,
     /// How many different terms it has.
     pub(super) distinct: u32,
 }
@@ -25,6 +23,9 @@ pub(super) const BLOCK: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     all: Vec<Option<Entry>>,
+    /// How many words each has without stop words, fields that count more counted more often. Apart,
+    /// since the words of a question look at nothing else.
+    lengths: Vec<u32>,
     /// The most that the priors can say of each block. A removed document leaves its mark.
     ceilings: Vec<Ceiling>,
     count: u32,
@@ -32,13 +33,13 @@ pub(super) struct Entries {
 }
 
 impl Entry {
-    pub(super) fn new(document: &Document<'_>, speaker: u32, length: u32, distinct: u32) -> Self {
+    pub(super) fn new(document: &Document<'_>, speaker: u32, distinct: u32) -> Self {
         let standing = Standing {
             written_at: document.written_at,
             priority: document.priority,
             pinned: document.pinned,
         };
-        Self { standing, moment: document.moment(), speaker, length, distinct }
+        Self { standing, moment: document.moment(), speaker, distinct }
     }
 }
 
@@ -48,26 +49,35 @@ impl Entries {
         self.all.get(doc as usize)?.as_ref()
     }
 
-    pub(super) fn insert(&mut self, doc: u32, entry: Entry) {
+    pub(super) fn insert(&mut self, doc: u32, entry: Entry, length: u32) {
         if self.all.len() <= doc as usize {
             self.all.resize(doc as usize + 1, None);
+            self.lengths.resize(self.all.len(), 0);
             self.ceilings.resize(self.all.len().div_ceil(BLOCK), Ceiling::default());
         }
         if let Some(ceiling) = self.ceilings.get_mut(doc as usize / BLOCK) {
             ceiling.raise(entry.standing);
         }
-        if let Some(slot) = self.all.get_mut(doc as usize) {
+        let at = doc as usize;
+        if let Some((slot, length_slot)) = self.all.get_mut(at).zip(self.lengths.get_mut(at)) {
             *slot = Some(entry);
+            *length_slot = length;
             self.count += 1;
-            self.total_length += u64::from(entry.length);
+            self.total_length += u64::from(length);
         }
     }
 
     pub(super) fn remove(&mut self, doc: u32) -> Option<Entry> {
         let entry = self.all.get_mut(doc as usize)?.take()?;
         self.count -= 1;
-        self.total_length -= u64::from(entry.length);
+        self.total_length -= u64::from(self.length(doc));
         Some(entry)
+    }
+
+    /// The length of a document that is there, in words.
+    #[inline]
+    pub(super) fn length(&self, doc: u32) -> u32 {
+        self.lengths.get(doc as usize).copied().unwrap_or_default()
     }
 
     /// When a document took place, in milliseconds.
@@ -96,11 +106,13 @@ impl Entries {
 
     pub(super) fn shrink(&mut self) {
         self.all.shrink_to_fit();
+        self.lengths.shrink_to_fit();
         self.ceilings.shrink_to_fit();
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.all.capacity() * size_of::<Option<Entry>>()
+            + self.lengths.capacity() * size_of::<u32>()
             + self.ceilings.capacity() * size_of::<Ceiling>()
     }
 }

@@ -73,7 +73,7 @@ impl Index {
             None => sittings::NONE,
         };
         let distinct = u32::try_from(terms.len()).unwrap_or(u32::MAX);
-        self.entries.insert(doc.0, Entry::new(document, speaker, length, distinct));
+        self.entries.insert(doc.0, Entry::new(document, speaker, distinct), length);
         if let Some(key) = document.sitting {
             self.sittings.insert(key, doc.0, &|doc| self.entries.moment(doc));
         }

@@ -76,17 +76,12 @@ impl Index {
         if self.sittings.is_empty() {
             return alone;
         }
-        let at = |doc: Option<u32>| {
-            doc.and_then(|doc| alone.get(doc as usize)).copied().unwrap_or_default()
-        };
-        let joined = (0..).zip(&alone).map(|(doc, &cosine)| {
-            if self.sittings.head(doc) == NONE {
-                return cosine;
-            }
-            let (before, after) = (self.sittings.before(doc), self.sittings.after(doc));
-            cosine + MEANT_BEFORE * at(before) + MEANT_AFTER * at(after)
-        });
-        joined.collect()
+        let mut joined = alone.clone();
+        let at = |doc: u32| alone.get(doc as usize).copied().unwrap_or_default();
+        for (joined, (before, after)) in joined.iter_mut().zip(self.sittings.neighbors()) {
+            *joined += MEANT_BEFORE * at(before) + MEANT_AFTER * at(after);
+        }
+        joined
     }
 }
 
@@ -96,8 +91,9 @@ impl<'a> Search<'a> {
         let mut words = if query.mode == Mode::Semantic { Vec::new() } else { index.words(&asked) };
         let mut meaning =
             if query.mode == Mode::Keyword { Vec::new() } else { index.meanings(query) };
-        words.resize(index.entries.span(), 0.0);
-        meaning.resize(index.entries.span(), 0.0);
+        let span = index.entries.span().next_multiple_of(BLOCK);
+        words.resize(span, 0.0);
+        meaning.resize(span, 0.0);
         let speaker = index.speakers.named(asked.iter().map(|asked| asked.term.as_str()));
         let spans = when::named(query.text, query.now);
         Self { index, query, words, meaning, speaker: speaker.unwrap_or(NONE), spans }
@@ -106,21 +102,20 @@ impl<'a> Search<'a> {
     fn best(&self, allowed: &dyn Fn(DocId) -> bool, limit: usize) -> Vec<Ranked> {
         let mut top = Top::new(if limit == 0 { 0 } else { limit.max(super::repeats::LOOKED_AT) });
         let beside = self.most_beside();
-        let blocks = self.words.chunks(BLOCK).zip(self.meaning.chunks(BLOCK));
+        let blocks = self.words.as_chunks::<BLOCK>().0.iter().zip(self.meaning.as_chunks().0);
         let starts = (0_u32..).step_by(BLOCK);
         for ((start, (words, meaning)), ceiling) in
             starts.zip(blocks).zip(self.index.entries.ceilings())
         {
             // Most blocks are passed over here, by what the best in them could get at most.
-            let pairs = words.iter().zip(meaning);
-            let own = pairs.map(|(&words, &meaning)| own(words, meaning));
-            let most = own.clone().fold(0.0, |a: f32, b| if a > b { a } else { b }) + beside;
+            let own = joined(words, meaning);
+            let most = greatest(&own) + beside;
             if !top.reaches(most * (1.0 + priors::MOST)) {
                 continue;
             }
             let raise = 1.0 + ceiling.share(self.query.now);
             if top.reaches(most * raise) {
-                self.choose(start, (own, raise), allowed, &mut top);
+                self.choose(start, (&own, raise), allowed, &mut top);
             }
         }
         top.into_sorted()
@@ -130,12 +125,12 @@ impl<'a> Search<'a> {
     fn choose(
         &self,
         start: u32,
-        (own, raise): (impl Iterator<Item = f32>, f32),
+        (own, raise): (&[f32; BLOCK], f32),
         allowed: &dyn Fn(DocId) -> bool,
         top: &mut Top,
     ) {
         let beside = self.most_beside();
-        for (doc, own) in (start..).zip(own) {
+        for (doc, &own) in (start..).zip(own) {
             if !top.reaches((own + beside) * raise) || !self.is_answer(doc) {
                 continue;
             }
@@ -189,8 +184,19 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What a document gets for what it says, whoever says it and whenever.
-#[inline]
-fn own(words: f32, meaning: f32) -> f32 {
-    words + MEANING * meaning
+/// What documents get for what they say, whoever says it and whenever.
+fn joined(words: &[f32; BLOCK], meaning: &[f32; BLOCK]) -> [f32; BLOCK] {
+    let mut own = *words;
+    own.iter_mut().zip(meaning).for_each(|(own, meaning)| *own += MEANING * meaning);
+    own
+}
+
+/// The greatest of numbers that are not negative, several at a time.
+fn greatest(all: &[f32; BLOCK]) -> f32 {
+    let greater = |a: f32, b: f32| if a > b { a } else { b };
+    let mut most = [0.0; 16];
+    for some in all.as_chunks::<16>().0 {
+        most.iter_mut().zip(some).for_each(|(most, &one)| *most = greater(*most, one));
+    }
+    most.into_iter().fold(0.0, greater)
 }

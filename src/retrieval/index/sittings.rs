@@ -75,6 +75,12 @@ impl Sittings {
         self.links.get(doc as usize).map_or(NONE, |link| link.head)
     }
 
+    /// What stands before and after each document, by number; `NONE` where nothing does. It may end
+    /// before the last document.
+    pub(super) fn neighbors(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.links.iter().map(|link| (link.before, link.after))
+    }
+
     #[inline]
     pub(super) fn before(&self, doc: u32) -> Option<u32> {
         self.links.get(doc as usize).map(|link| link.before).filter(|&doc| doc != NONE)

@@ -84,10 +84,10 @@ impl Index {
         for asked in asked {
             let share = asked.idf / most;
             for posting in asked.postings.iter() {
-                let Some(entry) = self.entries.get(posting.doc) else { continue };
                 let head = self.sittings.head(posting.doc);
                 let b = if head == NONE { NOTE_B } else { TURN_B };
-                let own = asked.sure * saturated(posting.weight, b, entry.length, average);
+                let own = asked.sure
+                    * saturated(posting.weight, b, self.entries.length(posting.doc), average);
                 if head != NONE && !asked.is_name {
                     spread.say(self, (posting.doc, head), own.min(1.0));
                 } else if let Some(score) = scores.get_mut(posting.doc as usize) {

@@ -342,6 +342,37 @@ proptest! {
     }
 
     #[test]
+    fn what_is_passed_over_would_not_have_been_among_the_best(
+        made in prop::collection::vec((0..64_u32, 1..=5_u8, any::<bool>(), 0..90_i64), 100..400),
+        named: bool,
+    ) {
+        let words = ["red", "sled", "cup", "Lisbon", "Ada", "two"];
+        let text = |bits: u32| {
+            let chosen = words.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+            chosen.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+        };
+        let texts: Vec<String> = made.iter().map(|one| text(one.0)).collect();
+        let mut index = Index::new();
+        for (doc, (text, &(bits, priority, pinned, age))) in (0..).zip(texts.iter().zip(&made)) {
+            let written_at = Timestamp(NOW.0 - age * DAY);
+            let priority = Priority::new(priority).unwrap_or_default();
+            let author = (bits % 3 == 0).then_some("Ada");
+            let note = Document { written_at, priority, pinned, author, ..note(text) };
+            index.insert(DocId(doc), &note);
+        }
+        let query = if named { "Ada red sled yesterday" } else { "red sled" };
+        let raw = |hit: &Hit| hit.score - hit.why.repeats;
+
+        let best = index.rank(&Query::new(query, NOW), &|_| true, 40);
+        let all = index.rank(&Query::new(query, NOW), &|_| true, made.len());
+
+        let worst = best.iter().map(raw).fold(1.0, f32::min);
+        let others = all.iter().filter(|hit| best.iter().all(|other| other.doc != hit.doc));
+        prop_assert_eq!(best.len(), all.len().min(40));
+        prop_assert!(others.map(raw).all(|other| other <= worst + 1e-6));
+    }
+
+    #[test]
     fn scores_fall_from_one_to_zero(made in made()) {
         let hits = ranked(&built(&made, |_| true), "red Lisbon getUserName");
 

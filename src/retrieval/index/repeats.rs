@@ -20,7 +20,9 @@ impl Index {
         let docs: Vec<u32> = hits.iter().take(LOOKED_AT).map(|hit| hit.doc.0).collect();
         for (at, hit) in hits.iter_mut().enumerate().take(LOOKED_AT) {
             let better = docs.get(..at).unwrap_or_default();
-            if self.vectors.cosines(hit.doc.0, better).any(|cosine| cosine > REPEATS) {
+            let Some(vector) = self.vectors.get(hit.doc.0) else { continue };
+            let mut cosines = self.vectors.cosines(&vector, better.iter().copied());
+            if cosines.any(|cosine| cosine > REPEATS) {
                 hit.why.repeats = -PENALTY * hit.score;
                 hit.score += hit.why.repeats;
             }

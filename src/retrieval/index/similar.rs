@@ -1,6 +1,8 @@
 //! Memories that say nearly the same.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+
+use hashbrown::HashMap;
 
 use crate::retrieval::{DocId, Document};
 
@@ -30,15 +32,19 @@ impl Index {
         let terms = fields::distinct_terms(document);
         let mut found: Vec<(DocId, f32)> = self.sharing(&terms);
         found.retain(|&(doc, _)| allowed(doc));
-        sort(&mut found);
-        found.truncate(COMPARED.max(limit));
+        let compared = COMPARED.max(limit);
+        if found.len() > compared {
+            found.select_nth_unstable_by(compared, by_share);
+            found.truncate(compared);
+        }
+        found.sort_unstable_by(by_share);
         if let Some(embedder) = self.embedder() {
             let own = document.vector(|parts| embedder.embed(parts));
-            for (doc, share) in &mut found {
-                let cosine = self.vectors.get(doc.0).map_or(0.0, |other| own.cosine(&other));
+            let docs: Vec<u32> = found.iter().map(|(doc, _)| doc.0).collect();
+            for ((_, share), cosine) in found.iter_mut().zip(self.vectors.cosines(&own, docs)) {
                 *share = f32::midpoint(*share, cosine.clamp(0.0, 1.0));
             }
-            sort(&mut found);
+            found.sort_unstable_by(by_share);
         }
         found.truncate(limit);
         found
@@ -48,7 +54,7 @@ impl Index {
     fn sharing(&self, terms: &[String]) -> Vec<(DocId, f32)> {
         let probes = self.probes(terms);
         let most: f32 = probes.iter().map(|(idf, _)| idf).sum();
-        let mut shared: HashMap<u32, f32> = HashMap::new();
+        let mut shared: HashMap<u32, f32> = HashMap::with_capacity(MOST_POSTINGS as usize);
         let mut left = MOST_POSTINGS;
         for (idf, postings) in probes {
             let Some(postings) = postings.filter(|list| list.count() <= left) else { continue };
@@ -94,8 +100,9 @@ pub fn overlap(one: &Document<'_>, other: &Document<'_>) -> f32 {
     if all == 0 { 0.0 } else { shared as f32 / all as f32 }
 }
 
-fn sort(found: &mut [(DocId, f32)]) {
-    found.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+/// The greater share first; of equals the newer.
+fn by_share(a: &(DocId, f32), b: &(DocId, f32)) -> Ordering {
+    b.1.total_cmp(&a.1).then(b.0.cmp(&a.0))
 }
 
 #[cfg(test)]

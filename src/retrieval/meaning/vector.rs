@@ -89,13 +89,17 @@ impl Vectors {
         Some(Vector { codes: codes.into() })
     }
 
-    /// The cosine of one document to each of some others; 0 if either has no vector.
-    pub(crate) fn cosines(&self, doc: u32, others: &[u32]) -> impl Iterator<Item = f32> {
-        let probe = self.row(doc).map(|(codes, reach)| Probe::new(codes, reach));
-        let others = others.iter().map(|&other| self.row(other));
-        others.map(move |other| match (&probe, other) {
-            (Some(probe), Some((codes, reach))) => probe.cosine(codes, reach),
-            _ => 0.0,
+    /// The cosine of `vector` to each of some documents, by number; 0 for one without a vector.
+    pub(crate) fn cosines(
+        &self,
+        vector: &Vector,
+        docs: impl IntoIterator<Item = u32>,
+    ) -> impl Iterator<Item = f32> {
+        let fits = vector.codes.len() == self.dims;
+        let probe = Probe::new(&vector.codes, reach(&vector.codes));
+        docs.into_iter().map(move |doc| match self.row(doc).filter(|_| fits) {
+            Some((codes, reach)) => probe.cosine(codes, reach),
+            None => 0.0,
         })
     }
 
@@ -224,7 +228,7 @@ mod tests {
             let found = vectors.scan(&left);
             prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0);
             prop_assert!((found[0] - left.cosine(&right).max(0.0)).abs() < 1e-6);
-            prop_assert!(vectors.cosines(0, &[2, 1]).eq([left.cosine(&right), 0.0]));
+            prop_assert!(vectors.cosines(&left, [0, 1]).eq([left.cosine(&right), 0.0]));
         }
     }
 

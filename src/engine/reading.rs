@@ -4,11 +4,13 @@ use std::thread;
 use super::catalog::Entry;
 use super::{Engine, EngineError, MemoryView};
 use crate::model::{Access, Memory, MemoryId, Status, Timestamp};
-use crate::retrieval::{DocId, Document, Embedder, Vector};
+use crate::retrieval::{DocId, Document, Embedder, EmbedderForMany, Vector};
 use crate::store::StoreError;
 
-/// How many memories a waking session reads at once. It holds up to three times as many.
+/// How many memories a waking session reads at once, and how many bytes of text. It holds up to
+/// three times as many.
 const WAKING: usize = 1_024;
+const WAKING_BYTES: usize = 4 << 20;
 
 /// Memories on their way from the store into the index.
 struct Part {
@@ -87,27 +89,36 @@ impl Engine {
 
 /// Reads all memories, and sends them on until nobody listens any more.
 fn read_parts(
-    rows: impl Iterator<Item = Result<(MemoryId, Memory), StoreError>>,
+    mut rows: impl Iterator<Item = Result<(MemoryId, Memory), StoreError>>,
     embedder: Option<&Embedder>,
     sender: &SyncSender<Result<Part, StoreError>>,
 ) {
     let mut embedder = embedder.map(Embedder::for_many);
-    let mut rows = rows.map(|row| row.map(|(_, memory)| memory)).peekable();
-    while rows.peek().is_some() {
-        let memories: Result<Vec<_>, _> = rows.by_ref().take(WAKING).collect();
-        let part = memories.map(|memories| {
-            let mut vectors = Vec::new();
-            if let Some(embedder) = &mut embedder {
-                let documents = memories.iter().map(Document::of);
-                vectors.extend(
-                    documents.map(|document| document.vector(|parts| embedder.embed(parts))),
-                );
-            }
-            Part { memories, vectors }
-        });
-        let has_failed = part.is_err();
-        if sender.send(part).is_err() || has_failed {
+    loop {
+        let part = read_part(&mut rows, embedder.as_mut());
+        let is_last = part.as_ref().map_or(true, |part| part.memories.is_empty());
+        if sender.send(part).is_err() || is_last {
             return;
         }
     }
+}
+
+fn read_part(
+    rows: &mut impl Iterator<Item = Result<(MemoryId, Memory), StoreError>>,
+    embedder: Option<&mut EmbedderForMany<'_>>,
+) -> Result<Part, StoreError> {
+    let (mut memories, mut bytes) = (Vec::new(), 0);
+    while memories.len() < WAKING
+        && bytes < WAKING_BYTES
+        && let Some(row) = rows.next()
+    {
+        let (_, memory) = row?;
+        bytes += memory.content.len();
+        memories.push(memory);
+    }
+    let vectors = embedder.map_or_else(Vec::new, |embedder| {
+        let documents = memories.iter().map(Document::of);
+        documents.map(|document| document.vector(|parts| embedder.embed(parts))).collect()
+    });
+    Ok(Part { memories, vectors })
 }

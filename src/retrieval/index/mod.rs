@@ -8,6 +8,7 @@ mod near;
 mod postings;
 mod rank;
 mod repeats;
+mod scratch;
 mod similar;
 mod sittings;
 mod speakers;
@@ -22,6 +23,7 @@ use crate::retrieval::text::Analyzer;
 use super::{DocId, Document};
 use entry::Entries;
 use lexicon::{Lexicon, TermId};
+use scratch::Scratch;
 use sittings::Sittings;
 use speakers::Speakers;
 
@@ -38,6 +40,7 @@ pub struct Index {
     /// Whose vectors it holds, if not the built-in table's.
     foreign: Option<ModelId>,
     waking: Option<Waking>,
+    scratch: Scratch,
 }
 
 /// What is remembered while a session wakes.

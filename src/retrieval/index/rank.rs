@@ -68,32 +68,36 @@ impl Index {
         Some(self.embedder()?.embed_weighted(&[text], &mut weight))
     }
 
-    /// The cosine of every document to a question, and of its neighbors.
-    fn meanings(&self, query: &Query<'_>) -> Vec<f32> {
+    /// The cosine of every document to a question, and of its neighbors, into a list of zeros.
+    fn meanings(&self, query: &Query<'_>, joined: &mut [f32]) {
         let own = if self.foreign.is_none() { self.question_vector(query.text) } else { None };
-        let Some(vector) = query.vector.or(own.as_ref()) else { return Vec::new() };
-        let alone = self.vectors.scan(vector);
+        let Some(vector) = query.vector.or(own.as_ref()) else { return };
+        self.vectors.scan(vector, joined);
         if self.sittings.is_empty() {
-            return alone;
+            return;
         }
-        let mut joined = alone.clone();
+        let mut alone = self.scratch.take(joined.len(), 0.0);
+        alone.copy_from_slice(joined);
         let at = |doc: u32| alone.get(doc as usize).copied().unwrap_or_default();
         for (joined, (before, after)) in joined.iter_mut().zip(self.sittings.neighbors()) {
             *joined += MEANT_BEFORE * at(before) + MEANT_AFTER * at(after);
         }
-        joined
+        self.scratch.give(alone);
     }
 }
 
 impl<'a> Search<'a> {
     fn new(index: &'a Index, query: &'a Query<'a>) -> Self {
         let asked = index.asked(query.text);
-        let mut words = if query.mode == Mode::Semantic { Vec::new() } else { index.words(&asked) };
-        let mut meaning =
-            if query.mode == Mode::Keyword { Vec::new() } else { index.meanings(query) };
         let span = index.entries.span().next_multiple_of(BLOCK);
-        words.resize(span, 0.0);
-        meaning.resize(span, 0.0);
+        let (mut words, mut meaning) =
+            (index.scratch.take(span, 0.0), index.scratch.take(span, 0.0));
+        if query.mode != Mode::Semantic {
+            index.words(&asked, &mut words);
+        }
+        if query.mode != Mode::Keyword {
+            index.meanings(query, &mut meaning);
+        }
         let speaker = index.speakers.named(asked.iter().map(|asked| asked.term.as_str()));
         let spans = when::named(query.text, query.now);
         Self { index, query, words, meaning, speaker: speaker.unwrap_or(NONE), spans }
@@ -181,6 +185,13 @@ impl<'a> Search<'a> {
         let priors = score - why.words - why.meaning - why.speaker - why.time;
         why.priors = if priors.abs() < f32::EPSILON { 0.0 } else { priors };
         Some(Hit { doc: DocId(ranked.doc), score, why })
+    }
+}
+
+impl Drop for Search<'_> {
+    fn drop(&mut self) {
+        self.index.scratch.give(std::mem::take(&mut self.words));
+        self.index.scratch.give(std::mem::take(&mut self.meaning));
     }
 }
 

@@ -75,9 +75,8 @@ impl Index {
     }
 
     /// The relevance of every document by its words, by number: the share of the question's idf
-    /// that it answers for.
-    pub(super) fn words(&self, asked: &[Asked<'_>]) -> Vec<f32> {
-        let mut scores = vec![0.0_f32; self.entries.span()];
+    /// that it answers for. Added to a list of zeros.
+    pub(super) fn words(&self, asked: &[Asked<'_>], scores: &mut [f32]) {
         let most: f32 = asked.iter().map(|asked| asked.idf).sum();
         let average = self.entries.average_length();
         let mut spread = Spread::default();
@@ -94,9 +93,9 @@ impl Index {
                     *score += share * if head == NONE { own } else { own.min(1.0) };
                 }
             }
-            spread.settle(self, share, &mut scores);
+            spread.settle(self, share, scores);
         }
-        scores
+        self.scratch.give(spread.misses);
     }
 
     /// The 1 inside the logarithm keeps a term that is in most documents from counting against them.
@@ -121,7 +120,7 @@ impl Spread {
     /// The term is said in a turn, of the sitting named by `head`.
     fn say(&mut self, index: &Index, (doc, head): (u32, u32), own: f32) {
         if self.misses.is_empty() {
-            self.misses.resize(index.entries.span(), 1.0);
+            self.misses = index.scratch.take(index.entries.span(), 1.0);
         }
         self.miss(doc, own);
         let mut next = index.sittings.after(doc);

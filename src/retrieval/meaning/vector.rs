@@ -103,15 +103,12 @@ impl Vectors {
         })
     }
 
-    /// The cosine of every document to `vector`, by document number; 0 where it is below.
-    pub(crate) fn scan(&self, vector: &Vector) -> Vec<f32> {
-        if vector.codes.len() != self.dims || self.dims == 0 {
-            return Vec::new();
+    /// Writes the cosine of every document to `vector`, by document number, where it is above 0.
+    pub(crate) fn scan(&self, vector: &Vector, cosines: &mut [f32]) {
+        if vector.codes.len() == self.dims && self.dims > 0 {
+            let probe = Probe::new(&vector.codes, reach(&vector.codes));
+            Arch::new().dispatch(Scan { vectors: self, probe: &probe, cosines });
         }
-        let probe = Probe::new(&vector.codes, reach(&vector.codes));
-        let mut cosines = vec![0.0; self.reaches.len()];
-        Arch::new().dispatch(Scan { vectors: self, probe: &probe, cosines: &mut cosines });
-        cosines
     }
 
     fn row(&self, doc: u32) -> Option<(&[u8], f32)> {
@@ -225,7 +222,8 @@ mod tests {
             let mut vectors = Vectors::default();
             vectors.insert(0, &right);
             vectors.insert(2, &left);
-            let found = vectors.scan(&left);
+            let mut found = [0.0; 3];
+            vectors.scan(&left, &mut found);
             prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0);
             prop_assert!((found[0] - left.cosine(&right).max(0.0)).abs() < 1e-6);
             prop_assert!(vectors.cosines(&left, [0, 1]).eq([left.cosine(&right), 0.0]));
@@ -247,6 +245,8 @@ mod tests {
         vectors.insert(1, &Vector::quantize(&[1.0; 4]));
 
         assert!(vectors.get(1).is_none());
-        assert!(vectors.scan(&Vector::quantize(&[1.0; 4])).is_empty());
+        let mut found = [0.0; 2];
+        vectors.scan(&Vector::quantize(&[1.0; 4]), &mut found);
+        assert_eq!(found, [0.0; 2]);
     }
 }

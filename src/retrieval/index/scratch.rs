@@ -44,6 +44,7 @@ mod tests {
 
         assert_eq!(second, [0.5, 0.5]);
         assert_eq!(second.as_ptr(), place, "the same space");
-        assert!(scratch.take(1, 0.0).as_ptr() != place);
+        let third = scratch.take(1, 0.0);
+        assert_ne!(third.as_ptr(), place, "no list is given out twice");
     }
 }

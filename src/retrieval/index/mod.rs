@@ -91,6 +91,8 @@ impl Index {
     /// no copy of the text.
     pub fn remove(&mut self, doc: DocId, document: &Document<'_>) {
         let Some(entry) = self.entries.remove(doc.0) else { return };
+        // The numbers of terms that are gone are given out again.
+        self.waking = None;
         for term in fields::distinct_terms(document) {
             self.lexicon.remove(&term, doc.0);
         }

@@ -31,6 +31,18 @@ fn index_of(contents: &[&str]) -> Index {
 }
 
 #[test]
+fn what_goes_while_many_come_leaves_no_trace() {
+    let mut index = Index::new();
+    index.extend(&[(DocId(0), note("red sled"))], &[]);
+    index.remove(DocId(0), &note("red sled"));
+    index.extend(&[(DocId(1), note("blue cup")), (DocId(2), note("red cup"))], &[]);
+
+    assert_eq!(ask_words(&index, "red"), [2]);
+    assert_eq!(ask_words(&index, "blue"), [1]);
+    assert!(ask_words(&index, "sled").is_empty());
+}
+
+#[test]
 fn a_rare_term_outweighs_a_common_one() {
     let index = index_of(&["a red cup", "a red bowl", "a red sled", "a blue sled"]);
 

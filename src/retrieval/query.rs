@@ -64,9 +64,4 @@ impl<'a> Query<'a> {
     pub fn with_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
     }
-
-    #[must_use]
-    pub fn with_vector(self, vector: &'a Vector) -> Self {
-        Self { vector: Some(vector), ..self }
-    }
 }

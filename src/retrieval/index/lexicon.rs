@@ -38,11 +38,10 @@ impl Lexicon {
     }
 
     pub(super) fn intern(&mut self, term: &str) -> TermId {
-        let hash = self.hasher.hash_one(term);
-        let Self { ids, hasher, names, .. } = self;
-        if let Some(&id) = ids.find(hash, |&id| name(names, id) == term) {
+        if let Some(id) = self.id(term) {
             return id;
         }
+        let Self { ids, hasher, names, .. } = self;
         let id = self.free.pop().unwrap_or_else(|| {
             names.push(Box::default());
             self.shapes.push(Shape::default());
@@ -54,7 +53,7 @@ impl Lexicon {
             *shape = Shape::of(term);
             *slot = term.into();
         }
-        ids.insert_unique(hash, id, |&id| hasher.hash_one(name(names, id)));
+        ids.insert_unique(hasher.hash_one(term), id, |&id| hasher.hash_one(name(names, id)));
         id
     }
 

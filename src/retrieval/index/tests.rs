@@ -30,6 +30,36 @@ fn index_of(contents: &[&str]) -> Index {
     index
 }
 
+/// So many texts of 25 words out of 4,000, of which few are frequent and most are rare.
+fn texts(count: u64) -> Vec<String> {
+    const SYLLABLES: [&str; 16] = [
+        "ba", "co", "du", "fe", "gi", "ka", "lo", "mu", "ne", "pi", "ra", "so", "tu", "ve", "wi",
+        "zo",
+    ];
+    let word = |rank: u64| {
+        let syllable = |shift: u64| SYLLABLES[(rank >> shift & 15) as usize];
+        [8, 4, 0].map(syllable).concat()
+    };
+    let mut state = 7_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let part = (state >> 33) % 4_000;
+        // Squared, so that half of all words are out of a quarter of the vocabulary.
+        word(part * part / 4_000)
+    };
+    (0..count).map(|_| (0..25).map(|_| next()).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn a_memory_takes_less_than_700_bytes_of_the_index() {
+    let texts = texts(10_000);
+    let index = index_of(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+
+    let bytes = index.bytes() / index.len();
+
+    assert!((300..700).contains(&bytes), "{bytes}: 256 of them are the vector");
+}
+
 #[test]
 fn what_goes_while_many_come_leaves_no_trace() {
     let mut index = Index::new();
@@ -246,7 +276,8 @@ fn vectors_of_another_model_are_used_instead_of_the_table() {
     index.place(DocId(1), &Vector::quantize(&[0.0, 1.0]));
     let asked = Vector::quantize(&[0.1, 1.0]);
 
-    let hits = index.rank(&Query::new("three", NOW).with_vector(&asked), &|_| true, 1);
+    let query = Query { vector: Some(&asked), ..Query::new("three", NOW) };
+    let hits = index.rank(&query, &|_| true, 1);
 
     assert_eq!(hits.first().map(|hit| hit.doc), Some(DocId(1)));
 }

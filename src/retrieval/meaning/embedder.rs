@@ -74,15 +74,28 @@ impl Embedder {
         parts: &[&str],
         weight: &mut dyn FnMut(&str) -> f32,
     ) -> Vector {
-        let mut found: Vec<(u16, f32)> = Vec::with_capacity(64);
         let mut cut = Vec::new();
+        self.embed_read(parts, |word, found| {
+            let weight = weight(word);
+            if weight > 0.0 {
+                cut.clear();
+                self.pieces.cut(word, &mut cut);
+                found.extend(cut.iter().map(|&piece| (piece, weight)));
+            }
+        })
+    }
+
+    /// The vector of a text whose words `read` turns into pieces with weights.
+    fn embed_read(
+        &self,
+        parts: &[&str],
+        mut read: impl FnMut(&str, &mut Vec<(u16, f32)>),
+    ) -> Vector {
+        let mut found = Vec::with_capacity(64);
         for part in parts {
             each_word(part, &mut |word| {
-                let weight = if found.len() < MOST_PIECES { weight(word) } else { 0.0 };
-                if weight > 0.0 {
-                    cut.clear();
-                    self.pieces.cut(word, &mut cut);
-                    found.extend(cut.iter().map(|&piece| (piece, weight)));
+                if found.len() < MOST_PIECES {
+                    read(word, &mut found);
                 }
             });
         }
@@ -100,15 +113,8 @@ impl EmbedderForMany<'_> {
     /// The vector of a text that comes in parts, as [`Embedder::embed`] makes it.
     #[must_use]
     pub fn embed(&mut self, parts: &[&str]) -> Vector {
-        let mut found: Vec<(u16, f32)> = Vec::with_capacity(64);
-        for part in parts {
-            each_word(part, &mut |word| {
-                if found.len() < MOST_PIECES {
-                    self.read(word, &mut found);
-                }
-            });
-        }
-        Vector::quantize(&self.embedder.table.sum(&found))
+        let embedder = self.embedder;
+        embedder.embed_read(parts, |word, found| self.read(word, found))
     }
 
     fn read(&mut self, word: &str, found: &mut Vec<(u16, f32)>) {

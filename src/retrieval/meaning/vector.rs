@@ -36,8 +36,8 @@ impl Vector {
         &self.codes
     }
 
-    #[must_use]
-    pub fn cosine(&self, other: &Self) -> f32 {
+    #[cfg(test)]
+    pub(crate) fn cosine(&self, other: &Self) -> f32 {
         if self.codes.len() != other.codes.len() {
             return 0.0;
         }

@@ -19,7 +19,7 @@ pub(crate) struct Term<'a> {
     /// It repeats its parts, which follow as terms of their own.
     pub(crate) is_whole: bool,
     /// The same number stands for the same text, as long as the analyzer lives. Only one for many
-    /// texts gives numbers, from 0 up, and only to frequent terms.
+    /// texts gives numbers, from 0 up, and only from a word's second time on.
     pub(crate) number: Option<u32>,
 }
 

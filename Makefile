@@ -29,6 +29,8 @@ test: test-rust build test-clients test-conformance ## everything that needs no 
 
 test-rust: ## the Rust tests
 	cargo test --release
+	# What only a build with this feature has.
+	cargo test --release --features local-model --lib embedding
 
 test-clients: tools ## Python, TypeScript and the inspector against the built binary
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)

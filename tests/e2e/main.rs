@@ -10,7 +10,6 @@
 #![allow(clippy::needless_pass_by_value, reason = "json! makes values, not references")]
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
-mod crash;
 mod finding;
 mod front;
 mod harness;
@@ -18,7 +17,6 @@ mod languages;
 mod life;
 mod meaning;
 mod memories;
-mod process;
 mod rest;
 mod storage;
 mod transfer;

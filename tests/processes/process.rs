@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::KEY;
+use crate::KEY;
 
 /// The real program, serving from a folder of its own.
 pub struct Program {

@@ -11,7 +11,7 @@ use super::door::{Door, LocalStore, owner};
 use super::progress::Bar;
 use super::{Failed, Outcome, say, tell};
 use crate::config::Config;
-use crate::engine::{Answer, Command, Export, Import, ImportItem, Imported};
+use crate::engine::{Export, Import, ImportItem, Imported};
 use crate::model::Caller;
 use crate::store::Progress;
 
@@ -98,9 +98,7 @@ async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn
     let bar = Bar::counting("memories");
     let mut export = Export::first_page();
     loop {
-        let command = Command::Export(export);
-        let answer = local.sessions.call(caller, command).await.map_err(Failed::because)?;
-        let Answer::Exported(page) = answer else { break };
+        let page = local.sessions.ask(caller, export).await.map_err(Failed::because)?;
         for item in &page.items {
             serde_json::to_writer(&mut *output, item).map_err(Failed::because)?;
             output.write_all(b"\n").map_err(unwritable)?;
@@ -182,11 +180,8 @@ async fn import_to_store(
         }
         if !part.is_empty() && (is_over || part.len() >= PART) {
             bar.advance(part.len() as u64);
-            let command = Command::Import(Import { lines: std::mem::take(&mut part) });
-            let answer = local.sessions.call(caller, command).await.map_err(Failed::because)?;
-            if let Answer::Imported(more) = answer {
-                told.absorb(more);
-            }
+            let import = Import { lines: std::mem::take(&mut part) };
+            told.absorb(local.sessions.ask(caller, import).await.map_err(Failed::because)?);
         }
         if is_over {
             bar.finish();

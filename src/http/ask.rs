@@ -2,7 +2,7 @@ use actix_web::{HttpRequest, web};
 use serde_json::{Map, Value};
 
 use crate::actors::Sessions;
-use crate::engine::{Answer, Arguments, Command, InvalidArguments};
+use crate::engine::{Arguments, InvalidArguments, Spoken, USER_ID};
 use crate::error::Error;
 use crate::http::front::PathId;
 use crate::model::{Caller, UserId};
@@ -39,21 +39,25 @@ impl Ask {
         self
     }
 
-    fn new(values: Map<String, Value>) -> Self {
-        let mut arguments = Arguments::new(values);
-        Self { user: arguments.take("user_id"), arguments }
+    /// As JSON Merge Patch has it: `null` clears a field.
+    pub(super) fn with_nulls_that_clear(mut self) -> Self {
+        self.arguments = self.arguments.with_nulls_that_clear();
+        self
     }
 
-    /// Makes the command and carries it out.
-    pub(super) async fn call<V>(
+    fn new(values: Map<String, Value>) -> Self {
+        let mut arguments = Arguments::new(values);
+        Self { user: arguments.take(&USER_ID), arguments }
+    }
+
+    /// Makes the verb and carries it out.
+    pub(super) async fn run<V: Spoken>(
         self,
         sessions: &Sessions,
         caller: &Caller,
-        parse: fn(Arguments) -> Result<V, InvalidArguments>,
-        command: fn(V) -> Command,
-    ) -> Result<Answer, Error> {
-        let verb = parse(self.arguments).map_err(invalid)?;
-        Ok(sessions.call_for(caller, self.user, command(verb)).await?)
+    ) -> Result<V::Answer, Error> {
+        let verb = V::parse(self.arguments).map_err(invalid)?;
+        Ok(sessions.ask_for(caller, self.user, verb).await?)
     }
 }
 

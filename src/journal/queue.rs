@@ -1,6 +1,8 @@
 //! Where batches wait for the commit thread.
 
+use std::collections::VecDeque;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
@@ -13,6 +15,10 @@ use super::receipt::{Group, Outcome, Receipt};
 use super::snapshot::Snapshot;
 use super::{Batch, JournalError};
 
+/// How many failures are remembered. A session that slept through more of them starts afresh, which
+/// costs time and nothing else.
+const KEPT_LOSSES: usize = 1_024;
+
 /// What the commit thread shares with everyone else.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -23,6 +29,8 @@ pub(super) struct Shared {
     limit: usize,
     /// Raised by every failure: what was submitted before and is not durable is lost.
     pub(super) epoch: AtomicU64,
+    /// What was lost by each failure, oldest first.
+    losses: Mutex<VecDeque<RangeInclusive<Seq>>>,
     pub(super) durable: AtomicU64,
     /// The size of the active segment.
     pub(super) active_bytes: AtomicU64,
@@ -92,6 +100,7 @@ impl Shared {
             files: Mutex::new(files),
             limit,
             epoch: AtomicU64::new(0),
+            losses: Mutex::default(),
             durable: AtomicU64::new(last),
             active_bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
@@ -190,12 +199,33 @@ impl Shared {
         let waiting = {
             let mut queue = self.lock();
             queue.unavailable = Some(Arc::clone(&reason));
+            self.note_loss(self.durable.load(Acquire) + 1..=queue.next.saturating_sub(1));
             self.epoch.fetch_add(1, AcqRel);
             queue.drop_everything()
         };
         for group in waiting {
             group.settle(Outcome::Failed(Arc::clone(&reason)));
         }
+    }
+
+    /// Whether a batch that was submitted will never be durable. What failures forgot long ago
+    /// counts as lost.
+    pub(super) fn is_lost(&self, seq: Seq) -> bool {
+        let losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_forgotten = losses.len() >= KEPT_LOSSES
+            && losses.front().is_some_and(|oldest| seq < *oldest.start());
+        is_forgotten || losses.iter().any(|lost| lost.contains(&seq))
+    }
+
+    fn note_loss(&self, lost: RangeInclusive<Seq>) {
+        if lost.is_empty() {
+            return;
+        }
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        while losses.len() >= KEPT_LOSSES {
+            losses.pop_front();
+        }
+        losses.push_back(lost);
     }
 
     pub(super) fn recover(&self) {

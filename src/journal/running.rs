@@ -84,6 +84,12 @@ impl Journal {
         self.shared.epoch.load(Acquire)
     }
 
+    /// Whether a batch that was submitted will never be durable.
+    #[must_use]
+    pub fn is_lost(&self, seq: Seq) -> bool {
+        self.shared.is_lost(seq)
+    }
+
     /// Why writes are refused at present, if they are.
     #[must_use]
     pub fn unavailable(&self) -> Option<Arc<str>> {

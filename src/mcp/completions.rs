@@ -1,8 +1,8 @@
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, Reference};
 
 use super::handler::Memory;
-use super::resources::{names, project_names};
-use crate::engine::{Arguments, Command, Tags};
+use super::resources::project_names;
+use crate::engine::Tags;
 use crate::model::Caller;
 
 /// Completes the names of projects and tags. Whatever else is asked for has no completions.
@@ -48,8 +48,6 @@ fn wanted(reference: &Reference, argument: &str) -> Option<Wanted> {
 }
 
 async fn tag_names(memory: &Memory, caller: &Caller) -> Result<Vec<String>, ErrorData> {
-    match Tags::parse(Arguments::default()).map(Command::Tags) {
-        Ok(command) => names(memory, caller, command, "tags").await,
-        Err(_) => Ok(Vec::new()),
-    }
+    let named = memory.ask(caller, Tags).await?;
+    Ok(named.tags.into_iter().map(|tag| tag.name).collect())
 }

@@ -14,7 +14,7 @@ use super::tools::{self, ToolSets};
 use super::version::Version;
 use super::{about, completions, prompts, resources, subscriptions};
 use crate::actors::Sessions;
-use crate::engine::{Answer, Command};
+use crate::engine::Verb;
 use crate::error::Error;
 use crate::model::{Caller, Secret};
 
@@ -55,8 +55,12 @@ impl Memory {
     }
 
     /// Asks a session something whose failure is a failure of the whole request.
-    pub(super) async fn ask(&self, caller: &Caller, command: Command) -> Result<Answer, ErrorData> {
-        let answer = self.sessions.call(caller, command).await;
+    pub(super) async fn ask<V: Verb>(
+        &self,
+        caller: &Caller,
+        verb: V,
+    ) -> Result<V::Answer, ErrorData> {
+        let answer = self.sessions.ask(caller, verb).await;
         answer.map_err(|error| refused(&Error::from(error)))
     }
 }
@@ -178,9 +182,8 @@ pub(super) fn caller_of(context: &RequestContext<RoleServer>) -> Result<Caller, 
 /// What the caller is told of a failure, as an error of the protocol.
 pub(super) fn refused(error: &Error) -> ErrorData {
     error.log();
-    let face = error.face();
-    let data = serde_json::json!({ "code": face.code });
-    ErrorData::new(rmcp::model::ErrorCode(face.rpc), error.told(), Some(data))
+    let data = serde_json::json!({ "code": error.code() });
+    ErrorData::new(rmcp::model::ErrorCode(error.code().rpc()), error.told(), Some(data))
 }
 
 /// Refuses a cursor to a list that has one page: nobody got it from here.

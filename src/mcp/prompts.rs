@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::handler::Memory;
 use super::tools::render_memories;
-use crate::engine::{Arguments, Command, Context, InvalidArguments, List};
+use crate::engine::{Arguments, Context, InvalidArguments, List, Spoken};
 use crate::model::Caller;
 
 /// How a model should use the tools, for clients that show no server instructions.
@@ -75,9 +75,7 @@ async fn context(
 ) -> Result<String, ErrorData> {
     let context =
         Context::parse(Arguments::new(said(arguments))).map_err(|invalid| wrong(&invalid))?;
-    let answer = memory.ask(caller, Command::Context(context)).await?;
-    let value = serde_json::to_value(&answer).unwrap_or_default();
-    Ok(value.get("text").and_then(Value::as_str).unwrap_or_default().to_owned())
+    Ok(memory.ask(caller, context).await?.text)
 }
 
 async fn review(
@@ -93,7 +91,7 @@ async fn review(
     arguments.insert("order".to_owned(), json!("asc"));
     arguments.insert("limit".to_owned(), json!(REVIEWED));
     let list = List::parse(Arguments::new(arguments)).map_err(|invalid| wrong(&invalid))?;
-    let answer = memory.ask(caller, Command::List(Box::new(list))).await?;
+    let answer = memory.ask(caller, list).await?;
     let value = serde_json::to_value(&answer).unwrap_or_default();
     let memories = value.get("memories").and_then(Value::as_array).cloned().unwrap_or_default();
     Ok(format!("{REVIEW}\n\n{}", render_memories(&memories)))

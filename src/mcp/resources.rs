@@ -7,7 +7,7 @@ use rmcp::model::{
 use serde_json::{Value, json};
 
 use super::handler::{Memory, bad_cursor};
-use crate::engine::{Arguments, Command, Get, History, InvalidArguments, List, Projects, Stats};
+use crate::engine::{Filter, Get, History, List, Projects, QueryScope, Sort, Stats};
 use crate::model::{Caller, MemoryId, Project, Tag};
 
 /// What a uri of ours names.
@@ -67,29 +67,25 @@ impl Shelf {
         })
     }
 
-    fn command(&self) -> Result<Command, InvalidArguments> {
-        let list = |arguments: Value| {
-            List::parse(Arguments::parse(arguments)?).map(|list| Command::List(Box::new(list)))
-        };
-        match self {
-            Self::Profile => list(json!({
-                "kind": ["fact", "preference"], "scope": "user",
-                "sort": "updated_at", "limit": SHELF_LIMIT,
-            })),
-            Self::Recent => list(json!({ "sort": "updated_at", "limit": RECENT_LIMIT })),
-            Self::Pinned => list(json!({ "pinned": true, "limit": SHELF_LIMIT })),
-            Self::Instructions => {
-                list(json!({ "kind": "instruction", "scope": "user", "limit": SHELF_LIMIT }))
+    /// What stands on the shelf, as a list; nothing for what is no list.
+    fn list(&self) -> Option<List> {
+        let of = |filter: Filter| List { filter, limit: SHELF_LIMIT, ..List::default() };
+        let everywhere = || Filter { scope: Some(QueryScope::User), ..Filter::default() };
+        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Some(match self {
+            Self::Profile => {
+                let kinds = named(&["fact", "preference"]);
+                List { sort: Sort::UpdatedAt, ..of(Filter { kinds, ..everywhere() }) }
             }
-            Self::Project(name) => list(json!({ "project": name, "limit": SHELF_LIMIT })),
-            Self::Tag(name) => {
-                list(json!({ "tags": [name], "scope": "user", "limit": SHELF_LIMIT }))
+            Self::Recent => List { sort: Sort::UpdatedAt, limit: RECENT_LIMIT, ..List::default() },
+            Self::Pinned => of(Filter { pinned: Some(true), ..Filter::default() }),
+            Self::Instructions => of(Filter { kinds: named(&["instruction"]), ..everywhere() }),
+            Self::Project(name) => {
+                of(Filter { project: Some(name.as_str().to_owned()), ..Filter::default() })
             }
-            Self::Stats => Stats::parse(Arguments::default()).map(Command::Stats),
-            Self::Memory(id) => {
-                Get::parse(Arguments::parse(json!({ "id": id }))?).map(Command::Get)
-            }
-        }
+            Self::Tag(name) => of(Filter { tags: named(&[name.as_str()]), ..everywhere() }),
+            Self::Stats | Self::Memory(_) => return None,
+        })
     }
 
     /// What stands on the shelf, as JSON.
@@ -98,7 +94,14 @@ impl Shelf {
         memory: &Memory,
         caller: &Caller,
     ) -> Result<Value, ErrorData> {
-        self.asked(memory, caller, self.command()).await
+        if let Self::Memory(id) = self {
+            let got = memory.ask(caller, Get { id: *id, history: false }).await?;
+            return Ok(json!(got.memory));
+        }
+        match self.list() {
+            Some(list) => Ok(json!(memory.ask(caller, list).await?)),
+            None => Ok(json!(memory.ask(caller, Stats).await?)),
+        }
     }
 
     /// The same, without counting as a use of the memory, and with deleted ones.
@@ -107,30 +110,10 @@ impl Shelf {
         memory: &Memory,
         caller: &Caller,
     ) -> Result<Value, ErrorData> {
-        let command = match self {
-            Self::Memory(id) => {
-                Arguments::parse(json!({ "id": id })).and_then(History::parse).map(Command::History)
-            }
-            _ => self.command(),
-        };
-        self.asked(memory, caller, command).await
-    }
-
-    async fn asked(
-        &self,
-        memory: &Memory,
-        caller: &Caller,
-        command: Result<Command, InvalidArguments>,
-    ) -> Result<Value, ErrorData> {
-        let command = command.map_err(|invalid| {
-            ErrorData::internal_error(format!("a shelf asks wrongly: {invalid}"), None)
-        })?;
-        let answer = memory.ask(caller, command).await?;
-        let mut value = serde_json::to_value(&answer).unwrap_or_default();
-        Ok(match self {
-            Self::Memory(_) => value.get_mut("memory").map(Value::take).unwrap_or_default(),
-            _ => value,
-        })
+        match self {
+            Self::Memory(id) => Ok(json!(memory.ask(caller, History { id: *id }).await?.memory)),
+            _ => self.contents(memory, caller).await,
+        }
     }
 }
 
@@ -189,25 +172,8 @@ pub(super) async fn project_names(
     memory: &Memory,
     caller: &Caller,
 ) -> Result<Vec<String>, ErrorData> {
-    let command = Projects::parse(Arguments::default()).map(Command::Projects);
-    match command {
-        Ok(command) => names(memory, caller, command, "projects").await,
-        Err(_) => Ok(Vec::new()),
-    }
-}
-
-/// Asks for names and takes them out of the answer.
-pub(super) async fn names(
-    memory: &Memory,
-    caller: &Caller,
-    command: Command,
-    field: &str,
-) -> Result<Vec<String>, ErrorData> {
-    let answer = memory.ask(caller, command).await?;
-    let value = serde_json::to_value(&answer).unwrap_or_default();
-    let shelves = value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
-    let names = shelves.iter().filter_map(|shelf| shelf.get("name").and_then(Value::as_str));
-    Ok(names.map(str::to_owned).collect())
+    let named = memory.ask(caller, Projects).await?;
+    Ok(named.projects.into_iter().map(|project| project.name).collect())
 }
 
 fn fixed_resource((name, title, about): (&str, &str, &str)) -> Resource {
@@ -294,15 +260,6 @@ mod tests {
             "file:///etc/passwd",
         ] {
             assert_eq!(Shelf::parse(uri), None, "{uri}");
-        }
-    }
-
-    #[test]
-    fn every_shelf_asks_rightly() {
-        let names = FIXED.map(|(name, ..)| format!("memory://{name}"));
-        let more = ["memory://project/a", "memory://tag/a"].map(str::to_owned);
-        for uri in names.into_iter().chain(more) {
-            assert!(Shelf::parse(&uri).unwrap().command().is_ok(), "{uri}");
         }
     }
 

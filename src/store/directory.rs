@@ -45,7 +45,8 @@ impl Store {
         check::check(dir, &Options::default())
     }
 
-    /// One user's records. Only one [`SessionStore`] per user should be in use at a time.
+    /// One user's records. Only one [`SessionStore`] per user should be in use at a time. Waits for
+    /// what was submitted for that user before, so it must not be called on an HTTP worker.
     pub fn session(&self, user: &UserId) -> Result<SessionStore, StoreError> {
         self.open_session(Some(user))
     }
@@ -101,7 +102,10 @@ impl Store {
     fn open_session(&self, user: Option<&UserId>) -> Result<SessionStore, StoreError> {
         match self.inner.shared.trees().broken() {
             Some(broken) => Err(broken.into()),
-            None => Ok(SessionStore::open(&self.inner.shared, &self.inner.journal, user)),
+            None => {
+                self.inner.shared.settle_submitted(user);
+                Ok(SessionStore::open(&self.inner.shared, &self.inner.journal, user))
+            }
         }
     }
 }

@@ -14,6 +14,10 @@ pub enum StoreError {
     #[error("storage is unavailable: {reason}")]
     Unavailable { reason: String },
 
+    /// What this session submitted will never be on disk. Its owner must open it anew.
+    #[error("a write was lost to a failing disk; the session starts afresh")]
+    Lost,
+
     #[error("too many writes are waiting for the disk; try again in a moment")]
     Busy,
 

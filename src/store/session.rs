@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -17,9 +18,12 @@ use crate::model::UserId;
 
 /// The records of one session, read and written by one owner.
 ///
-/// What was committed is seen by the next read at once. When a commit or its receipt fails, drop
-/// the session store and open a new one: the failed records must not be seen again. Until then
-/// every call fails.
+/// What was committed is seen by the next read at once. A commit that is refused changes nothing.
+/// When a receipt fails, drop the session store and open a new one: the lost records must not be
+/// seen again. Until then every call fails with [`StoreError::Lost`].
+///
+/// Opening one waits for everything that was submitted for the same user before, so it begins with
+/// all of it that became durable, and with none of it that was lost.
 #[derive(Debug)]
 pub struct SessionStore {
     shared: Arc<Shared>,
@@ -30,8 +34,10 @@ pub struct SessionStore {
     number: Option<u32>,
     /// What was committed and may not be in the trees yet.
     overlay: Overlay,
-    /// The journal's epoch when the overlay was empty.
-    epoch: u64,
+    /// The journal's epoch up to which nothing of the overlay is lost.
+    epoch: Cell<u64>,
+    /// Of the last batch.
+    newest: Option<Receipt>,
 }
 
 /// A key and what it holds, which may be nothing.
@@ -91,8 +97,27 @@ impl SessionStore {
             user: user.cloned(),
             number: user.map_or(Some(SYSTEM), |user| shared.number(user)),
             overlay: Overlay::new(),
-            epoch: journal.epoch(),
+            epoch: Cell::new(journal.epoch()),
+            newest: None,
         }
+    }
+
+    /// Fails while the store takes no writes, so that nobody prepares one in vain.
+    pub fn require_writable(&self) -> Result<(), StoreError> {
+        self.refuse_if_lost()?;
+        if let Some(broken) = self.shared.trees().broken() {
+            return Err(broken.into());
+        }
+        match self.journal.unavailable() {
+            Some(reason) => Err(StoreError::unavailable(&*reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Comes true when everything that this owner has committed is durable.
+    #[must_use]
+    pub fn newest_receipt(&self) -> Option<Receipt> {
+        self.newest.as_ref().map(Receipt::again)
     }
 
     pub fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
@@ -142,7 +167,7 @@ impl SessionStore {
         let applied = self.shared.applied();
         self.overlay.retain(|_, (seq, _)| *seq > applied);
         if self.overlay.is_empty() {
-            self.epoch = self.journal.epoch();
+            self.epoch.set(self.journal.epoch());
         }
         let mut encoded = journal::Batch::default();
         let number = self.number_for(&mut encoded)?;
@@ -152,11 +177,14 @@ impl SessionStore {
                 None => encoded.remove(number, key)?,
             }
         }
-        let submitted = self.journal.submit(encoded, self.epoch)?;
+        let submitted = self.journal.submit(encoded, self.epoch.get())?;
         self.number = Some(number);
         let entries = batch.ops.into_iter().map(|(key, value)| (key, (submitted.seq, value)));
         self.overlay.extend(entries);
-        Ok(Receipt(submitted.receipt))
+        let receipt = Receipt(submitted.receipt);
+        self.shared.note_submitted(self.user.as_ref(), receipt.again());
+        self.newest = Some(receipt.again());
+        Ok(receipt)
     }
 
     /// The session's number. The first batch of a user also says which number that is.
@@ -181,15 +209,18 @@ impl SessionStore {
         (*seq > self.shared.applied()).then_some(value.as_deref())
     }
 
-    /// Every write before a failure of the journal is durable or lost. Which, the owner has been
-    /// told by the receipts, but its picture of the session mixes both.
+    /// Every write before a failure of the journal is durable or lost. One that is lost makes the
+    /// owner's picture of the session worthless; a failure that cost it nothing does not.
     fn refuse_if_lost(&self) -> Result<(), StoreError> {
-        if self.overlay.is_empty() || self.journal.epoch() == self.epoch {
+        let epoch = self.journal.epoch();
+        if epoch == self.epoch.get() {
             return Ok(());
         }
-        Err(StoreError::unavailable(
-            "a write was lost to a failing disk; the session starts afresh",
-        ))
+        if self.overlay.values().any(|(seq, _)| self.journal.is_lost(*seq)) {
+            return Err(StoreError::Lost);
+        }
+        self.epoch.set(epoch);
+        Ok(())
     }
 
     fn walk(&self, range: RangeInclusive<Vec<u8>>) -> Walk {
@@ -208,6 +239,12 @@ impl SessionStore {
 }
 
 impl Receipt {
+    /// Another receipt for the same batch.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self(self.0.again())
+    }
+
     /// Blocks the thread until the batch is durable. Never call it on an HTTP worker.
     pub fn wait(self) -> Result<(), StoreError> {
         Ok(self.0.wait()?)

@@ -14,7 +14,7 @@ use super::lock::Lock;
 use super::rebuild::Build;
 use super::records::SessionNumber;
 use super::trees::{Broken, Trees};
-use super::{Key, Options, Record, StoreError};
+use super::{Key, Options, Receipt, Record, StoreError};
 use crate::journal::{Batch, Op, Seq};
 use crate::model::UserId;
 
@@ -37,6 +37,8 @@ pub(super) struct Shared {
     applied: AtomicU64,
     ledger: Mutex<Ledger>,
     users: Mutex<Users>,
+    /// The newest batch of each owner that may not be settled yet.
+    submitted: Mutex<BTreeMap<Option<UserId>, Receipt>>,
     errands: OnceLock<Sender<Errand>>,
     /// Whether the keeper has been told that there is work.
     is_nudged: AtomicBool,
@@ -77,6 +79,7 @@ impl Shared {
             applied: AtomicU64::new(applied),
             ledger: Mutex::new(ledger),
             users: Mutex::new(users),
+            submitted: Mutex::default(),
             errands: OnceLock::new(),
             is_nudged: AtomicBool::new(false),
             _lock: lock,
@@ -133,6 +136,24 @@ impl Shared {
         ledger.counts = fresh.counts;
         self.applied.store(ledger.offered, Release);
         Ok(std::mem::replace(&mut trees, Arc::new(fresh.trees)))
+    }
+
+    pub(super) fn note_submitted(&self, user: Option<&UserId>, receipt: Receipt) {
+        let mut submitted = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);
+        submitted.insert(user.cloned(), receipt);
+    }
+
+    /// Waits until everything that was submitted for a user is in the trees or lost. Blocks the
+    /// thread for as long as the disk takes.
+    pub(super) fn settle_submitted(&self, user: Option<&UserId>) {
+        let newest = {
+            let mut submitted = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);
+            submitted.remove(&user.cloned())
+        };
+        // Whoever submitted it has been told what became of it.
+        if let Some(Err(lost)) = newest.map(Receipt::wait) {
+            log::debug!("a session opens after a write of it was lost: {lost}");
+        }
     }
 
     pub(super) fn number(&self, user: &UserId) -> Option<u32> {

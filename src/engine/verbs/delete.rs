@@ -1,9 +1,9 @@
 use serde::Serialize;
 
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::writing::guard_instruction;
-use crate::engine::{Answer, Asked, Engine, EngineError, Filter};
-use crate::model::{Memory, MemoryId, Status, Timestamp};
+use crate::engine::write::guard_instruction;
+use crate::engine::{Asked, Engine, EngineError, Field, Filter, Shape, Spoken, Verb};
+use crate::model::{Memory, MemoryId, Scope, Status, Timestamp};
 
 /// Deletes memories by id or by filter. Deleted ones can be restored for a while, purged ones not.
 #[derive(Debug, Clone)]
@@ -33,19 +33,29 @@ pub struct Deleted {
     pub undo_until: Option<Timestamp>,
 }
 
-impl Delete {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let id: Option<MemoryId> = arguments.take("id");
-        let ids: Option<Vec<MemoryId>> = arguments.take("ids");
-        let dry_run: Option<bool> = arguments.take("dry_run");
-        let purge = arguments.take("purge").unwrap_or_default();
+const ID: Field = Field::new("id", Shape::Id, "");
+const IDS: Field = Field::new("ids", Shape::Ids, "");
+const DRY_RUN: Field =
+    Field::new("dry_run", Shape::Flag, "Only say what would go; true by default with a filter");
+const PURGE: Field = Field::new("purge", Shape::Flag, "Erase for good, with the history");
+
+impl Spoken for Delete {
+    fn fields() -> Vec<&'static Field> {
+        [&ID, &IDS].into_iter().chain(Filter::FIELDS).chain([&DRY_RUN, &PURGE]).collect()
+    }
+
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        let id: Option<MemoryId> = arguments.take(&ID);
+        let ids: Option<Vec<MemoryId>> = arguments.take(&IDS);
         let filter = Filter::take(&mut arguments);
-        if filter.as_of.is_some() {
-            arguments.refuse("as_of", "the past cannot be deleted");
-        }
+        let dry_run: Option<bool> = arguments.take(&DRY_RUN);
+        let purge = arguments.take(&PURGE).unwrap_or_default();
         let named = usize::from(id.is_some()) + usize::from(ids.is_some());
-        if named + usize::from(!filter.is_empty()) != 1 {
-            arguments.refuse("id", "give exactly one of id, ids, or a filter");
+        if named + usize::from(filter.chooses()) != 1 {
+            // How a filter is meant chooses nothing: it must not make a call that deletes all.
+            let problem = "give exactly one of id, ids, or a filter that chooses: tags, kind, \
+                           category, project, since, until, pinned, or priority";
+            arguments.refuse("id", problem);
         }
         let target = match (id, ids) {
             (Some(id), _) => DeleteTarget::One(id),
@@ -56,12 +66,16 @@ impl Delete {
         let dry_run = dry_run.unwrap_or(is_filter);
         arguments.finish(Self { target, dry_run, purge })
     }
+}
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+impl Verb for Delete {
+    type Answer = Deleted;
+
+    fn scope(&self) -> Scope {
+        Scope::Write
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Deleted, EngineError> {
         let memories = self.matched(engine, asked)?;
         for memory in &memories {
             guard_instruction(memory, asked)?;
@@ -75,15 +89,17 @@ impl Delete {
             }
         }
         let is_undoable = !self.dry_run && !self.purge && !ids.is_empty();
-        Ok(Answer::Deleted(Deleted {
+        Ok(Deleted {
             matched: ids.len(),
             deleted: if self.dry_run { 0 } else { ids.len() },
             dry_run: self.dry_run,
             undo_until: is_undoable.then(|| asked.now.plus(engine.limits.undo)),
             ids,
-        }))
+        })
     }
+}
 
+impl Delete {
     fn matched(&self, engine: &Engine, asked: Asked<'_>) -> Result<Vec<Memory>, EngineError> {
         // What was deleted before can still be purged, though nobody can see it any more.
         let read = |id: MemoryId| {
@@ -100,8 +116,9 @@ impl Delete {
             }
             DeleteTarget::Matching(filter) => {
                 let filter = filter.as_ref().clone().for_caller(asked.caller);
-                let matcher = filter.matcher(&engine.catalog, asked.now);
-                let matching = engine.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
+                let matcher = filter.matcher(&engine.mind.catalog, asked.now);
+                let matching =
+                    engine.mind.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
                 matching.map(|(_, entry)| engine.read(entry.id)).collect()
             }
         }

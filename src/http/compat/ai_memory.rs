@@ -5,9 +5,8 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use crate::actors::Sessions;
-use crate::engine::{Answer, Arguments, Command, List};
+use crate::engine::List;
 use crate::error::Error;
-use crate::http::ask::invalid;
 use crate::model::Caller;
 
 /// As many as one page holds; the older server had no pages.
@@ -34,30 +33,25 @@ pub(in crate::http) async fn list(caller: Caller, sessions: web::Data<Sessions>)
 }
 
 async fn newest(caller: &Caller, sessions: &Sessions) -> Result<(Value, usize), Error> {
-    let mut arguments = Arguments::default();
-    arguments.set("limit", Value::from(LIMIT));
-    let list = List::parse(arguments).map_err(invalid)?;
-    match sessions.call(caller, Command::List(Box::new(list))).await? {
-        Answer::Listed(listed) => Ok((json!(listed.memories), listed.total)),
-        _ => Err(Error::Panicked),
-    }
+    let listed = sessions.ask(caller, List { limit: LIMIT, ..List::default() }).await?;
+    Ok((json!(listed.memories), listed.total))
 }
 
 /// That server's errors, beside the flat fields of ours.
 fn failure(error: &Error) -> HttpResponse {
     error.log();
-    let (face, told) = (error.face(), error.told());
-    let code = match face.status {
+    let (told, status) = (error.told(), error.code().status());
+    let code = match status {
         404 => "NOT_FOUND",
         400..=499 => "VALIDATION_ERROR",
         _ => "DATABASE_ERROR",
     };
-    let status = StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     HttpResponse::build(status).json(json!({
         "success": false,
         "error": { "code": code, "message": told },
         "message": told,
         "detail": told,
-        "code": face.code,
+        "code": error.code(),
     }))
 }

@@ -2,9 +2,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::Sessions;
-use crate::engine::{
-    Add, AddStatus, Answer, Command, Delete, Get, History, List, Related, Restore, Update,
-};
+use crate::engine::{Add, AddStatus, Delete, Get, History, List, Related, Restore, Update};
 use crate::error::Error;
 use crate::http::ask::Ask;
 use crate::http::body::JsonBody;
@@ -25,8 +23,7 @@ pub(in crate::http) async fn list(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?;
-    let answer =
-        ask.call(&sessions, &caller, List::parse, |verb| Command::List(Box::new(verb))).await?;
+    let answer = ask.run::<List>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -49,9 +46,8 @@ pub(in crate::http) async fn add(
     body: JsonBody,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_body(&request, body.0)?;
-    let answer =
-        ask.call(&sessions, &caller, Add::parse, |verb| Command::Add(Box::new(verb))).await?;
-    let is_new = matches!(&answer, Answer::Added(added) if added.status != AddStatus::Duplicate);
+    let answer = ask.run::<Add>(&sessions, &caller).await?;
+    let is_new = answer.status != AddStatus::Duplicate;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponse::build(status).json(answer))
 }
@@ -74,7 +70,7 @@ pub(in crate::http) async fn get(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?.with("id", id);
-    let answer = ask.call(&sessions, &caller, Get::parse, Command::Get).await?;
+    let answer = ask.run::<Get>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -97,9 +93,8 @@ pub(in crate::http) async fn update(
     sessions: web::Data<Sessions>,
     body: JsonBody,
 ) -> Result<HttpResponse, Error> {
-    let ask = Ask::of_body(&request, body.0)?.with("id", id);
-    let answer =
-        ask.call(&sessions, &caller, Update::parse, |verb| Command::Update(Box::new(verb))).await?;
+    let ask = Ask::of_body(&request, body.0)?.with("id", id).with_nulls_that_clear();
+    let answer = ask.run::<Update>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -118,8 +113,7 @@ pub(in crate::http) async fn delete(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?.with("id", id);
-    let answer =
-        ask.call(&sessions, &caller, Delete::parse, |verb| Command::Delete(Box::new(verb))).await?;
+    let answer = ask.run::<Delete>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -138,7 +132,7 @@ pub(in crate::http) async fn history(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?.with("id", id);
-    let answer = ask.call(&sessions, &caller, History::parse, Command::History).await?;
+    let answer = ask.run::<History>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -157,7 +151,7 @@ pub(in crate::http) async fn restore(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?.with("id", id);
-    let answer = ask.call(&sessions, &caller, Restore::parse, Command::Restore).await?;
+    let answer = ask.run::<Restore>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -176,6 +170,6 @@ pub(in crate::http) async fn related(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?.with("id", id);
-    let answer = ask.call(&sessions, &caller, Related::parse, Command::Related).await?;
+    let answer = ask.run::<Related>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }

@@ -1,7 +1,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::actors::Sessions;
-use crate::engine::{Command, Context, Projects, Search, Stats, Tags};
+use crate::engine::{Context, Projects, Search, Stats, Tags};
 use crate::error::Error;
 use crate::http::ask::Ask;
 use crate::http::body::JsonBody;
@@ -42,8 +42,7 @@ pub(in crate::http) async fn search_by_query(
 }
 
 async fn find(ask: Ask, caller: &Caller, sessions: &Sessions) -> Result<HttpResponse, Error> {
-    let command = |verb| Command::Search(Box::new(verb));
-    let answer = ask.call(sessions, caller, Search::parse, command).await?;
+    let answer = ask.run::<Search>(sessions, caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -61,7 +60,7 @@ pub(in crate::http) async fn context(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?;
-    let answer = ask.call(&sessions, &caller, Context::parse, Command::Context).await?;
+    let answer = ask.run::<Context>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -79,7 +78,7 @@ pub(in crate::http) async fn tags(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?;
-    let answer = ask.call(&sessions, &caller, Tags::parse, Command::Tags).await?;
+    let answer = ask.run::<Tags>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -97,7 +96,7 @@ pub(in crate::http) async fn projects(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?;
-    let answer = ask.call(&sessions, &caller, Projects::parse, Command::Projects).await?;
+    let answer = ask.run::<Projects>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 
@@ -115,7 +114,7 @@ pub(in crate::http) async fn totals(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let ask = Ask::of_query(&request)?;
-    let answer = ask.call(&sessions, &caller, Stats::parse, Command::Stats).await?;
+    let answer = ask.run::<Stats>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
 }
 

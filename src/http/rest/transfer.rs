@@ -5,7 +5,7 @@ use futures_util::stream;
 use crate::actors::Sessions;
 use crate::auth;
 use crate::engine::{
-    Answer, Command, Export, Exported, FieldProblem, Import, ImportItem, Imported, InvalidArguments,
+    Export, Exported, FieldProblem, Import, ImportItem, Imported, InvalidArguments,
 };
 use crate::error::Error;
 use crate::http::ask::{Ask, invalid};
@@ -68,10 +68,7 @@ async fn next_part(
 }
 
 async fn page(sessions: &Sessions, caller: &Caller, export: Export) -> Result<Exported, Error> {
-    match sessions.call(caller, Command::Export(export)).await? {
-        Answer::Exported(page) => Ok(page),
-        _ => Err(Error::Panicked),
-    }
+    Ok(sessions.ask(caller, export).await?)
 }
 
 fn lines(page: &Exported) -> Bytes {
@@ -132,10 +129,7 @@ async fn store(
     caller: &Caller,
     lines: Vec<(usize, ImportItem)>,
 ) -> Result<Imported, Error> {
-    match sessions.call(caller, Command::Import(Import { lines })).await? {
-        Answer::Imported(told) => Ok(told),
-        _ => Err(Error::Panicked),
-    }
+    Ok(sessions.ask(caller, Import { lines }).await?)
 }
 
 fn not_utf8() -> InvalidArguments {

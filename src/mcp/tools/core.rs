@@ -7,8 +7,8 @@ use super::schema::{
     adding, boolean, changing, described, destroying, integer, joined, list_of, map, memories,
     memory, number, object, one_of, output, reading, string, text, tool,
 };
-use super::{Entry, render};
-use crate::engine::{Add, Command, Context, Delete, Get, List, Search, Update};
+use super::{Entry, render, run};
+use crate::engine::{Add, Context, Delete, Get, List, Search, Update};
 
 /// The seven tools of the set `core`. Their names and arguments are part of the contract.
 pub(super) fn entries() -> &'static [Entry] {
@@ -36,7 +36,7 @@ fn add() -> Entry {
                 "memory": memory(),
                 "similar": described(memories(), "Says nearly the same: perhaps update one"),
             }))),
-        parse: |arguments| Ok(Command::Add(Box::new(Add::parse(arguments)?))),
+        run: run::<Add>,
         render: render::added,
     }
 }
@@ -63,7 +63,7 @@ fn search() -> Entry {
                 "truncated": boolean(),
                 "next_cursor": string(),
             }))),
-        parse: |arguments| Ok(Command::Search(Box::new(Search::parse(arguments)?))),
+        run: run::<Search>,
         render: render::found,
     }
 }
@@ -78,7 +78,7 @@ fn get() -> Entry {
                 "memory": memory(),
                 "history": described(memories(), "Oldest first"),
             }))),
-        parse: |arguments| Ok(Command::Get(Get::parse(arguments)?)),
+        run: run::<Get>,
         render: render::got,
     }
 }
@@ -99,7 +99,7 @@ fn list() -> Entry {
                 "total": integer(),
                 "next_cursor": string(),
             }))),
-        parse: |arguments| Ok(Command::List(Box::new(List::parse(arguments)?))),
+        run: run::<List>,
         render: render::listed,
     }
 }
@@ -114,6 +114,7 @@ fn update() -> Entry {
         "supersedes": string(),
         "status": one_of(&["active", "archived", "superseded"]),
         "if_version": described(integer(), "Refuse if the memory is at another version"),
+        "clear": described(list_of(string()), "Names of fields to empty"),
     }));
     let input = object(joined([text_fields, fields(), more]), &["id"]);
     Entry {
@@ -123,7 +124,7 @@ fn update() -> Entry {
                 "memory": memory(),
                 "previous_version": integer(),
             }))),
-        parse: |arguments| Ok(Command::Update(Box::new(Update::parse(arguments)?))),
+        run: run::<Update>,
         render: render::updated,
     }
 }
@@ -150,7 +151,7 @@ fn delete() -> Entry {
             "ids": list_of(string()),
             "undo_until": string(),
         }))),
-        parse: |arguments| Ok(Command::Delete(Box::new(Delete::parse(arguments)?))),
+        run: run::<Delete>,
         render: render::deleted,
     }
 }
@@ -172,7 +173,7 @@ fn context() -> Entry {
                 "recent": memories(),
                 "relevant": memories(),
             }))),
-        parse: |arguments| Ok(Command::Context(Context::parse(arguments)?)),
+        run: run::<Context>,
         render: render::context,
     }
 }
@@ -185,7 +186,7 @@ const SEARCH: &str = "Find what is remembered about a question, best first. Use 
     instructions.";
 const GET: &str = "Read one memory by its id, whole, with its history if wanted.";
 const LIST: &str = "List memories by filter, newest first, without a question.";
-const UPDATE: &str = "Change fields of a memory. What is left out stays; null clears. The version \
+const UPDATE: &str = "Change fields of a memory. What is left out stays. The version \
     before is kept in the history.";
 const DELETE: &str = "Delete by id, ids, or filter. With a filter it only says what would go \
     until dry_run is false. What was deleted can be restored for some days unless purged.";

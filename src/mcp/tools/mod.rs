@@ -6,6 +6,7 @@ mod render;
 mod schema;
 
 use std::fmt;
+use std::pin::Pin;
 
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -18,15 +19,15 @@ use serde_json::{Value, json};
 use super::handler::{Memory, caller_of, refused};
 use super::progress::with_progress;
 use crate::actors::CallError;
-use crate::engine::{Answer, Arguments, Command, InvalidArguments};
-use crate::error::Error;
+use crate::engine::{Arguments, InvalidArguments, Spoken};
+use crate::error::{Code, Error};
 use crate::model::{Caller, UserId};
 pub(super) use render::memories as render_memories;
 
 /// One tool: what clients see of it, how its arguments become a command, and how its answer reads.
 pub(super) struct Entry {
     pub(super) tool: Tool,
-    parse: fn(Arguments) -> Result<Command, InvalidArguments>,
+    run: for<'a> fn(&'a Asking<'a>, Arguments) -> Running<'a>,
     render: fn(&Value) -> String,
 }
 
@@ -136,27 +137,37 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn run(&self, arguments: JsonObject) -> Result<CallToolResult, ErrorData> {
-        let command = match (self.entry.parse)(Arguments::new(arguments)) {
-            Ok(command) => command,
-            Err(invalid) => return Ok(invalid_arguments(&invalid)),
-        };
-        match self.ask(command).await {
-            Ok(answer) => Ok(self.dress(&answer)),
-            Err(error) => failed(error),
+        match (self.entry.run)(self, Arguments::new(arguments)).await {
+            Ok(answer) => Ok(self.dress(answer)),
+            Err(Unfit::Arguments(invalid)) => Ok(invalid_arguments(&invalid)),
+            Err(Unfit::Call(error)) => failed(error),
         }
     }
 
-    async fn ask(&self, command: Command) -> Result<Answer, CallError> {
-        self.memory.sessions().call_for(self.caller, self.user.clone(), command).await
-    }
-
-    fn dress(&self, answer: &Answer) -> CallToolResult {
-        let value = serde_json::to_value(answer).unwrap_or_default();
+    fn dress(&self, value: Value) -> CallToolResult {
         let mut result =
             CallToolResult::success(vec![ContentBlock::text((self.entry.render)(&value))]);
         result.structured_content = Some(value);
         result
     }
+}
+
+/// A call under way.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Value, Unfit>> + Send + 'a>>;
+
+/// Why a call brought no answer.
+enum Unfit {
+    Arguments(InvalidArguments),
+    Call(CallError),
+}
+
+fn run<'a, V: Spoken>(asking: &'a Asking<'a>, arguments: Arguments) -> Running<'a> {
+    Box::pin(async move {
+        let verb = V::parse(arguments).map_err(Unfit::Arguments)?;
+        let sessions = asking.memory.sessions();
+        let answer = sessions.ask_for(asking.caller, asking.user.clone(), verb).await;
+        Ok(serde_json::to_value(answer.map_err(Unfit::Call)?).unwrap_or_default())
+    })
 }
 
 /// Takes `user_id`, which every tool accepts and only an administrator can use for others.
@@ -177,12 +188,11 @@ fn invalid_arguments(invalid: &InvalidArguments) -> CallToolResult {
 /// takes. Everything else is for the model to read.
 fn failed(error: CallError) -> Result<CallToolResult, ErrorData> {
     let error = Error::from(error);
-    let face = error.face();
-    if face.code == "insufficient_scope" {
+    if error.code() == Code::InsufficientScope {
         return Err(refused(&error));
     }
     error.log();
-    Ok(failure(face.tool_code(), &error.told()))
+    Ok(failure(error.code().of_tool(), &error.told()))
 }
 
 fn failure(code: &str, message: &str) -> CallToolResult {

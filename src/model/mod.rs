@@ -3,6 +3,7 @@
 //! Nothing here does IO, and nothing here can fail except parsing.
 
 mod caller;
+pub mod foreign;
 mod id;
 mod memory;
 mod name;

@@ -20,58 +20,58 @@ pub(super) fn entries() -> &'static [ToolEntry] {
 }
 
 fn add() -> ToolEntry {
-    let output = output(json!({
+    let answer = output(json!({
         "id": string(),
         "status": one_of(&["created", "duplicate", "superseded"]),
         "memory": memory(),
         "similar": described(memories(), "Says nearly the same: perhaps update one"),
     }));
-    let tool = tool::<Add>("add_memory", "Add memory", ADD, adding(), output);
-    ToolEntry::of::<Add>(tool, render::added)
+    let shown = tool::<Add>("add_memory", "Add memory", ADD, adding(), answer);
+    ToolEntry::of::<Add>(shown, render::added)
 }
 
 fn search() -> ToolEntry {
-    let output = output(json!({
+    let answer = output(json!({
         "results": described(memories(), "Best first, each with score and why"),
         "total": integer(),
         "mode_used": string(),
         "truncated": boolean(),
         "next_cursor": string(),
     }));
-    let tool = tool::<Search>("search_memories", "Search memories", SEARCH, reading(), output);
-    ToolEntry::of::<Search>(tool, render::found)
+    let shown = tool::<Search>("search_memories", "Search memories", SEARCH, reading(), answer);
+    ToolEntry::of::<Search>(shown, render::found)
 }
 
 fn get() -> ToolEntry {
-    let output = output(json!({
+    let answer = output(json!({
         "memory": memory(),
         "history": described(memories(), "Oldest first"),
     }));
-    let tool = tool::<Get>("get_memory", "Get memory", GET, reading(), output);
-    ToolEntry::of::<Get>(tool, render::got)
+    let shown = tool::<Get>("get_memory", "Get memory", GET, reading(), answer);
+    ToolEntry::of::<Get>(shown, render::got)
 }
 
 fn list() -> ToolEntry {
-    let output = output(json!({
+    let answer = output(json!({
         "memories": memories(),
         "total": integer(),
         "next_cursor": string(),
     }));
-    let tool = tool::<List>("list_memories", "List memories", LIST, reading(), output);
-    ToolEntry::of::<List>(tool, render::listed)
+    let shown = tool::<List>("list_memories", "List memories", LIST, reading(), answer);
+    ToolEntry::of::<List>(shown, render::listed)
 }
 
 fn update() -> ToolEntry {
-    let output = output(json!({
+    let answer = output(json!({
         "memory": memory(),
         "previous_version": integer(),
     }));
-    let tool = tool::<Update>("update_memory", "Update memory", UPDATE, changing(), output);
-    ToolEntry::of::<Update>(tool, render::updated)
+    let shown = tool::<Update>("update_memory", "Update memory", UPDATE, changing(), answer);
+    ToolEntry::of::<Update>(shown, render::updated)
 }
 
 fn delete() -> ToolEntry {
-    let output = output(json!({
+    let answer = output(json!({
         "matched": integer(),
         "deleted": integer(),
         "dry_run": boolean(),
@@ -79,14 +79,14 @@ fn delete() -> ToolEntry {
         "undo_until": string(),
     }));
     ToolEntry {
-        tool: tool::<Delete>("delete_memory", "Delete memory", DELETE, destroying(), output),
+        tool: tool::<Delete>("delete_memory", "Delete memory", DELETE, destroying(), answer),
         run: Box::new(|call, arguments| Box::pin(delete_agreed(call, arguments))),
         confirms: true,
     }
 }
 
 fn context() -> ToolEntry {
-    let output = output(json!({
+    let answer = output(json!({
         "text": text("All parts as one text"),
         "profile": memories(),
         "pinned": memories(),
@@ -94,8 +94,8 @@ fn context() -> ToolEntry {
         "recent": memories(),
         "relevant": memories(),
     }));
-    let tool = tool::<Context>("get_context", "Get context", CONTEXT, reading(), output);
-    ToolEntry::of::<Context>(tool, render::context)
+    let shown = tool::<Context>("get_context", "Get context", CONTEXT, reading(), answer);
+    ToolEntry::of::<Context>(shown, render::context)
 }
 
 /// Deletes. A filter may hit more than was meant, so unless the call says itself whether it is in
@@ -104,9 +104,9 @@ async fn delete_agreed(
     call: &ToolCall<'_>,
     arguments: JsonObject,
 ) -> Result<CallToolResponse, ToolFailure> {
-    let arguments = Arguments::new(arguments);
-    let is_decided = ["id", "ids", "dry_run"].into_iter().any(|name| arguments.has(name));
-    let verb = Delete::parse(arguments)?;
+    let given = Arguments::new(arguments);
+    let is_decided = ["id", "ids", "dry_run"].into_iter().any(|name| given.has(name));
+    let verb = Delete::parse(given)?;
     let Some(confirming) = call.confirming.as_ref().filter(|_| !is_decided) else {
         let deleted = call.ask(verb).await?;
         return answered(&deleted, render::deleted(&deleted));
@@ -191,6 +191,33 @@ mod tests {
                 assert!(name != "type" || value.is_string() || value.is_object(), "{value}");
             });
             assert_eq!(tool["annotations"].as_object().unwrap().len(), 4);
+        }
+    }
+
+    #[test]
+    fn every_object_that_a_tool_takes_names_a_property() {
+        // Gemini and others refuse the whole list of tools otherwise.
+        for entry in entries() {
+            let schema = serde_json::to_value(&entry.tool.input_schema).unwrap();
+            let mut objects = vec![&schema];
+            while let Some(part) = objects.pop() {
+                let is_object = part["type"] == "object";
+                let named = part["properties"].as_object().map_or(0, |named| named.len());
+                assert!(!is_object || named > 0, "{}: {part}", entry.tool.name);
+                let members = part.as_object().into_iter().flat_map(|object| object.values());
+                objects.extend(members.filter(|member| member.is_object()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_tool_with_a_filter_shows_all_of_it() {
+        for name in ["search_memories", "list_memories", "delete_memory"] {
+            let entry = entries().iter().find(|entry| entry.tool.name == name).unwrap();
+            let schema = serde_json::to_value(&entry.tool.input_schema).unwrap();
+            for field in ["tags", "kind", "category", "priority", "status", "pinned", "until"] {
+                assert!(schema["properties"][field].is_object(), "{name} hides {field}");
+            }
         }
     }
 }

@@ -178,9 +178,9 @@ fn page<'a>(
 }
 
 fn block<'a>(shown: impl Iterator<Item = RenderedMemory<'a>>) -> String {
-    let shown: Vec<RenderedMemory<'a>> = shown.collect();
-    let mut text = heading(shown.iter().any(|memory| memory.kind.is_instruction()));
-    for memory in &shown {
+    let all: Vec<RenderedMemory<'a>> = shown.collect();
+    let mut text = heading(all.iter().any(|memory| memory.kind.is_instruction()));
+    for memory in &all {
         item(&mut text, memory, SHOWN_CHARS);
     }
     text
@@ -192,8 +192,10 @@ fn heading(has_instructions: bool) -> String {
 }
 
 fn item(text: &mut String, memory: &RenderedMemory<'_>, limit: usize) {
-    let is_instruction = memory.kind.is_instruction();
-    let kind = if is_instruction { "INSTRUCTION".into() } else { inline(memory.kind.as_str()) };
+    let kind = match memory.kind.is_instruction() {
+        true => Cow::Borrowed("INSTRUCTION"),
+        false => inline(memory.kind.as_str()),
+    };
     let _ = write!(text, "- [{}] {kind}", memory.id);
     if let Some(project) = memory.project {
         let _ = write!(text, "; project {}", inline(project.as_str()));

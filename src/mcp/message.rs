@@ -54,11 +54,11 @@ struct Reason {
 }
 
 /// The body is not JSON.
-pub const PARSE_ERROR: i32 = -32700;
+pub(super) const PARSE_ERROR: i32 = -32700;
 /// It is JSON, but no message.
-pub const INVALID_REQUEST: i32 = -32600;
+pub(super) const INVALID_REQUEST: i32 = -32600;
 pub const METHOD_NOT_FOUND: i32 = -32601;
-pub const INVALID_PARAMS: i32 = -32602;
+pub(super) const INVALID_PARAMS: i32 = -32602;
 /// The server is to blame.
 pub const INTERNAL_ERROR: i32 = -32603;
 /// A header says something else than the body, or stands twice.

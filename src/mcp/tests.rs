@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::stdio::{Local, serve};
-use super::{Ask, Incoming, Message, Outcome, Protocol, Reply, ToolSets, Version, judge};
+use super::{Ask, Incoming, Protocol, Reply, ReplyLine, RpcMessage, ToolSets, Version, judge};
 use crate::actors::{SessionSettings, Sessions};
 use crate::engine::Limits;
 use crate::model::{Caller, CredentialName, Scopes, Secret, SystemClock, UserId};
@@ -43,14 +43,14 @@ impl Bench {
     }
 
     async fn send(&self, message: &Value) -> Reply {
-        let parsed = Incoming::parse(message.to_string().as_bytes(), None).unwrap();
-        let Incoming::One(Message::Request(request)) = parsed else { panic!("{message}") };
+        let parsed = Incoming::parse(message.to_string().as_bytes(), false).unwrap();
+        let Incoming::One(RpcMessage::Request(request)) = parsed else { panic!("{message}") };
         let version = judge(&request, None, Version::V2025_11_25).unwrap();
         let caller = self.caller.clone();
         self.protocol.answer(Ask { caller, version, request, may_stream: true }).await
     }
 
-    async fn whole(&self, message: &Value) -> Outcome {
+    async fn whole(&self, message: &Value) -> ReplyLine {
         match self.send(message).await {
             Reply::Whole(outcome) => outcome,
             Reply::Stream(_) => panic!("a stream for {message}"),

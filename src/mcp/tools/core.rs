@@ -10,7 +10,7 @@ use super::schema::{
     adding, boolean, changing, described, destroying, integer, list_of, memories, memory, one_of,
     output, reading, string, text,
 };
-use crate::engine::{Add, Arguments, Context, Delete, Get, List, Search, Update};
+use crate::engine::{Add, Arguments, Context, Delete, Get, List, Search, Spoken, Update};
 
 /// The seven tools of the set `core`. Their names and arguments are part of the contract.
 pub(super) fn entries() -> &'static [ToolEntry] {

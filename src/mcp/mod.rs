@@ -4,8 +4,8 @@
 //! which revision it speaks, [`Protocol::answer`] has rmcp dispatch it to the handlers of this
 //! room. Both eras are served without protocol sessions.
 //!
-//! No two files of the room know each other: what they share stands in files that know none of
-//! them, such as `context` for the handlers.
+//! The files of the room form no circle: what several of them share stands in a file that knows
+//! none of them, such as `context` for the handlers.
 
 mod about;
 mod completions;

@@ -12,6 +12,7 @@ use crate::engine::{
     EngineError, Filter, Get, Got, History, List, Projects, QueryScope, Sort, Stats,
 };
 use crate::error::Error;
+use crate::model::foreign::inline;
 use crate::model::{Caller, MemoryId, Project, Tag};
 
 /// What a uri of ours names.
@@ -214,7 +215,7 @@ fn fixed_resource((name, title, about): (&str, &str, &str)) -> Resource {
 
 fn project_resource(name: &str) -> Resource {
     Resource::new(format!("memory://project/{}", encoded(name)), name)
-        .with_title(format!("Project {name}"))
+        .with_title(format!("Project {}", inline(name)))
         .with_description("The newest memories of the project")
         .with_mime_type(JSON)
 }

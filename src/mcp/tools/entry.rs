@@ -1,4 +1,3 @@
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -121,11 +120,5 @@ impl From<InvalidArguments> for ToolFailure {
 impl From<ErrorData> for ToolFailure {
     fn from(error: ErrorData) -> Self {
         Self::Request(error)
-    }
-}
-
-impl fmt::Debug for ToolEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.tool.name)
     }
 }

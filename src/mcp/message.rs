@@ -75,7 +75,7 @@ impl Incoming {
     /// Reads one body. `has_batches` says whether the transport speaks a revision with batches. A
     /// message, with an answer and an error beside it as they go out:
     /// ```json
-    /// {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_context","arguments":{}}}
+    /// {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_context"}}
     /// {"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"..."}]}}
     /// {"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"..."}}
     /// ```

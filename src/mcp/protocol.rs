@@ -7,9 +7,9 @@
 //! | [`Ask`] | a transport, once it knows caller and revision | [`Protocol::answer`] |
 //! | rmcp's `ClientRequest` | `request::build`, from method and parameters | the [`Dispatcher`] |
 //! | rmcp's `RequestContext` | [`Protocol::answer`], with a deaf peer | the handler's methods |
-//! | [`Asker`], [`Beginning`] | [`Protocol::answer`], into the request's extensions | the handler's methods |
+//! | [`Asker`], [`Beginning`] | [`Protocol::answer`], into the extensions | the handler |
 //! | rmcp's `ServerResult` | the handler | [`ReplyLine`], dressed for the revision |
-//! | [`Messages`] | [`Protocol::answer`], when something may come before the answer | a transport, until it ends |
+//! | [`Messages`] | [`Protocol::answer`], for a request that may speak first | a transport |
 //! | [`Reply`] | [`Protocol::answer`] | a transport |
 //! | [`Refusal`] | whoever finds out that a message gets no further | a transport, as a line |
 //!

@@ -56,7 +56,7 @@ const TEMPLATES: [(&str, &str, &str, &str); 3] = [
 ];
 
 impl ResourceUri {
-    /// Reads a uri such as `memory://recent` or `memory://project/a%20b`; nothing if it is not ours.
+    /// Reads a uri such as `memory://recent` or `memory://project/a%20b`; nothing if none of ours.
     pub(super) fn parse(uri: &str) -> Option<Self> {
         let path = uri.strip_prefix("memory://")?;
         match path.split_once('/') {

@@ -159,10 +159,13 @@ async fn a_batch_over_lines_needs_a_handshake_of_its_revision() {
     let bench = Bench::new(Scopes::all());
     let desk = Local::new(bench.protocol.clone(), bench.caller.clone());
     let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#;
-    let handshake = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-03-26"}}"#;
+    let handshake = json!({
+        "jsonrpc": "2.0", "id": 0, "method": "initialize",
+        "params": { "protocolVersion": "2025-03-26" },
+    });
     let mut output = Vec::new();
 
-    let lines = [batch, handshake, batch].join("\n");
+    let lines = [batch, &handshake.to_string(), batch].join("\n");
     serve(&desk, 1_000, lines.as_bytes(), &mut output).await.unwrap();
 
     let text = String::from_utf8(output).unwrap();

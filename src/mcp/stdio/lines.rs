@@ -7,8 +7,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 /// {"jsonrpc":"2.0","id":1,"method":"ping"}\n
 /// {"jsonrpc":"2.0","method":"notifications/initialized"}\n
 /// ```
-/// A line ends with LF or with the input. Line breaks within JSON are escaped, so none is ambiguous;
-/// a CR before the LF is white space to JSON.
+/// A line ends with LF or with the input. JSON escapes the line breaks of its texts, so none is
+/// ambiguous; a CR before the LF is white space to JSON.
 pub(super) struct Lines<R> {
     input: R,
     line: Vec<u8>,

@@ -2,12 +2,11 @@ use rmcp::model::{
     ErrorData, GetPromptRequestParams, GetPromptResult, JsonObject, Prompt, PromptArgument,
     PromptMessage, Role,
 };
-use serde_json::{Value, json};
 
-use super::handler::Memory;
+use super::context::McpContext;
 use super::tools::render_memories;
-use crate::engine::{Arguments, Context, InvalidArguments, List, Spoken};
-use crate::model::Caller;
+use crate::engine::{Arguments, Context, Filter, InvalidArguments, List, Order, Sort, Spoken};
+use crate::model::{Caller, Project, Tag};
 
 /// How a model should use the tools, for clients that show no server instructions.
 const PROTOCOL: &str = "You have a long-term memory through the tools of memoryd.
@@ -54,47 +53,50 @@ pub(super) fn list() -> Vec<Prompt> {
 }
 
 pub(super) async fn get(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
     request: GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
-    let arguments = request.arguments.unwrap_or_default();
+    let arguments = Arguments::new(said(request.arguments.unwrap_or_default()));
     let text = match request.name.as_str() {
-        "context" => context(memory, caller, arguments).await?,
+        "context" => context(mcp, caller, arguments).await?,
         "memory-protocol" => PROTOCOL.to_owned(),
-        "review" => review(memory, caller, arguments).await?,
+        "review" => review(mcp, caller, arguments).await?,
         _ => return Err(ErrorData::invalid_params("there is no such prompt", None)),
     };
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]))
 }
 
 async fn context(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
-    arguments: JsonObject,
+    arguments: Arguments,
 ) -> Result<String, ErrorData> {
-    let context =
-        Context::parse(Arguments::new(said(arguments))).map_err(|invalid| wrong(&invalid))?;
-    Ok(memory.ask(caller, context).await?.text)
+    let context = Context::parse(arguments).map_err(|invalid| wrong(&invalid))?;
+    Ok(mcp.ask(caller, context).await?.text)
 }
 
 async fn review(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
-    arguments: JsonObject,
+    arguments: Arguments,
 ) -> Result<String, ErrorData> {
-    let mut arguments = said(arguments);
-    if let Some(tag) = arguments.shift_remove("tag") {
-        arguments.insert("tags".to_owned(), json!([tag]));
-    }
-    arguments.insert("sort".to_owned(), json!("updated_at"));
-    arguments.insert("order".to_owned(), json!("asc"));
-    arguments.insert("limit".to_owned(), json!(REVIEWED));
-    let list = List::parse(Arguments::new(arguments)).map_err(|invalid| wrong(&invalid))?;
-    let answer = memory.ask(caller, list).await?;
-    let value = serde_json::to_value(&answer).unwrap_or_default();
-    let memories = value.get("memories").and_then(Value::as_array).cloned().unwrap_or_default();
-    Ok(format!("{REVIEW}\n\n{}", render_memories(&memories)))
+    let list = reviewed(arguments).map_err(|invalid| wrong(&invalid))?;
+    let listed = mcp.ask(caller, list).await?;
+    Ok(format!("{REVIEW}\n\n{}", render_memories(&listed.memories)))
+}
+
+/// What has waited longest for a look, of one project or tag if the caller names one.
+fn reviewed(mut arguments: Arguments) -> Result<List, InvalidArguments> {
+    let project: Option<Project> = arguments.take("project");
+    let tag: Option<Tag> = arguments.take("tag");
+    let filter = Filter {
+        project: project.map(|project| project.as_str().to_owned()),
+        tags: tag.iter().map(|tag| tag.as_str().to_owned()).collect(),
+        ..Filter::default()
+    };
+    let (sort, order) = (Sort::UpdatedAt, Order::Asc);
+    arguments.finish(List { filter, sort, order, limit: REVIEWED, ..List::default() })
 }
 
 /// Clients send the empty text for an argument that nobody filled in.

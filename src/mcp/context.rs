@@ -67,9 +67,8 @@ pub(super) fn caller_of(context: &RequestContext<RoleServer>) -> Result<Caller, 
 /// What the caller is told of a failure, as an error of the protocol.
 pub(super) fn refused(error: &Error) -> ErrorData {
     error.log();
-    let face = error.face();
-    let data = serde_json::json!({ "code": face.code });
-    ErrorData::new(ErrorCode(face.rpc), error.told(), Some(data))
+    let data = serde_json::json!({ "code": error.code() });
+    ErrorData::new(ErrorCode(error.code().rpc()), error.told(), Some(data))
 }
 
 /// Writes an answer of the engine as JSON. It holds nothing that JSON cannot say, so a failure is

@@ -26,6 +26,6 @@ pub use list::{List, Listed, Order, Sort};
 pub use names::{NameCount, ProjectNames, Projects, TagNames, Tags};
 pub use related::Related;
 pub use restore::Restore;
-pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Why};
+pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Shown, Why};
 pub use stats::{Stats, Totals};
 pub use update::{Update, Updated};

@@ -18,7 +18,7 @@ use super::context::{McpContext, caller_of, refused};
 use super::progress::with_progress;
 use super::tool_sets::ToolSets;
 use crate::engine::InvalidArguments;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::model::{ToolSet, UserId};
 use confirm::Confirming;
 use entry::{ToolCall, ToolEntry, ToolFailure};
@@ -70,24 +70,6 @@ pub(super) async fn call(
     }
 }
 
-/// A call under way.
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Value, Unfit>> + Send + 'a>>;
-
-/// Why a call brought no answer.
-enum Unfit {
-    Arguments(InvalidArguments),
-    Call(CallError),
-}
-
-fn run<'a, V: Spoken>(asking: &'a Asking<'a>, arguments: Arguments) -> Running<'a> {
-    Box::pin(async move {
-        let verb = V::parse(arguments).map_err(Unfit::Arguments)?;
-        let sessions = asking.memory.sessions();
-        let answer = sessions.ask_for(asking.caller, asking.user.clone(), verb).await;
-        Ok(serde_json::to_value(answer.map_err(Unfit::Call)?).unwrap_or_default())
-    })
-}
-
 /// Takes `user_id`, which every tool accepts and only an administrator can use for others.
 fn take_user(arguments: &mut JsonObject) -> Result<Option<UserId>, InvalidArguments> {
     let Some(raw) = arguments.shift_remove("user_id").filter(|raw| !raw.is_null()) else {
@@ -105,11 +87,10 @@ fn failed(failure: ToolFailure) -> Result<CallToolResponse, ErrorData> {
         ToolFailure::Request(error) => return Err(error),
         ToolFailure::Refused(error) => Error::from(error),
     };
-    let face = error.face();
-    if face.code == "insufficient_scope" {
+    if error.code() == Code::InsufficientScope {
         return Err(refused(&error));
     }
     error.log();
-    let told = json!({ "error": { "code": face.tool_code(), "message": error.told() } });
+    let told = json!({ "error": { "code": error.code().of_tool(), "message": error.told() } });
     Ok(CallToolResult::structured_error(told).into())
 }

@@ -1,7 +1,7 @@
 //! Keeps the annotated `config.toml` at the top of the repository in step with the table.
 
 use super::settings::{Fallback, SETTINGS, Setting};
-use super::{Config, Flags, Surroundings};
+use super::{Config, Flags, Reader, Surroundings};
 
 const FILE: &str = include_str!("../../config.toml");
 
@@ -54,7 +54,8 @@ fn a_variable_belongs_to_one_setting() {
 
 /// Everything that was loaded, as text, since keys cannot be compared.
 fn load(cwd: &std::path::Path) -> String {
-    let loaded = Config::load(&Flags::default(), &Surroundings::only(cwd.to_owned(), &[]));
+    let around = Surroundings::only(cwd.to_owned(), &[]);
+    let loaded = Config::load(&Flags::default(), &around, Reader::Serve);
     format!("{:?}", loaded.unwrap_or_else(|error| panic!("{error}")))
 }
 

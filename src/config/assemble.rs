@@ -66,7 +66,7 @@ pub(super) fn config(
             content_bytes: layers.value("limits.content", parse::size_bytes)?,
         },
         tools: Tools { sets: ToolSet::keep_available(asked_sets, notices) },
-        embedding: embedding(layers)?,
+        embedding: embedding(layers, notices)?,
         server,
         auth,
         project: projects,
@@ -165,12 +165,18 @@ fn storage(layers: &Layers) -> Result<Storage, ConfigError> {
     })
 }
 
-fn embedding(layers: &Layers) -> Result<Embedding, ConfigError> {
+fn embedding(layers: &Layers, notices: &mut Vec<Notice>) -> Result<Embedding, ConfigError> {
     let text = |raw: &Raw| parse::text(raw).map(str::to_owned);
     // White space at the end of a value is cut, and every model wants some there.
     let prefix = |raw: &Raw| parse::text(raw).map(|text| format!("{text} "));
+    let url = layers.read("embedding.url", text)?;
+    if url.is_some() {
+        let giver = layers.giver("embedding.url");
+        let text = format!("{giver}: every memory and every question is sent there");
+        notices.push(Notice { level: Level::Info, text });
+    }
     Ok(Embedding {
-        url: layers.read("embedding.url", text)?,
+        url,
         model: layers.read("embedding.model", text)?,
         key: layers.read("embedding.key", text)?.map(Secret::new),
         authority: layers.read("embedding.authority", parse::path)?,

@@ -1,10 +1,14 @@
 //! Settings, read once: defaults < `config.toml` < `.env` < environment < flags.
 //!
+//! Of the working directory only `serve` reads anything: assistants start the other verbs in folders
+//! that strangers wrote, and a stranger's `embedding.url` would be sent every memory.
+//!
 //! After [`Config::load`] nothing reads a settings file, a variable or a flag again.
 
 mod assemble;
 mod dotenv;
 mod error;
+mod file;
 mod keys;
 mod layers;
 mod parse;
@@ -13,10 +17,13 @@ mod sections;
 mod settings;
 mod source;
 mod tool_set;
+mod variables;
 mod web;
 
 #[cfg(test)]
 mod annotated;
+#[cfg(test)]
+mod place_tests;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +59,15 @@ pub struct Config {
     pub embedding: Embedding,
 }
 
+/// Who reads the settings. It decides whether the files of the working directory have a say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// `memoryd serve`, which a person starts: `./config.toml` and `./.env` count.
+    Serve,
+    /// Every other verb: nothing of the working directory counts that nobody named.
+    Verb,
+}
+
 /// What the command line says about settings, as it was typed.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
@@ -73,7 +89,7 @@ pub struct Flags {
 #[derive(Clone)]
 pub struct Surroundings {
     pub env: Vec<(String, String)>,
-    /// Where `.env` and `config.toml` are looked for.
+    /// What relative paths count from. Only [`Reader::Serve`] looks for `.env` and `config.toml` here.
     pub cwd: PathBuf,
     /// The `config.toml` of the machine.
     pub system_file: PathBuf,
@@ -97,9 +113,13 @@ pub struct Notice {
 impl Config {
     /// Merges every layer. An unknown key and a value that does not parse stop the start, in
     /// whichever layer they stand.
-    pub fn load(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
+    pub fn load(
+        flags: &Flags,
+        surroundings: &Surroundings,
+        reader: Reader,
+    ) -> Result<Loaded, ConfigError> {
         let mut notices = Vec::new();
-        let layers = layers::Layers::gather(flags, surroundings, &mut notices)?;
+        let layers = layers::Layers::gather(flags, surroundings, reader, &mut notices)?;
         let config = assemble::config(&layers, flags, &mut notices)?;
         Ok(Loaded { config, notices })
     }

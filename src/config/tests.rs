@@ -7,52 +7,65 @@ use tempfile::TempDir;
 use crate::model::{Scopes, Secret};
 
 use super::{
-    AllowedOrigins, Config, ConfigError, Flags, Host, Loaded, Port, ProjectMode, RateLimit,
+    AllowedOrigins, Config, ConfigError, Flags, Host, Loaded, Port, ProjectMode, RateLimit, Reader,
     Surroundings, ToolSet,
 };
 
 const KEY: &str = "a-key-0123456789-abcdef";
 const OTHER_KEY: &str = "b-key-0123456789-abcdef";
 
-/// A working directory with its files, the variables, and the flags.
-struct Start {
-    folder: TempDir,
+/// A working directory with its files, the variables, the flags, and who reads them.
+pub(super) struct Start {
+    pub(super) folder: TempDir,
     env: Vec<(&'static str, &'static str)>,
     flags: Flags,
+    reader: Reader,
 }
 
 impl Start {
-    fn new(env: &[(&'static str, &'static str)]) -> Self {
+    /// A start of `serve`.
+    pub(super) fn new(env: &[(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, env: env.to_vec(), flags: Flags::default() }
+        Self { folder, env: env.to_vec(), flags: Flags::default(), reader: Reader::Serve }
     }
 
-    fn with_file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+    pub(super) fn of_verb(env: &[(&'static str, &'static str)]) -> Self {
+        Self { reader: Reader::Verb, ..Self::new(env) }
+    }
+
+    pub(super) fn with_file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
         self
     }
 
-    fn with_flags(mut self, flags: Flags) -> Self {
+    pub(super) fn with_flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
         self
     }
 
-    fn load(&self) -> Result<Loaded, ConfigError> {
-        Config::load(&self.flags, &Surroundings::only(self.folder.path().to_owned(), &self.env))
+    pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
+        let around = Surroundings::only(self.folder.path().to_owned(), &self.env);
+        Config::load(&self.flags, &around, self.reader)
     }
 
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         self.load().unwrap_or_else(|error| panic!("{error}")).config
     }
 
-    fn warnings(&self) -> Vec<String> {
+    pub(super) fn notices(&self, level: Level) -> Vec<String> {
         let notices = self.load().unwrap_or_else(|error| panic!("{error}")).notices;
-        let warns = notices.into_iter().filter(|notice| notice.level == Level::Warn);
-        warns.map(|notice| notice.text).collect()
+        let wanted = notices.into_iter().filter(|notice| notice.level == level);
+        wanted.map(|notice| notice.text).collect()
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.notices(Level::Warn)
     }
 
     /// The one line of a refusal, with the working directory taken out.
-    fn refusal(&self) -> String {
+    pub(super) fn refusal(&self) -> String {
         let line = self.load().expect_err("it was accepted").to_string();
         assert!(!line.contains('\n') && line.is_ascii(), "{line:?}");
         let folder = format!("{}/", self.folder.path().display());
@@ -60,7 +73,7 @@ impl Start {
     }
 }
 
-fn keys_of(start: &Start) -> Vec<String> {
+pub(super) fn keys_of(start: &Start) -> Vec<String> {
     let keys = start.config().keys();
     let told = keys.iter().map(|key| {
         let rights = if key.scopes == Scopes::all() { "all" } else { "rw" };

@@ -41,9 +41,15 @@ fn the_file_with_every_line_uncommented_says_the_defaults() {
 }
 
 #[test]
-fn a_variable_belongs_to_one_setting() {
-    let all = SETTINGS.iter().flat_map(|setting| setting.variables);
-    let mut names: Vec<&&str> = all.collect();
+fn a_name_belongs_to_one_setting_the_names_of_secret_files_included() {
+    let mut names: Vec<String> = Vec::new();
+    for setting in SETTINGS {
+        for name in setting.variables.iter().chain([&setting.key]) {
+            names.push((*name).to_owned());
+            names.extend(setting.is_secret.then(|| format!("{name}_FILE")));
+        }
+    }
+    names.iter_mut().for_each(|name| name.make_ascii_lowercase());
     let count = names.len();
 
     names.sort_unstable();
@@ -95,7 +101,11 @@ fn prose_of(setting: &Setting) -> String {
         unit => format!(" Unit: {unit}."),
     };
     let variables = setting.variables.join(", ");
-    format!("{} Default: {default}.{unit} Environment: {variables}.", setting.reason)
+    let file = match setting.is_secret {
+        true => format!(" In a file: {}_file, or a variable with _FILE.", setting.split().1),
+        false => String::new(),
+    };
+    format!("{} Default: {default}.{unit} Environment: {variables}.{file}", setting.reason)
 }
 
 fn value_of(setting: &Setting) -> String {

@@ -7,7 +7,7 @@ use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 
 use super::source::{Given, Origin, Raw};
-use super::{ConfigError, Reader, Surroundings, parse, settings};
+use super::{ConfigError, Reader, Surroundings, parse, secret_file, settings};
 
 /// What the file is called in every folder where it is looked for.
 const NAME: &str = "config.toml";
@@ -23,8 +23,13 @@ pub(super) fn read(
         None => first_of(usual()?)?,
     };
     let Some((path, text)) = found else { return Ok(Vec::new()) };
-    let mut given = Vec::new();
-    walk("", parse_toml(&path, &text)?, &path, &mut given)?;
+    let mut written = Vec::new();
+    walk("", parse_toml(&path, &text)?, &path, &mut written)?;
+    let whole_path = around.cwd.join(path);
+    let folder = whole_path.parent().unwrap_or(&around.cwd);
+    let open = |one| open_secret(one, folder);
+    let given = written.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    secret_file::refuse_two_values(&given)?;
     Ok(given)
 }
 
@@ -63,6 +68,11 @@ pub(super) fn read_text(path: &Path) -> Result<Option<String>, ConfigError> {
     }
 }
 
+/// Puts the secret in the place of the path of its file.
+fn open_secret(given: Given, folder: &Path) -> Result<Given, ConfigError> {
+    if given.name == given.key { Ok(given) } else { secret_file::read(given, folder) }
+}
+
 fn asked_for(path: &Path, around: &Surroundings) -> Result<(PathBuf, String), ConfigError> {
     let missing = || ConfigError::Unreadable {
         path: format!("--config {} (flag)", path.display()),
@@ -92,19 +102,20 @@ fn parse_toml(path: &Path, text: &str) -> Result<Dict, ConfigError> {
     })
 }
 
-/// Takes a table apart into one value per key; a key that no setting has is refused.
+/// Takes a table apart into one value per key; a key that no setting has is refused. Where the key
+/// names the file of a secret, the value is still the path of that file.
 fn walk(above: &str, table: Dict, path: &Path, given: &mut Vec<Given>) -> Result<(), ConfigError> {
     for (name, value) in table {
         let key = if above.is_empty() { name } else { format!("{above}.{name}") };
         let origin = Origin::File { path: path.to_owned() };
-        if settings::find(&key).is_some() {
+        if let Some(setting) = settings::find(&key).or_else(|| secret_file::secret_of(&key)) {
             let Some(raw) = Raw::of_value(&value) else {
                 let given = format!("{key} ({origin})");
                 let expected = "a text, a number, true, false, or a list of texts".to_owned();
                 return Err(ConfigError::Invalid { given, expected });
             };
             if !raw.is_unset() {
-                given.push(Given { name: key.clone(), key, raw, origin });
+                given.push(Given { key: setting.key.to_owned(), name: key, raw, origin });
             }
             continue;
         }

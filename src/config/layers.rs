@@ -32,8 +32,8 @@ impl Layers {
             Reader::Verb => Vec::new(),
         };
         let environment = variables::of_environment(surroundings);
-        let mut above = variables::sort(&dotenv, notices);
-        above.extend(variables::sort(&environment, notices));
+        let mut above = variables::sort(&dotenv, surroundings, notices)?;
+        above.extend(variables::sort(&environment, surroundings, notices)?);
         variables::note_unused(dotenv.iter().chain(&environment), notices);
         above.extend(from_flags(flags));
 

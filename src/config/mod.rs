@@ -13,6 +13,7 @@ mod keys;
 mod layers;
 mod parse;
 mod rate;
+mod secret_file;
 mod sections;
 mod settings;
 mod source;
@@ -24,6 +25,8 @@ mod web;
 mod annotated;
 #[cfg(test)]
 mod place_tests;
+#[cfg(test)]
+mod secret_tests;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,8 @@
 
 use Fallback::{Unset, Value};
 
+use super::secret_file;
+
 /// One key of `config.toml`, with the variables that set it as well.
 #[cfg_attr(not(test), expect(dead_code, reason = "only the test of config.toml reads the prose"))]
 pub(super) struct Setting {
@@ -14,6 +16,8 @@ pub(super) struct Setting {
     pub(super) unit: &'static str,
     /// Why it exists, or why its default is what it is. One or more sentences.
     pub(super) reason: &'static str,
+    /// Whether its value must never be shown. Such a value may also lie in a file of its own.
+    pub(super) is_secret: bool,
 }
 
 /// What holds when nobody says anything.
@@ -62,9 +66,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     row("cors.allowed_origins", &["ALLOWED_ORIGINS"], Unset("loopback and own origin"), "comma list")
         .because("Web pages that may call; * lets any page call, but never with credentials."),
     row("auth.api_key", &["MCP_API_KEY", "API_KEY", "MCP_MEMORY_TOKEN"], Unset("none"), "")
-        .because("One key of the default user with every scope. Better in the environment than here."),
+        .because("One key of the default user with every scope. Better in the environment than here.")
+        .secret(),
     row("auth.api_keys", &["MCP_API_KEYS"], Unset("none"), "comma list")
-        .because("Several keys: name:key gives each user a key, bare keys are the default user's."),
+        .because("Several keys: name:key gives each user a key, bare keys are the default user's.")
+        .secret(),
     row("auth.disabled", &["DISABLE_AUTH"], Value("false"), "")
         .because("For trying things out; it stops the start on any host but loopback."),
     row("auth.fail_limit", &["AUTH_FAIL_LIMIT"], Value("10"), "failed attempts")
@@ -110,7 +116,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     row("embedding.model", &["EMBEDDING_MODEL"], Unset("none"), "")
         .because("The model to ask the service for."),
     row("embedding.key", &["EMBEDDING_KEY"], Unset("none"), "")
-        .because("Sent to the service as a bearer token."),
+        .because("Sent to the service as a bearer token.")
+        .secret(),
     row("embedding.authority", &["EMBEDDING_AUTHORITY"], Unset("those of the system"), "")
         .because("PEM file with one more authority to trust, for a service with its own certificate."),
     row("embedding.model_path", &["EMBEDDING_MODEL_PATH"], Unset("none"), "")
@@ -130,7 +137,7 @@ pub(super) fn find(key: &str) -> Option<&'static Setting> {
 
 /// Whether a value must never be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    matches!(key, "auth.api_key" | "auth.api_keys" | "embedding.key")
+    find(key).is_some_and(|setting| setting.is_secret)
 }
 
 /// The names of all sections, in order.
@@ -141,9 +148,16 @@ pub(super) fn sections() -> Vec<&'static str> {
 }
 
 /// The names of the keys in a section, in order; none if there is no such section.
-pub(super) fn names_in(section: &str) -> Vec<&'static str> {
-    let split = SETTINGS.iter().map(Setting::split);
-    split.filter(|(of, _)| *of == section).map(|(_, name)| name).collect()
+pub(super) fn names_in(section: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for setting in SETTINGS {
+        let (of, name) = setting.split();
+        if of == section {
+            names.push(name.to_owned());
+            names.extend(setting.is_secret.then(|| secret_file::key_beside(name)));
+        }
+    }
+    names
 }
 
 /// A key and its variables, for an error line.
@@ -193,11 +207,15 @@ const fn row(
     default: Fallback,
     unit: &'static str,
 ) -> Setting {
-    Setting { key, variables, default, unit, reason: "" }
+    Setting { key, variables, default, unit, reason: "", is_secret: false }
 }
 
 impl Setting {
     const fn because(self, reason: &'static str) -> Self {
         Self { reason, ..self }
+    }
+
+    const fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
     }
 }

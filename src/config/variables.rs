@@ -2,9 +2,9 @@
 
 use log::Level;
 
-use super::settings::{self, SETTINGS};
+use super::settings::{self, SETTINGS, Setting};
 use super::source::{Given, Origin, Raw};
-use super::{ConfigError, Notice, Surroundings, dotenv, file};
+use super::{ConfigError, Notice, Surroundings, dotenv, file, secret_file};
 
 /// A variable with its layer.
 pub(super) struct Variable {
@@ -42,17 +42,22 @@ pub(super) fn of_dotenv(around: &Surroundings) -> Result<Vec<Variable>, ConfigEr
 
 /// Sorts one layer's variables by setting. An alias comes before its canonical name, so that the
 /// canonical name is merged last and counts.
-pub(super) fn sort(layer: &[Variable], notices: &mut Vec<Notice>) -> Vec<Given> {
+pub(super) fn sort(
+    layer: &[Variable],
+    around: &Surroundings,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<Given>, ConfigError> {
     let mut sorted = Vec::new();
     for setting in SETTINGS {
         let start = sorted.len();
         for variable in setting.variables.iter().rev() {
-            let of_name = layer.iter().filter(|found| found.name == *variable);
-            for Variable { name, value, origin } in of_name {
-                let (key, raw) = (setting.place_of(name), Raw::text(value));
-                if !raw.is_unset() {
-                    sorted.push(Given { key, name: name.clone(), raw, origin: origin.clone() });
-                }
+            sorted.extend(given_by(variable, setting, layer));
+            if setting.is_secret {
+                // A name given twice counts once, and only what counts is read.
+                let beside = secret_file::variable_beside(variable);
+                let named = given_by(&beside, setting, layer).last();
+                let secret = named.map(|named| secret_file::read(named, &around.cwd));
+                sorted.extend(secret.transpose()?);
             }
         }
         let fresh = sorted.get(start..).unwrap_or_default();
@@ -60,7 +65,18 @@ pub(super) fn sort(layer: &[Variable], notices: &mut Vec<Notice>) -> Vec<Given> 
             notices.extend(fresh.iter().filter_map(|other| disagreement(winner, other)));
         }
     }
-    sorted
+    secret_file::refuse_two_values(&sorted)?;
+    Ok(sorted)
+}
+
+/// What one name says of a setting; an empty value says nothing.
+fn given_by(wanted: &str, setting: &Setting, layer: &[Variable]) -> impl Iterator<Item = Given> {
+    let of_name = layer.iter().filter(move |variable| variable.name == wanted);
+    of_name.filter_map(move |Variable { name, value, origin }| {
+        let (key, raw) = (setting.place_of(name), Raw::text(value));
+        let origin = origin.clone();
+        (!raw.is_unset()).then(|| Given { key, name: name.clone(), raw, origin })
+    })
 }
 
 /// Mentions what other servers would have obeyed, each variable once.

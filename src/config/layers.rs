@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use figment::Figment;
 
+use super::declare::{Fallback, Row};
 use super::parse::Parsed;
-use super::settings::{self, Fallback, SETTINGS};
+use super::settings;
 use super::source::{Given, Origin, Raw};
 use super::{ConfigError, Flags, Notice, Reader, Surroundings, file, variables};
 
@@ -37,7 +38,7 @@ impl Layers {
         variables::note_unused(dotenv.iter().chain(&environment), notices);
         above.extend(from_flags(flags));
 
-        let mut given: Vec<Given> = SETTINGS.iter().filter_map(default_of).collect();
+        let mut given: Vec<Given> = settings::table().iter().filter_map(default_of).collect();
         let data_dir = given.iter().chain(&above).rfind(|one| one.key == "server.data_dir");
         let places = || file::usual_places(reader, data_dir, surroundings);
         let of_file = file::read(flags.config.as_deref(), places, surroundings)?;
@@ -93,7 +94,7 @@ impl Layers {
     }
 }
 
-fn default_of(setting: &settings::Setting) -> Option<Given> {
+fn default_of(setting: &Row) -> Option<Given> {
     let Fallback::Value(default) = setting.default else { return None };
     let (key, name) = (setting.key.to_owned(), setting.key.to_owned());
     Some(Given { key, name, raw: Raw::text(default), origin: Origin::Default })

@@ -6,6 +6,7 @@
 //! After [`Config::load`] nothing reads a settings file, a variable or a flag again.
 
 mod assemble;
+mod declare;
 mod dotenv;
 mod error;
 mod file;
@@ -17,7 +18,6 @@ mod secret_file;
 mod sections;
 mod settings;
 mod source;
-mod tool_set;
 mod variables;
 mod web;
 
@@ -41,10 +41,9 @@ pub use sections::{
     Auth, Cors, Embedding, Http, Limits, Log, ProjectMode, Projects, RateLimit, Server, Sessions,
     Storage, Tls, Tools,
 };
-pub use tool_set::ToolSet;
 pub use web::{AllowedOrigins, Host, HostPattern, Port};
 
-/// Everything the server can be told. One field, one key in `config.toml`.
+/// Everything the server can be told. One field of a section, one key in `config.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub server: Server,
@@ -60,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     pub tools: Tools,
     pub embedding: Embedding,
+    /// From `auth.api_key`, `auth.api_keys` and the flags, each key once.
+    keys: Vec<ConfiguredKey>,
 }
 
 /// Who reads the settings. It decides whether the files of the working directory have a say.
@@ -130,7 +131,7 @@ impl Config {
     /// The keys that open the server besides its tokens, each once.
     #[must_use]
     pub fn keys(&self) -> Vec<ConfiguredKey> {
-        self.auth.keys.clone()
+        self.keys.clone()
     }
 }
 

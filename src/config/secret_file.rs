@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::settings::{self, Setting};
+use super::declare::Row;
+use super::settings;
 use super::source::{Given, Raw};
 use super::{ConfigError, parse};
 
@@ -27,7 +28,7 @@ pub(super) fn variable_beside(variable: &str) -> String {
 }
 
 /// The secret whose file a key of `config.toml` names.
-pub(super) fn secret_of(key: &str) -> Option<&'static Setting> {
+pub(super) fn secret_of(key: &str) -> Option<&'static Row> {
     let secret = key.strip_suffix(AFTER_A_KEY).and_then(settings::find);
     secret.filter(|setting| setting.is_secret)
 }

@@ -1,6 +1,6 @@
 //! Secrets that lie in files of their own.
 
-use super::settings::SETTINGS;
+use super::settings::table;
 use super::tests::{Start, keys_of};
 
 const KEY: &str = "a-key-0123456789-abcdef";
@@ -8,7 +8,7 @@ const OTHER_KEY: &str = "b-key-0123456789-abcdef";
 
 #[test]
 fn every_variable_of_a_secret_may_name_a_file_instead() {
-    for name in SETTINGS.iter().filter(|setting| setting.is_secret).flat_map(|one| one.variables) {
+    for name in table().iter().filter(|setting| setting.is_secret).flat_map(|one| one.variables) {
         let variable: &'static str = Box::leak(format!("{name}_FILE").into_boxed_str());
         let line = Start::new(&[(variable, "nowhere")]).refusal();
         let begins = format!("{variable} (environment): nowhere cannot be used (No such file");

@@ -4,11 +4,11 @@ use std::time::Duration;
 use log::Level;
 use tempfile::TempDir;
 
-use crate::model::{Scopes, Secret};
+use crate::model::{Scopes, Secret, ToolSet};
 
 use super::{
     AllowedOrigins, Config, ConfigError, Flags, Host, Loaded, Port, ProjectMode, RateLimit, Reader,
-    Surroundings, ToolSet,
+    Surroundings,
 };
 
 const KEY: &str = "a-key-0123456789-abcdef";
@@ -136,7 +136,7 @@ fn every_variable_sets_its_key() {
         assert_eq!(host, Host::Address("::1".parse().unwrap()), "{name}");
     }
     // The rate limit has its own test, and encryption refuses every value.
-    let others = super::settings::SETTINGS.iter().filter(|setting| {
+    let others = super::settings::table().iter().filter(|setting| {
         !setting.key.starts_with("rate_limit.") && !setting.key.contains("encryption")
     });
     for setting in others {
@@ -418,16 +418,13 @@ fn encryption_is_refused_rather_than_forgotten() {
 }
 
 #[test]
-fn tool_sets_of_later_versions_warn_and_others_are_refused() {
-    let later = Start::new(&[("TOOLSETS", "core,memoryos")]);
-    assert_eq!(later.config().tools.sets, [ToolSet::Core]);
-    assert_eq!(later.warnings(), ["tools.sets: memoryos is not available in this version"]);
+fn a_tool_set_that_does_not_exist_is_refused_with_those_that_do() {
+    assert_eq!(Start::new(&[("TOOLSETS", "Core,core")]).config().tools.sets, [ToolSet::Core]);
 
-    let nothing = Start::new(&[("TOOLSETS", "mem0")]);
-    assert_eq!(nothing.config().tools.sets, [ToolSet::Core]);
-    assert_eq!(nothing.warnings().len(), 2);
-
-    assert!(Start::new(&[("TOOLSETS", "core,cor")]).refusal().contains("ai-memory"));
+    let line = "TOOLSETS=core,cor (environment): expected one or more of core";
+    assert_eq!(Start::new(&[("TOOLSETS", "core,cor")]).refusal(), line);
+    let none = Start::new(&[]).with_file("config.toml", "tools.sets = []");
+    assert!(none.refusal().ends_with("expected one or more of core"), "{}", none.refusal());
 }
 
 #[test]

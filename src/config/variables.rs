@@ -2,7 +2,8 @@
 
 use log::Level;
 
-use super::settings::{self, SETTINGS, Setting};
+use super::declare::Row;
+use super::settings;
 use super::source::{Given, Origin, Raw};
 use super::{ConfigError, Notice, Surroundings, dotenv, file, secret_file};
 
@@ -48,7 +49,7 @@ pub(super) fn sort(
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Given>, ConfigError> {
     let mut sorted = Vec::new();
-    for setting in SETTINGS {
+    for setting in settings::table() {
         let start = sorted.len();
         for variable in setting.variables.iter().rev() {
             sorted.extend(given_by(variable, setting, layer));
@@ -70,7 +71,7 @@ pub(super) fn sort(
 }
 
 /// What one name says of a setting; an empty value says nothing.
-fn given_by(wanted: &str, setting: &Setting, layer: &[Variable]) -> impl Iterator<Item = Given> {
+fn given_by(wanted: &str, setting: &Row, layer: &[Variable]) -> impl Iterator<Item = Given> {
     let of_name = layer.iter().filter(move |variable| variable.name == wanted);
     of_name.filter_map(move |Variable { name, value, origin }| {
         let (key, raw) = (setting.place_of(name), Raw::text(value));

@@ -28,7 +28,7 @@ mod version;
 pub use era::{Header, Label, client_of, judge};
 pub use message::{Incoming, Message, Params, Refusal, Request};
 pub use protocol::{Ask, Messages, Outcome, Protocol, Reply};
-pub use tools::{ToolSets, UnknownToolSet};
+pub use tools::ToolSets;
 pub use version::Version;
 
 /// The tool that a request calls as a constant, for figures; nothing if there is no such tool.

@@ -20,7 +20,7 @@ use super::progress::with_progress;
 use crate::actors::CallError;
 use crate::engine::{Answer, Arguments, Command, InvalidArguments};
 use crate::error::Error;
-use crate::model::{Caller, UserId};
+use crate::model::{Caller, ToolSet, UserId};
 pub(super) use render::memories as render_memories;
 
 /// One tool: what clients see of it, how its arguments become a command, and how its answer reads.
@@ -32,48 +32,24 @@ pub(super) struct Entry {
 
 /// Which sets `tools/list` shows. Tools of every set can be called by name all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolSets(Vec<&'static str>);
-
-/// A name that is no tool set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown tool set {0:?}; known are core, memoryos, ai-memory, remember, mem0, graph, files, chatgpt"
-)]
-pub struct UnknownToolSet(String);
-
-/// Where the tools of a set come from.
-type Table = fn() -> &'static [Entry];
-
-/// The sets in the order in which their tools are listed, each with its table.
-const SETS: [(&str, Table); 8] = [
-    ("core", core::entries),
-    ("memoryos", nothing_yet),
-    ("ai-memory", nothing_yet),
-    ("remember", nothing_yet),
-    ("mem0", nothing_yet),
-    ("graph", nothing_yet),
-    ("files", nothing_yet),
-    ("chatgpt", nothing_yet),
-];
-
-fn nothing_yet() -> &'static [Entry] {
-    &[]
-}
+pub struct ToolSets(Vec<ToolSet>);
 
 impl ToolSets {
     #[must_use]
-    pub fn core() -> Self {
-        Self(vec!["core"])
+    pub fn new(sets: &[ToolSet]) -> Self {
+        Self(sets.to_vec())
     }
 
-    /// Reads names with commas between them.
-    pub fn parse(text: &str) -> Result<Self, UnknownToolSet> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let known = names.map(|name| {
-            let found = SETS.iter().find(|(set, _)| *set == name);
-            found.map(|(set, _)| *set).ok_or_else(|| UnknownToolSet(name.to_owned()))
-        });
-        known.collect::<Result<_, _>>().map(Self)
+    #[must_use]
+    pub fn core() -> Self {
+        Self::new(&[ToolSet::Core])
+    }
+}
+
+/// The tools of a set, in the order in which they are listed.
+fn entries(set: ToolSet) -> &'static [Entry] {
+    match set {
+        ToolSet::Core => core::entries(),
     }
 }
 
@@ -85,8 +61,8 @@ impl fmt::Debug for Entry {
 
 /// The tools of these sets, always in the same order.
 pub(super) fn list(listed: &ToolSets) -> Vec<Tool> {
-    let shown = SETS.iter().filter(|(set, _)| listed.0.contains(set));
-    shown.flat_map(|(_, entries)| entries()).map(|entry| entry.tool.clone()).collect()
+    let shown = ToolSet::ALL.into_iter().filter(|set| listed.0.contains(set));
+    shown.flat_map(entries).map(|entry| entry.tool.clone()).collect()
 }
 
 /// The tool's name as a constant.
@@ -95,7 +71,7 @@ pub(super) fn label(name: &str) -> Option<&'static str> {
 }
 
 fn find(name: &str) -> Option<&'static Entry> {
-    SETS.iter().flat_map(|(_, entries)| entries()).find(|entry| entry.tool.name == name)
+    ToolSet::ALL.into_iter().flat_map(entries).find(|entry| entry.tool.name == name)
 }
 
 /// Carries out a call. A failure of the work is a result; only a call of nothing is an error.

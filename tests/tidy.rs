@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("logging", &["model"]),
     ("tls", &["model", "config"]),
-    ("embedding", &["model", "tls"]),
+    ("embedding", &["model", "config", "tls"]),
     ("journal", &["model"]),
     ("store", &["model", "journal"]),
     ("retrieval", &["model"]),

@@ -18,6 +18,15 @@ pub enum ConfigError {
     #[error("{given}: expected {expected}")]
     Invalid { given: String, expected: String },
 
+    #[error(
+        "{given}: {path} cannot be used ({problem}); expected a file with the secret as its text, \
+         which this user may read"
+    )]
+    SecretFile { given: String, path: String, problem: String },
+
+    #[error("{first} and {second} give different values; expected only one of them")]
+    TwoValues { first: String, second: String },
+
     #[error("{given}: expected {missing} to be set as well")]
     HalfTls { given: String, missing: String },
 

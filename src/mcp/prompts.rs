@@ -5,7 +5,9 @@ use rmcp::model::{
 
 use super::context::McpContext;
 use super::tools::render_memories;
-use crate::engine::{Arguments, Context, Filter, InvalidArguments, List, Order, Sort, Spoken};
+use crate::engine::{
+    Arguments, Context, Field, Filter, InvalidArguments, List, Order, Shape, Sort, Spoken,
+};
 use crate::model::{Caller, Project, Tag};
 
 /// How a model should use the tools, for clients that show no server instructions.
@@ -28,6 +30,9 @@ what contradicts something else, and what is stored more than once. Propose one 
 
 /// Memories in one review: as many as a conversation can go through.
 const REVIEWED: usize = 50;
+
+const PROJECT: Field = Field::new("project", Shape::Name, "");
+const TAG: Field = Field::new("tag", Shape::Name, "");
 
 pub(super) fn list() -> Vec<Prompt> {
     let argument = |name: &str, about: &str| {
@@ -57,7 +62,7 @@ pub(super) async fn get(
     caller: &Caller,
     request: GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
-    let arguments = Arguments::new(said(request.arguments.unwrap_or_default()));
+    let arguments = Arguments::new(request.arguments.unwrap_or_default());
     let text = match request.name.as_str() {
         "context" => context(mcp, caller, arguments).await?,
         "memory-protocol" => PROTOCOL.to_owned(),
@@ -88,8 +93,8 @@ async fn review(
 
 /// What has waited longest for a look, of one project or tag if the caller names one.
 fn reviewed(mut arguments: Arguments) -> Result<List, InvalidArguments> {
-    let project: Option<Project> = arguments.take("project");
-    let tag: Option<Tag> = arguments.take("tag");
+    let project: Option<Project> = arguments.take(&PROJECT);
+    let tag: Option<Tag> = arguments.take(&TAG);
     let filter = Filter {
         project: project.map(|project| project.as_str().to_owned()),
         tags: tag.iter().map(|tag| tag.as_str().to_owned()).collect(),
@@ -97,12 +102,6 @@ fn reviewed(mut arguments: Arguments) -> Result<List, InvalidArguments> {
     };
     let (sort, order) = (Sort::UpdatedAt, Order::Asc);
     arguments.finish(List { filter, sort, order, limit: REVIEWED, ..List::default() })
-}
-
-/// Clients send the empty text for an argument that nobody filled in.
-fn said(mut arguments: JsonObject) -> JsonObject {
-    arguments.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
-    arguments
 }
 
 fn wrong(invalid: &InvalidArguments) -> ErrorData {

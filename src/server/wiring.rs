@@ -9,8 +9,8 @@ use actix_web::{App, HttpServer, web};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
 use crate::auth::{Credentials, InstanceToken, Key, Keyring};
-use crate::config::{Config, Embedding};
-use crate::embedding::{self, Embedder, EmbedderError};
+use crate::config::Config;
+use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
 use crate::http::front::{Front, admit, extractors, receive};
@@ -40,22 +40,8 @@ pub(crate) fn open_store(
 
 pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {
     let limits = Limits { content_bytes: config.limits.content_bytes, undo: config.storage.undo };
-    let embedder = Embedder::open(&embedding_settings(&config.embedding))?;
+    let embedder = Embedder::open(&config.embedding)?;
     Ok(SessionSettings { limits, embedder, idle: config.session.idle.max(LEAST_IDLE) })
-}
-
-fn embedding_settings(embedding: &Embedding) -> embedding::Settings {
-    embedding::Settings {
-        url: embedding.url.clone(),
-        model: embedding.model.clone(),
-        key: embedding.key.clone(),
-        authority: embedding.authority.clone(),
-        model_path: embedding.model_path.clone(),
-        query_prefix: embedding.query_prefix.clone(),
-        passage_prefix: embedding.passage_prefix.clone(),
-        timeout: embedding.timeout,
-        ..embedding::Settings::default()
-    }
 }
 
 /// What the wire is made of.
@@ -80,8 +66,8 @@ pub(super) fn http(
         web::Data::new(Front::new(config, credentials, limiter(config), Arc::clone(&metrics)));
     let face = web::Data::new(Face { is_guarded, clock: Arc::clone(clock) });
     let metrics = web::Data::from(metrics);
-    let protocol = Protocol::new(sessions.clone(), ToolSets::core(), token.secret());
-    let protocol = web::Data::new(protocol);
+    let listed = ToolSets::new(&config.tools.sets);
+    let protocol = web::Data::new(Protocol::new(sessions.clone(), listed, token.secret()));
     let sessions = web::Data::new(sessions.clone());
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
 

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use actix_web::rt;
-use memoryd::config::{Config, Flags, Surroundings};
+use memoryd::config::{Config, Flags, Reader, Surroundings};
 use memoryd::model::{Clock, Timestamp};
 use memoryd::server::{Control, Server};
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ impl TestServer {
         all.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));
         all.extend(env.iter().filter(|(_, value)| !value.is_empty()));
         let surroundings = Surroundings::only(dir.path().to_owned(), &all);
-        let config = Config::load(&Flags::default(), &surroundings).unwrap().config;
+        let config = Config::load(&Flags::default(), &surroundings, Reader::Serve).unwrap().config;
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let server = Server::start(&config, &shared, None).unwrap();
         let scheme = if config.tls.enabled { "https" } else { "http" };

@@ -243,6 +243,19 @@ fn what_makes_no_sense_stops_with_one_line() {
 }
 
 #[test]
+fn only_serve_obeys_the_folder_that_it_is_started_in() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(".env"), "USE_HTTPS=true\nKEY=\"unclosed\n").unwrap();
+    std::fs::write(dir.path().join("config.toml"), "baseURL = 'https://example.org/'\n").unwrap();
+
+    let exported = command(dir.path(), &["export"]).output().unwrap();
+    let served = command(dir.path(), &["serve"]).output().unwrap();
+
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    assert_eq!(served.status.code(), Some(1), "{}", String::from_utf8_lossy(&served.stderr));
+}
+
+#[test]
 fn a_key_may_begin_with_a_hyphen() {
     let dir = tempfile::tempdir().unwrap();
 

@@ -9,8 +9,9 @@ use crate::model::{Memory, MemoryId, Scope, Status, Timestamp};
 #[derive(Debug, Clone)]
 pub struct Delete {
     pub target: DeleteTarget,
-    /// Only say what would be deleted.
-    pub dry_run: bool,
+    /// Only say what would be deleted. Nothing if the call does not say: then a filter is tried, and
+    /// what is named by id is deleted.
+    pub dry_run: Option<bool>,
     pub purge: bool,
 }
 
@@ -62,8 +63,6 @@ impl Spoken for Delete {
             (None, Some(ids)) => DeleteTarget::Many(ids),
             (None, None) => DeleteTarget::Matching(Box::new(filter)),
         };
-        let is_filter = matches!(target, DeleteTarget::Matching(_));
-        let dry_run = dry_run.unwrap_or(is_filter);
         arguments.finish(Self { target, dry_run, purge })
     }
 }
@@ -81,18 +80,19 @@ impl Verb for Delete {
             guard_instruction(memory, asked)?;
         }
         let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
-        if !self.dry_run {
+        let dry_run = self.dry_run.unwrap_or(!self.names_memories());
+        if !dry_run {
             if self.purge {
                 engine.erase(&ids)?;
             } else {
                 engine.set_status(&memories, Status::Deleted, asked.now)?;
             }
         }
-        let is_undoable = !self.dry_run && !self.purge && !ids.is_empty();
+        let is_undoable = !dry_run && !self.purge && !ids.is_empty();
         Ok(Deleted {
             matched: ids.len(),
-            deleted: if self.dry_run { 0 } else { ids.len() },
-            dry_run: self.dry_run,
+            deleted: if dry_run { 0 } else { ids.len() },
+            dry_run,
             undo_until: is_undoable.then(|| asked.now.plus(engine.limits.undo)),
             ids,
         })
@@ -100,6 +100,12 @@ impl Verb for Delete {
 }
 
 impl Delete {
+    /// Whether the call names each memory, so that no more can go than was meant.
+    #[must_use]
+    pub fn names_memories(&self) -> bool {
+        !matches!(self.target, DeleteTarget::Matching(_))
+    }
+
     fn matched(&self, engine: &Engine, asked: Asked<'_>) -> Result<Vec<Memory>, EngineError> {
         // What was deleted before can still be purged, though nobody can see it any more.
         let read = |id: MemoryId| {

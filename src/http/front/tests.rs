@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::{Front, PathId, admit, extractors, no_route, place, receive};
 use crate::actors::{Limiter, Quota, Quotas};
 use crate::auth::{Credentials, Key, Keyring};
-use crate::config::{Config, Flags, Surroundings};
+use crate::config::{Config, Flags, Reader, Surroundings};
 use crate::http::body::{BodyRules, JsonBody};
 use crate::http::metrics::Metrics;
 use crate::model::{Caller, UserId};
@@ -41,7 +41,7 @@ impl TestServer {
         env.push(("MCP_API_KEY", KEY));
         env.push(("MCP_API_KEYS", "ada:plain-test-key-0123456789abcdef"));
         let surroundings = Surroundings::only(dir.path().to_owned(), &env);
-        let config = Config::load(&Flags::default(), &surroundings).unwrap().config;
+        let config = Config::load(&Flags::default(), &surroundings, Reader::Serve).unwrap().config;
         let metrics = Arc::new(Metrics::default());
         let front = web::Data::new(front(&config, Arc::clone(&metrics)));
         let rules = BodyRules { limit: 1_000, timeout: Duration::from_millis(300) };

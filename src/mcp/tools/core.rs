@@ -104,14 +104,13 @@ async fn delete_agreed(
     call: &ToolCall<'_>,
     arguments: JsonObject,
 ) -> Result<CallToolResponse, ToolFailure> {
-    let given = Arguments::new(arguments);
-    let is_decided = ["id", "ids", "dry_run"].into_iter().any(|name| given.has(name));
-    let verb = Delete::parse(given)?;
+    let verb = Delete::parse(Arguments::new(arguments))?;
+    let is_decided = verb.names_memories() || verb.dry_run.is_some();
     let Some(confirming) = call.confirming.as_ref().filter(|_| !is_decided) else {
         let deleted = call.ask(verb).await?;
         return answered(&deleted, render::deleted(&deleted));
     };
-    let preview = call.ask(Delete { dry_run: true, ..verb.clone() }).await?;
+    let preview = call.ask(Delete { dry_run: Some(true), ..verb.clone() }).await?;
     if preview.matched == 0 {
         return answered(&preview, render::deleted(&preview));
     }
@@ -123,7 +122,7 @@ async fn delete_agreed(
     };
     match confirming.consent(call.seal(), &question)? {
         Consent::Given => {
-            let deleted = call.ask(Delete { dry_run: false, ..verb }).await?;
+            let deleted = call.ask(Delete { dry_run: Some(false), ..verb }).await?;
             answered(&deleted, render::deleted(&deleted))
         }
         Consent::Withheld => answered(&preview, render::deleted(&preview)),

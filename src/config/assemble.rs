@@ -5,7 +5,7 @@ use log::Level;
 use super::layers::Layers;
 use super::{
     Auth, Config, ConfigError, Cors, Embedding, Flags, Http, Limits, Log, Notice, Projects,
-    RateLimit, Server, Sessions, Storage, Tls, Tools, keys, rate, settings,
+    RateLimit, Server, Sessions, Storage, Tls, Tools, keys, pairs, rate, settings,
 };
 
 pub(super) fn config(
@@ -31,7 +31,7 @@ pub(super) fn config(
     };
     refuse_encryption(&config.storage, layers)?;
     refuse_half_tls(&config.tls, layers)?;
-    refuse_open_doors(&config, layers)?;
+    pairs::refuse(&config, layers)?;
     config.rate_limit = rate::limit(config.rate_limit, layers)?;
     config.keys = keys::collect(&config, layers, flags, notices)?;
     notices.extend(worth_telling(&config, layers));
@@ -58,15 +58,6 @@ fn refuse_half_tls(tls: &Tls, layers: &Layers) -> Result<(), ConfigError> {
     };
     let missing: Vec<String> = unset.iter().map(|key| settings::describe(key)).collect();
     Err(ConfigError::HalfTls { given: layers.subject(set), missing: missing.join(" and ") })
-}
-
-fn refuse_open_doors(config: &Config, layers: &Layers) -> Result<(), ConfigError> {
-    let host = &config.server.host;
-    if config.auth.disabled && !host.is_loopback() {
-        let (given, host) = (layers.subject("auth.disabled"), host.to_string());
-        return Err(ConfigError::AuthDisabled { given, host });
-    }
-    Ok(())
 }
 
 /// What its owner should know of a start that is not refused.

@@ -33,11 +33,8 @@ pub enum ConfigError {
     #[error("{first} and {second} set two different rate limits; expected only one pair of them")]
     TwoRateLimits { first: String, second: String },
 
-    #[error(
-        "{given}: auth.disabled (DISABLE_AUTH) is for loopback only, but server.host is {host}; \
-         expected false, or a loopback host such as 127.0.0.1"
-    )]
-    AuthDisabled { given: String, host: String },
+    #[error("{first} together with {second}: {because}; expected {instead}")]
+    Dangerous { first: String, second: String, because: &'static str, instead: &'static str },
 
     #[error(
         "{given}: a placeholder or too short, and server.host {host} is not loopback; \

@@ -1,7 +1,7 @@
 //! Settings, read once: defaults < `config.toml` < `.env` < environment < flags.
 //!
-//! Of the working directory only `serve` reads anything: assistants start the other verbs in folders
-//! that strangers wrote, and a stranger's `embedding.url` would be sent every memory.
+//! Of the working directory only `serve` reads anything: assistants start the other verbs in
+//! folders that strangers wrote, and a stranger's `embedding.url` would be sent every memory.
 //!
 //! After [`Config::load`] nothing reads a settings file, a variable or a flag again.
 
@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod keys;
 mod layers;
+mod pairs;
 mod parse;
 mod rate;
 mod secret_file;
@@ -93,7 +94,7 @@ pub struct Flags {
 #[derive(Clone)]
 pub struct Surroundings {
     pub env: Vec<(String, String)>,
-    /// What relative paths count from. Only [`Reader::Serve`] looks for `.env` and `config.toml` here.
+    /// What relative paths count from. Only [`Reader::Serve`] looks for files here.
     pub cwd: PathBuf,
     /// The `config.toml` of the machine.
     pub system_file: PathBuf,

@@ -1,7 +1,7 @@
 //! Secrets that lie in files of their own, as containers and service managers hand them out.
 //!
-//! Nothing is listed here: a secret's key with `_file` and its variables with `_FILE` name the file.
-//! `MCP_API_KEY_FILE=/run/secrets/key` says the same as `MCP_API_KEY` with the text of that file.
+//! Nothing is listed here: a secret's key with `_file` and its variables with `_FILE` name the
+//! file. `MCP_API_KEY_FILE=/run/secrets/key` says the same as `MCP_API_KEY` with that file's text.
 
 use std::fs::File;
 use std::io::{self, Read};

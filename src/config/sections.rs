@@ -179,9 +179,9 @@ section! {
         .unit("comma list")
         .because("Several keys: name:key gives each user a key, bare keys are the default user's."),
 
-        /// Only ever true on a loopback host.
+        /// Only ever true on a loopback host, and without what else `pairs` refuses.
         pub disabled: bool = setting("auth.disabled", &["DISABLE_AUTH"], "false", parse::boolean)
-            .because("For trying things out; it stops the start on any host but loopback."),
+            .because("For trying things out; it stops the start where others than you could come in."),
 
         /// Failed attempts per client address and window.
         pub fail_limit: u32 = setting(

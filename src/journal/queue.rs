@@ -3,15 +3,15 @@
 use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::folder::SegmentFile;
-use super::frame::{FRAME_HEAD_BYTES, Seq};
+use super::frame::FRAME_HEAD_BYTES;
 use super::receipt::{Group, Outcome, Receipt};
 use super::snapshot::Snapshot;
-use super::{Batch, JournalError};
+use super::{Batch, JournalError, Seq};
 
 /// What the commit thread shares with everyone else.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Shared {
     limit: usize,
     /// Raised by every failure: what was submitted before and is not durable is lost.
     pub(super) epoch: AtomicU64,
-    pub(super) durable: AtomicU64,
+    durable: AtomicU64,
     /// The size of the active segment.
     pub(super) active_bytes: AtomicU64,
     pub(super) syncs: AtomicU64,
@@ -75,7 +75,7 @@ struct Queue {
 impl Shared {
     pub(super) fn new(last: Seq, files: Files, limit: usize) -> Self {
         let queue = Queue {
-            next: last + 1,
+            next: last.after(),
             batches: Vec::new(),
             bytes: 0,
             group: Arc::default(),
@@ -92,7 +92,7 @@ impl Shared {
             files: Mutex::new(files),
             limit,
             epoch: AtomicU64::new(0),
-            durable: AtomicU64::new(last),
+            durable: AtomicU64::new(last.0),
             active_bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
         }
@@ -113,7 +113,7 @@ impl Shared {
             return Err(JournalError::Busy);
         }
         let seq = queue.next;
-        queue.next += 1;
+        queue.next = seq.after();
         queue.bytes += size;
         queue.batches.push((seq, batch));
         let receipt = Receipt::new(&queue.group);
@@ -150,6 +150,21 @@ impl Shared {
             return Some("the journal is closed".into());
         }
         queue.unavailable.clone()
+    }
+
+    /// Why the disk took no writes when it was last asked, also when the journal is closed by now.
+    pub(super) fn failure(&self) -> Option<Arc<str>> {
+        self.lock().unavailable.clone()
+    }
+
+    /// The last batch that was acknowledged.
+    pub(super) fn durable(&self) -> Seq {
+        Seq(self.durable.load(Acquire))
+    }
+
+    /// Called by the commit thread only, after a sync.
+    pub(super) fn set_durable(&self, seq: Seq) {
+        self.durable.store(seq.0, Release);
     }
 
     pub(super) fn next_work(&self, probe_every: Duration) -> Work {

@@ -275,6 +275,8 @@ fn store_face(broken: &StoreError) -> Face {
         StoreError::TooManySessions { .. } => face(507, "limit_exceeded", "Too many users"),
         StoreError::Damaged { .. }
         | StoreError::Locked { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::NoStore { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Unrecoverable { .. }
         | StoreError::Disk { .. } => INTERNAL,

@@ -31,7 +31,6 @@ const LAYERS: &[(&str, &[&str])] = &[
         "server",
         &[
             "model",
-            "disk",
             "config",
             "logging",
             "tls",

@@ -1,6 +1,5 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use futures_util::StreamExt;
@@ -11,6 +10,7 @@ use super::door::{Door, LocalStore, owner};
 use super::progress::Bar;
 use super::{Failed, Outcome, say, tell};
 use crate::config::Config;
+use crate::disk;
 use crate::engine::{Export, Import, ImportItem, Imported};
 use crate::model::Caller;
 use crate::store::Progress;
@@ -23,20 +23,22 @@ const PART_BYTES: usize = 1 << 20;
 /// Writes every memory of a user, one JSON object a line.
 pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
     let caller = owner(config, arguments.user_id.as_deref())?;
-    let mut output: Box<dyn Write> = match &arguments.output {
-        Some(path) => Box::new(BufWriter::new(create(path)?)),
-        None => Box::new(BufWriter::new(io::stdout())),
-    };
     actix_web::rt::System::new().block_on(async {
-        match Door::open(config)? {
-            Door::Daemon(daemon) => export_from_daemon(&daemon, &caller, &mut output).await,
+        let door = Door::open_existing(config)?;
+        // Only now, so that a wrong folder leaves no empty file behind.
+        let mut output: Box<dyn Write> = match &arguments.output {
+            Some(path) => Box::new(BufWriter::new(create(path)?)),
+            None => Box::new(BufWriter::new(io::stdout())),
+        };
+        match door {
+            Door::Daemon(daemon) => export_from_daemon(&daemon, &caller, &mut output).await?,
             Door::Local(local) => {
                 let done = export_from_store(&local, &caller, &mut output).await;
-                local.close().await.and(done)
+                local.close().await.and(done)?;
             }
         }
-    })?;
-    output.flush().map_err(unwritable)
+        output.flush().map_err(unwritable)
+    })
 }
 
 /// Reads memories, one JSON object a line.
@@ -192,8 +194,8 @@ async fn import_to_store(
 
 /// What somebody remembers is nobody else's business.
 fn create(path: &Path) -> Result<File, Failed> {
-    let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    options.map_err(|error| Failed(format!("cannot create {}: {error}", path.display())))
+    let opened = disk::open_for_output(path);
+    opened.map_err(|error| Failed(format!("cannot create {}: {error}", path.display())))
 }
 
 fn open(path: &Path) -> Result<File, Failed> {

@@ -241,6 +241,8 @@ fn code_of_fault(broken: &StoreError) -> Code {
         StoreError::TooManySessions { .. } => Code::TooManyUsers,
         StoreError::Damaged { .. }
         | StoreError::Locked { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::NoStore { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Unrecoverable { .. }
         | StoreError::Disk { .. } => Code::Internal,

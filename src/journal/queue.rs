@@ -5,15 +5,15 @@ use std::mem;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::folder::SegmentFile;
-use super::frame::{FRAME_HEAD_BYTES, Seq};
+use super::frame::FRAME_HEAD_BYTES;
 use super::receipt::{Group, Outcome, Receipt};
 use super::snapshot::Snapshot;
-use super::{Batch, JournalError};
+use super::{Batch, JournalError, Seq};
 
 /// How many failures are remembered. A session that slept through more of them starts afresh, which
 /// costs time and nothing else.
@@ -31,7 +31,7 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// What was lost by each failure, oldest first.
     losses: Mutex<VecDeque<RangeInclusive<Seq>>>,
-    pub(super) durable: AtomicU64,
+    durable: AtomicU64,
     /// The size of the active segment.
     pub(super) active_bytes: AtomicU64,
     pub(super) syncs: AtomicU64,
@@ -83,7 +83,7 @@ struct Queue {
 impl Shared {
     pub(super) fn new(last: Seq, files: Files, limit: usize) -> Self {
         let queue = Queue {
-            next: last + 1,
+            next: last.after(),
             batches: Vec::new(),
             bytes: 0,
             group: Arc::default(),
@@ -101,7 +101,7 @@ impl Shared {
             limit,
             epoch: AtomicU64::new(0),
             losses: Mutex::default(),
-            durable: AtomicU64::new(last),
+            durable: AtomicU64::new(last.0),
             active_bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
         }
@@ -122,7 +122,7 @@ impl Shared {
             return Err(JournalError::Busy);
         }
         let seq = queue.next;
-        queue.next += 1;
+        queue.next = seq.after();
         queue.bytes += size;
         queue.batches.push((seq, batch));
         let receipt = Receipt::new(&queue.group);
@@ -159,6 +159,21 @@ impl Shared {
             return Some("the journal is closed".into());
         }
         queue.unavailable.clone()
+    }
+
+    /// Why the disk took no writes when it was last asked, also when the journal is closed by now.
+    pub(super) fn failure(&self) -> Option<Arc<str>> {
+        self.lock().unavailable.clone()
+    }
+
+    /// The last batch that was acknowledged.
+    pub(super) fn durable(&self) -> Seq {
+        Seq(self.durable.load(Acquire))
+    }
+
+    /// Called by the commit thread only, after a sync.
+    pub(super) fn set_durable(&self, seq: Seq) {
+        self.durable.store(seq.0, Release);
     }
 
     pub(super) fn next_work(&self, probe_every: Duration) -> Work {
@@ -199,7 +214,7 @@ impl Shared {
         let waiting = {
             let mut queue = self.lock();
             queue.unavailable = Some(Arc::clone(&reason));
-            self.note_loss(self.durable.load(Acquire) + 1..=queue.next.saturating_sub(1));
+            self.note_loss(self.durable().after()..=queue.next.before());
             self.epoch.fetch_add(1, AcqRel);
             queue.drop_everything()
         };

@@ -7,11 +7,12 @@ use std::thread::{Builder, JoinHandle};
 use super::commit::{Committer, Sink};
 use super::compaction;
 use super::folder::{Folder, SegmentFile, replay_files};
-use super::frame::Seq;
+use super::hooks::Hooks;
 use super::queue::{Files, Shared, Submitted};
 use super::snapshot::Draft;
-use super::writer::{Faults, Writer};
-use super::{Batch, JournalError, Op, Options, files};
+use super::writer::Writer;
+use super::{Batch, JournalError, Op, Options, Seq};
+use crate::disk;
 
 /// The open journal and its commit thread.
 #[derive(Debug)]
@@ -31,17 +32,16 @@ impl Journal {
         options: &Options,
     ) -> Result<Self, JournalError> {
         let path = folder.path.clone();
-        files::create_folder(&path).map_err(JournalError::disk("create", &path))?;
+        disk::create_folder(&path).map_err(JournalError::disk("create", &path))?;
         for stale in folder.stale.drain(..) {
-            files::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
+            disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
         }
         let last = folder.last_seq();
-        let faults = Arc::clone(&options.faults);
+        let hooks = Hooks::of(options);
         let writer = last_segment(&mut folder, last, options.segment_bytes)
             .map(|segment| {
                 let path = segment.path.clone();
-                Writer::resume(segment, Arc::clone(&faults))
-                    .map_err(JournalError::disk("open", &path))
+                Writer::resume(segment, hooks.clone()).map_err(JournalError::disk("open", &path))
             })
             .transpose()?;
         let active = writer.as_ref().map(|writer| writer.segment().clone());
@@ -57,7 +57,7 @@ impl Journal {
             segment_bytes: options.segment_bytes,
             free_bytes: options.free_bytes,
             writer,
-            faults,
+            hooks,
             buffer: Vec::new(),
         };
         let thread = Builder::new()
@@ -96,6 +96,13 @@ impl Journal {
         self.shared.unavailable()
     }
 
+    /// Why the disk took no writes when it was last asked. Unlike [`Journal::unavailable`] it does
+    /// not speak of a journal that was merely closed.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<str>> {
+        self.shared.failure()
+    }
+
     /// Whether nothing is taken any more because of [`Journal::close`].
     #[must_use]
     pub fn is_closing(&self) -> bool {
@@ -105,7 +112,7 @@ impl Journal {
     /// The last batch that survives a power cut.
     #[must_use]
     pub fn durable(&self) -> Seq {
-        self.shared.durable.load(Acquire)
+        self.shared.durable()
     }
 
     /// How many times `fdatasync` made a group of batches durable.
@@ -161,8 +168,8 @@ impl Journal {
             let files = self.shared.files();
             (files.snapshot.clone(), files.closed.clone())
         };
-        let known = previous.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(0).max(known);
+        let known = previous.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+        let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(known).max(known);
         if seq == known {
             return Ok(seq);
         }
@@ -182,9 +189,9 @@ impl Journal {
     pub fn discard_stale(&self) -> Result<(), JournalError> {
         let stale = mem::take(&mut self.shared.files().stale);
         for path in &stale {
-            files::remove_file(path).map_err(JournalError::disk("remove", path))?;
+            disk::remove_file(path).map_err(JournalError::disk("remove", path))?;
         }
-        files::sync_folder(&self.folder).map_err(JournalError::disk("sync", &self.folder))
+        disk::sync_folder(&self.folder).map_err(JournalError::disk("sync", &self.folder))
     }
 
     /// Finishes what was submitted and ends the thread.
@@ -214,7 +221,10 @@ impl Default for Options {
             queue_bytes: 64 << 20,
             // Twice the space that the journal takes in advance.
             free_bytes: 8 << 20,
-            faults: Arc::<Faults>::default(),
+            #[cfg(test)]
+            faults: Arc::default(),
+            #[cfg(test)]
+            sync_hook: None,
         }
     }
 }

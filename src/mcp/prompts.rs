@@ -1,6 +1,5 @@
 use rmcp::model::{
-    ErrorData, GetPromptRequestParams, GetPromptResult, JsonObject, Prompt, PromptArgument,
-    PromptMessage, Role,
+    ErrorData, GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument, PromptMessage, Role,
 };
 
 use super::context::McpContext;

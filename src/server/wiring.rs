@@ -29,13 +29,25 @@ const LINGER: Duration = Duration::from_secs(5);
 /// An interval of nothing would spin.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
 
-/// Opens the data directory of the settings.
+/// Opens the data directory of the settings, and makes it if there is none.
 pub(crate) fn open_store(
     config: &Config,
     progress: Option<Arc<dyn Progress>>,
 ) -> Result<Store, StoreError> {
-    let cache_bytes = config.storage.cache_bytes;
-    Store::open(&config.server.data_dir, Options { cache_bytes, progress, ..Options::default() })
+    Store::open(&config.server.data_dir, store_options(config, progress))
+}
+
+/// Opens the data directory of the settings for somebody who only reads.
+pub(crate) fn open_existing_store(
+    config: &Config,
+    progress: Option<Arc<dyn Progress>>,
+) -> Result<Store, StoreError> {
+    let options = Options { create: false, ..store_options(config, progress) };
+    Store::open(&config.server.data_dir, options)
+}
+
+fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> Options {
+    Options { cache_bytes: config.storage.cache_bytes, progress, ..Options::default() }
 }
 
 pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {

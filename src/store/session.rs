@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use std::vec::IntoIter;
 
 use super::records::SessionNumber;
-use super::shared::{SYSTEM, Shared};
+use super::shared::Shared;
 use super::trees::{Entries, Entry};
 use super::value::PIECE_PREFIX;
 use super::{CodecError, Key, Record, StoreError, codec};
-use crate::journal::{self, Journal, Seq};
+use crate::journal::{self, Journal, Seq, SessionNo};
 use crate::model::UserId;
 
 /// The records of one session, read and written by one owner.
@@ -31,7 +31,7 @@ pub struct SessionStore {
     /// Nothing for the system's own records.
     user: Option<UserId>,
     /// A user who never stored anything has no number yet.
-    number: Option<u32>,
+    number: Option<SessionNo>,
     /// What was committed and may not be in the trees yet.
     overlay: Overlay,
     /// The journal's epoch up to which nothing of the overlay is lost.
@@ -95,7 +95,7 @@ impl SessionStore {
             shared: Arc::clone(shared),
             journal: Arc::clone(journal),
             user: user.cloned(),
-            number: user.map_or(Some(SYSTEM), |user| shared.number(user)),
+            number: user.map_or(Some(SessionNo::SYSTEM), |user| shared.number(user)),
             overlay: Overlay::new(),
             epoch: Cell::new(journal.epoch()),
             newest: None,
@@ -158,7 +158,7 @@ impl SessionStore {
         if let Some((kind, source)) = batch.failed {
             return Err(StoreError::Damaged { kind, source });
         }
-        if let Some(broken) = self.shared.trees().broken() {
+        if let Some(broken) = self.shared.trees().unwritable() {
             return Err(broken.into());
         }
         if batch.ops.is_empty() {
@@ -188,18 +188,18 @@ impl SessionStore {
     }
 
     /// The session's number. The first batch of a user also says which number that is.
-    fn number_for(&mut self, batch: &mut journal::Batch) -> Result<u32, StoreError> {
+    fn number_for(&mut self, batch: &mut journal::Batch) -> Result<SessionNo, StoreError> {
         if let Some(number) = self.number {
             return Ok(number);
         }
-        let Some(user) = &self.user else { return Ok(SYSTEM) };
+        let Some(user) = &self.user else { return Ok(SessionNo::SYSTEM) };
         if let Some(number) = self.shared.number(user) {
             return Ok(number);
         }
         let number = self.shared.claim_number(user)?;
         let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
         let record = codec::encode(&SessionNumber(number)).map_err(damaged)?;
-        batch.put(SYSTEM, &full_key::<SessionNumber>(user), &record)?;
+        batch.put(SessionNo::SYSTEM, &full_key::<SessionNumber>(user), &record)?;
         Ok(number)
     }
 

@@ -15,11 +15,8 @@ use super::rebuild::Build;
 use super::records::SessionNumber;
 use super::trees::{Broken, Trees};
 use super::{Key, Options, Receipt, Record, StoreError};
-use crate::journal::{Batch, Op, Seq};
+use crate::journal::{Batch, Op, Seq, SessionNo};
 use crate::model::UserId;
-
-/// The session of the program itself.
-pub(super) const SYSTEM: u32 = 0;
 
 /// How many users one data directory may have. Each has a tree, and sled pays for every tree.
 pub(super) const MAX_SESSIONS: usize = 1_000;
@@ -51,16 +48,16 @@ pub(super) struct Shared {
 pub(super) struct Ledger {
     /// Every batch up to this one has been given to the sink.
     pub(super) offered: Seq,
-    pub(super) counts: BTreeMap<u32, u64>,
+    pub(super) counts: BTreeMap<SessionNo, u64>,
     bytes_since_checkpoint: u64,
 }
 
 #[derive(Debug, Default)]
 struct Users {
-    numbers: BTreeMap<UserId, u32>,
+    numbers: BTreeMap<UserId, SessionNo>,
     /// Numbers that are not on record yet.
-    claims: BTreeMap<UserId, u32>,
-    next: u32,
+    claims: BTreeMap<UserId, SessionNo>,
+    next: SessionNo,
 }
 
 impl Shared {
@@ -76,7 +73,7 @@ impl Shared {
             dir,
             options,
             trees: RwLock::new(trees),
-            applied: AtomicU64::new(applied),
+            applied: AtomicU64::new(applied.0),
             ledger: Mutex::new(ledger),
             users: Mutex::new(users),
             submitted: Mutex::default(),
@@ -91,7 +88,7 @@ impl Shared {
     }
 
     pub(super) fn applied(&self) -> Seq {
-        self.applied.load(Acquire)
+        Seq(self.applied.load(Acquire))
     }
 
     /// Puts a durable group into the trees. While they are broken, batches stay in the journal
@@ -105,7 +102,7 @@ impl Shared {
         let Some((last, _)) = group.last() else { return };
         ledger.offered = *last;
         match apply_to(&trees, group, &mut ledger) {
-            Ok(()) => self.applied.store(*last, Release),
+            Ok(()) => self.applied.store(last.0, Release),
             Err(Broken(_)) => self.nudge(),
         }
         if ledger.bytes_since_checkpoint >= CHECKPOINT_BYTES {
@@ -134,7 +131,7 @@ impl Shared {
         let mut ledger = self.ledger();
         finish(&mut fresh, ledger.offered)?;
         ledger.counts = fresh.counts;
-        self.applied.store(ledger.offered, Release);
+        self.applied.store(ledger.offered.0, Release);
         Ok(std::mem::replace(&mut trees, Arc::new(fresh.trees)))
     }
 
@@ -156,13 +153,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn number(&self, user: &UserId) -> Option<u32> {
+    pub(super) fn number(&self, user: &UserId) -> Option<SessionNo> {
         self.users().numbers.get(user).copied()
     }
 
     /// A number for a user who has none. It is on record once the batch that says so is applied;
     /// until then the user keeps the claim, and nobody else gets the number.
-    pub(super) fn claim_number(&self, user: &UserId) -> Result<u32, StoreError> {
+    pub(super) fn claim_number(&self, user: &UserId) -> Result<SessionNo, StoreError> {
         let mut users = self.users();
         if let Some(number) = users.claims.get(user) {
             return Ok(*number);
@@ -171,7 +168,7 @@ impl Shared {
             return Err(StoreError::TooManySessions { limit: MAX_SESSIONS });
         }
         let number = users.next;
-        users.next += 1;
+        users.next = number.after();
         users.claims.insert(user.clone(), number);
         Ok(number)
     }
@@ -215,7 +212,7 @@ impl Shared {
     }
 
     fn note_user(&self, op: Op<'_>) {
-        if op.session != SYSTEM {
+        if op.session != SessionNo::SYSTEM {
             return;
         }
         let Some((&SessionNumber::PREFIX, key)) = op.key.split_first() else { return };
@@ -223,7 +220,7 @@ impl Shared {
         let mut users = self.users();
         match op.value.map(|value| codec::decode::<SessionNumber>(&user, value)) {
             Some(Ok(SessionNumber(number))) => {
-                users.next = users.next.max(number + 1);
+                users.next = users.next.max(number.after());
                 users.claims.remove(&user);
                 users.numbers.insert(user, number);
             }
@@ -236,22 +233,22 @@ impl Shared {
 }
 
 impl Ledger {
-    pub(super) fn new(offered: Seq, counts: BTreeMap<u32, u64>) -> Self {
+    pub(super) fn new(offered: Seq, counts: BTreeMap<SessionNo, u64>) -> Self {
         Self { offered, counts, bytes_since_checkpoint: 0 }
     }
 }
 
 impl Users {
     fn read(trees: &Arc<Trees>) -> Result<Self, StoreError> {
-        let mut users = Self { next: 1, ..Self::default() };
+        let mut users = Self { next: SessionNo::SYSTEM.after(), ..Self::default() };
         let range = vec![SessionNumber::PREFIX]..=vec![SessionNumber::PREFIX + 1];
-        for entry in trees.range(SYSTEM, range) {
+        for entry in trees.range(SessionNo::SYSTEM, range) {
             let (key, value) = entry?;
             let key = key.get(1..).and_then(UserId::from_bytes);
             let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
             let user = key.ok_or(damaged(super::CodecError::Key))?;
             let number = codec::decode::<SessionNumber>(&user, &value).map_err(damaged)?;
-            users.next = users.next.max(number.0 + 1);
+            users.next = users.next.max(number.0.after());
             users.numbers.insert(user, number.0);
         }
         Ok(users)
@@ -270,7 +267,7 @@ fn apply_to(trees: &Trees, group: &[(Seq, Batch)], ledger: &mut Ledger) -> Resul
 }
 
 /// Keeps the count of keys up to date with one operation.
-pub(super) fn count(counts: &mut BTreeMap<u32, u64>, op: Op<'_>, was_there: bool) {
+pub(super) fn count(counts: &mut BTreeMap<SessionNo, u64>, op: Op<'_>, was_there: bool) {
     let count = counts.entry(op.session).or_default();
     match (was_there, op.value.is_some()) {
         (false, true) => *count += 1,

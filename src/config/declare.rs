@@ -11,7 +11,7 @@ use super::source::Raw;
 
 /// What is known of a setting besides its type: a row of the table.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only the test of config.toml reads the prose"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "only the test of config.toml reads the prose"))]
 pub(super) struct Row {
     pub(super) key: &'static str,
     /// The canonical name first, then its aliases.
@@ -27,7 +27,7 @@ pub(super) struct Row {
 
 /// What holds when nobody says anything.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only the test of config.toml reads the prose"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "only the test of config.toml reads the prose"))]
 pub(super) enum Fallback {
     /// This value, as one would write it.
     Value(&'static str),

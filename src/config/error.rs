@@ -48,7 +48,10 @@ pub enum ConfigError {
     #[error("{first} and {second} use one name for two users; expected a name for each user")]
     NameOfTwo { first: String, second: String },
 
-    #[error("--env-keys (flag): expected MCP_API_KEYS or MCP_API_KEY in the environment or .env")]
+    #[error(
+        "--env-keys (flag): expected MCP_API_KEYS or MCP_API_KEY in the environment, \
+         or for serve in .env"
+    )]
     NoEnvKeys,
 
     #[error(

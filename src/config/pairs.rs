@@ -30,8 +30,8 @@ const PAIRS: &[Pair] = &[
         because: "any web page that is opened on this machine could read and change every memory",
         instead: "auth.disabled = false, or the origins that may call, each by its name",
     },
-    // A name of its own says that a proxy stands before memoryd. All whom the proxy lets through come
-    // from this machine then.
+    // A public name says that a proxy stands before memoryd, and whom a proxy lets through comes
+    // from this machine.
     Pair {
         keys: ("auth.disabled", "server.public_url"),
         is_met: |config| {

@@ -181,7 +181,9 @@ section! {
 
         /// Only ever true on a loopback host, and without what else `pairs` refuses.
         pub disabled: bool = setting("auth.disabled", &["DISABLE_AUTH"], "false", parse::boolean)
-            .because("For trying things out; it stops the start where others than you could come in."),
+            .because(
+                "For trying things out; it stops the start where others than you could come in.",
+            ),
 
         /// Failed attempts per client address and window.
         pub fail_limit: u32 = setting(

@@ -207,6 +207,7 @@ impl Drop for Committer {
 fn reason(error: &io::Error) -> &'static str {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
+        _ if disk::is_out_of_files(error) => "too many files and connections are open",
         StorageFull | QuotaExceeded => "the disk is full",
         ReadOnlyFilesystem => "the disk is read-only",
         _ => "the disk reports errors",

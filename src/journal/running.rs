@@ -1,3 +1,37 @@
+//! The open journal: who may call what, and what a crash leaves.
+//!
+//! **Threads.** One commit thread owns the sink and the writer of the active segment; nobody else
+//! writes to a segment. Everybody else only puts batches in line and waits for receipts. The
+//! keeper of the store is the one caller of [`Journal::write_snapshot`] and
+//! [`Journal::discard_stale`], in this order.
+//!
+//! **The way of a batch.** `submit` gives it a seq and a place in line -> the thread takes all that
+//! wait as one group -> frames are written -> `fdatasync` -> `durable` is raised -> the sink sees
+//! the group -> the receipts come true. So whoever holds a true receipt finds the batch on the disk
+//! and in the trees, and whoever sees `durable` finds it on the disk.
+//!
+//! **Failure.** When a write or a sync fails, the whole group and all that wait are lost, the
+//! receipts say so, `epoch` is raised, and the segment is left behind: a sync that failed is never
+//! repeated. A batch that was built on an older epoch is refused, because it may rest on what was
+//! lost. Seqs of lost batches are not given again. Once a second the thread tries to make a new
+//! segment, whose header says up to where earlier ones count; when that works, writes are taken.
+//! Running out of file descriptors loses nothing: the segment grows, or the group waits a moment.
+//!
+//! **Locks.** `queue` (what waits) and `files` (which files count) are never held together, and
+//! none of the two during a write, a sync or a call of the sink. `thread` is taken by `close` only.
+//!
+//! **What a crash leaves.**
+//!
+//! | between | is found at the next start |
+//! |---|---|
+//! | submit and write | nothing of the batch; nobody was told |
+//! | write and `fdatasync` | whole frames, which count, or a torn end, which is cut off; nobody was told |
+//! | `fdatasync` and receipt | the batch; the caller does not know, and finds it |
+//! | making a segment and its first frame | a segment without frames, which is gone on with |
+//! | the new segment and the end of the old one | the old one with reserved zeros at its end |
+//! | writing a snapshot and its rename | a draft, which is removed |
+//! | the rename and `discard_stale` | the snapshot beside what it replaces, which is removed |
+
 use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};

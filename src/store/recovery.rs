@@ -1,5 +1,30 @@
 //! Brings the journal and the trees together when the store opens, and mends the one from the
 //! other.
+//!
+//! The journal is *whole* if no frame is damaged and it reaches as far as the checkpoint says that
+//! batches were acknowledged. sled is *good* if it opens and holds what the checkpoint says it held.
+//! A torn end of the journal is no damage: nobody was told of those batches, and they are cut off.
+//!
+//! | journal | sled | checkpoint | what is done | what is lost |
+//! |---|---|---|---|---|
+//! | none | none | none | a new store, after the first checkpoint is written | nothing |
+//! | whole | good, not ahead of it | there | replays from the checkpoint, compares every value; if they differ, as with a bad sled | nothing |
+//! | whole | good, not ahead of it | lost | sled is moved aside and built from the journal | nothing |
+//! | whole | bad or gone | any | the same | nothing |
+//! | whole, but sled is ahead | good | any | the journal is moved aside, a snapshot of sled takes its place | nothing |
+//! | damaged or too short | good, past all damage | any | the same, with what the journal holds after it | nothing |
+//! | damaged or too short | good, but not past all damage | any | refused, the file is named | nothing more |
+//! | damaged or too short | bad or gone | any | refused, the file is named | nothing more |
+//! | none | empty | lost | refused: something was here | nothing more |
+//! | any | the disk does not let it be opened | any | refused with the disk's error, nothing is moved | nothing |
+//!
+//! *Past all damage* is proven by what sled says it has applied and, where sled and checkpoint speak
+//! of the same moment, by the number of keys of each session.
+//!
+//! Order of a repair: the new thing is written and synced whole, then it gets its name, then the old
+//! one is moved aside. A crash in between finds the state from before and does the same again, or
+//! finds both and removes what the checkpoint does not name. Whoever refuses has changed nothing. The
+//! caller holds the lock of the directory, and no other thread runs yet.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,30 @@
 //! What sessions, the sink and the keeper share.
+//!
+//! **Who calls what.** The sink, on the journal's commit thread, is the only one that writes to the
+//! trees in use: [`Shared::apply`], in the order of the batches, after `fdatasync` and before the
+//! receipts come true. The keeper's thread makes checkpoints ([`Shared::snapshot_ledger`], then a
+//! flush, then the file) and puts rebuilt trees in place ([`Shared::replace_trees`]). Sessions
+//! read, and claim numbers for new users.
+//!
+//! **Order of locks.** `trees`, then `ledger`, then `users`; each may be left out, none may be taken
+//! after a later one. `apply` holds `trees` for reading while it applies a group, and `replace_trees`
+//! holds it for writing, so a group is in the old trees and in the count of what was offered, or in
+//! neither when the new trees are brought up to that count. Nobody may wait for a receipt, a sync or
+//! the keeper while holding one of them: the commit thread needs all three to go on.
+//!
+//! **Two numbers.** `offered`: the sink has had every batch up to here. `applied`: every batch up to
+//! here can be read in the trees. They differ only while the trees are broken; then nobody opens a
+//! session, and a rebuild from the journal makes them equal.
+//!
+//! **Trees that fail.** *Broken*: sled itself failed, nothing in it is believed, reads and writes
+//! wait for the rebuild. *Stalled*: the disk did not take a flush; what is in memory is right and is
+//! read on, writes wait for the rebuild, because these trees can never again be said to be durable.
+//!
+//! **What a crash leaves.** The trees on disk are some state between the last checkpoint and the
+//! last group, in no order. The checkpoint was written after a sync of what it speaks of, so the
+//! journal is replayed from there. Between the sync and the checkpoint's rename the trees are newer
+//! than it says, which does no harm. Between a rebuild and its checkpoint there are two generations,
+//! and the old checkpoint still names the old one; the new one is removed at the start.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -375,7 +375,9 @@ fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db, TreesError> {
         .cache_capacity(cache_bytes)
         .flush_every_ms(None)
         .use_compression(false);
-    let is_held = |opened: &Result<io::Result<sled::Db>, Broken>| matches!(opened, Ok(Err(error)) if is_lock_held(error));
+    let is_held = |opened: &Result<io::Result<sled::Db>, Broken>| {
+        opened.as_ref().is_ok_and(|opened| opened.as_ref().is_err_and(is_lock_held))
+    };
     match patiently(|| caught_apart(|| config.open()), is_held)? {
         Ok(db) => Ok(db),
         Err(error) if disk::is_passing(&error) || is_lock_held(&error) => {

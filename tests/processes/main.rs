@@ -14,6 +14,7 @@
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
 mod crash;
+mod keys;
 mod process;
 
 /// Opens every test server, with every scope.

@@ -277,3 +277,32 @@ fn generated_keys_and_completions_are_printed() {
     assert_eq!(line.trim().rsplit(' ').next().unwrap().len(), 43, "{line}");
     assert!(String::from_utf8(script.stdout).unwrap().contains("_memoryd"));
 }
+
+#[test]
+fn a_verb_that_only_reads_makes_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.jsonl");
+
+    let exported = command(dir.path(), &["export", "-o", output.to_str().unwrap()]).output();
+    let checked = command(dir.path(), &["check"]).output();
+
+    for done in [exported.unwrap(), checked.unwrap()] {
+        let told = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1), "{told}");
+        assert!(told.contains("there is no data of memoryd in"), "{told}");
+    }
+    assert!(!output.exists() && !dir.path().join("data").exists());
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_refused_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("data/photos")).unwrap();
+
+    let served = command(dir.path(), &["serve"]).output().unwrap();
+
+    let told = String::from_utf8(served.stderr).unwrap();
+    assert_eq!(served.status.code(), Some(1), "{told}");
+    assert!(told.contains("photos") && told.contains("--data-dir"), "{told}");
+    assert_eq!(std::fs::read_dir(dir.path().join("data")).unwrap().count(), 1);
+}

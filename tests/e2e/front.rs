@@ -33,10 +33,12 @@ async fn keys_that_contradict_each_other_are_refused() {
 #[actix_web::test]
 async fn failed_attempts_have_a_limit_of_their_own() {
     let server = TestServer::with(&[("AUTH_FAIL_LIMIT", "3")]);
-    let wrong = [("X-API-Key", "wrong-key-0123456789")];
 
     let mut codes = Vec::new();
-    for _ in 0..5 {
+    for n in 0..5 {
+        // A guesser tries another one each time; a client with an old key repeats itself.
+        let guess = format!("wrong-key-0123456789-{n}");
+        let wrong = [("X-API-Key", guess.as_str())];
         codes.push(server.send("GET", "/api/v1/tags", &wrong, None).await.status);
     }
 

@@ -1,4 +1,4 @@
-//! The layers as a whole, before a real listener, in the order of the contract.
+//! The layers as a whole, before a real listener, in the order of docs/API.md.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

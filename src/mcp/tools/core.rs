@@ -12,7 +12,7 @@ use super::schema::{
 };
 use crate::engine::{Add, Arguments, Context, Delete, Get, List, Search, Spoken, Update};
 
-/// The seven tools of the set `core`. Their names and arguments are part of the contract.
+/// The seven tools of the set `core`. Clients rely on their names and arguments: docs/API.md.
 pub(super) fn entries() -> &'static [ToolEntry] {
     static ENTRIES: LazyLock<[ToolEntry; 7]> =
         LazyLock::new(|| [add(), search(), get(), list(), update(), delete(), context()]);
@@ -169,7 +169,7 @@ mod tests {
         let tools: Vec<_> = entries().iter().map(|entry| &entry.tool).collect();
         let text = serde_json::to_string(&tools).unwrap();
 
-        // About four letters make a token; 3,500 tokens are the contract's limit.
+        // About four letters make a token; docs/API.md promises to stay below 3,500 tokens.
         assert!(text.len() <= 12_000, "{} bytes", text.len());
         assert!(text.is_ascii());
     }

@@ -265,15 +265,16 @@ impl Session {
 
     /// Tells of what has expired, and removes what cannot be brought back.
     fn sweep(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
+        let (swept, newest) = self.enter(context, Engine::sweep);
+        if let Err(error) = swept {
+            log::warn!("session {}: cannot sweep: {error}", self.user);
+        }
+        // What was erased just now is told when that is durable, and not twice.
         let after = self.ended_until;
         let (ended, _) = self.enter(context, |engine, now| Ok((engine.ended(after, now), now)));
         if let Ok((ended, now)) = ended {
             self.ended_until = now.max(after);
             self.tell(ended);
-        }
-        let (swept, newest) = self.enter(context, Engine::sweep);
-        if let Err(error) = swept {
-            log::warn!("session {}: cannot sweep: {error}", self.user);
         }
         self.watch_ends(context);
         newest

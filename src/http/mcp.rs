@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
 };
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -61,14 +61,6 @@ pub(super) async fn post(
         }
         Incoming::Batch(messages) => answer_batch(&protocol, &label, &caller, messages).await,
     }
-}
-
-/// Answers `GET /mcp`: there is no stream apart from those of requests.
-#[must_use]
-pub(super) fn get() -> HttpResponse {
-    let mut response = Error::WrongMethod.error_response();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
-    response
 }
 
 /// Answers `DELETE /mcp`: the caller's session may give its memory back.

@@ -13,7 +13,7 @@ use crate::config::{Config, Embedding};
 use crate::embedding::{self, Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
-use crate::http::front::{Front, admit, extractors, receive};
+use crate::http::front::{Front, extractors, receive};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Face};
 use crate::mcp::{Protocol, ToolSets};
@@ -94,7 +94,6 @@ pub(super) fn http(
             .app_data(sessions.clone())
             .configure(extractors(rules))
             .configure(http::routes)
-            .wrap(from_fn(admit))
             .wrap(front.cors())
             .wrap(from_fn(receive))
     })

@@ -2,12 +2,11 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::actors::Sessions;
-use crate::engine::{Answer, Arguments, Command, List};
+use crate::engine::List;
 use crate::error::Error;
-use crate::http::ask::invalid;
 use crate::model::Caller;
 
 /// As many as one page holds; the older server had no pages.
@@ -15,31 +14,16 @@ const LIMIT: usize = 100;
 
 /// Lists the newest memories. Arguments that the older server did not know are passed over, as
 /// there.
-#[utoipa::path(
-    get,
-    path = "/api/memory/list",
-    tag = "ai-memory",
-    responses((status = 200, description = "`{success, data: [memories], total, message}`"))
-)]
 pub(in crate::http) async fn list(caller: Caller, sessions: web::Data<Sessions>) -> HttpResponse {
-    match newest(&caller, &sessions).await {
-        Ok((memories, total)) => HttpResponse::Ok().json(json!({
+    let newest = List { limit: LIMIT, ..List::default() };
+    match sessions.ask(&caller, newest).await {
+        Ok(listed) => HttpResponse::Ok().json(json!({
             "success": true,
-            "message": format!("{total} memories"),
-            "data": memories,
-            "total": total,
+            "message": format!("{} memories", listed.total),
+            "data": listed.memories,
+            "total": listed.total,
         })),
-        Err(error) => failure(&error),
-    }
-}
-
-async fn newest(caller: &Caller, sessions: &Sessions) -> Result<(Value, usize), Error> {
-    let mut arguments = Arguments::default();
-    arguments.set("limit", Value::from(LIMIT));
-    let list = List::parse(arguments).map_err(invalid)?;
-    match sessions.call(caller, Command::List(Box::new(list))).await? {
-        Answer::Listed(listed) => Ok((json!(listed.memories), listed.total)),
-        _ => Err(Error::Panicked),
+        Err(failed) => failure(&Error::from(failed)),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What stands in front of every route: who calls, from where, how often, and whether it may.
 //!
-//! [`receive`] is the outermost layer, actix-cors the next, [`admit`] the innermost. Together they
-//! keep the order of the contract: host and HTTPS, origin, rate limit, authentication, handler.
+//! [`receive`] is the outermost layer, actix-cors the next; then the route is found, and its own
+//! guard ([`guarded`]) is the innermost. Together they keep the order of the contract: host and
+//! HTTPS, origin, rate limit, authentication, handler.
 
 mod admit;
 mod caller;
@@ -16,7 +17,7 @@ mod refusal;
 mod request_id;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 
@@ -28,12 +29,12 @@ use crate::actors::Limiter;
 use crate::auth::{Credentials, ProjectMode};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
-pub use admit::admit;
+pub use admit::{Guard, guarded};
 pub use client::Client;
 use headers::Attire;
 use hosts::HostRule;
 use origins::OriginRule;
-pub use place::{PathId, extractors, no_route, place};
+pub use place::{PathId, extractors, no_route};
 pub use receive::receive;
 pub use request_id::RequestId;
 use request_id::RequestIds;
@@ -78,7 +79,7 @@ impl Front {
         }
     }
 
-    /// The layer between [`receive`] and [`admit`]. It decides nothing about origins: those that
+    /// The layer between [`receive`] and the guards. It decides nothing about origins: those that
     /// are refused do not come so far.
     #[must_use]
     pub fn cors(&self) -> Condition<Cors> {

@@ -7,17 +7,18 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Front, PathId, admit, extractors, no_route, place, receive};
+use super::{Front, Guard, PathId, extractors, receive};
 use crate::actors::{Limiter, Quota, Quotas};
 use crate::auth::{Credentials, Key, Keyring};
 use crate::config::{Config, Flags, Surroundings};
 use crate::http::body::{BodyRules, JsonBody};
 use crate::http::metrics::Metrics;
-use crate::model::{Caller, UserId};
+use crate::http::route::{Row, get, post, register, register_nothing};
+use crate::model::{Caller, Scope, UserId};
 
 const KEY: &str = "front-test-key-0123456789abcdef";
 const PLAIN_KEY: &str = "plain-test-key-0123456789abcdef";
@@ -36,22 +37,14 @@ struct Answer {
 
 impl TestServer {
     fn start(env: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut env = env.to_vec();
-        env.push(("MCP_API_KEY", KEY));
-        env.push(("MCP_API_KEYS", "ada:plain-test-key-0123456789abcdef"));
-        let surroundings = Surroundings::only(dir.path().to_owned(), &env);
-        let config = Config::load(&Flags::default(), &surroundings).unwrap().config;
         let metrics = Arc::new(Metrics::default());
-        let front = web::Data::new(front(&config, Arc::clone(&metrics)));
+        let front = web::Data::new(front_of(env, Arc::clone(&metrics)));
         let rules = BodyRules { limit: 1_000, timeout: Duration::from_millis(300) };
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(front.clone())
                 .configure(extractors(rules))
                 .configure(routes)
-                .default_service(web::to(no_route))
-                .wrap(from_fn(admit))
                 .wrap(front.cors())
                 .wrap(from_fn(receive))
         });
@@ -95,6 +88,19 @@ impl TestServer {
     async fn status(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
         self.get(path, headers).await.status
     }
+
+    /// The whole answer to a request whose target is sent byte for byte, which no client does.
+    async fn raw(&self, target: &str, headers: &str) -> String {
+        let address = self.base.trim_start_matches("http://");
+        let mut stream = actix_web::rt::net::TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
 }
 
 impl Drop for TestServer {
@@ -103,7 +109,14 @@ impl Drop for TestServer {
     }
 }
 
-fn front(config: &Config, metrics: Arc<Metrics>) -> Front {
+/// The layers as these settings make them, with two keys: an administrator's and a plain one.
+pub(in crate::http) fn front_of(env: &[(&str, &str)], metrics: Arc<Metrics>) -> Front {
+    let dir = tempfile::tempdir().unwrap();
+    let mut env = env.to_vec();
+    env.push(("MCP_API_KEY", KEY));
+    env.push(("MCP_API_KEYS", "ada:plain-test-key-0123456789abcdef"));
+    let surroundings = Surroundings::only(dir.path().to_owned(), &env);
+    let config = Config::load(&Flags::default(), &surroundings).unwrap().config;
     let key = |key: crate::config::ConfiguredKey| Key {
         name: key.name,
         user: key.user,
@@ -119,34 +132,42 @@ fn front(config: &Config, metrics: Arc<Metrics>) -> Front {
         requests: Quota { limit: config.rate_limit.requests, window: config.rate_limit.window },
         failures: Quota { limit: config.auth.fail_limit, window: config.auth.fail_window },
     });
-    Front::new(config, credentials, limiter, metrics)
+    Front::new(&config, credentials, limiter, metrics)
 }
 
 fn routes(app: &mut web::ServiceConfig) {
-    let fine =
-        || web::get().to(|| async { HttpResponse::Ok().json(json!({ "status": "healthy" })) });
-    let echo = web::to(|body: JsonBody| async move { HttpResponse::Ok().json(body.0) });
-    let me = web::to(|caller: Caller| async move {
+    register_nothing(app, "/.well-known/{any:.*}", "a test");
+    register(app, rows());
+}
+
+fn rows() -> Vec<Row> {
+    let fine = || async { HttpResponse::Ok().json(json!({ "status": "healthy" })) };
+    let me = |caller: Caller| async move {
         HttpResponse::Ok().json(json!({
             "user": caller.user,
             "credential": caller.credential,
             "project": caller.project,
             "address": caller.address,
         }))
-    });
-    let memory = web::to(|id: PathId| async move { id.0.to_string() });
+    };
+    let memory = |request: HttpRequest| async move {
+        PathId::of(&request).map(|id| id.unwrap().0.to_string())
+    };
     #[allow(unreachable_code, reason = "the handler's type comes from what it never returns")]
-    let broken = web::to(|| async {
+    let broken = || async {
         panic!("as the test wants it");
         HttpResponse::Ok().finish()
-    });
-    app.service(place("/", [(Method::GET, fine())]))
-        .service(place("/health", [(Method::GET, fine())]))
-        .service(place("/metrics", [(Method::GET, fine())]))
-        .service(place("/echo", [(Method::POST, echo)]))
-        .service(place("/me", [(Method::GET, me)]))
-        .service(place("/memories/{id}", [(Method::GET, memory)]))
-        .service(place("/panic", [(Method::GET, broken)]));
+    };
+    vec![
+        get("/").guard(Guard::Open("a test")).to(fine),
+        get("/health").guard(Guard::Open("a test")).to(fine),
+        get("/metrics").guard(Guard::Monitoring).to(fine),
+        get("/admin").guard(Guard::Scope(Scope::Admin)).to(fine),
+        post("/echo").to(|body: JsonBody| async move { HttpResponse::Ok().json(body.0) }),
+        get("/me").to(me),
+        get("/memories/{id}").to(memory),
+        get("/panic").to(broken),
+    ]
 }
 
 const GOOD: (&str, &str) = ("X-API-Key", KEY);
@@ -234,6 +255,41 @@ async fn metrics_are_for_this_machine_and_for_administrators() {
     let refused = server.get("/metrics", &[remote, PLAIN]).await;
     assert_eq!((refused.status, &refused.body["code"]), (403, &json!("insufficient_scope")));
     assert!(refused.headers["www-authenticate"].contains("error=\"insufficient_scope\""));
+}
+
+#[actix_web::test]
+async fn no_spelling_of_a_path_comes_past_its_guard() {
+    let server = TestServer::start(&[("RATE_LIMIT_REQUESTS", "0")]);
+    let remote = "X-Forwarded-For: 198.51.100.7\r\n";
+    let plain = format!("{remote}X-API-Key: {PLAIN_KEY}\r\n");
+
+    for name in ["metrics", "admin"] {
+        let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
+        for target in [
+            format!("/{name}"),
+            format!("/%{:02x}{}", name.as_bytes()[0], &name[1..]),
+            format!("/{encoded}"),
+            format!("//{name}"),
+            format!("/{name}/"),
+            format!("/{}", name.to_uppercase()),
+            format!("/./{name}"),
+            format!("/%2e/{name}"),
+            format!("/health/../{name}"),
+            format!("/health/%2e%2e/{name}"),
+            format!("/{name}%2f"),
+            format!("/{name};x"),
+            format!("/{name}?x=1"),
+            format!("http://127.0.0.1/{name}"),
+        ] {
+            let closed = server.raw(&target, remote).await;
+            assert!(!closed.starts_with("HTTP/1.1 2"), "a stranger came to {target}: {closed}");
+            let refused = server.raw(&target, &plain).await;
+            assert!(!refused.starts_with("HTTP/1.1 2"), "a plain key came to {target}: {refused}");
+        }
+    }
+    assert!(server.raw("/%6detrics", &plain).await.starts_with("HTTP/1.1 403 "));
+    let admin = format!("{remote}X-API-Key: {KEY}\r\n");
+    assert!(server.raw("/%6detrics", &admin).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[actix_web::test]

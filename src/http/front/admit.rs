@@ -3,6 +3,7 @@ use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, ResponseError, Route, web};
 
+use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
 use crate::actors::{Attempt, Checked, ClientKey, Verdict};
 use crate::auth;
@@ -23,6 +24,9 @@ pub enum Guard {
     Open(&'static str),
 }
 
+/// Marks a request whose credential did not verify, for the log.
+pub(super) struct InvalidCredential;
+
 /// Puts a guard before one handler. It belongs to the route that actix matched, so that no
 /// spelling of a path can come to a handler without it.
 pub fn guarded(route: Route, guard: Guard) -> Route {
@@ -42,11 +46,17 @@ async fn admit(
     if matches!(guard, Guard::Open(_)) {
         return next.call(request).await;
     }
+    if is_foreign_fetch(request.head()) {
+        return Ok(request.into_response(Error::OriginRefused.error_response()));
+    }
     let client = client_of(&front, &request);
-    let Admission { caller, quota, outcome } = front.admit(guard, request.head(), client).await;
+    let admission = front.admit(guard, request.head(), client).await;
+    let Admission { caller, is_invalid, quota, outcome } = admission;
     // Kept even if the request goes no further, for the log says whose it was.
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
+    } else if is_invalid {
+        request.extensions_mut().insert(InvalidCredential);
     }
     let mut response = match outcome {
         Ok(()) => next.call(request).await?,
@@ -61,6 +71,8 @@ async fn admit(
 /// Whether a request may go on, on whose behalf, and what is left of its client's quota.
 struct Admission {
     caller: Option<Caller>,
+    /// A credential was brought, and did not verify.
+    is_invalid: bool,
     quota: Option<Verdict>,
     outcome: Result<(), Error>,
 }
@@ -70,6 +82,7 @@ impl Front {
     /// then counts the request and its failure at once. The limiter's word still goes first.
     async fn admit(&self, guard: Guard, head: &RequestHead, client: Client) -> Admission {
         let (attempt, verified) = self.verify(guard, head, client);
+        let is_invalid = matches!(attempt, Attempt::Failed(_));
         let checked = match &self.limiter {
             Some(limiter) => limiter.check(ClientKey::of(client.address), attempt).await,
             None => Ok(Checked { requests: None, attempts: None }),
@@ -84,7 +97,7 @@ impl Front {
             Err(_) => (None, Err(Error::LimiterDown)),
         };
         let outcome = counted.and_then(|()| self.accept(guard, caller.as_ref(), denied));
-        Admission { caller, quota, outcome }
+        Admission { caller, is_invalid, quota, outcome }
     }
 
     /// Finds out who asks. Where nobody has to answer for a request, there is no caller.
@@ -101,9 +114,10 @@ impl Front {
         }
         let verified = self.credentials.verify(&presented);
         let attempt = match &verified {
-            _ if self.credentials.is_disabled() || !presented.is_attempt() => Attempt::Absent,
+            _ if self.credentials.is_disabled() => Attempt::Passed,
+            _ if !presented.is_attempt() => Attempt::Absent,
             Ok(_) => Attempt::Passed,
-            Err(_) => Attempt::Failed,
+            Err(_) => Attempt::Failed(caller::mistake(head.headers(), &self.mistakes)),
         };
         let caller = verified
             .map_err(Error::from)

@@ -17,8 +17,11 @@ mod refusal;
 mod request_id;
 
 #[cfg(test)]
+mod budget_tests;
+#[cfg(test)]
 pub(super) mod tests;
 
+use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 
 use actix_cors::Cors;
@@ -52,6 +55,8 @@ pub struct Front {
     credentials: Credentials,
     projects: ProjectMode,
     limiter: Option<Limiter>,
+    /// Hashes wrong credentials, to know them again.
+    mistakes: RandomState,
     metrics: Arc<Metrics>,
 }
 
@@ -75,6 +80,7 @@ impl Front {
             credentials,
             projects: project_mode(config),
             limiter,
+            mistakes: RandomState::new(),
             metrics,
         }
     }

@@ -1,7 +1,7 @@
 use actix_cors::Cors;
 use actix_web::dev::RequestHead;
 use actix_web::http::Method;
-use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN};
 use actix_web::middleware::Condition;
 
 use super::hosts::{address_of, host_of, is_loopback, name_of};
@@ -130,6 +130,21 @@ impl OriginRule {
             || bare.to_ascii_lowercase().ends_with(".local")
             || self.named_hosts.iter().any(|pattern| pattern.matches(name))
     }
+}
+
+/// Whether a page of another site made a browser send this as it loads an image or follows a link,
+/// without an `Origin` that could be looked at. Such a request brings no key and its answer cannot
+/// be read, so all that it could do is to use up what somebody else may ask.
+///
+/// ```text
+/// GET /mcp HTTP/1.1
+/// Sec-Fetch-Site: cross-site
+/// Sec-Fetch-Dest: image
+/// ```
+pub(super) fn is_foreign_fetch(head: &RequestHead) -> bool {
+    let headers = head.headers();
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    matches!(site, Some(b"cross-site" | b"same-site")) && !headers.contains_key(ORIGIN)
 }
 
 fn is_same(known: &str, origin: &str) -> bool {

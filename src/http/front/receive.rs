@@ -12,6 +12,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 
+use super::admit::InvalidCredential;
 use super::log_line::{Event, LogLine};
 use super::{Client, Front, RequestId};
 use crate::error::Error;
@@ -33,7 +34,10 @@ struct Arrival {
 struct Outcome<'a> {
     /// The pattern of its route, if it came to one.
     route: Option<&'a str>,
+    /// The name of the credential, if one verified.
     credential: Option<&'a str>,
+    /// What the log shows in its place.
+    shown: &'a str,
     status: StatusCode,
     event: Option<Event>,
 }
@@ -49,7 +53,7 @@ pub async fn receive(
     let is_preflight = front.origins.answers_preflight(request.head());
     if let Err(refused) = front.gate(request.head(), &arrival) {
         let mut response = request.into_response(refused.error_response());
-        front.see_off(&arrival, &mut response, Event::of_refusal(&refused));
+        front.see_off(&arrival, &mut response);
         return Ok(response.map_into_right_body());
     }
     if arrival.method == Method::HEAD {
@@ -59,12 +63,11 @@ pub async fn receive(
     match unless_panicking(next.call(request)).await {
         Ok(Ok(response)) if is_preflight && response.status() == StatusCode::BAD_REQUEST => {
             let mut response = response.into_response(Error::PreflightRefused.error_response());
-            front.see_off(&arrival, &mut response, None);
+            front.see_off(&arrival, &mut response);
             Ok(response.map_into_right_body())
         }
         Ok(Ok(mut response)) => {
-            let event = Event::of_status(response.status());
-            front.see_off(&arrival, &mut response, event);
+            front.see_off(&arrival, &mut response);
             Ok(response.map_into_left_body())
         }
         Ok(Err(error)) => Err(front.send_back(&arrival, error.error_response())),
@@ -96,31 +99,32 @@ impl Front {
         self.origins.check(head, arrival.client.is_https)
     }
 
-    fn see_off<B>(
-        &self,
-        arrival: &Arrival,
-        response: &mut ServiceResponse<B>,
-        event: Option<Event>,
-    ) {
+    fn see_off<B>(&self, arrival: &Arrival, response: &mut ServiceResponse<B>) {
         self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
-        let route = response.request().match_pattern();
+        let pattern = response.request().match_pattern();
         let extensions = response.request().extensions();
         let credential = extensions.get::<Caller>().map(|caller| caller.credential.as_str());
+        let is_invalid = extensions.contains::<InvalidCredential>();
+        let shown = credential.unwrap_or(if is_invalid { "invalid" } else { "-" });
         let status = response.status();
-        self.record(arrival, &Outcome { route: route.as_deref(), credential, status, event });
+        let refused = response.response().extensions().get::<Event>().copied();
+        let event = refused.or_else(|| Event::of_status(status));
+        let route = pattern.as_deref();
+        self.record(arrival, &Outcome { route, credential, shown, status, event });
     }
 
     /// Where the request itself is lost, the answer travels as an error.
     fn send_back(&self, arrival: &Arrival, mut response: HttpResponse) -> actix_web::Error {
         self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
-        let status = response.status();
-        self.record(arrival, &Outcome { route: None, credential: None, status, event: None });
+        let (shown, status) = ("-", response.status());
+        let outcome = Outcome { route: None, credential: None, shown, status, event: None };
+        self.record(arrival, &outcome);
         InternalError::from_response("the request was lost", response).into()
     }
 
     fn record(&self, arrival: &Arrival, outcome: &Outcome<'_>) {
         let took = arrival.at.elapsed();
-        let Outcome { route, credential, status, event } = *outcome;
+        let Outcome { route, credential, shown, status, event } = *outcome;
         if event == Some(Event::CorsViolation) {
             self.metrics.record_cors_violation();
         }
@@ -130,7 +134,7 @@ impl Front {
             LogLine {
                 id: &arrival.id,
                 client: arrival.client.address,
-                credential,
+                credential: shown,
                 method: &arrival.method,
                 path: &arrival.path,
                 status,

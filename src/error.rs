@@ -40,6 +40,9 @@ pub enum Error {
     #[error("too many failed attempts from this address; try again in {retry_after} s")]
     TooManyFailures { retry_after: u64 },
 
+    #[error("this credential has {limit} streams open already; close one first")]
+    TooManyStreams { limit: usize },
+
     #[error("the rate limiter does not answer; try again with a valid credential or later")]
     LimiterDown,
 
@@ -60,6 +63,9 @@ pub enum Error {
 
     #[error("the body is not a JSON object")]
     NotAnObject,
+
+    #[error("a name stands twice in one object of the body")]
+    NameTwice,
 
     #[error("the body is larger than the limit of {limit} bytes")]
     BodyTooLarge { limit: usize },
@@ -135,6 +141,7 @@ impl Error {
             Self::RateLimited { .. } | Self::TooManyFailures { .. } => {
                 face(429, "rate_limited", "Rate limit exceeded")
             }
+            Self::TooManyStreams { .. } => face(429, "too_many_streams", "Too many streams"),
             Self::LimiterDown => face(503, "busy", "Server busy"),
             Self::BadHeader { .. } => face(400, "invalid_header", "Invalid header"),
             Self::UnsupportedType => face(415, "unsupported_type", "Unsupported media type"),
@@ -143,6 +150,7 @@ impl Error {
                 rpc(400, -32700, "invalid_json", "Invalid JSON")
             }
             Self::NotAnObject => rpc(400, -32600, "not_an_object", "Invalid JSON"),
+            Self::NameTwice => rpc(400, -32600, "name_twice", "Invalid JSON"),
             Self::BodyTooLarge { .. } => face(413, "body_too_large", "Request body too large"),
             Self::BodyTimeout => face(408, "body_timeout", "Request timeout"),
             Self::BodyBroken => face(400, "body_broken", "Incomplete request body"),
@@ -197,7 +205,9 @@ impl Error {
             Self::RateLimited { retry_after } | Self::TooManyFailures { retry_after } => {
                 Some(*retry_after)
             }
-            Self::Call(CallError::Busy | CallError::Stopped) | Self::LimiterDown => Some(1),
+            Self::Call(CallError::Busy | CallError::Stopped)
+            | Self::LimiterDown
+            | Self::TooManyStreams { .. } => Some(1),
             Self::Call(CallError::Refused(EngineError::Store(StoreError::Busy))) => Some(1),
             _ => None,
         }

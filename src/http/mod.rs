@@ -10,6 +10,7 @@ pub mod metrics;
 mod openapi;
 mod rest;
 mod route;
+mod streams;
 mod table;
 #[cfg(test)]
 mod table_tests;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 use actix_web::web::ServiceConfig;
 
 use crate::model::Clock;
+pub use mcp::McpFace;
+pub use streams::OpenStreams;
 
 /// What the public routes tell of the server.
 pub struct Face {

@@ -28,6 +28,7 @@ mod version;
 pub use era::{Header, Label, client_of, judge};
 pub use message::{Incoming, Message, Params, Refusal, Request};
 pub use protocol::{Ask, Messages, Outcome, Protocol, Reply};
+pub use strict::{Unreadable, read as read_json};
 pub use tools::{ToolSets, UnknownToolSet};
 pub use version::Version;
 

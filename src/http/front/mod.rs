@@ -7,10 +7,12 @@
 mod admit;
 mod caller;
 mod client;
+mod connection;
 mod headers;
 mod hosts;
 mod log_line;
 mod origins;
+mod outgoing;
 mod place;
 mod receive;
 mod refusal;
@@ -18,6 +20,8 @@ mod request_id;
 
 #[cfg(test)]
 mod budget_tests;
+#[cfg(test)]
+mod connection_tests;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -34,6 +38,7 @@ use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
 pub use admit::{Guard, guarded};
 pub use client::Client;
+pub use connection::{ConnectionBounds, Connections};
 use headers::Attire;
 use hosts::HostRule;
 use origins::OriginRule;

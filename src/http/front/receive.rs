@@ -2,18 +2,22 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 
 use super::admit::InvalidCredential;
+use super::connection::Connection;
 use super::log_line::{Event, LogLine};
+use super::outgoing::send_off;
 use super::{Client, Front, RequestId};
 use crate::error::Error;
 use crate::model::Caller;
@@ -46,33 +50,48 @@ struct Outcome<'a> {
 /// and the log line after. A panic further in becomes a 500.
 pub async fn receive(
     front: web::Data<Front>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let arrival = Arrival::of(&front, &request);
+    let connection = request.conn_data::<Rc<Connection>>();
+    let exchange = connection.map(Connection::begin);
+    let mut response = match exchange {
+        // Without a body, which would have to wait for its reader like all the others.
+        Some(None) => request.into_response(crowded()),
+        Some(Some(_)) | None => answer(&front, &arrival, request, next).await?,
+    };
+    front.see_off(&arrival, &mut response);
+    let is_head = arrival.method == Method::HEAD;
+    Ok(response.map_body(|_, body| send_off(body, is_head, exchange.flatten())))
+}
+
+async fn answer(
+    front: &Front,
+    arrival: &Arrival,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<EitherBody<impl MessageBody, BoxBody>>, actix_web::Error> {
-    let arrival = Arrival::of(&front, &request);
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let is_preflight = front.origins.answers_preflight(request.head());
-    if let Err(refused) = front.gate(request.head(), &arrival) {
-        let mut response = request.into_response(refused.error_response());
-        front.see_off(&arrival, &mut response);
-        return Ok(response.map_into_right_body());
+    if let Err(refused) = front.gate(request.head(), arrival) {
+        return Ok(request.into_response(refused.error_response()));
     }
     if arrival.method == Method::HEAD {
-        // Whatever answers a GET answers this too; actix leaves the body out on the wire.
+        // Whatever answers a GET answers this too; the body is taken off on the way out.
         request.head_mut().method = Method::GET;
     }
     match unless_panicking(next.call(request)).await {
         Ok(Ok(response)) if is_preflight && response.status() == StatusCode::BAD_REQUEST => {
-            let mut response = response.into_response(Error::PreflightRefused.error_response());
-            front.see_off(&arrival, &mut response);
-            Ok(response.map_into_right_body())
+            Ok(response.into_response(Error::PreflightRefused.error_response()))
         }
-        Ok(Ok(mut response)) => {
-            front.see_off(&arrival, &mut response);
-            Ok(response.map_into_left_body())
-        }
-        Ok(Err(error)) => Err(front.send_back(&arrival, error.error_response())),
-        Err(_) => Err(front.send_back(&arrival, Error::Panicked.error_response())),
+        Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
+        Ok(Err(error)) => Err(front.send_back(arrival, error.error_response())),
+        Err(_) => Err(front.send_back(arrival, Error::Panicked.error_response())),
     }
+}
+
+fn crowded() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, "1")).finish()
 }
 
 impl Arrival {

@@ -7,11 +7,13 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Front, Guard, PathId, extractors, receive};
+use super::connection_tests;
+use super::{ConnectionBounds, Connections, Front, Guard, PathId, extractors, receive};
 use crate::actors::{Limiter, Quota, Quotas};
 use crate::auth::{Credentials, Key, Keyring};
 use crate::config::{Config, Flags, Surroundings};
@@ -37,6 +39,12 @@ pub(super) struct Answer {
 
 impl TestServer {
     pub(super) fn start(env: &[(&str, &str)]) -> Self {
+        let patience = Duration::from_secs(60);
+        Self::bounded(env, ConnectionBounds::within(1_024, patience, patience))
+    }
+
+    pub(super) fn bounded(env: &[(&str, &str)], bounds: ConnectionBounds) -> Self {
+        let connections = Connections::new(bounds, Vec::new());
         let metrics = Arc::new(Metrics::default());
         let front = web::Data::new(front_of(env, Arc::clone(&metrics)));
         let rules = BodyRules { limit: 1_000, timeout: Duration::from_millis(300) };
@@ -48,6 +56,7 @@ impl TestServer {
                 .wrap(front.cors())
                 .wrap(from_fn(receive))
         });
+        let server = server.on_connect(move |stream, data| connections.welcome(stream, data));
         let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
         let base = format!("http://{}", server.addrs()[0]);
         let server = server.run();
@@ -89,16 +98,20 @@ impl TestServer {
         self.get(path, headers).await.status
     }
 
+    /// A connection on which `head` was sent, with the header `Host` added.
+    pub(super) async fn connect(&self, head: &str) -> TcpStream {
+        let address = self.base.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = head.replacen("\r\n", &format!("\r\nHost: {address}\r\n"), 1);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    }
+
     /// The whole answer to a request whose target is sent byte for byte, which no client does.
     pub(super) async fn raw(&self, target: &str, headers: &str) -> String {
-        let address = self.base.trim_start_matches("http://");
-        let mut stream = actix_web::rt::net::TcpStream::connect(address).await.unwrap();
-        let head = format!(
-            "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        let head = format!("{target} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        self.connect(&head).await.read_to_string(&mut answer).await.unwrap();
         answer
     }
 }
@@ -167,6 +180,8 @@ fn rows() -> Vec<Row> {
         get("/me").to(me),
         get("/memories/{id}").to(memory),
         get("/panic").to(broken),
+        get("/endless").guard(Guard::Open("a test")).to(connection_tests::endless),
+        get("/silent").guard(Guard::Open("a test")).to(connection_tests::silent),
     ]
 }
 
@@ -251,6 +266,9 @@ async fn metrics_are_for_this_machine_and_for_administrators() {
     assert_eq!(server.status("/metrics", &[]).await, 200);
     assert_eq!(server.status("/metrics", &[("Host", "evil.example")]).await, 401);
     assert_eq!(server.status("/metrics", &[remote]).await, 401);
+    for said in [("Forwarded", "for=127.0.0.1"), ("X-Real-IP", "127.0.0.1")] {
+        assert_eq!(server.status("/metrics", &[said]).await, 401, "{said:?}: a proxy is between");
+    }
     assert_eq!(server.status("/metrics", &[remote, GOOD]).await, 200);
     let refused = server.get("/metrics", &[remote, PLAIN]).await;
     assert_eq!((refused.status, &refused.body["code"]), (403, &json!("insufficient_scope")));
@@ -281,15 +299,15 @@ async fn no_spelling_of_a_path_comes_past_its_guard() {
             format!("/{name}?x=1"),
             format!("http://127.0.0.1/{name}"),
         ] {
-            let closed = server.raw(&target, remote).await;
+            let closed = server.raw(&format!("GET {target}"), remote).await;
             assert!(!closed.starts_with("HTTP/1.1 2"), "a stranger came to {target}: {closed}");
-            let refused = server.raw(&target, &plain).await;
+            let refused = server.raw(&format!("GET {target}"), &plain).await;
             assert!(!refused.starts_with("HTTP/1.1 2"), "a plain key came to {target}: {refused}");
         }
     }
-    assert!(server.raw("/%6detrics", &plain).await.starts_with("HTTP/1.1 403 "));
+    assert!(server.raw("GET /%6detrics", &plain).await.starts_with("HTTP/1.1 403 "));
     let admin = format!("{remote}X-API-Key: {KEY}\r\n");
-    assert!(server.raw("/%6detrics", &admin).await.starts_with("HTTP/1.1 200 "));
+    assert!(server.raw("GET /%6detrics", &admin).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[actix_web::test]
@@ -331,7 +349,7 @@ async fn origins_are_looked_at_before_keys() {
     assert_eq!(listed.headers["access-control-allow-origin"], "https://claude.ai");
     assert!(listed.headers["access-control-expose-headers"].contains("retry-after"));
 
-    let asked = "content-type,x-api-key,mcp-protocol-version";
+    let asked = "content-type,x-api-key,mcp-protocol-version,x-some-inspector";
     let preflight = [
         ("Origin", "https://app.example.com"),
         ("Access-Control-Request-Method", "DELETE"),
@@ -340,7 +358,8 @@ async fn origins_are_looked_at_before_keys() {
     let allowed = server.send(Method::OPTIONS, "/mcp", &preflight, "").await;
     assert_eq!(allowed.status, 200);
     assert_eq!(allowed.headers["access-control-allow-origin"], "https://app.example.com");
-    assert!(allowed.headers["access-control-allow-headers"].contains("mcp-protocol-version"));
+    assert_eq!(allowed.headers["access-control-allow-headers"], asked);
+    assert_eq!(allowed.headers["access-control-max-age"], "600");
     let evil = [evil, ("Access-Control-Request-Method", "POST")];
     assert_eq!(server.send(Method::OPTIONS, "/mcp", &evil, "").await.status, 403);
     assert_eq!(server.metrics.stats_json()["cors_violations"], 2);
@@ -413,7 +432,10 @@ async fn bodies_are_bounded_and_json() {
         (&[GOOD, JSON], "", 400),
         (&[GOOD, JSON], "{nope", 400),
         (&[GOOD, JSON], "[]", 400),
+        (&[GOOD, JSON], "{\"a\":1,\"a\":2}", 400),
         (&[GOOD, ("Content-Type", "text/plain")], "{}", 415),
+        (&[GOOD, ("Content-Type", "application/json;charset=utf-16")], "{}", 415),
+        (&[GOOD, ("Content-Type", "x/y+json")], "{}", 415),
         (&[GOOD, JSON, ("Content-Encoding", "gzip")], "{}", 415),
         (&[GOOD, JSON, ("Content-Encoding", "identity")], "{}", 200),
         (&[GOOD, JSON], &large, 413),
@@ -429,13 +451,10 @@ async fn bodies_are_bounded_and_json() {
 #[actix_web::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let server = TestServer::start(&[]);
-    let address = server.base.trim_start_matches("http://");
-    let mut stream = actix_web::rt::net::TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "POST /echo HTTP/1.1\r\nHost: {address}\r\nX-API-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{\"a\""
-    );
+    let head =
+        format!("POST /echo HTTP/1.1\r\nX-API-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{\"a\"");
+    let mut stream = server.connect(&head).await;
 
-    stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
 

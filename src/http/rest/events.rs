@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::actors::{Change, Sessions};
 use crate::error::Error;
+use crate::http::OpenStreams;
 use crate::http::ask::acting;
 use crate::model::Caller;
 
@@ -21,15 +22,17 @@ pub(in crate::http) async fn events(
     request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
+    streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
     let caller = acting(&request, &caller)?;
+    let place = streams.open(&caller.credential)?;
     let changes = sessions.changes(&caller.user).await?;
     let opening = Some(Feed { changes, stopping: sessions.stopping(), is_new: true });
     let events = stream::unfold(opening, |feed| async move { feed?.next().await });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(events))
+        .streaming(place.held_by(events)))
 }
 
 struct Feed {

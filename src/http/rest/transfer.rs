@@ -5,6 +5,7 @@ use futures_util::stream;
 use crate::actors::Sessions;
 use crate::engine::{Export, Exported, Import, ImportItem, Imported, InvalidArguments};
 use crate::error::Error;
+use crate::http::OpenStreams;
 use crate::http::ask::acting;
 use crate::http::lines::Lines;
 use crate::model::{Caller, MemoryId};
@@ -17,16 +18,18 @@ pub(in crate::http) async fn export(
     request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
+    streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
     let caller = acting(&request, &caller)?;
+    let place = streams.open(&caller.credential)?;
     // The first page is read before the status goes out, so that a refusal still can be one.
     let first = sessions.ask(&caller, Export::first_page()).await?;
-    let pages = stream::unfold(Some(Page::Ready(first)), move |state| {
+    let read = stream::unfold(Some(Page::Ready(first)), move |state| {
         let (sessions, caller) = (sessions.clone(), caller.clone());
         async move { next_part(state?, &sessions, &caller).await }
     });
-    let body = HttpResponse::Ok().content_type("application/x-ndjson").streaming(pages);
-    Ok(body)
+    let pages = place.held_by(read);
+    Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(pages))
 }
 
 enum Page {

@@ -57,8 +57,10 @@ impl Ask {
     }
 
     /// Reads the body. Of the query only `user_id` counts.
-    pub(super) fn of_body(request: &HttpRequest, JsonBody(body): JsonBody) -> Result<Self, Error> {
-        let mut body = body;
+    pub(super) fn of_body(
+        request: &HttpRequest,
+        JsonBody(mut body): JsonBody,
+    ) -> Result<Self, Error> {
         if let Some(user) = query(request, |_| false)?.shift_remove(USER) {
             body.entry(USER).or_insert(user);
         }

@@ -116,8 +116,8 @@ impl Connections {
 
     /// Notes a new connection in its data, or shuts it if its address has too many. For
     /// [`actix_web::HttpServer::on_connect`].
-    pub fn welcome(self: &Arc<Self>, stream: &dyn Any, data: &mut Extensions) {
-        let Some(stream) = socket_of(stream) else {
+    pub fn welcome(self: &Arc<Self>, served: &dyn Any, data: &mut Extensions) {
+        let Some(stream) = socket_of(served) else {
             log::error!("a connection is of a kind that cannot be bounded");
             return;
         };
@@ -273,9 +273,9 @@ async fn watch(connection: Weak<Connection>, interval: Duration) {
 }
 
 /// The socket below what actix serves.
-fn socket_of(stream: &dyn Any) -> Option<&Plain> {
-    let encrypted = stream.downcast_ref::<TlsStream<Plain>>();
-    encrypted.map(|stream| stream.get_ref().0).or_else(|| stream.downcast_ref::<Plain>())
+fn socket_of(served: &dyn Any) -> Option<&Plain> {
+    let encrypted = served.downcast_ref::<TlsStream<Plain>>();
+    encrypted.map(|stream| stream.get_ref().0).or_else(|| served.downcast_ref::<Plain>())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod actors;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod disk;
 pub mod embedding;
 pub mod engine;
 pub mod error;

@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 /// Each room and the rooms it may import, bottom first: a room may import only earlier ones.
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("disk", &[]),
     ("config", &["model"]),
-    ("logging", &["model"]),
-    ("tls", &["model", "config"]),
-    ("embedding", &["model", "tls"]),
-    ("journal", &["model"]),
-    ("store", &["model", "journal"]),
+    ("logging", &["model", "disk"]),
+    ("tls", &["model", "disk", "config"]),
+    ("embedding", &["model", "config", "tls"]),
+    ("journal", &["model", "disk"]),
+    ("store", &["model", "disk", "journal"]),
     ("retrieval", &["model"]),
     ("engine", &["model", "store", "retrieval"]),
-    ("auth", &["model", "store"]),
+    ("auth", &["model", "disk", "store"]),
     (
         "actors",
         &["model", "config", "embedding", "journal", "store", "retrieval", "engine", "auth"],
@@ -48,6 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model",
+            "disk",
             "config",
             "logging",
             "tls",

@@ -52,25 +52,19 @@ impl Session {
         let Some(engine) = &mut self.engine else { return };
         if !engine.has_model() {
             // It opens anew with the model, and must not lose what it counted.
-            if let Err(error) = engine.write_access() {
-                log::error!("session {}: cannot write its counts: {error}", self.user);
+            let (counted, _) = self.enter(context, |engine, _| engine.write_access());
+            if let Err(error) = counted {
+                log::warn!("session {}: cannot write its counts: {error}", self.user);
             }
             self.engine = None;
             return;
         }
         engine.pass_over(&made.refused);
-        match engine.place(made.vectors) {
-            Ok(receipt) => {
-                if let Some(receipt) = receipt {
-                    let written = receipt.into_actor(self);
-                    context.spawn(written.map(|written, session, _| session.settle(&written)));
-                }
-                self.embed(context);
-            }
-            Err(error) => {
-                log::error!("session {}: cannot keep vectors: {error}", self.user);
-                self.engine = None;
-            }
+        let (placed, _) = self.enter(context, |engine, _| engine.place(made.vectors));
+        match placed {
+            Ok(()) => self.embed(context),
+            // They are asked for again when the store takes writes.
+            Err(error) => log::warn!("session {}: cannot keep vectors: {error}", self.user),
         }
     }
 }

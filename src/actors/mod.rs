@@ -1,13 +1,17 @@
 //! Concurrency. The only room that knows actix: who owns what, and how to ask.
 //!
-//! [`Sessions::call`] is the one door. Behind it the registry finds the session's actor, and the
-//! actor gives the command to its engine. Nothing else may hold an engine.
+//! [`Sessions::ask`] is the one door: there the scope is checked. Behind it the registry finds the
+//! session's actor, and the actor gives the verb to its engine. Nothing else may hold an engine.
+//!
+//! Begin reading at [`Sessions`], then `session.rs`.
 
 mod arbiters;
 mod limiter;
 mod meaning;
 mod registry;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +21,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::auth::{self, AuthError};
 use crate::embedding::{Embedder, Purpose};
-use crate::engine::{Answer, Command, EngineError, Limits};
+use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, Usage};
 pub use limiter::*;
@@ -85,24 +89,24 @@ impl Sessions {
         Self { registry, running, embedder, store, stopping: Arc::new(watch::Sender::new(false)) }
     }
 
-    /// Carries a command to the caller's session and the answer back.
-    pub async fn call(&self, caller: &Caller, command: Command) -> Result<Answer, CallError> {
-        auth::require(caller, command.scope())?;
+    /// Asks the caller's session something, and brings the answer back.
+    pub async fn ask<V: Verb>(&self, caller: &Caller, verb: V) -> Result<V::Answer, CallError> {
+        auth::require(caller, verb.scope())?;
         let session = self.locate(&caller.user).await?;
-        let command = self.with_vector(command).await;
-        session.call(caller.clone(), command).await
+        let verb = self.with_vector(verb).await;
+        session.ask(caller.clone(), verb).await
     }
 
-    /// Carries a command to the session of the user that the call names, if the caller may.
-    pub async fn call_for(
+    /// Asks the session of the user that the call names, if the caller may.
+    pub async fn ask_for<V: Verb>(
         &self,
         caller: &Caller,
         user: Option<UserId>,
-        command: Command,
-    ) -> Result<Answer, CallError> {
+        verb: V,
+    ) -> Result<V::Answer, CallError> {
         match user {
-            None => self.call(caller, command).await,
-            Some(user) => self.call(&auth::acting_for(caller, Some(user))?, command).await,
+            None => self.ask(caller, verb).await,
+            Some(user) => self.ask(&auth::acting_for(caller, Some(user))?, verb).await,
         }
     }
 
@@ -154,17 +158,17 @@ impl Sessions {
         Ok(())
     }
 
-    /// Has the better embedder, if there is one, look at the question of a command. When it is away
+    /// Has the better embedder, if there is one, look at the question of a verb. When it is away
     /// the question goes on without, and is answered by its words.
-    async fn with_vector(&self, mut command: Command) -> Command {
-        let Some(embedder) = &self.embedder else { return command };
-        if let Some((question, vector)) = command.question() {
-            match embedder.embed(&[question], Purpose::Query).await {
-                Ok(vectors) => *vector = vectors.into_iter().next(),
+    async fn with_vector<V: Verb>(&self, mut verb: V) -> V {
+        let Some(embedder) = &self.embedder else { return verb };
+        if let Some(question) = verb.question() {
+            match embedder.embed(&[question.text], Purpose::Query).await {
+                Ok(vectors) => *question.vector = vectors.into_iter().next(),
                 Err(error) => log::debug!("a question goes without its vector: {error}"),
             }
         }
-        command
+        verb
     }
 
     async fn locate(&self, user: &UserId) -> Result<SessionHandle, CallError> {

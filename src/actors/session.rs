@@ -1,3 +1,15 @@
+//! The owner of one session's engine.
+//!
+//! Everything that touches the engine goes through [`Session::enter`]: it opens the engine if it
+//! sleeps, catches a panic, and takes what was submitted. What was submitted is followed by a future
+//! on the actor ([`Session::follow`]): when its receipt comes true the subscribers are told, whoever
+//! has called meanwhile and whether or not the caller still waits; when it fails the engine is
+//! dropped, because it knows what the store does not. A refusal drops nothing.
+//!
+//! The answer of a verb that may write waits for the newest receipt of the session, also if the verb
+//! itself had nothing left to write: "it is there already" must not be said of what is still on its
+//! way to the disk.
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -5,15 +17,15 @@ use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
-    ResponseActFuture, WrapFuture,
+    ResponseActFuture, SpawnHandle, WrapFuture,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
 use super::registry::ActiveSession;
 use super::{CallError, Change, PATIENCE, SessionSettings};
-use crate::engine::{Answer, Applied, Command, Engine, EngineError};
-use crate::model::{Caller, Clock, CredentialName, UserId};
+use crate::engine::{Engine, EngineError, Verb, Written};
+use crate::model::{Caller, Clock, CredentialName, MemoryId, Timestamp, UserId};
 use crate::retrieval::ModelId;
 use crate::store::{Receipt, Store, StoreError};
 
@@ -23,13 +35,15 @@ const PLACES: usize = 256;
 const PLACE_PATIENCE: Duration = Duration::from_secs(5);
 /// How often a session looks for expired memories, and writes down what was found how often.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Timers are set anew after this long: a clock that is set reaches them no sooner.
+const LONGEST_WATCH: Duration = Duration::from_secs(3_600);
 /// A subscriber that is further behind than this is told so, and reads everything anew.
 const CHANGES: usize = 256;
 
 /// Owns one session's engine and gives it one command at a time.
 ///
-/// The engine is opened by the first call and given back when the session sleeps. After a failed
-/// write or a panic it is dropped, because it may know what the store does not.
+/// The engine is opened by the first call and given back when the session sleeps. After a lost write
+/// or a panic it is dropped, because it may know what the store does not.
 #[derive(Debug)]
 pub(super) struct Session {
     /// Gone once the session has ended for good.
@@ -38,6 +52,12 @@ pub(super) struct Session {
     pub(super) settings: SessionSettings,
     clock: Arc<dyn Clock>,
     pub(super) engine: Option<Engine>,
+    /// How many engines there were. A receipt of an earlier one says nothing of this one.
+    opened: u64,
+    /// Memories whose time ran out up to here have been told of.
+    ended_until: Timestamp,
+    /// When the next memory's time runs out, and what wakes the session then.
+    next_end: Option<(Timestamp, SpawnHandle)>,
     /// Whether the embedder is at work for this session.
     pub(super) is_embedding: bool,
     last_call: Instant,
@@ -57,14 +77,16 @@ pub(super) struct SessionHandle {
     uses: Uses,
 }
 
-/// Asks a session to carry out a command. It keeps its place until the session is done with it,
-/// even if the caller gave up waiting.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Answer, CallError>")]
-struct Call {
+/// Asks a session something. It keeps its place until the session is done with it, even if the
+/// caller gave up waiting.
+struct Call<V> {
     caller: Caller,
-    command: Command,
+    verb: V,
     place: OwnedSemaphorePermit,
+}
+
+impl<V: Verb> Message for Call<V> {
+    type Result = Result<V::Answer, CallError>;
 }
 
 /// Asks a session to write what it still holds and give its memory back.
@@ -90,8 +112,11 @@ impl SessionHandle {
             store: Some(store),
             user,
             settings,
+            ended_until: clock.now(),
             clock,
             engine: None,
+            opened: 0,
+            next_end: None,
             is_embedding: false,
             last_call: Instant::now(),
             changes: own_changes,
@@ -118,12 +143,16 @@ impl SessionHandle {
         active.collect()
     }
 
-    pub(super) async fn call(&self, caller: Caller, command: Command) -> Result<Answer, CallError> {
+    pub(super) async fn ask<V: Verb>(
+        &self,
+        caller: Caller,
+        verb: V,
+    ) -> Result<V::Answer, CallError> {
         // An actix mailbox promises one slot to every clone of its address, and each request has
         // its own clone, so the mailbox alone would let any number wait.
         let place = timeout(PLACE_PATIENCE, Arc::clone(&self.places).acquire_owned());
         let place = place.await.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Stopped)?;
-        self.actor.send(Call { caller, command, place }).timeout(PATIENCE).await?
+        self.actor.send(Call { caller, verb, place }).timeout(PATIENCE).await?
     }
 
     pub(super) async fn sleep(&self) -> Result<(), CallError> {
@@ -137,43 +166,74 @@ impl SessionHandle {
 }
 
 impl Session {
-    fn apply(&mut self, call: Command, caller: &Caller) -> Result<Applied, CallError> {
+    /// Has something done with the engine, and follows what it submitted. The receipt comes true
+    /// when all that was submitted so far, by whomever, is durable.
+    pub(super) fn enter<T>(
+        &mut self,
+        context: &mut Context<Self>,
+        work: impl FnOnce(&mut Engine, Timestamp) -> Result<T, EngineError>,
+    ) -> (Result<T, CallError>, Option<Receipt>) {
         let now = self.clock.now();
-        let engine = self.awake()?;
+        let engine = match self.awake(now) {
+            Ok(engine) => engine,
+            Err(error) => return (Err(error), None),
+        };
         // A panic costs this command; the engine may be half changed, so it goes too.
-        let outcome = catch_unwind(AssertUnwindSafe(|| engine.apply(call, caller, now)));
-        match outcome {
-            Ok(Ok(applied)) => Ok(applied),
-            Ok(Err(error)) => {
-                if matches!(error, EngineError::Store(_)) {
-                    self.engine = None;
-                }
-                Err(error.into())
-            }
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(engine, now)));
+        let (written, newest) = (engine.take_written(), engine.newest_receipt());
+        if let Some(written) = written {
+            self.follow(written, context);
+        }
+        let outcome = match outcome {
+            Ok(outcome) => outcome.map_err(CallError::from),
             Err(_) => {
                 log::error!("session {} failed at a command and starts anew", self.user);
                 self.engine = None;
                 Err(CallError::Panicked)
             }
+        };
+        if matches!(outcome, Err(CallError::Refused(EngineError::Store(StoreError::Lost)))) {
+            self.engine = None;
         }
+        (outcome, newest)
     }
 
-    /// The engine, opened if it was asleep.
-    fn awake(&mut self) -> Result<&mut Engine, CallError> {
+    /// Waits for a receipt, whoever else does, and tells what has changed when it comes true.
+    fn follow(&mut self, written: Written, context: &mut Context<Self>) {
+        let Written { receipt, ids } = written;
+        let opened = self.opened;
+        context.spawn(receipt.into_actor(self).map(move |outcome, session, _| match outcome {
+            Ok(()) => session.tell(ids),
+            Err(error) => {
+                log::error!("session {}: a write failed: {error}", session.user);
+                if session.opened == opened {
+                    session.engine = None;
+                }
+            }
+        }));
+    }
+
+    /// The engine, opened if it was asleep. Opening waits for what an earlier one has submitted.
+    fn awake(&mut self, now: Timestamp) -> Result<&mut Engine, CallError> {
         let engine = match self.engine.take() {
             Some(engine) => engine,
-            None => self.open()?,
+            None => self.open(now)?,
         };
         Ok(self.engine.insert(engine))
     }
 
-    fn open(&self) -> Result<Engine, CallError> {
+    fn open(&mut self, now: Timestamp) -> Result<Engine, CallError> {
         let store = self.store.as_ref().ok_or(CallError::Stopped)?;
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let store = store.session(&self.user).map_err(EngineError::from)?;
             Engine::open(store, self.user.clone(), self.settings.limits, self.model())
         }));
-        opened.map_err(|_| CallError::Panicked)?.map_err(CallError::from)
+        let engine = opened.map_err(|_| CallError::Panicked)?.map_err(CallError::from)?;
+        self.opened += 1;
+        if self.changes.receiver_count() == 0 {
+            self.ended_until = now;
+        }
+        Ok(engine)
     }
 
     /// The model of the better embedder; nothing before that has shown itself.
@@ -191,37 +251,54 @@ impl Session {
         }
     }
 
-    /// Removes what has expired, and sleeps if nobody called for long.
-    fn sweep(&mut self, context: &mut Context<Self>) {
-        let now = self.clock.now();
-        let is_idle = self.last_call.elapsed() >= self.settings.idle;
-        let Some(engine) = &mut self.engine else { return };
-        let swept = catch_unwind(AssertUnwindSafe(|| engine.sweep(now)));
+    /// Looks after a session that is awake, and puts it to sleep if nobody called for long.
+    fn look_after(&mut self, context: &mut Context<Self>) {
+        if self.engine.is_none() {
+            return;
+        }
+        self.sweep(context);
         self.embed(context);
-        match swept {
-            Ok(Ok(receipt)) => self.after_sweep(receipt, is_idle, context),
-            Ok(Err(error)) => {
-                log::error!("session {}: cannot sweep: {error}", self.user);
-                self.fall_asleep();
-            }
-            Err(_) => self.fall_asleep(),
+        if self.last_call.elapsed() >= self.settings.idle {
+            self.fall_asleep();
         }
     }
 
-    fn after_sweep(
-        &mut self,
-        receipt: Option<Receipt>,
-        is_idle: bool,
-        context: &mut Context<Self>,
-    ) {
-        if is_idle {
-            self.fall_asleep();
+    /// Tells of what has expired, and removes what cannot be brought back.
+    fn sweep(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
+        let after = self.ended_until;
+        let (ended, _) = self.enter(context, |engine, now| Ok((engine.ended(after, now), now)));
+        if let Ok((ended, now)) = ended {
+            self.ended_until = now.max(after);
+            self.tell(ended);
         }
-        if let Some(receipt) = receipt {
-            let written = receipt.into_actor(self).map(|written, session, _| {
-                session.settle(&written);
+        let (swept, newest) = self.enter(context, Engine::sweep);
+        if let Err(error) = swept {
+            log::warn!("session {}: cannot sweep: {error}", self.user);
+        }
+        self.watch_ends(context);
+        newest
+    }
+
+    /// Sees to it that somebody who listens hears of a memory's end when it comes.
+    fn watch_ends(&mut self, context: &mut Context<Self>) {
+        let Some(engine) = &self.engine else { return };
+        let now = self.clock.now();
+        let next = engine.next_end(now);
+        if next == self.next_end.map(|(end, _)| end) {
+            return;
+        }
+        if let Some((_, timer)) = self.next_end.take() {
+            context.cancel_future(timer);
+        }
+        if let Some(end) = next {
+            let timer = context.run_later(end.since(now).min(LONGEST_WATCH), |session, context| {
+                session.next_end = None;
+                // Nobody listens to a session that sleeps: the next call finds what has ended.
+                if session.engine.is_some() || session.changes.receiver_count() > 0 {
+                    session.sweep(context);
+                }
             });
-            context.spawn(written);
+            self.next_end = Some((end, timer));
         }
     }
 
@@ -230,15 +307,7 @@ impl Session {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// After a failed write the engine knows more than the store.
-    pub(super) fn settle(&mut self, written: &Result<(), StoreError>) {
-        if let Err(error) = written {
-            log::error!("session {}: a write failed: {error}", self.user);
-            self.engine = None;
-        }
-    }
-
-    fn tell(&self, written: Vec<crate::model::MemoryId>) {
+    fn tell(&self, written: Vec<MemoryId>) {
         if self.changes.receiver_count() > 0 && !written.is_empty() {
             // Nobody listening any more is no failure.
             let _ = self.changes.send(Change { memories: written.into() });
@@ -251,33 +320,29 @@ impl Actor for Session {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(PLACES);
-        context.run_interval(SWEEP.min(self.settings.idle), Self::sweep);
+        context.run_interval(SWEEP.min(self.settings.idle), Self::look_after);
     }
 }
 
-impl Handler<Call> for Session {
-    type Result = ResponseActFuture<Self, Result<Answer, CallError>>;
+impl<V: Verb> Handler<Call<V>> for Session {
+    type Result = ResponseActFuture<Self, Result<V::Answer, CallError>>;
 
-    fn handle(&mut self, call: Call, context: &mut Context<Self>) -> Self::Result {
-        let Call { caller, command, place } = call;
+    fn handle(&mut self, call: Call<V>, context: &mut Context<Self>) -> Self::Result {
+        let Call { caller, verb, place } = call;
         self.count_use(&caller.credential);
-        let applied = self.apply(command, &caller);
+        let may_write = verb.may_write();
+        let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
         self.embed(context);
-        let (receipt, applied) = match applied {
-            Ok(mut applied) => (applied.receipt.take(), Ok(applied)),
-            Err(error) => (None, Err(error)),
-        };
-        let Some(receipt) = receipt else {
+        let Some(receipt) = newest.filter(|_| may_write) else {
             drop(place);
-            return Box::pin(actix::fut::ready(applied.map(|applied| applied.answer)));
+            return Box::pin(actix::fut::ready(answer));
         };
+        self.watch_ends(context);
         // The next command may run while the disk works; this answer waits for it.
-        Box::pin(receipt.into_actor(self).map(move |written, session, _| {
+        Box::pin(receipt.into_actor(self).map(move |durable, _, _| {
             drop(place);
-            session.settle(&written);
-            written.map_err(EngineError::from)?;
-            let Applied { answer, written, .. } = applied?;
-            session.tell(written);
+            let answer = answer?;
+            durable.map_err(EngineError::from)?;
             Ok(answer)
         }))
     }
@@ -286,24 +351,22 @@ impl Handler<Call> for Session {
 impl Handler<Sleep> for Session {
     type Result = ResponseActFuture<Self, Result<(), CallError>>;
 
-    fn handle(&mut self, Sleep { is_last }: Sleep, _: &mut Context<Self>) -> Self::Result {
-        let now = self.clock.now();
-        let swept = match &mut self.engine {
-            Some(engine) => engine.sweep(now),
-            None => Ok(None),
+    fn handle(&mut self, Sleep { is_last }: Sleep, context: &mut Context<Self>) -> Self::Result {
+        let newest = match &self.engine {
+            Some(_) => self.sweep(context),
+            None => None,
         };
         self.fall_asleep();
         if is_last {
             self.store = None;
         }
-        match swept {
-            Ok(Some(receipt)) => Box::pin(
+        match newest {
+            Some(receipt) => Box::pin(
                 receipt
                     .into_actor(self)
                     .map(|written, _, _| Ok(written.map_err(EngineError::from)?)),
             ),
-            Ok(None) => Box::pin(actix::fut::ready(Ok(()))),
-            Err(error) => Box::pin(actix::fut::ready(Err(error.into()))),
+            None => Box::pin(actix::fut::ready(Ok(()))),
         }
     }
 }

@@ -1,9 +1,10 @@
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::InstanceToken;
+use crate::disk;
 
 const TOKEN_FILE: &str = ".mcp_token";
 const PORT_FILE: &str = ".mcp_port";
@@ -38,10 +39,10 @@ struct OwnFile {
 }
 
 impl RunFiles {
-    /// Writes both files, in place of those that a dead process left.
+    /// Writes both files, in place of those that a dead process left. The folder is made if there
+    /// is none; one that is there, such as `/run/user/1000`, stays as it is.
     pub fn create(run_dir: &Path, token: &InstanceToken, port: u16) -> Result<Self, RunFileError> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(run_dir);
-        made.map_err(disk("create", run_dir))?;
+        disk::create_folder(run_dir).map_err(failed("create", run_dir))?;
         let port_path = run_dir.join(PORT_FILE);
         refuse_if_alive(&port_path)?;
         let port = OwnFile::create(port_path, port.to_string().as_bytes())?;
@@ -77,18 +78,28 @@ impl Drop for RunFiles {
 }
 
 impl OwnFile {
-    /// Writes aside and renames, so that a reader never sees half of it and a link is replaced
-    /// instead of followed.
+    /// Writes aside and renames, so that a reader never sees half of it. The name aside has the
+    /// process id in it, because two servers may start in one folder at once.
     fn create(path: PathBuf, content: &[u8]) -> Result<Self, RunFileError> {
         let mut aside = path.clone().into_os_string();
         aside.push(format!(".{}", std::process::id()));
         let aside = PathBuf::from(aside);
-        let file = write_private(&aside, content).map_err(disk("write", &aside))?;
-        if let Err(source) = fs::rename(&aside, &path) {
-            let _ = fs::remove_file(&aside);
-            return Err(disk("write", &path)(source));
+        match Self::write(&aside, &path, content) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(source) => {
+                if let Err(error) = disk::remove_file(&aside) {
+                    log::warn!("cannot remove {}: {error}", aside.display());
+                }
+                Err(failed("write", &path)(source))
+            }
         }
-        Ok(Self { path, file })
+    }
+
+    fn write(aside: &Path, path: &Path, content: &[u8]) -> io::Result<File> {
+        let mut file = disk::create_file(aside)?;
+        file.write_all(content)?;
+        disk::put_in_place(aside, path)?;
+        Ok(file)
     }
 
     fn remove(&self) {
@@ -109,19 +120,6 @@ impl OwnFile {
     }
 }
 
-/// Makes a file that nobody else could ever read, whatever the umask.
-fn write_private(path: &Path, content: &[u8]) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // `create_new` fails on anything that is there, links included.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(content)?;
-    Ok(file)
-}
-
 fn refuse_if_alive(port_path: &Path) -> Result<(), RunFileError> {
     // A link, a directory, or nothing at all: none of them is a server's.
     if !fs::symlink_metadata(port_path).is_ok_and(|found| found.is_file()) {
@@ -138,14 +136,14 @@ fn refuse_if_alive(port_path: &Path) -> Result<(), RunFileError> {
     }
 }
 
-fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunFileError {
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunFileError {
     move |source| RunFileError::Disk { doing, path: path.to_owned(), source }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn token() -> InstanceToken {
         InstanceToken::generate().unwrap()
@@ -164,6 +162,19 @@ mod tests {
         assert_eq!(fs::read_to_string(files.port_path()).unwrap(), "8501");
         drop(files);
         assert_eq!(fs::read_dir(dir.path().join("run")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_is_there_keeps_its_mode_and_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(dir.path().join("of another program"), "").unwrap();
+
+        drop(RunFiles::create(dir.path(), &token(), 1).unwrap());
+
+        let mode = fs::metadata(dir.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) struct CommandLine {
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Settings file [default: ./config.toml, then /etc/memoryd/config.toml]
+    /// Settings file [default: for `serve` ./config.toml; then the data directory's own, if it was
+    /// named; then /etc/memoryd/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -6,8 +6,8 @@ use super::progress::Bar;
 use crate::actors::Sessions;
 use crate::config::Config;
 use crate::model::{Caller, CredentialName, Scopes, SystemClock, UserId};
-use crate::server::{open_store, session_settings};
-use crate::store::Store;
+use crate::server::{open_existing_store, open_store, session_settings};
+use crate::store::{Progress, Store, StoreError};
 
 /// The way to the memories: through the running server, or through the store if none runs.
 pub(super) enum Door {
@@ -22,19 +22,42 @@ pub(super) struct LocalStore {
 }
 
 impl Door {
-    /// Must be called within an actix system.
+    /// Makes a store where there is none. Must be called within an actix system.
     pub(super) fn open(config: &Config) -> Result<Self, Failed> {
+        Self::find(config, LocalStore::open)
+    }
+
+    /// For verbs that only read: without a store they fail. Must be called within an actix system.
+    pub(super) fn open_existing(config: &Config) -> Result<Self, Failed> {
+        Self::find(config, LocalStore::open_existing)
+    }
+
+    fn find(
+        config: &Config,
+        open: fn(&Config) -> Result<LocalStore, Failed>,
+    ) -> Result<Self, Failed> {
         match Daemon::find(config) {
             Some(daemon) => Ok(Self::Daemon(daemon)),
-            None => LocalStore::open(config).map(|local| Self::Local(Box::new(local))),
+            None => open(config).map(|local| Self::Local(Box::new(local))),
         }
     }
 }
 
 impl LocalStore {
     pub(super) fn open(config: &Config) -> Result<Self, Failed> {
+        Self::open_with(config, open_store)
+    }
+
+    fn open_existing(config: &Config) -> Result<Self, Failed> {
+        Self::open_with(config, open_existing_store)
+    }
+
+    fn open_with(
+        config: &Config,
+        open: fn(&Config, Option<Arc<dyn Progress>>) -> Result<Store, StoreError>,
+    ) -> Result<Self, Failed> {
         let settings = session_settings(config).map_err(Failed::because)?;
-        let store = open_store(config, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
+        let store = open(config, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
         let sessions = Sessions::start(store.clone(), settings, Arc::new(SystemClock));
         Ok(Self { sessions, store })
     }

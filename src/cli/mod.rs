@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::config::{Config, Loaded, Surroundings};
+use crate::config::{Config, Loaded, Reader, Surroundings};
 use arguments::{CommandLine, Verb};
 
 /// What a verb returns: nothing more to say, or a line for standard error.
@@ -57,16 +57,21 @@ fn carry_out(line: &CommandLine) -> Outcome {
             Ok(())
         }
         Verb::Certs(arguments) => certs::run(&arguments, wants_json),
-        Verb::Serve => serve::run(load(line)?),
-        Verb::Stdio(arguments) => stdio::run(&load(line)?.config, &arguments),
-        Verb::Export(arguments) => transfer::export(&load(line)?.config, &arguments),
-        Verb::Import(arguments) => transfer::import(&load(line)?.config, &arguments, wants_json),
-        Verb::Check => check::run(&load(line)?.config, wants_json),
+        Verb::Serve => serve::run(load(line, Reader::Serve)?),
+        Verb::Stdio(arguments) => stdio::run(&config(line)?, &arguments),
+        Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
+        Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
+        Verb::Check => check::run(&config(line)?, wants_json),
     }
 }
 
-fn load(line: &CommandLine) -> Result<Loaded, Failed> {
-    Config::load(&line.flags(), &Surroundings::of_process()).map_err(Failed::because)
+/// The settings of a verb that may have been started anywhere.
+fn config(line: &CommandLine) -> Result<Config, Failed> {
+    Ok(load(line, Reader::Verb)?.config)
+}
+
+fn load(line: &CommandLine, reader: Reader) -> Result<Loaded, Failed> {
+    Config::load(&line.flags(), &Surroundings::of_process(), reader).map_err(Failed::because)
 }
 
 /// Writes one line to standard output. A closed pipe is not worth a word.

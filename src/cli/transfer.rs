@@ -1,6 +1,5 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use futures_util::StreamExt;
@@ -11,7 +10,8 @@ use super::door::{Door, LocalStore, owner};
 use super::progress::Bar;
 use super::{Failed, Outcome, say, tell};
 use crate::config::Config;
-use crate::engine::{Answer, Command, Export, Import, ImportItem, Imported};
+use crate::disk;
+use crate::engine::{Export, Import, ImportItem, Imported};
 use crate::model::Caller;
 use crate::store::Progress;
 
@@ -23,20 +23,22 @@ const PART_BYTES: usize = 1 << 20;
 /// Writes every memory of a user, one JSON object a line.
 pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
     let caller = owner(config, arguments.user_id.as_deref())?;
-    let mut output: Box<dyn Write> = match &arguments.output {
-        Some(path) => Box::new(BufWriter::new(create(path)?)),
-        None => Box::new(BufWriter::new(io::stdout())),
-    };
     actix_web::rt::System::new().block_on(async {
-        match Door::open(config)? {
-            Door::Daemon(daemon) => export_from_daemon(&daemon, &caller, &mut output).await,
+        let door = Door::open_existing(config)?;
+        // Only now, so that a wrong folder leaves no empty file behind.
+        let mut output: Box<dyn Write> = match &arguments.output {
+            Some(path) => Box::new(BufWriter::new(create(path)?)),
+            None => Box::new(BufWriter::new(io::stdout())),
+        };
+        match door {
+            Door::Daemon(daemon) => export_from_daemon(&daemon, &caller, &mut output).await?,
             Door::Local(local) => {
                 let done = export_from_store(&local, &caller, &mut output).await;
-                local.close().await.and(done)
+                local.close().await.and(done)?;
             }
         }
-    })?;
-    output.flush().map_err(unwritable)
+        output.flush().map_err(unwritable)
+    })
 }
 
 /// Reads memories, one JSON object a line.
@@ -98,9 +100,7 @@ async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn
     let bar = Bar::counting("memories");
     let mut export = Export::first_page();
     loop {
-        let command = Command::Export(export);
-        let answer = local.sessions.call(caller, command).await.map_err(Failed::because)?;
-        let Answer::Exported(page) = answer else { break };
+        let page = local.sessions.ask(caller, export).await.map_err(Failed::because)?;
         for item in &page.items {
             serde_json::to_writer(&mut *output, item).map_err(Failed::because)?;
             output.write_all(b"\n").map_err(unwritable)?;
@@ -182,11 +182,8 @@ async fn import_to_store(
         }
         if !part.is_empty() && (is_over || part.len() >= PART) {
             bar.advance(part.len() as u64);
-            let command = Command::Import(Import { lines: std::mem::take(&mut part) });
-            let answer = local.sessions.call(caller, command).await.map_err(Failed::because)?;
-            if let Answer::Imported(more) = answer {
-                told.absorb(more);
-            }
+            let import = Import { lines: std::mem::take(&mut part) };
+            told.absorb(local.sessions.ask(caller, import).await.map_err(Failed::because)?);
         }
         if is_over {
             bar.finish();
@@ -197,8 +194,8 @@ async fn import_to_store(
 
 /// What somebody remembers is nobody else's business.
 fn create(path: &Path) -> Result<File, Failed> {
-    let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    options.map_err(|error| Failed(format!("cannot create {}: {error}", path.display())))
+    let opened = disk::open_for_output(path);
+    opened.map_err(|error| Failed(format!("cannot create {}: {error}", path.display())))
 }
 
 fn open(path: &Path) -> Result<File, Failed> {

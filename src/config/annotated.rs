@@ -1,7 +1,8 @@
 //! Keeps the annotated `config.toml` at the top of the repository in step with the table.
 
-use super::settings::{Fallback, SETTINGS, Setting};
-use super::{Config, Flags, Surroundings};
+use super::declare::{Fallback, Row};
+use super::settings::table;
+use super::{Config, Flags, Reader, Surroundings};
 
 const FILE: &str = include_str!("../../config.toml");
 
@@ -15,14 +16,14 @@ struct Block {
 #[test]
 fn the_annotated_file_lists_every_setting_and_no_other() {
     let listed: Vec<String> = blocks().into_iter().map(|block| block.key).collect();
-    let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+    let known: Vec<&str> = table().iter().map(|setting| setting.key).collect();
 
     assert_eq!(listed, known);
 }
 
 #[test]
 fn every_setting_is_told_with_reason_default_unit_and_variables() {
-    for (block, setting) in blocks().iter().zip(SETTINGS) {
+    for (block, setting) in blocks().iter().zip(table()) {
         assert_eq!(block.prose, prose_of(setting), "{}", setting.key);
         assert_eq!(block.value, value_of(setting), "{}", setting.key);
     }
@@ -41,9 +42,15 @@ fn the_file_with_every_line_uncommented_says_the_defaults() {
 }
 
 #[test]
-fn a_variable_belongs_to_one_setting() {
-    let all = SETTINGS.iter().flat_map(|setting| setting.variables);
-    let mut names: Vec<&&str> = all.collect();
+fn a_name_belongs_to_one_setting_the_names_of_secret_files_included() {
+    let mut names: Vec<String> = Vec::new();
+    for setting in table() {
+        for name in setting.variables.iter().chain([&setting.key]) {
+            names.push((*name).to_owned());
+            names.extend(setting.is_secret.then(|| format!("{name}_FILE")));
+        }
+    }
+    names.iter_mut().for_each(|name| name.make_ascii_lowercase());
     let count = names.len();
 
     names.sort_unstable();
@@ -54,7 +61,8 @@ fn a_variable_belongs_to_one_setting() {
 
 /// Everything that was loaded, as text, since keys cannot be compared.
 fn load(cwd: &std::path::Path) -> String {
-    let loaded = Config::load(&Flags::default(), &Surroundings::only(cwd.to_owned(), &[]));
+    let around = Surroundings::only(cwd.to_owned(), &[]);
+    let loaded = Config::load(&Flags::default(), &around, Reader::Serve);
     format!("{:?}", loaded.unwrap_or_else(|error| panic!("{error}")))
 }
 
@@ -87,17 +95,21 @@ fn uncommented() -> String {
     FILE.lines().map(live).collect::<Vec<_>>().join("\n")
 }
 
-fn prose_of(setting: &Setting) -> String {
+fn prose_of(setting: &Row) -> String {
     let (Fallback::Value(default) | Fallback::Unset(default)) = setting.default;
     let unit = match setting.unit {
         "" => String::new(),
         unit => format!(" Unit: {unit}."),
     };
     let variables = setting.variables.join(", ");
-    format!("{} Default: {default}.{unit} Environment: {variables}.", setting.reason)
+    let file = match setting.is_secret {
+        true => format!(" In a file: {}_file, or a variable with _FILE.", setting.split().1),
+        false => String::new(),
+    };
+    format!("{} Default: {default}.{unit} Environment: {variables}.{file}", setting.reason)
 }
 
-fn value_of(setting: &Setting) -> String {
+fn value_of(setting: &Row) -> String {
     match setting.default {
         Fallback::Unset(_) => "\"\"".to_owned(),
         Fallback::Value(bare) if bare.parse::<u64>().is_ok() => bare.to_owned(),

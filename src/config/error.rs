@@ -18,17 +18,23 @@ pub enum ConfigError {
     #[error("{given}: expected {expected}")]
     Invalid { given: String, expected: String },
 
+    #[error(
+        "{given}: {path} cannot be used ({problem}); expected a file with the secret as its text, \
+         which this user may read"
+    )]
+    SecretFile { given: String, path: String, problem: String },
+
+    #[error("{first} and {second} give different values; expected only one of them")]
+    TwoValues { first: String, second: String },
+
     #[error("{given}: expected {missing} to be set as well")]
     HalfTls { given: String, missing: String },
 
     #[error("{first} and {second} set two different rate limits; expected only one pair of them")]
     TwoRateLimits { first: String, second: String },
 
-    #[error(
-        "{given}: auth.disabled (DISABLE_AUTH) is for loopback only, but server.host is {host}; \
-         expected false, or a loopback host such as 127.0.0.1"
-    )]
-    AuthDisabled { given: String, host: String },
+    #[error("{first} together with {second}: {because}; expected {instead}")]
+    Dangerous { first: String, second: String, because: &'static str, instead: &'static str },
 
     #[error(
         "{given}: a placeholder or too short, and server.host {host} is not loopback; \
@@ -42,7 +48,10 @@ pub enum ConfigError {
     #[error("{first} and {second} use one name for two users; expected a name for each user")]
     NameOfTwo { first: String, second: String },
 
-    #[error("--env-keys (flag): expected MCP_API_KEYS or MCP_API_KEY in the environment or .env")]
+    #[error(
+        "--env-keys (flag): expected MCP_API_KEYS or MCP_API_KEY in the environment, \
+         or for serve in .env"
+    )]
     NoEnvKeys,
 
     #[error(

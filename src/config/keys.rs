@@ -5,7 +5,7 @@ use crate::model::{CredentialName, InvalidName, Scopes, Secret, UserId};
 use super::layers::Layers;
 use super::parse::{self, Parsed};
 use super::source::{Origin, Raw};
-use super::{ConfigError, Flags, Host, Notice};
+use super::{Auth, Config, ConfigError, Flags, Host, Notice};
 
 /// A key from the settings, with whom it acts for and what it may do.
 #[derive(Debug, Clone)]
@@ -58,7 +58,8 @@ struct Found {
 }
 
 /// One entry of `auth.api_keys`.
-struct Entry {
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
     /// Nothing for a bare key.
     owner: Option<(CredentialName, UserId)>,
     secret: Secret,
@@ -69,12 +70,13 @@ struct Entry {
 /// A flag is the highest layer: `--api-key` replaces the keys of the lower ones, unless
 /// `--env-keys` asks for those as well.
 pub(super) fn collect(
+    config: &Config,
     layers: &Layers,
     flags: &Flags,
-    (owner, host): (&UserId, &Host),
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<ConfiguredKey>, ConfigError> {
-    let mut found = settled(layers, owner)?;
+    let owner = &config.project.default_user;
+    let mut found = settled(&config.auth, layers, owner)?;
     if flags.env_keys && !has_env_keys(layers) {
         return Err(ConfigError::NoEnvKeys);
     }
@@ -89,20 +91,19 @@ pub(super) fn collect(
         found.extend(flagged);
     }
     let found = without_repetition(found)?;
-    check_strength(&found, host, notices)?;
+    check_strength(&found, &config.server.host, notices)?;
     Ok(found.into_iter().map(|found| found.key).collect())
 }
 
 /// The keys of `auth.api_key` and `auth.api_keys`.
-fn settled(layers: &Layers, owner: &UserId) -> Result<Vec<Found>, ConfigError> {
+fn settled(auth: &Auth, layers: &Layers, owner: &UserId) -> Result<Vec<Found>, ConfigError> {
     let mut found = Vec::new();
-    if let Some(secret) = layers.read("auth.api_key", single_key)? {
+    if let Some(secret) = auth.api_key.clone() {
         let given = layers.subject("auth.api_key");
         found.push(Found { key: full("default", owner, secret, &given)?, given });
     }
     let mut bare = 0_usize;
-    let entries = layers.read("auth.api_keys", entries)?.unwrap_or_default();
-    for (index, entry) in entries.into_iter().enumerate() {
+    for (index, entry) in auth.api_keys.iter().cloned().enumerate() {
         let position = index.saturating_add(1);
         let given = format!("{}, key {position}", layers.subject("auth.api_keys"));
         let key = if let Some((name, user)) = entry.owner {
@@ -212,7 +213,7 @@ fn is_weak(key: &str) -> bool {
     key.len() < SHORTEST_KEY || is_placeholder || is_monotone
 }
 
-fn single_key(raw: &Raw) -> Parsed<Secret> {
+pub(super) fn single_key(raw: &Raw) -> Parsed<Secret> {
     let given = parse::text(raw).map_err(|_| "one key".to_owned())?;
     if given.contains(',') {
         return Err("one key without a comma; several keys go into MCP_API_KEYS".to_owned());
@@ -222,7 +223,7 @@ fn single_key(raw: &Raw) -> Parsed<Secret> {
 
 /// Reads `name:key,...` or bare `key,...`. The two do not mix: a name forgotten in a list of named
 /// keys would hand out a key with every scope.
-fn entries(raw: &Raw) -> Parsed<Vec<Entry>> {
+pub(super) fn entries(raw: &Raw) -> Parsed<Vec<Entry>> {
     let expected = "name:key pairs or bare keys separated by commas, either all named or all bare";
     let entries = parse::list(raw, expected, |item| match item.split_once(':') {
         Some((name, key)) => {

@@ -1,22 +1,33 @@
 //! Settings, read once: defaults < `config.toml` < `.env` < environment < flags.
 //!
+//! Of the working directory only `serve` reads anything: assistants start the other verbs in
+//! folders that strangers wrote, and a stranger's `embedding.url` would be sent every memory.
+//!
 //! After [`Config::load`] nothing reads a settings file, a variable or a flag again.
 
 mod assemble;
+mod declare;
 mod dotenv;
 mod error;
+mod file;
 mod keys;
 mod layers;
+mod pairs;
 mod parse;
 mod rate;
+mod secret_file;
 mod sections;
 mod settings;
 mod source;
-mod tool_set;
+mod variables;
 mod web;
 
 #[cfg(test)]
 mod annotated;
+#[cfg(test)]
+mod place_tests;
+#[cfg(test)]
+mod secret_tests;
 #[cfg(test)]
 mod tests;
 
@@ -31,10 +42,9 @@ pub use sections::{
     Auth, Cors, Embedding, Http, Limits, Log, ProjectMode, Projects, RateLimit, Server, Sessions,
     Storage, Tls, Tools,
 };
-pub use tool_set::ToolSet;
 pub use web::{AllowedOrigins, Host, HostPattern, Port};
 
-/// Everything the server can be told. One field, one key in `config.toml`.
+/// Everything the server can be told. One field of a section, one key in `config.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub server: Server,
@@ -50,6 +60,17 @@ pub struct Config {
     pub limits: Limits,
     pub tools: Tools,
     pub embedding: Embedding,
+    /// From `auth.api_key`, `auth.api_keys` and the flags, each key once.
+    keys: Vec<ConfiguredKey>,
+}
+
+/// Who reads the settings. It decides whether the files of the working directory have a say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// `memoryd serve`, which a person starts: `./config.toml` and `./.env` count.
+    Serve,
+    /// Every other verb: nothing of the working directory counts that nobody named.
+    Verb,
 }
 
 /// What the command line says about settings, as it was typed.
@@ -73,7 +94,7 @@ pub struct Flags {
 #[derive(Clone)]
 pub struct Surroundings {
     pub env: Vec<(String, String)>,
-    /// Where `.env` and `config.toml` are looked for.
+    /// What relative paths count from. Only [`Reader::Serve`] looks for files here.
     pub cwd: PathBuf,
     /// The `config.toml` of the machine.
     pub system_file: PathBuf,
@@ -97,9 +118,13 @@ pub struct Notice {
 impl Config {
     /// Merges every layer. An unknown key and a value that does not parse stop the start, in
     /// whichever layer they stand.
-    pub fn load(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
+    pub fn load(
+        flags: &Flags,
+        surroundings: &Surroundings,
+        reader: Reader,
+    ) -> Result<Loaded, ConfigError> {
         let mut notices = Vec::new();
-        let layers = layers::Layers::gather(flags, surroundings, &mut notices)?;
+        let layers = layers::Layers::gather(flags, surroundings, reader, &mut notices)?;
         let config = assemble::config(&layers, flags, &mut notices)?;
         Ok(Loaded { config, notices })
     }
@@ -107,7 +132,7 @@ impl Config {
     /// The keys that open the server besides its tokens, each once.
     #[must_use]
     pub fn keys(&self) -> Vec<ConfiguredKey> {
-        self.auth.keys.clone()
+        self.keys.clone()
     }
 }
 

@@ -13,6 +13,7 @@ use super::source::Raw;
 pub(super) type Parsed<T> = Result<T, String>;
 
 const SECONDS_PER_DAY: u64 = 86_400;
+const BYTES_PER_MIB: u64 = 1 << 20;
 
 pub(super) fn text(raw: &Raw) -> Parsed<&str> {
     match raw {
@@ -65,6 +66,11 @@ pub(super) fn milliseconds(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<Dura
 pub(super) fn days(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<Duration> {
     let counted = count(raw, range).map_err(|expected| format!("{expected} (days)"))?;
     Ok(Duration::from_secs(u64::from(counted).saturating_mul(SECONDS_PER_DAY)))
+}
+
+/// Reads a number of MiB; the result is in bytes.
+pub(super) fn mebibytes(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<u64> {
+    Ok(u64::from(count(raw, range)?).saturating_mul(BYTES_PER_MIB))
 }
 
 /// Reads `2 MiB`, `64KiB`, or plain bytes, from 1 byte to 1 GiB.

@@ -33,7 +33,7 @@ const PAIRS: [Pair; 2] = [
         requests: "RATE_LIMIT_REQUESTS",
         window: "RATE_LIMIT_WINDOW",
         default_window: Duration::from_secs(3_600),
-        parse_window: |raw| parse::seconds(raw, 1..=LONGEST_WINDOW_S),
+        parse_window: window,
     },
     Pair {
         requests: "RATE_LIMIT_MAX_REQUESTS",
@@ -43,14 +43,11 @@ const PAIRS: [Pair; 2] = [
     },
 ];
 
-/// Takes the pair that is set; else what `config.toml` says, else the default.
-pub(super) fn limit(layers: &Layers) -> Result<RateLimit, ConfigError> {
-    let requests = layers.value("rate_limit.requests", count)?;
-    let window =
-        layers.value("rate_limit.window", |raw| parse::seconds(raw, 1..=LONGEST_WINDOW_S))?;
+/// Takes the pair that is set; else what `config.toml` or the default says.
+pub(super) fn limit(otherwise: RateLimit, layers: &Layers) -> Result<RateLimit, ConfigError> {
     let [seconds, milliseconds] = &PAIRS;
     match (seconds.read(layers)?, milliseconds.read(layers)?) {
-        (None, None) => Ok(RateLimit { requests, window }),
+        (None, None) => Ok(otherwise),
         (Some((limit, _)), None) | (None, Some((limit, _))) => Ok(limit),
         (Some((one, first)), Some((two, second))) => {
             let agree = one == two || (one.is_off() && two.is_off());
@@ -64,21 +61,25 @@ impl Pair {
     fn read(&self, layers: &Layers) -> Result<Option<(RateLimit, String)>, ConfigError> {
         let requests_place = settings::place_in_rate_limit(self.requests);
         let window_place = settings::place_in_rate_limit(self.window);
-        let requests = layers.read(&requests_place, count)?;
-        let window = layers.read(&window_place, self.parse_window)?;
-        let place = match (requests, window) {
+        let given_requests = layers.read(&requests_place, requests)?;
+        let given_window = layers.read(&window_place, self.parse_window)?;
+        let place = match (given_requests, given_window) {
             (None, None) => return Ok(None),
             (Some(_), _) => requests_place,
             (None, Some(_)) => window_place,
         };
         let limit = RateLimit {
-            requests: requests.unwrap_or(REQUESTS_OF_A_PAIR),
-            window: window.unwrap_or(self.default_window),
+            requests: given_requests.unwrap_or(REQUESTS_OF_A_PAIR),
+            window: given_window.unwrap_or(self.default_window),
         };
         Ok(Some((limit, layers.subject(&place))))
     }
 }
 
-fn count(raw: &Raw) -> Parsed<u32> {
+pub(super) fn requests(raw: &Raw) -> Parsed<u32> {
     parse::count(raw, 0..=MOST_REQUESTS).map_err(|expected| format!("{expected}; 0 is off"))
+}
+
+pub(super) fn window(raw: &Raw) -> Parsed<Duration> {
+    parse::seconds(raw, 1..=LONGEST_WINDOW_S)
 }

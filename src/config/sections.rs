@@ -1,81 +1,402 @@
+//! Every setting, section by section, in the order of `config.toml`. What several settings only
+//! break together is checked in `assemble`.
+
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Secret, UserId};
+use crate::model::{Secret, ToolSet, UserId};
 
-use super::{AllowedOrigins, ConfiguredKey, Host, HostPattern, Port, ToolSet};
+use super::declare::{Row, optional, section, setting};
+use super::keys::{self, Entry};
+use super::layers::Layers;
+use super::parse::{self, Parsed};
+use super::source::Raw;
+use super::{AllowedOrigins, ConfigError, Host, HostPattern, Port, rate, web};
 
-/// Where the process listens and keeps its files.
-#[derive(Debug, Clone)]
-pub struct Server {
-    pub host: Host,
-    pub port: Port,
-    /// Relative paths stay so: they count from the working directory.
-    pub data_dir: PathBuf,
-    /// Where `.mcp_token` and `.mcp_port` go.
-    pub run_dir: PathBuf,
-    /// A value fit for the `Server` header.
-    pub header: String,
-    /// Without a final slash.
-    pub public_url: Option<String>,
+const SECONDS: &str = "seconds";
+const BYTES: &str = "bytes, or with KiB, MiB, GiB";
+
+/// More threads than this only wait for the store.
+const MOST_DEFAULT_WORKERS: usize = 8;
+
+/// An hour: a client that needs longer for one body is gone.
+const LONGEST_READ_S: u32 = 3_600;
+
+/// A day: who waits longer after a failed key has been locked out, not slowed down.
+const LONGEST_FAIL_WINDOW_S: u32 = 86_400;
+
+/// A year, beyond which a session is as good as never put to sleep.
+const LONGEST_IDLE_S: u32 = 31_536_000;
+
+/// Ten years; 0 lets nothing be restored.
+const LONGEST_UNDO_DAYS: u32 = 3_650;
+
+section! {
+    /// Where the process listens and keeps its files.
+    #[derive(Debug, Clone)]
+    pub struct Server {
+        pub host: Host = setting("server.host", &["HOST", "MCP_HOST"], "127.0.0.1", Host::parse)
+            .because("Being reachable by others is a decision, not a default."),
+
+        pub port: Port = setting("server.port", &["PORT", "MCP_PORT"], "3000", Port::parse)
+            .unit("1 to 65535, or auto")
+            .because(
+                "One listener serves everything; auto takes the first free port in 8501-8999.",
+            ),
+
+        /// Relative paths stay so: they count from the working directory.
+        pub data_dir: PathBuf = setting(
+            "server.data_dir", &["DATA_DIR", "MEMORYOS_DATA_PATH"], "./data", parse::path,
+        )
+        .because("Everything that is kept lies in this one directory, open to its owner only."),
+
+        /// Where `.mcp_token` and `.mcp_port` go.
+        pub run_dir: PathBuf = optional(
+            "server.run_dir", &["RUN_DIR"], "the data directory", parse::path,
+        )
+        .or_else(|layers| layers.value("server.data_dir", parse::path))
+        .because(
+            "The place of .mcp_token and .mcp_port, for systems that keep such files in /run.",
+        ),
+
+        /// A value fit for the `Server` header.
+        pub header: String = setting(
+            "server.header", &["SERVER_HEADER"], "memoryd", parse::header,
+        )
+        .because(
+            "Value of the Server header; a drop-in for another server may have to bear its name.",
+        ),
+
+        /// Without a final slash.
+        pub public_url: Option<String> = optional(
+            "server.public_url", &["PUBLIC_URL"], "none", web::public_url,
+        )
+        .because("Behind a proxy only you know the address that clients have to use."),
+    }
 }
 
-/// How the listener speaks TLS. When it is enabled, both paths are there.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    pub enabled: bool,
-    pub cert_path: Option<PathBuf>,
-    pub key_path: Option<PathBuf>,
-    /// Refuse what did not come over HTTPS.
-    pub require: bool,
+section! {
+    /// How the listener speaks TLS. When it is enabled, both paths are there.
+    #[derive(Debug, Clone)]
+    pub struct Tls {
+        pub enabled: bool = optional(
+            "tls.enabled", &["USE_HTTPS"], "true when both paths are set", parse::boolean,
+        )
+        .or_else(|layers| Ok(layers.read("tls.cert_path", parse::path)?.is_some()))
+        .because("Asked for without both paths it stops the start: there is no fall-back to HTTP."),
+
+        pub cert_path: Option<PathBuf> = optional(
+            "tls.cert_path", &["SSL_CERT_PATH"], "none", parse::path,
+        )
+        .because("PEM file with the certificate chain, the server's own first."),
+
+        pub key_path: Option<PathBuf> = optional(
+            "tls.key_path", &["SSL_KEY_PATH"], "none", parse::path,
+        )
+        .because("PEM file with the private key, PKCS#8, PKCS#1 or SEC1."),
+
+        /// Refuse what did not come over HTTPS.
+        pub require: bool = setting("tls.require", &["REQUIRE_HTTPS"], "false", parse::boolean)
+            .because(
+                "Refuses plain requests, unless a trusted proxy says that its client used HTTPS.",
+            ),
+    }
 }
 
-/// Whom the wire believes, and how long it waits.
-#[derive(Debug, Clone)]
-pub struct Http {
-    pub trusted_hosts: Vec<HostPattern>,
-    pub trusted_proxies: Vec<IpNet>,
-    /// How long a request's body may take to arrive.
-    pub read_timeout: Duration,
-    pub workers: usize,
+section! {
+    /// Whom the wire believes, and how long it waits.
+    #[derive(Debug, Clone)]
+    pub struct Http {
+        pub trusted_hosts: Vec<HostPattern> = setting(
+            "http.trusted_hosts", &["TRUSTED_HOSTS"], "*", HostPattern::parse_list,
+        )
+        .unit("comma list")
+        .because(
+            "Naming your hosts stops DNS rebinding; *.example.com stands for every name below.",
+        ),
+
+        pub trusted_proxies: Vec<IpNet> = setting(
+            "http.trusted_proxies", &["TRUSTED_PROXIES"], "127.0.0.0/8,::1", parse::networks,
+        )
+        .unit("CIDRs, or none")
+        .because("Only these may say whom they forward for; anybody else could lie."),
+
+        /// How long a request's body may take to arrive.
+        pub read_timeout: Duration = setting(
+            "http.read_timeout", &["READ_TIMEOUT"], "30",
+            |raw| parse::seconds(raw, 1..=LONGEST_READ_S),
+        )
+        .unit(SECONDS)
+        .because("A body that trickles in would otherwise hold its connection for ever."),
+
+        pub workers: usize = optional(
+            "http.workers", &["HTTP_WORKERS"], "number of cores, at most 8", threads,
+        )
+        .or_else(|_| Ok(available_parallelism().map_or(1, usize::from).min(MOST_DEFAULT_WORKERS)))
+        .unit("threads")
+        .because("They only parse and pass on, so more threads than cores bring nothing."),
+    }
 }
 
-/// Which web pages may call.
-#[derive(Debug, Clone)]
-pub struct Cors {
-    pub enabled: bool,
-    pub allowed_origins: AllowedOrigins,
+section! {
+    /// Which web pages may call.
+    #[derive(Debug, Clone)]
+    pub struct Cors {
+        pub enabled: bool = setting("cors.enabled", &["ENABLE_CORS"], "true", parse::boolean)
+            .because("Without it no CORS header is sent and every foreign origin gets 403."),
+
+        pub allowed_origins: AllowedOrigins = optional(
+            "cors.allowed_origins", &["ALLOWED_ORIGINS"], "loopback and own origin",
+            AllowedOrigins::parse,
+        )
+        .or_else(|_| Ok(AllowedOrigins::Own))
+        .unit("comma list")
+        .because("Web pages that may call; * lets any page call, but never with credentials."),
+    }
 }
 
-/// Who may call.
-#[derive(Debug, Clone)]
-pub struct Auth {
-    /// From `auth.api_key`, `auth.api_keys` and the flags, each key once.
-    pub keys: Vec<ConfiguredKey>,
-    /// Only ever true on a loopback host.
-    pub disabled: bool,
-    /// Failed attempts per client address and window.
-    pub fail_limit: u32,
-    pub fail_window: Duration,
+section! {
+    /// Who may call. The keys themselves are in [`Config::keys`](super::Config::keys).
+    #[derive(Debug, Clone)]
+    pub struct Auth {
+        pub(super) api_key: Option<Secret> = optional(
+            "auth.api_key", &["MCP_API_KEY", "API_KEY", "MCP_MEMORY_TOKEN"], "none",
+            keys::single_key,
+        )
+        .secret()
+        .because(
+            "One key of the default user with every scope. Better in the environment than here.",
+        ),
+
+        pub(super) api_keys: Vec<Entry> = optional(
+            "auth.api_keys", &["MCP_API_KEYS"], "none", keys::entries,
+        )
+        .or_else(|_| Ok(Vec::new()))
+        .secret()
+        .unit("comma list")
+        .because("Several keys: name:key gives each user a key, bare keys are the default user's."),
+
+        /// Only ever true on a loopback host, and without what else `pairs` refuses.
+        pub disabled: bool = setting("auth.disabled", &["DISABLE_AUTH"], "false", parse::boolean)
+            .because(
+                "For trying things out; it stops the start where others than you could come in.",
+            ),
+
+        /// Failed attempts per client address and window.
+        pub fail_limit: u32 = setting(
+            "auth.fail_limit", &["AUTH_FAIL_LIMIT"], "10",
+            |raw| parse::count(raw, 1..=1_000_000),
+        )
+        .unit("failed attempts")
+        .because("Per client address and window, so that nobody can try keys one by one."),
+
+        pub fail_window: Duration = setting(
+            "auth.fail_window", &["AUTH_FAIL_WINDOW"], "60",
+            |raw| parse::seconds(raw, 1..=LONGEST_FAIL_WINDOW_S),
+        )
+        .unit(SECONDS)
+        .because("Short enough for a person who mistyped, long enough to make guessing hopeless."),
+    }
 }
 
-/// How often one client address may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
-    /// 0 turns the limit off.
-    pub requests: u32,
-    /// It slides.
-    pub window: Duration,
+section! {
+    /// How often one client address may call. The variables are pairs, which `rate` makes sense of.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct RateLimit {
+        /// 0 turns the limit off.
+        pub requests: u32 = setting(
+            "rate_limit.requests", &["RATE_LIMIT_REQUESTS", "RATE_LIMIT_MAX_REQUESTS"], "100",
+            rate::requests,
+        )
+        .unit("requests; 0 = off")
+        .because("Per client address, so that one runaway client cannot starve the others."),
+
+        /// It slides.
+        pub window: Duration = setting(
+            "rate_limit.window", &["RATE_LIMIT_WINDOW", "RATE_LIMIT_WINDOW_MS"], "60",
+            rate::window,
+        )
+        .unit(SECONDS)
+        .because(
+            "The window slides. RATE_LIMIT_REQUESTS goes with RATE_LIMIT_WINDOW (alone: 100, \
+             3600 s), RATE_LIMIT_MAX_REQUESTS with RATE_LIMIT_WINDOW_MS (alone: 100, 900000 ms).",
+        ),
+    }
 }
 
-/// How memories are grouped.
-#[derive(Debug, Clone)]
-pub struct Projects {
-    pub mode: ProjectMode,
-    /// Whom keys without a user of their own act for, and the one pool of the mode `global`.
-    pub default_user: UserId,
+section! {
+    /// How memories are grouped.
+    #[derive(Debug, Clone)]
+    pub struct Projects {
+        pub mode: ProjectMode = setting(
+            "project.mode", &["PROJECT_ID_MODE"], "manual", ProjectMode::parse,
+        )
+        .unit("auto, manual or global")
+        .because("Guessing the project from the client's directory is not everybody's wish."),
+
+        /// Whom keys without a user of their own act for, and the one pool of the mode `global`.
+        pub default_user: UserId = setting(
+            "project.default_user", &["DEFAULT_USER_ID", "MEMORYOS_USER_ID"], "default", user_id,
+        )
+        .because("Owner of what comes with a key that names nobody."),
+    }
+}
+
+section! {
+    /// How sessions live.
+    #[derive(Debug, Clone)]
+    pub struct Sessions {
+        /// After so long without a call a session is put to sleep.
+        pub idle: Duration = setting(
+            "session.idle", &["SESSION_TTL"], "900",
+            |raw| parse::seconds(raw, 1..=LONGEST_IDLE_S),
+        )
+        .unit(SECONDS)
+        .because("An idle session gives its memory back and wakes with the next call."),
+    }
+}
+
+section! {
+    /// What is logged, and where.
+    #[derive(Debug, Clone)]
+    pub struct Log {
+        /// A filter in the language of `env_logger`.
+        pub level: String = setting(
+            "log.level", &["RUST_LOG", "LOG_LEVEL"], "info", parse::log_filter,
+        )
+        .because("A level, or pairs such as warn,memoryd=debug. RUST_LOG wins over LOG_LEVEL."),
+
+        /// Standard error when there is none.
+        pub file: Option<PathBuf> = optional(
+            "log.file", &["LOG_FILE"], "standard error", parse::path,
+        )
+        .because("Opened again when it is renamed away, so logrotate needs no copytruncate."),
+    }
+}
+
+section! {
+    /// How the store behaves.
+    #[derive(Debug, Clone)]
+    pub struct Storage {
+        pub cache_bytes: u64 = setting(
+            "storage.cache_mb", &["CACHE_MB"], "32", |raw| parse::mebibytes(raw, 1..=65_536),
+        )
+        .unit("MiB")
+        .because("Indexes of awake sessions lie in memory anyway; a small machine needs the rest."),
+
+        /// How long a deleted memory can be restored.
+        pub undo: Duration = setting(
+            "storage.undo_days", &["UNDO_DAYS"], "30",
+            |raw| parse::days(raw, 0..=LONGEST_UNDO_DAYS),
+        )
+        .unit("days")
+        .because("A deleted memory can be restored for so long; then its text leaves the disk."),
+
+        /// Always none: a start that asks for encryption is refused.
+        pub(super) encryption_key_file: Option<PathBuf> = optional(
+            "storage.encryption_key_file", &["ENCRYPTION_KEY_FILE"], "none", parse::path,
+        )
+        .because(
+            "Reserved: this version cannot encrypt, and refuses to start where it is asked to.",
+        ),
+    }
+}
+
+section! {
+    /// How much one request may bring.
+    #[derive(Debug, Clone)]
+    pub struct Limits {
+        pub body_bytes: usize = setting(
+            "limits.body", &["MAX_BODY_BYTES"], "2 MiB", parse::size_bytes,
+        )
+        .unit(BYTES)
+        .because("A body is read into memory before it is parsed; larger ones get 413."),
+
+        /// The text of one memory.
+        pub content_bytes: usize = setting(
+            "limits.content", &["MAX_CONTENT_BYTES"], "64 KiB", parse::size_bytes,
+        )
+        .unit(BYTES)
+        .because("One memory is a text to be recalled, not an archive."),
+    }
+}
+
+section! {
+    /// Which tools a client is shown.
+    #[derive(Debug, Clone)]
+    pub struct Tools {
+        /// At least one, none twice.
+        pub sets: Vec<ToolSet> = setting("tools.sets", &["TOOLSETS"], "core", tool_sets)
+            .unit("comma list")
+            .because("Every listed tool costs the model tokens. This version has core only."),
+    }
+}
+
+section! {
+    /// A better embedder than the built-in one. Off unless a URL or a folder is named.
+    #[derive(Debug, Clone)]
+    pub struct Embedding {
+        /// A service. A path that ends in `/api/embed` is Ollama's; everything else is OpenAI's, to
+        /// whose path `/embeddings` is added where it is missing, and `/v1` where there is no path.
+        pub url: Option<String> = optional(
+            "embedding.url", &["EMBEDDING_URL"], "none: nobody is called", owned_text,
+        )
+        .because("A better embedder as a service, OpenAI's or Ollama's way; it sees every text."),
+
+        /// The model that the service is to use. Only with `url`.
+        pub model: Option<String> = optional(
+            "embedding.model", &["EMBEDDING_MODEL"], "none", owned_text,
+        )
+        .because("The model to ask the service for."),
+
+        /// Sent as `Authorization: Bearer`. Only with `url`.
+        pub key: Option<Secret> = optional(
+            "embedding.key", &["EMBEDDING_KEY"], "none", |raw| owned_text(raw).map(Secret::new),
+        )
+        .secret()
+        .because("Sent to the service as a bearer token."),
+
+        /// A PEM file with an authority to trust for `url`, beside those of the system.
+        pub authority: Option<PathBuf> = optional(
+            "embedding.authority", &["EMBEDDING_AUTHORITY"], "those of the system", parse::path,
+        )
+        .because(
+            "PEM file with one more authority to trust, for a service with its own certificate.",
+        ),
+
+        /// A folder as Hugging Face lays it out: `config.json`, `model.safetensors`, and
+        /// `tokenizer.json` or `vocab.txt`. Instead of `url`.
+        pub model_path: Option<PathBuf> = optional(
+            "embedding.model_path", &["EMBEDDING_MODEL_PATH"], "none", parse::path,
+        )
+        .because("Folder of a BERT-family model to run here; needs a build with local-model."),
+
+        /// Stands before each question. Nothing here: what the folder says, if it does.
+        pub query_prefix: Option<String> = optional(
+            "embedding.query_prefix", &["EMBEDDING_QUERY_PREFIX"], "what the folder says", prefix,
+        )
+        .because(
+            "Some models want questions marked, such as by query: and a space, which is added.",
+        ),
+
+        /// Stands before each memory. Nothing here: what the folder says, if it does.
+        pub passage_prefix: Option<String> = optional(
+            "embedding.passage_prefix", &["EMBEDDING_PASSAGE_PREFIX"], "what the folder says",
+            prefix,
+        )
+        .because("And memories, such as by passage: and a space. A change embeds everything anew."),
+
+        /// How long a search waits for the vector of its question, its turn in the queue included.
+        pub timeout: Duration = setting(
+            "embedding.timeout", &["EMBEDDING_TIMEOUT"], "5",
+            |raw| parse::seconds(raw, 1..=LONGEST_READ_S),
+        )
+        .unit(SECONDS)
+        .because("A search waits so long for its vector, then goes on with what it has."),
+    }
 }
 
 /// Where a call's project comes from.
@@ -89,58 +410,15 @@ pub enum ProjectMode {
     Global,
 }
 
-/// How sessions live.
-#[derive(Debug, Clone)]
-pub struct Sessions {
-    /// After so long without a call a session is put to sleep.
-    pub idle: Duration,
-}
-
-/// What is logged, and where.
-#[derive(Debug, Clone)]
-pub struct Log {
-    /// A filter in the language of `env_logger`.
-    pub level: String,
-    /// Standard error when there is none.
-    pub file: Option<PathBuf>,
-}
-
-/// How the store behaves.
-#[derive(Debug, Clone)]
-pub struct Storage {
-    /// From `storage.cache_mb`.
-    pub cache_bytes: u64,
-    /// From `storage.undo_days`: how long a deleted memory can be restored.
-    pub undo: Duration,
-}
-
-/// How much one request may bring.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    pub body_bytes: usize,
-    /// The text of one memory.
-    pub content_bytes: usize,
-}
-
-/// Which tools a client is shown.
-#[derive(Debug, Clone)]
-pub struct Tools {
-    /// Sets that this version has; at least one, none twice.
-    pub sets: Vec<ToolSet>,
-}
-
-/// A better embedder than the built-in one. Off unless a URL or a folder is named.
-#[derive(Debug, Clone)]
-pub struct Embedding {
-    pub url: Option<String>,
-    pub model: Option<String>,
-    pub key: Option<Secret>,
-    pub authority: Option<PathBuf>,
-    pub model_path: Option<PathBuf>,
-    pub query_prefix: Option<String>,
-    pub passage_prefix: Option<String>,
-    /// How long a search waits.
-    pub timeout: Duration,
+impl ProjectMode {
+    fn parse(raw: &Raw) -> Parsed<Self> {
+        match parse::text(raw).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "manual" => Ok(Self::Manual),
+            "global" => Ok(Self::Global),
+            _ => Err("auto, manual or global".to_owned()),
+        }
+    }
 }
 
 impl Tls {
@@ -157,4 +435,34 @@ impl RateLimit {
     pub fn is_off(self) -> bool {
         self.requests == 0
     }
+}
+
+fn threads(raw: &Raw) -> Parsed<usize> {
+    let counted = parse::count(raw, 1..=256)?;
+    usize::try_from(counted).map_err(|error| error.to_string())
+}
+
+fn user_id(raw: &Raw) -> Parsed<UserId> {
+    let expected = || "a user id of 1 to 128 characters without control characters".to_owned();
+    UserId::parse(parse::text(raw)?).map_err(|_| expected())
+}
+
+fn tool_sets(raw: &Raw) -> Parsed<Vec<ToolSet>> {
+    let expected = format!("one or more of {}", ToolSet::ALL.map(ToolSet::name).join(", "));
+    let mut sets: Vec<ToolSet> = Vec::new();
+    for set in parse::list(raw, &expected, ToolSet::parse)? {
+        if !sets.contains(&set) {
+            sets.push(set);
+        }
+    }
+    if sets.is_empty() { Err(expected) } else { Ok(sets) }
+}
+
+fn owned_text(raw: &Raw) -> Parsed<String> {
+    parse::text(raw).map(str::to_owned)
+}
+
+/// White space at the end of a value is cut, and every model wants some there.
+fn prefix(raw: &Raw) -> Parsed<String> {
+    parse::text(raw).map(|text| format!("{text} "))
 }

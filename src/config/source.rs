@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use figment::value::{Dict, Map, Num, Value};
 use figment::{Metadata, Profile, Provider};
 
-use super::settings;
+use super::parse::Parsed;
+use super::{ConfigError, settings};
 
 /// A value longer than this is cut in an error line.
 const SHOWN_CHARS: usize = 60;
@@ -81,11 +82,30 @@ impl Raw {
 }
 
 impl Given {
+    /// Turns the value into its type, or says what would have been accepted.
+    pub(super) fn parse<T>(&self, parse: impl Fn(&Raw) -> Parsed<T>) -> Result<T, ConfigError> {
+        let refuse = |expected| ConfigError::Invalid { given: self.subject(), expected };
+        if !self.raw.is_plain() {
+            return Err(refuse("UTF-8 text without control characters".to_owned()));
+        }
+        parse(&self.raw).map_err(refuse)
+    }
+
+    /// Whether nobody said anything.
+    pub(super) fn is_default(&self) -> bool {
+        matches!(self.origin, Origin::Default)
+    }
+
+    /// Where it was given, without the value: `EMBEDDING_URL (environment)`.
+    pub(super) fn giver(&self) -> String {
+        format!("{} ({})", self.name, self.origin)
+    }
+
     /// What was given and where, for an error line. The value of a secret is left out.
     pub(super) fn subject(&self) -> String {
         let Self { name, origin, .. } = self;
         if settings::is_secret(&self.key) {
-            return format!("{name} ({origin})");
+            return self.giver();
         }
         match origin {
             Origin::Default | Origin::File { .. } => format!("{name} = {} ({origin})", self.raw),

@@ -135,6 +135,14 @@ pub(super) fn public_url(raw: &Raw) -> Parsed<String> {
     }
 }
 
+/// Whether a URL as [`public_url`] reads it leads to this machine, whoever looks up its name.
+pub(super) fn is_on_loopback(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let name = split_port(authority).0.to_ascii_lowercase();
+    name.ends_with(".localhost") || host(&name).is_some_and(|host| host.is_loopback())
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -168,11 +176,16 @@ fn origin(item: &str) -> Option<String> {
     (is_scheme && is_authority(authority)).then(|| format!("{scheme}://{authority}"))
 }
 
-fn is_authority(authority: &str) -> bool {
-    let (name, port) = match authority.rsplit_once(':') {
+/// The host and the port. An IPv6 address keeps its brackets.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (authority, None),
-    };
+    }
+}
+
+fn is_authority(authority: &str) -> bool {
+    let (name, port) = split_port(authority);
     let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
     let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let is_host = match bracketed {

@@ -7,7 +7,8 @@ use super::answer;
 use super::breaker::{Breaker, Ticket};
 use super::id::Fingerprint;
 use super::line::{Answered, Line};
-use super::{EmbedError, EmbedderError, ModelId, Purpose, Settings, url};
+use super::{EmbedError, EmbedderError, ModelId, PACE, Pace, Purpose, url};
+use crate::config::Embedding;
 
 /// A handle on the embedder; copies share it. The last one to go ends its thread.
 #[derive(Debug, Clone)]
@@ -23,9 +24,7 @@ struct Shared {
     dimensions: OnceLock<usize>,
     prefixes: Prefixes,
     timeout: Duration,
-    batch_timeout: Duration,
-    batch: usize,
-    text_limit_bytes: usize,
+    pace: Pace,
 }
 
 /// What a model wants before its texts.
@@ -48,15 +47,19 @@ pub(super) struct Started {
 impl Embedder {
     /// Starts the embedder of the settings; nothing if they name none. A folder is read here, which
     /// takes a second for each 100 MB or so; a service is not called yet.
-    pub fn open(settings: &Settings) -> Result<Option<Self>, EmbedderError> {
-        let Some(started) = start(settings)? else { return Ok(None) };
+    pub fn open(settings: &Embedding) -> Result<Option<Self>, EmbedderError> {
+        Self::open_at(PACE, settings)
+    }
+
+    pub(super) fn open_at(pace: Pace, settings: &Embedding) -> Result<Option<Self>, EmbedderError> {
+        let Some(started) = start(pace, settings)? else { return Ok(None) };
         let prefixes = Prefixes {
             query: settings.query_prefix.clone().unwrap_or(started.prefixes.query),
             passage: settings.passage_prefix.clone().unwrap_or(started.prefixes.passage),
         };
         let mut fingerprint = started.fingerprint;
         fingerprint.add(prefixes.passage.as_bytes());
-        fingerprint.add_length(settings.text_limit_bytes);
+        fingerprint.add_length(pace.text_limit_bytes);
         Ok(Some(Self(Arc::new(Shared {
             line: started.line,
             breaker: Breaker::default(),
@@ -64,9 +67,7 @@ impl Embedder {
             dimensions: started.dimensions.map_or_else(OnceLock::new, OnceLock::from),
             prefixes,
             timeout: settings.timeout,
-            batch_timeout: settings.batch_timeout,
-            batch: settings.batch,
-            text_limit_bytes: settings.text_limit_bytes,
+            pace,
         }))))
     }
 
@@ -79,7 +80,7 @@ impl Embedder {
         purpose: Purpose,
     ) -> Result<Vec<Vec<f32>>, EmbedError> {
         let mut vectors = Vec::with_capacity(texts.len());
-        for batch in texts.chunks(self.0.batch) {
+        for batch in texts.chunks(self.0.pace.batch) {
             vectors.extend(self.embed_batch(batch, purpose).await?);
         }
         Ok(vectors)
@@ -108,7 +109,7 @@ impl Embedder {
     async fn embed_batch(&self, texts: &[&str], purpose: Purpose) -> Answered {
         let patience = match purpose {
             Purpose::Query => self.0.timeout,
-            Purpose::Passage => self.0.batch_timeout,
+            Purpose::Passage => self.0.pace.batch_timeout,
         };
         let admitted = self.0.breaker.admit(Instant::now(), patience);
         let ticket = admitted.map_err(|left| EmbedError::Away { left })?;
@@ -123,7 +124,8 @@ impl Embedder {
             Purpose::Query => &shared.prefixes.query,
             Purpose::Passage => &shared.prefixes.passage,
         };
-        let whole = |text: &&str| format!("{prefix}{}", clipped(text, shared.text_limit_bytes));
+        let whole =
+            |text: &&str| format!("{prefix}{}", clipped(text, shared.pace.text_limit_bytes));
         let asking = shared.line.ask(texts.iter().map(whole).collect(), purpose);
         let answered = match purpose {
             // A search waits so long and no longer, wherever in the line its question is.
@@ -154,12 +156,7 @@ impl Embedder {
     }
 }
 
-fn start(settings: &Settings) -> Result<Option<Started>, EmbedderError> {
-    for (key, value) in [("batch", settings.batch), ("text_limit", settings.text_limit_bytes)] {
-        if value == 0 {
-            return Err(EmbedderError::Zero { key });
-        }
-    }
+fn start(pace: Pace, settings: &Embedding) -> Result<Option<Started>, EmbedderError> {
     let only_for_url = [
         ("model", settings.model.is_some()),
         ("key", settings.key.is_some()),
@@ -167,7 +164,7 @@ fn start(settings: &Settings) -> Result<Option<Started>, EmbedderError> {
     ];
     match (&settings.url, &settings.model_path) {
         (Some(_), Some(_)) => Err(EmbedderError::Both),
-        (Some(url), None) => url::start(url, settings).map(Some),
+        (Some(url), None) => url::start(url, pace, settings).map(Some),
         (None, path) => match (only_for_url.iter().find(|(_, is_set)| *is_set), path) {
             (Some((key, _)), _) => Err(EmbedderError::OnlyForUrl { key }),
             (None, None) => Ok(None),

@@ -25,9 +25,6 @@ pub enum EmbedderError {
     #[error("embedding.key cannot be sent in a header; expected visible ASCII characters")]
     Key,
 
-    #[error("embedding.{key} is 0; expected at least 1")]
-    Zero { key: &'static str },
-
     #[error(
         "embedding.url is https, but no certificates of public authorities are installed here; \
          install the package ca-certificates, or set embedding.authority"

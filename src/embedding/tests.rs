@@ -1,15 +1,22 @@
 use std::path::PathBuf;
 
-use super::{Embedder, EmbedderError, Settings};
+use super::{Embedder, EmbedderError};
+use crate::config::{Config, Embedding, Flags, Reader, Surroundings};
 use crate::model::Secret;
 
-fn refusal(settings: &Settings) -> EmbedderError {
+/// The settings of somebody who says nothing.
+pub(super) fn nothing_set() -> Embedding {
+    let around = Surroundings::only(PathBuf::from("/nowhere"), &[]);
+    Config::load(&Flags::default(), &around, Reader::Verb).unwrap().config.embedding
+}
+
+fn refusal(settings: &Embedding) -> EmbedderError {
     Embedder::open(settings).unwrap_err()
 }
 
 #[test]
 fn nothing_set_is_no_embedder() {
-    assert!(Embedder::open(&Settings::default()).unwrap().is_none());
+    assert!(Embedder::open(&nothing_set()).unwrap().is_none());
 }
 
 #[test]
@@ -18,23 +25,21 @@ fn settings_that_contradict_each_other_are_refused() {
     let model = || Some("m".to_owned());
     let path = || Some(PathBuf::from("/nowhere"));
     let key = |text: &str| Some(Secret::new(text.to_owned()));
-    let none = Settings::default();
+    let none = nothing_set();
 
-    let both = Settings { url: url(), model_path: path(), ..none.clone() };
+    let both = Embedding { url: url(), model_path: path(), ..none.clone() };
     assert!(matches!(refusal(&both), EmbedderError::Both));
-    let no_model = Settings { url: url(), ..none.clone() };
+    let no_model = Embedding { url: url(), ..none.clone() };
     assert!(matches!(refusal(&no_model), EmbedderError::NoModel));
-    let no_url = Settings { model: model(), model_path: path(), ..none.clone() };
+    let no_url = Embedding { model: model(), model_path: path(), ..none.clone() };
     assert!(matches!(refusal(&no_url), EmbedderError::OnlyForUrl { key: "model" }));
-    let no_header = Settings { url: url(), model: model(), key: key("a\nb"), ..none.clone() };
+    let no_header = Embedding { url: url(), model: model(), key: key("a\nb"), ..none };
     assert!(matches!(refusal(&no_header), EmbedderError::Key));
-    let no_batch = Settings { batch: 0, ..none };
-    assert!(matches!(refusal(&no_batch), EmbedderError::Zero { key: "batch" }));
 }
 
 #[test]
 fn a_folder_that_cannot_be_used_says_why() {
-    let settings = Settings { model_path: Some("/nowhere".into()), ..Settings::default() };
+    let settings = Embedding { model_path: Some("/nowhere".into()), ..nothing_set() };
 
     let error = refusal(&settings).to_string();
 

@@ -2,12 +2,30 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::field::Field;
+use super::spelling;
+
 /// The arguments of a call as they came, read field by field. Every problem is kept, so that the
 /// caller learns all of them at once.
 #[derive(Debug, Default)]
 pub struct Arguments {
     values: Map<String, Value>,
     problems: Vec<FieldProblem>,
+    nulls: Nulls,
+    /// Names of fields that the call wants cleared.
+    cleared: Vec<String>,
+    /// What was asked for, so that a test can hold it against what is declared.
+    #[cfg(test)]
+    pub(super) asked: Vec<&'static str>,
+}
+
+/// What `null` says of a field that can be cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Nulls {
+    /// Nothing: frameworks write `null` for whatever was not filled in.
+    #[default]
+    SayNothing,
+    Clear,
 }
 
 /// What is wrong with one field.
@@ -33,10 +51,20 @@ pub enum Change<T> {
     Set(T),
 }
 
+impl<T> Change<T> {
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(of(value)),
+        }
+    }
+}
+
 impl Arguments {
     #[must_use]
     pub fn new(values: Map<String, Value>) -> Self {
-        Self { values, problems: Vec::new() }
+        Self { values, ..Self::default() }
     }
 
     /// Reads a value that must be a JSON object.
@@ -48,34 +76,54 @@ impl Arguments {
         }
     }
 
-    /// Takes a field that may be left out. `null` counts as left out.
-    pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        let value = self.values.shift_remove(name).filter(|value| !value.is_null())?;
-        match read(value) {
-            Ok(value) => Some(value),
+    /// Has `null` clear a field, as JSON Merge Patch does (RFC 7396).
+    #[must_use]
+    pub fn with_nulls_that_clear(mut self) -> Self {
+        self.nulls = Nulls::Clear;
+        self
+    }
+
+    /// Takes a field that may be left out. `null` and what is blank count as left out.
+    pub fn take<T: DeserializeOwned>(&mut self, field: &Field) -> Option<T> {
+        #[cfg(test)]
+        self.asked.push(field.name);
+        let value = self.values.shift_remove(field.name)?;
+        match spelling::read(field.shape, value).and_then(|said| said.map(fit).transpose()) {
+            Ok(value) => value,
             Err(problem) => {
-                self.refuse(name, &problem);
+                self.refuse(field.name, &problem);
                 None
             }
         }
     }
 
     /// Takes a field that must be there. Its stand-in is never used: [`Arguments::finish`] refuses.
-    pub fn require<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
-        if self.values.get(name).is_none_or(Value::is_null) {
-            self.values.shift_remove(name);
-            self.refuse(name, "is required");
+    pub fn require<T: DeserializeOwned + Default>(&mut self, field: &Field) -> T {
+        let taken = self.take(field);
+        if taken.is_none() {
+            self.refuse_missing(field, "is required");
         }
-        self.take(name).unwrap_or_default()
+        taken.unwrap_or_default()
     }
 
-    /// Takes a field where `null` means "clear it".
-    pub fn change<T: DeserializeOwned>(&mut self, name: &str) -> Change<T> {
-        if self.values.get(name).is_some_and(Value::is_null) {
-            self.values.shift_remove(name);
-            return Change::Clear;
+    /// Takes the argument that names the fields to clear, before these are taken themselves.
+    pub fn take_cleared(&mut self, field: &Field) {
+        self.cleared = self.take(field).unwrap_or_default();
+    }
+
+    /// Takes a field that can be cleared: by name, or by `null` where that was agreed.
+    pub fn change<T: DeserializeOwned>(&mut self, field: &Field) -> Change<T> {
+        let is_null = self.values.get(field.name).is_some_and(Value::is_null);
+        let is_cleared = self.cleared.iter().any(|name| name == field.name);
+        match self.take(field) {
+            Some(_) if is_cleared => {
+                self.refuse(field.name, "cannot be set and cleared at once");
+                Change::Keep
+            }
+            Some(value) => Change::Set(value),
+            None if is_cleared || (is_null && self.nulls == Nulls::Clear) => Change::Clear,
+            None => Change::Keep,
         }
-        self.take(name).map_or(Change::Keep, Change::Set)
     }
 
     /// Adds a field that the caller gave elsewhere, such as in a path.
@@ -83,14 +131,16 @@ impl Arguments {
         self.values.insert(name.to_owned(), value);
     }
 
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.values.get(name).is_some_and(|value| !value.is_null())
-    }
-
     pub fn refuse(&mut self, field: &str, problem: &str) {
         let (field, problem) = (field.to_owned(), problem.to_owned());
         self.problems.push(FieldProblem { field, problem });
+    }
+
+    /// Refuses a field that is not there, unless it was refused for what it is.
+    pub fn refuse_missing(&mut self, field: &Field, problem: &str) {
+        if self.problems.iter().all(|other| other.field != field.name) {
+            self.refuse(field.name, problem);
+        }
     }
 
     /// Gives out the verb if every field was known and fit.
@@ -115,25 +165,9 @@ impl InvalidArguments {
     }
 }
 
-/// Models and query strings send numbers, booleans and lists as text; what reads well is taken.
-fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    let text = value.as_str().map(str::to_owned);
-    serde_json::from_value(value).map_err(|error| tidy(&error.to_string())).or_else(|problem| {
-        let inner = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-        let inner = inner.filter(|inner| !inner.is_string()).ok_or_else(|| problem.clone())?;
-        serde_json::from_value(inner).map_err(|_| problem)
-    })
-}
-
-/// serde quotes what it was given; a long value would drown the message, and could be private.
-fn tidy(message: &str) -> String {
-    let Some((head, tail)) = message.split_once("string \"") else {
-        return message.to_owned();
-    };
-    match tail.rsplit_once("\", expected") {
-        Some((_, expected)) => format!("{head}string, expected{expected}"),
-        None => message.to_owned(),
-    }
+/// The spelling is right by now; what is still refused is refused by the type itself, in its words.
+fn fit<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 fn list(fields: &[FieldProblem]) -> String {
@@ -145,14 +179,19 @@ fn list(fields: &[FieldProblem]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::field::Shape;
     use serde_json::json;
+
+    const QUERY: Field = Field::required("query", Shape::Text, "");
+    const LIMIT: Field = Field::new("limit", Shape::Whole { least: 1, most: 100 }, "");
+    const TITLE: Field = Field::new("title", Shape::Name, "");
 
     #[test]
     fn every_problem_is_told_at_once() {
         let mut arguments = Arguments::parse(json!({ "limit": "many", "colour": 1 })).unwrap();
 
-        arguments.require::<String>("query");
-        arguments.take::<u32>("limit");
+        arguments.require::<String>(&QUERY);
+        arguments.take::<u32>(&LIMIT);
         let refused = arguments.finish(()).unwrap_err();
 
         let fields: Vec<_> = refused.fields.iter().map(|field| field.field.as_str()).collect();
@@ -161,13 +200,21 @@ mod tests {
     }
 
     #[test]
-    fn a_number_may_come_as_text() {
-        let mut arguments =
-            Arguments::parse(json!({ "limit": "10", "pinned": "true", "id": "10" })).unwrap();
+    fn what_is_required_and_wrong_is_one_problem() {
+        let mut arguments = Arguments::parse(json!({ "query": { "text": "tea" } })).unwrap();
 
-        assert_eq!(arguments.take::<u32>("limit"), Some(10));
-        assert_eq!(arguments.take::<bool>("pinned"), Some(true));
-        assert_eq!(arguments.take::<String>("id"), Some("10".to_owned()));
-        assert!(arguments.finish(()).is_ok());
+        arguments.require::<String>(&QUERY);
+
+        let refused = arguments.finish(()).unwrap_err();
+        assert_eq!(refused.to_string(), "query: expected text");
+    }
+
+    #[test]
+    fn null_clears_only_where_it_was_agreed() {
+        let arguments = || Arguments::parse(json!({ "title": null })).unwrap();
+
+        assert_eq!(arguments().change::<String>(&TITLE), Change::Keep);
+        let mut patch = arguments().with_nulls_that_clear();
+        assert_eq!(patch.change::<String>(&TITLE), Change::Clear);
     }
 }

@@ -2,6 +2,7 @@ use serde::Deserialize;
 
 use super::arguments::Arguments;
 use super::catalog::{Catalog, Entry, Word};
+use super::field::{Field, Shape};
 use crate::model::{Caller, Category, Kind, Priority, Project, Status, Tags, Timestamp};
 
 /// Which memories a verb is about. An empty filter means every active memory in scope.
@@ -21,6 +22,23 @@ pub struct Filter {
     pub statuses: Vec<Status>,
 }
 
+const TAGS: Field = Field::new("tags", Shape::Names, "");
+const TAG_MATCH: Field = Field::new("tag_match", Shape::Word(&["all", "any"]), "");
+const KIND: Field = Field::new("kind", Shape::Names, "");
+const CATEGORY: Field = Field::new("category", Shape::Name, "");
+const PROJECT: Field = Field::new("project", Shape::Name, "");
+const SCOPE: Field = Field::new("scope", Shape::Word(&["project", "user"]), "user: all projects");
+const SINCE: Field = Field::new("since", Shape::Moment, "RFC 3339 or a date");
+const UNTIL: Field = Field::new("until", Shape::EndMoment, "");
+const PINNED: Field = Field::new("pinned", Shape::Flag, "");
+const PRIORITY: Field = Field::new("priority", Shape::Whole { least: 1, most: 5 }, "At least this");
+const STATUS: Field =
+    Field::new("status", Shape::Words(&["active", "archived", "superseded", "deleted"]), "");
+const INCLUDE: Field =
+    Field::new("include", Shape::Words(&["archived", "superseded", "deleted"]), "");
+/// The past can be looked at, but not changed, so not every verb with a filter takes this.
+const AS_OF: Field = Field::new("as_of", Shape::Moment, "What was known at that time");
+
 /// Whether one of the tags is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,15 +54,6 @@ pub enum TagMatch {
 pub enum QueryScope {
     Project,
     User,
-}
-
-/// What may be listed besides active memories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Include {
-    Archived,
-    Superseded,
-    Deleted,
 }
 
 /// A filter made ready for one walk over a catalog.
@@ -64,22 +73,30 @@ pub(super) struct Matcher {
 }
 
 impl Filter {
+    /// What every verb with a filter takes.
+    pub(super) const FIELDS: [&'static Field; 12] = [
+        &TAGS, &TAG_MATCH, &KIND, &PROJECT, &SCOPE, &SINCE, &UNTIL, &CATEGORY, &PRIORITY, &PINNED,
+        &INCLUDE, &STATUS,
+    ];
+    /// What those take besides that only look.
+    pub(super) const PAST_FIELDS: [&'static Field; 1] = [&AS_OF];
+
     /// Takes the filter's fields out of a call's arguments.
     pub(super) fn take(arguments: &mut Arguments) -> Self {
-        let tags: Tags = arguments.take("tags").unwrap_or_default();
-        let kinds: Vec<Kind> = take_one_or_many(arguments, "kind");
+        let tags: Tags = arguments.take(&TAGS).unwrap_or_default();
+        let kinds: Vec<Kind> = arguments.take(&KIND).unwrap_or_default();
         let filter = Self {
             tags: tags.as_slice().iter().map(|tag| tag.as_str().to_owned()).collect(),
-            tag_match: arguments.take("tag_match").unwrap_or_default(),
+            tag_match: arguments.take(&TAG_MATCH).unwrap_or_default(),
             kinds: kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
-            category: arguments.take("category").map(|c: Category| c.as_str().to_owned()),
-            project: arguments.take("project").map(|p: Project| p.as_str().to_owned()),
-            scope: arguments.take("scope"),
-            since: arguments.take("since").map(|since: Timestamp| since.0),
-            until: arguments.take("until").map(|until: Timestamp| until.0),
-            as_of: arguments.take("as_of").map(|as_of: Timestamp| as_of.0),
-            pinned: arguments.take("pinned"),
-            min_priority: arguments.take("priority").map(Priority::get),
+            category: arguments.take(&CATEGORY).map(|c: Category| c.as_str().to_owned()),
+            project: arguments.take(&PROJECT).map(|p: Project| p.as_str().to_owned()),
+            scope: arguments.take(&SCOPE),
+            since: arguments.take(&SINCE).map(|since: Timestamp| since.0),
+            until: arguments.take(&UNTIL).map(|until: Timestamp| until.0),
+            as_of: None,
+            pinned: arguments.take(&PINNED),
+            min_priority: arguments.take(&PRIORITY).map(Priority::get),
             statuses: take_statuses(arguments),
         };
         if filter.since.zip(filter.until).is_some_and(|(since, until)| since > until) {
@@ -91,7 +108,27 @@ impl Filter {
         filter
     }
 
-    /// Whether nobody asked for anything in particular.
+    /// The same for a verb that only looks, and may look at the past.
+    pub(super) fn take_with_past(arguments: &mut Arguments) -> Self {
+        let as_of = arguments.take(&AS_OF).map(|as_of: Timestamp| as_of.0);
+        Self { as_of, ..Self::take(arguments) }
+    }
+
+    /// Whether it chooses some memories over others. How tags are matched, where it looks and what
+    /// it includes only say how a choice is meant.
+    #[must_use]
+    pub fn chooses(&self) -> bool {
+        !self.tags.is_empty()
+            || !self.kinds.is_empty()
+            || self.category.is_some()
+            || self.project.is_some()
+            || self.since.is_some()
+            || self.until.is_some()
+            || self.pinned.is_some()
+            || self.min_priority.is_some()
+    }
+
+    /// Whether nobody asked for anything at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -157,38 +194,11 @@ impl Matcher {
 }
 
 fn take_statuses(arguments: &mut Arguments) -> Vec<Status> {
-    let mut statuses: Vec<Status> = take_one_or_many(arguments, "status");
-    let include: Vec<Include> = take_one_or_many(arguments, "include");
+    let mut statuses: Vec<Status> = arguments.take(&STATUS).unwrap_or_default();
+    let include: Vec<Status> = arguments.take(&INCLUDE).unwrap_or_default();
     if !include.is_empty() && statuses.is_empty() {
         statuses.push(Status::Active);
     }
-    statuses.extend(include.iter().map(|include| match include {
-        Include::Archived => Status::Archived,
-        Include::Superseded => Status::Superseded,
-        Include::Deleted => Status::Deleted,
-    }));
+    statuses.extend(include);
     statuses
-}
-
-/// A list, a single value, or one string with commas.
-fn take_one_or_many<T: serde::de::DeserializeOwned>(
-    arguments: &mut Arguments,
-    name: &str,
-) -> Vec<T> {
-    let Some(value) = arguments.take::<serde_json::Value>(name) else { return Vec::new() };
-    let items = match value {
-        serde_json::Value::Array(items) => items,
-        serde_json::Value::String(line) => line
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(serde_json::Value::from)
-            .collect(),
-        other => vec![other],
-    };
-    let parsed: Result<Vec<T>, _> = items.into_iter().map(serde_json::from_value).collect();
-    parsed.unwrap_or_else(|error| {
-        arguments.refuse(name, &error.to_string());
-        Vec::new()
-    })
 }

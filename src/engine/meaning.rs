@@ -3,7 +3,7 @@
 use super::{Engine, EngineError};
 use crate::model::MemoryId;
 use crate::retrieval::Vector;
-use crate::store::{Batch, Receipt, StoredVector};
+use crate::store::StoredVector;
 
 /// A text that waits for its vector.
 #[derive(Debug)]
@@ -33,13 +33,13 @@ impl Engine {
     /// Whether vectors come from outside.
     #[must_use]
     pub fn has_model(&self) -> bool {
-        self.model.is_some()
+        self.mind.model.is_some()
     }
 
     /// The next memories without a vector of this engine's model, newest first: those are asked for
     /// soonest.
     pub fn unembedded(&self, limit: usize) -> Result<Vec<Unembedded>, EngineError> {
-        let ids: Vec<MemoryId> = self.waiting.iter().rev().take(limit).copied().collect();
+        let ids: Vec<MemoryId> = self.mind.waiting.iter().rev().take(limit).copied().collect();
         let memories = ids.into_iter().map(|id| self.read(id));
         memories
             .map(|memory| {
@@ -52,44 +52,40 @@ impl Engine {
     }
 
     /// Keeps vectors. Those of texts that have changed meanwhile are dropped.
-    pub fn place(&mut self, vectors: Vec<Embedded>) -> Result<Option<Receipt>, EngineError> {
-        let Some(model) = self.model else { return Ok(None) };
-        let mut batch = Batch::default();
+    pub fn place(&mut self, vectors: Vec<Embedded>) -> Result<(), EngineError> {
+        let Some(model) = self.mind.model else { return Ok(()) };
+        let mut write = self.begin()?;
         for Embedded { id, version, vector } in vectors {
-            let Some(doc) = self.catalog.find(id) else { continue };
-            if self.read(id)?.version != version {
+            if self.mind.catalog.find(id).is_none() || self.read(id)?.version != version {
                 continue;
             }
             let vector = Vector::quantize(&vector);
             let codes = vector.as_bytes().to_vec();
-            let stored = StoredVector { model: model.0, of_version: version, codes };
-            batch.put::<StoredVector>(&id, &stored);
-            self.index.place(doc, &vector);
-            self.waiting.remove(&id);
+            write.embed(id, &StoredVector { model: model.0, of_version: version, codes }, vector);
         }
-        self.commit(batch)?;
-        Ok(self.receipt.take())
+        self.commit(write)
     }
 
     /// Asks no more for vectors of these, until they change or the session wakes anew.
     pub fn pass_over(&mut self, ids: &[MemoryId]) {
         for id in ids {
-            self.waiting.remove(id);
+            self.mind.waiting.remove(id);
         }
     }
 
     /// Places what was stored of this engine's model, and notes what has none.
     pub(super) fn load_vectors(&mut self) -> Result<(), EngineError> {
-        let Some(model) = self.model else { return Ok(()) };
-        self.waiting = self.catalog.iter().map(|(_, entry)| entry.id).collect();
-        for row in self.store.scan::<StoredVector>() {
+        let Self { store, mind, .. } = self;
+        let Some(model) = mind.model else { return Ok(()) };
+        mind.waiting = mind.catalog.iter().map(|(_, entry)| entry.id).collect();
+        for row in store.scan::<StoredVector>() {
             let (id, stored) = row?;
-            let Some(doc) = self.catalog.find(id) else { continue };
+            let Some(doc) = mind.catalog.find(id) else { continue };
             let is_current =
-                self.catalog.get(doc).is_some_and(|entry| entry.version == stored.of_version);
+                mind.catalog.get(doc).is_some_and(|entry| entry.version == stored.of_version);
             if is_current && stored.model == model.0 {
-                self.index.place(doc, &Vector::from_bytes(&stored.codes));
-                self.waiting.remove(&id);
+                mind.index.place(doc, &Vector::from_bytes(&stored.codes));
+                mind.waiting.remove(&id);
             }
         }
         Ok(())

@@ -1,33 +1,47 @@
 //! What a session can do with its memories.
 //!
 //! Synchronous and single-threaded: the actor that owns an [`Engine`] gives it one command at a
-//! time. Time comes in as an argument, so a test decides what "now" is.
+//! time. Time comes in as an argument, so a test decides what "now" is. It refuses what breaks a
+//! memory's rules, and knows nothing of faces, threads or bytes.
+//!
+//! Begin reading at `verb.rs` (what can be asked) and `write.rs` (how anything changes), then take
+//! any file of `verbs`.
 
 mod arguments;
 mod catalog;
-mod command;
 mod cursor;
+mod draft;
+mod field;
 mod filter;
 mod meaning;
+mod mind;
 mod past;
 mod reading;
+mod spelling;
+mod verb;
 mod verbs;
 mod view;
-mod writing;
+mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Access, Caller, Memory, MemoryId, MemoryIds, Scope, Timestamp, UserId};
-use crate::retrieval::{Index, ModelId};
-use crate::store::{Receipt, SessionStore, StoreError};
+use crate::model::{Access, Caller, MemoryId, MemoryIds, Scope, Timestamp, UserId};
+use crate::retrieval::ModelId;
+use crate::store::{SessionStore, StoreError};
 pub use arguments::{Arguments, Change, FieldProblem, InvalidArguments};
-use catalog::Catalog;
-pub use command::{Answer, Command};
+pub use draft::Draft;
+pub use field::{Field, Shape};
 pub use filter::{Filter, QueryScope, TagMatch};
 pub use meaning::{Embedded, Unembedded};
+use mind::Mind;
+pub use verb::{Asked, Question, Spoken, Verb};
 pub use verbs::*;
 pub use view::{BriefView, MemoryView};
+pub use write::Written;
+
+/// Names the user whose memories are meant, where a face lets an administrator say so.
+pub const USER_ID: Field = Field::new("user_id", Shape::Name, "");
 
 /// Why a command was refused. Every message is fit to show to the caller.
 #[derive(Debug, thiserror::Error)]
@@ -61,44 +75,18 @@ pub struct Limits {
     pub undo: Duration,
 }
 
-/// An answer, and the write it must wait for.
-#[derive(Debug)]
-pub struct Applied {
-    pub answer: Answer,
-    /// Present when something was written. The answer may be given out once it resolves.
-    pub receipt: Option<Receipt>,
-    /// The memories that are not as they were before.
-    pub written: Vec<MemoryId>,
-}
-
 /// One session's memories and the rules that guard them.
 #[derive(Debug)]
 pub struct Engine {
     user: UserId,
     limits: Limits,
     store: SessionStore,
-    catalog: Catalog,
-    index: Index,
-    /// Whose vectors the index holds, if not the built-in table's.
-    model: Option<ModelId>,
-    /// What has no vector of that model yet.
-    waiting: BTreeSet<MemoryId>,
+    mind: Mind,
     ids: MemoryIds,
     /// Counts not yet written: a search must not cost a write.
     touched: BTreeMap<MemoryId, Access>,
-    /// New in the batch that is being made: the store does not know them yet.
-    pending: BTreeMap<MemoryId, Memory>,
-    /// What the command at hand wrote.
-    written: Vec<MemoryId>,
-    /// Of the last write of the command at hand.
-    receipt: Option<Receipt>,
-}
-
-/// What every verb needs to know besides its own fields.
-#[derive(Debug, Clone, Copy)]
-struct Asked<'a> {
-    caller: &'a Caller,
-    now: Timestamp,
+    /// What was submitted and not yet handed to the owner.
+    written: Option<Written>,
 }
 
 impl Engine {
@@ -114,48 +102,23 @@ impl Engine {
             user,
             limits,
             store,
-            catalog: Catalog::default(),
-            index: model.map_or_else(Index::new, Index::for_model),
-            model,
-            waiting: BTreeSet::new(),
+            mind: Mind::new(model),
             ids: MemoryIds::default(),
             touched: BTreeMap::new(),
-            pending: BTreeMap::new(),
-            written: Vec::new(),
-            receipt: None,
+            written: None,
         };
         engine.load()?;
         engine.load_vectors()?;
         Ok(engine)
     }
 
-    /// Carries out one command.
-    pub fn apply(
+    /// Carries out one command. Afterwards [`Engine::take_written`] has what it submitted.
+    pub fn ask<V: Verb>(
         &mut self,
-        command: Command,
+        verb: V,
         caller: &Caller,
         now: Timestamp,
-    ) -> Result<Applied, EngineError> {
-        let asked = Asked { caller, now };
-        let answer = match command {
-            Command::Add(verb) => verb.apply(self, asked),
-            Command::Search(verb) => verb.apply(self, asked),
-            Command::Get(verb) => verb.apply(self, asked),
-            Command::List(verb) => verb.apply(self, asked),
-            Command::Update(verb) => verb.apply(self, asked),
-            Command::Delete(verb) => verb.apply(self, asked),
-            Command::Context(verb) => verb.apply(self, asked),
-            Command::History(verb) => verb.apply(self),
-            Command::Restore(verb) => verb.apply(self, asked),
-            Command::Related(verb) => verb.apply(self, asked),
-            Command::Tags(verb) => Ok(verb.apply(self, asked)),
-            Command::Projects(verb) => Ok(verb.apply(self, asked)),
-            Command::Stats(verb) => Ok(verb.apply(self, asked)),
-            Command::Export(verb) => verb.apply(self),
-            Command::Import(verb) => verb.apply(self, asked),
-        };
-        let receipt = self.receipt.take();
-        let written = std::mem::take(&mut self.written);
-        answer.map(|answer| Applied { answer, receipt, written })
+    ) -> Result<V::Answer, EngineError> {
+        verb.apply(self, Asked { caller, now })
     }
 }

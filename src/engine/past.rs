@@ -10,13 +10,13 @@ impl Engine {
         matcher: &Matcher,
     ) -> Result<Vec<Memory>, EngineError> {
         let mut found = Vec::new();
-        for (_, entry) in self.catalog.iter().filter(|(_, entry)| entry.created <= moment) {
+        for (_, entry) in self.mind.catalog.iter().filter(|(_, entry)| entry.created <= moment) {
             if entry.updated <= moment {
                 if matcher.accepts(entry) {
                     found.push(self.read(entry.id)?);
                 }
             } else if let Some(memory) = self.version_at(entry.id, moment)?
-                && matcher.accepts(&self.catalog.entry_of(&memory))
+                && matcher.accepts(&self.mind.catalog.entry_of(&memory))
             {
                 found.push(memory);
             }

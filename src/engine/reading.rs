@@ -1,10 +1,9 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use super::catalog::Entry;
 use super::{Engine, EngineError, MemoryView};
 use crate::model::{Access, Memory, MemoryId, Status, Timestamp};
-use crate::retrieval::{DocId, Document, Embedder, EmbedderForMany, Vector};
+use crate::retrieval::{Document, Embedder, EmbedderForMany, Vector};
 use crate::store::StoreError;
 
 /// How many memories a waking session reads at once, and how many bytes of text. It holds up to
@@ -23,28 +22,29 @@ impl Engine {
     /// Fills the catalog and the index from the store. A second thread reads and makes the vectors,
     /// which is half of the work.
     pub(super) fn load(&mut self) -> Result<(), EngineError> {
-        let Self { store, catalog, index, ids, .. } = self;
-        let (rows, embedder) = (store.scan::<Memory>(), index.embedder());
+        let Self { store, mind, ids, .. } = self;
+        let rows = store.scan::<Memory>();
+        let embedder = mind.index.embedder();
         thread::scope(|scope| {
             let (sender, parts) = sync_channel(1);
             scope.spawn(move || read_parts(rows, embedder, &sender));
             for part in parts {
                 let Part { memories, vectors } = part?;
-                let enter = |memory| (catalog.put(memory), Document::of(memory));
-                index.extend(&memories.iter().map(enter).collect::<Vec<_>>(), &vectors);
+                let documents: Vec<_> = memories
+                    .iter()
+                    .map(|memory| (mind.note(memory), Document::of(memory)))
+                    .collect();
+                mind.index.extend(&documents, &vectors);
                 memories.iter().for_each(|memory| ids.continue_after(memory.id));
             }
             Ok::<_, StoreError>(())
         })?;
-        index.settle();
+        mind.index.settle();
         Ok(())
     }
 
     /// Reads a memory that the catalog knows.
     pub(super) fn read(&self, id: MemoryId) -> Result<Memory, EngineError> {
-        if let Some(memory) = self.pending.get(&id) {
-            return Ok(memory.clone());
-        }
         self.store.get::<Memory>(&id)?.ok_or(EngineError::NotFound { id })
     }
 
@@ -55,10 +55,6 @@ impl Engine {
             return Err(EngineError::NotFound { id });
         }
         Ok(memory)
-    }
-
-    pub(super) fn entry(&self, doc: DocId) -> Option<&Entry> {
-        self.catalog.get(doc)
     }
 
     pub(super) fn view(&self, memory: Memory) -> Result<MemoryView, EngineError> {

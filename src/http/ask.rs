@@ -1,9 +1,10 @@
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
 
 use crate::actors::Sessions;
 use crate::auth;
-use crate::engine::{Arguments, Spoken};
+use crate::engine::{Arguments, Spoken, USER_ID};
 use crate::error::Error;
 use crate::http::body::JsonBody;
 use crate::http::front::PathId;
@@ -15,9 +16,6 @@ pub(super) struct Ask {
     user: Option<UserId>,
     arguments: Arguments,
 }
-
-/// Names another user, for credentials that may.
-pub(super) const USER: &str = "user_id";
 
 /// Answers a route whose whole work is one verb with its arguments in the query string.
 pub(super) async fn by_query<V: Spoken>(
@@ -61,20 +59,27 @@ impl Ask {
         request: &HttpRequest,
         JsonBody(mut body): JsonBody,
     ) -> Result<Self, Error> {
-        if let Some(user) = query(request, |_| false)?.shift_remove(USER) {
-            body.entry(USER).or_insert(user);
+        if let Some(user) = query(request, |_| false)?.shift_remove(USER_ID.name) {
+            body.entry(USER_ID.name).or_insert(user);
         }
-        Self::new(request, body)
+        let ask = Self::new(request, body)?;
+        Ok(if request.method() == Method::PATCH { ask.with_nulls_that_clear() } else { ask })
     }
 
     /// Adds what the path says, which nothing else can overrule.
     fn new(request: &HttpRequest, values: Map<String, Value>) -> Result<Self, Error> {
         let mut arguments = Arguments::new(values);
-        let user = arguments.take(USER);
+        let user = arguments.take(&USER_ID);
         if let Some(id) = PathId::of(request)? {
             arguments.set("id", Value::from(id.0.to_string()));
         }
         Ok(Self { user, arguments })
+    }
+
+    /// As JSON Merge Patch has it: `null` clears a field.
+    fn with_nulls_that_clear(mut self) -> Self {
+        self.arguments = self.arguments.with_nulls_that_clear();
+        self
     }
 
     /// Makes the verb and carries it out.

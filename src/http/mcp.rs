@@ -17,8 +17,9 @@ use super::body::{RawBody, is_json};
 use super::metrics::Metrics;
 use crate::error::Error;
 use crate::mcp::{
-    Ask, Header, Incoming, Label, Message, Messages, Outcome, Protocol, Refusal, Reply, Request,
-    Version, client_of, judge, tool_label,
+    Ask, HEADER_MISMATCH, Incoming, Label, METHOD_NOT_FOUND, MISSING_CAPABILITY, Messages,
+    Protocol, Refusal, Reply, ReplyLine, RpcMessage, RpcRequest, SingleHeader, UNSUPPORTED_VERSION,
+    Version, client_of, judge, judge_in_batch, tool_label,
 };
 use crate::model::Caller;
 
@@ -44,7 +45,7 @@ pub(super) async fn post(
 ) -> HttpResponse {
     let headers = Headers::of(request.headers());
     let label = headers.label();
-    let incoming = match Incoming::parse(&body, label.legacy()) {
+    let incoming = match Incoming::parse(&body, label.has_batches()) {
         Ok(incoming) => incoming,
         Err(refusal) => return refused(&refusal),
     };
@@ -53,14 +54,14 @@ pub(super) async fn post(
         return Error::UnsupportedType.error_response();
     }
     match incoming {
-        Incoming::One(Message::Request(asked)) => {
+        Incoming::One(RpcMessage::Request(asked)) => {
             if let Some(tool) = tool_label(&asked) {
                 metrics.record_tool(tool);
             }
             let accepts = Accepts::of(request.headers());
             answer_one(&face, &label, caller, asked, accepts).await
         }
-        Incoming::One(Message::Notification { .. } | Message::Response) => {
+        Incoming::One(RpcMessage::Notification { .. } | RpcMessage::Response) => {
             match label.check_unasked() {
                 Ok(()) => HttpResponse::Accepted().finish(),
                 Err(refusal) => refused(&refusal),
@@ -78,9 +79,9 @@ pub(super) async fn delete(caller: Caller, face: web::Data<McpFace>) -> HttpResp
 
 /// The headers that the protocol reads, as text.
 struct Headers<'a> {
-    version: Header<'a>,
-    method: Header<'a>,
-    name: Header<'a>,
+    version: SingleHeader<'a>,
+    method: SingleHeader<'a>,
+    name: SingleHeader<'a>,
 }
 
 impl<'a> Headers<'a> {
@@ -88,9 +89,11 @@ impl<'a> Headers<'a> {
         let one = |name| {
             let mut lines = headers.get_all(name);
             match (lines.next(), lines.next()) {
-                (None, _) => Header::Absent,
-                (Some(line), None) => line.to_str().map_or(Header::Unclear, Header::One),
-                (Some(_), Some(_)) => Header::Unclear,
+                (None, _) => SingleHeader::Absent,
+                (Some(line), None) => {
+                    line.to_str().map_or(SingleHeader::Unclear, SingleHeader::One)
+                }
+                (Some(_), Some(_)) => SingleHeader::Unclear,
             }
         };
         Self {
@@ -147,7 +150,7 @@ async fn answer_one(
     face: &McpFace,
     label: &Label<'_>,
     caller: Caller,
-    asked: Request,
+    asked: RpcRequest,
     accepts: Accepts,
 ) -> HttpResponse {
     if accepts == Accepts::Neither {
@@ -175,18 +178,18 @@ async fn answer_batch(
     protocol: &Protocol,
     label: &Label<'_>,
     caller: &Caller,
-    messages: Vec<Result<Message, Refusal>>,
+    messages: Vec<Result<RpcMessage, Refusal>>,
 ) -> HttpResponse {
     let mut asks = Vec::new();
     for message in messages {
         match message {
-            Ok(Message::Request(asked)) => {
-                let version = judge(&asked, Some(label), Version::UNSAID);
+            Ok(RpcMessage::Request(asked)) => {
+                let version = judge_in_batch(&asked, Some(label), Version::UNSAID);
                 let caller = named(caller.clone(), &asked);
                 let ask = |version| Ask { caller, version, request: asked, may_stream: false };
                 asks.push(version.map(ask));
             }
-            Ok(Message::Notification { .. } | Message::Response) => {}
+            Ok(RpcMessage::Notification { .. } | RpcMessage::Response) => {}
             Err(refusal) => asks.push(Err(refusal)),
         }
     }
@@ -197,7 +200,7 @@ async fn answer_batch(
 }
 
 /// A client's word for itself is better than that of its HTTP library.
-fn named(caller: Caller, asked: &Request) -> Caller {
+fn named(caller: Caller, asked: &RpcRequest) -> Caller {
     match client_of(asked) {
         Some(client) => Caller { client: Some(client), ..caller },
         None => caller,
@@ -209,7 +212,7 @@ fn refused(refusal: &Refusal) -> HttpResponse {
     json(StatusCode::BAD_REQUEST, refusal.to_line())
 }
 
-fn whole(outcome: Outcome, version: Version) -> HttpResponse {
+fn whole(outcome: ReplyLine, version: Version) -> HttpResponse {
     let status = status(&outcome, version);
     let mut response = json(status, outcome.line);
     if status == StatusCode::FORBIDDEN {
@@ -221,13 +224,15 @@ fn whole(outcome: Outcome, version: Version) -> HttpResponse {
 const CHALLENGE: &str = r#"Bearer realm="memoryd", error="insufficient_scope""#;
 
 /// The handshake revisions carry errors in answers that are fine; the newest has a few statuses.
-fn status(outcome: &Outcome, version: Version) -> StatusCode {
+fn status(outcome: &ReplyLine, version: Version) -> StatusCode {
     if outcome.word.as_deref() == Some("insufficient_scope") {
         return StatusCode::FORBIDDEN;
     }
     match outcome.code {
-        Some(-32601) if version.is_modern() => StatusCode::NOT_FOUND,
-        Some(-32022..=-32020) if version.is_modern() => StatusCode::BAD_REQUEST,
+        Some(METHOD_NOT_FOUND) if version.is_modern() => StatusCode::NOT_FOUND,
+        Some(HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION) if version.is_modern() => {
+            StatusCode::BAD_REQUEST
+        }
         _ => StatusCode::OK,
     }
 }
@@ -237,7 +242,7 @@ fn json(status: StatusCode, line: String) -> HttpResponse {
 }
 
 /// For the rare client that reads nothing but streams.
-fn one_event(outcome: &Outcome, version: Version) -> HttpResponse {
+fn one_event(outcome: &ReplyLine, version: Version) -> HttpResponse {
     if status(outcome, version) != StatusCode::OK {
         return json(status(outcome, version), outcome.line.clone());
     }
@@ -303,6 +308,9 @@ mod tests {
 
         let label = Headers::of(request.headers()).label();
 
-        assert_eq!((label.version, label.method), (Header::Unclear, Header::One("ping")));
+        assert_eq!(
+            (label.version, label.method),
+            (SingleHeader::Unclear, SingleHeader::One("ping"))
+        );
     }
 }

@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
 
-use super::ask::USER;
 use super::front::Guard;
 use super::route::{BodyWords, Content, Row, Words};
 use super::table::table;
-use crate::engine::Field;
-use crate::{error, mcp};
+use crate::engine::{Field, USER_ID};
+use crate::error::Code;
+use crate::mcp;
 
 const TITLE: &str = "Memories of AI assistants, on hardware of their owner. Every route but those \
                      with an empty `security` needs a key.";
@@ -102,7 +102,7 @@ fn parameters(row: &Row) -> Vec<Value> {
     let in_query = query.iter().filter(|field| !is_in_path(row.path, field));
     let user = takes_user.then(|| {
         let schema = json!({ "type": "string" });
-        json!({ "name": USER, "in": "query", "description": USER_ABOUT, "schema": schema })
+        json!({ "name": USER_ID.name, "in": "query", "description": USER_ABOUT, "schema": schema })
     });
     in_path.chain(in_query.map(|field| parameter(field))).chain(user).collect()
 }
@@ -153,7 +153,8 @@ fn object_of<'a>(fields: impl Iterator<Item = &'a Field>) -> Value {
             required.push(field.name);
         }
     }
-    properties.insert(USER.to_owned(), json!({ "type": "string", "description": USER_ABOUT }));
+    properties
+        .insert(USER_ID.name.to_owned(), json!({ "type": "string", "description": USER_ABOUT }));
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
@@ -256,7 +257,7 @@ fn error_schema() -> Value {
             "error": text,
             "message": text,
             "detail": text,
-            "code": { "type": "string", "enum": error::codes() },
+            "code": { "type": "string", "enum": Code::ALL },
             "fields": {
                 "type": "array",
                 "items": {

@@ -1,4 +1,4 @@
-use super::JournalError;
+use super::{JournalError, SessionNo};
 
 /// Largest payload of one frame. A frame is held in memory once when written and once when read.
 pub const MAX_PAYLOAD_BYTES: usize = 32 << 20;
@@ -22,8 +22,7 @@ pub struct Batch {
 /// One state-based operation: afterwards the key has this value, whatever was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Op<'a> {
-    /// 0 is the system.
-    pub session: u32,
+    pub session: SessionNo,
     pub key: &'a [u8],
     /// Nothing means that the key is gone.
     pub value: Option<&'a [u8]>,
@@ -40,11 +39,16 @@ pub struct Ops<'a> {
 pub(super) struct Malformed;
 
 impl Batch {
-    pub fn put(&mut self, session: u32, key: &[u8], value: &[u8]) -> Result<(), JournalError> {
+    pub fn put(
+        &mut self,
+        session: SessionNo,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), JournalError> {
         self.push(Op { session, key, value: Some(value) })
     }
 
-    pub fn remove(&mut self, session: u32, key: &[u8]) -> Result<(), JournalError> {
+    pub fn remove(&mut self, session: SessionNo, key: &[u8]) -> Result<(), JournalError> {
         self.push(Op { session, key, value: None })
     }
 
@@ -87,7 +91,7 @@ impl Batch {
         }
         self.payload.reserve(size);
         self.payload.push(if op.value.is_some() { PUT } else { GONE });
-        self.payload.extend(op.session.to_le_bytes());
+        self.payload.extend(op.session.0.to_le_bytes());
         self.payload.extend(key_len.to_le_bytes());
         if op.value.is_some() {
             self.payload.extend(value_len.to_le_bytes());
@@ -113,7 +117,7 @@ pub(super) fn parse_ops(payload: &[u8]) -> Result<Vec<Op<'_>>, Malformed> {
 
 fn parse_op(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let (&[tag, s0, s1, s2, s3, k0, k1], rest) = bytes.split_first_chunk::<OP_HEAD_BYTES>()?;
-    let session = u32::from_le_bytes([s0, s1, s2, s3]);
+    let session = SessionNo(u32::from_le_bytes([s0, s1, s2, s3]));
     let key_len = usize::from(u16::from_le_bytes([k0, k1]));
     if key_len > MAX_KEY_BYTES {
         return None;
@@ -169,8 +173,8 @@ mod tests {
         let mut batch = Batch::default();
         for (session, key, value) in ops {
             match value {
-                Some(value) => batch.put(*session, key, value).unwrap(),
-                None => batch.remove(*session, key).unwrap(),
+                Some(value) => batch.put(SessionNo(*session), key, value).unwrap(),
+                None => batch.remove(SessionNo(*session), key).unwrap(),
             }
         }
         batch
@@ -180,8 +184,8 @@ mod tests {
     fn a_batch_has_a_limit() {
         let mut batch = Batch::default();
 
-        assert!(batch.put(1, &[0; MAX_KEY_BYTES + 1], b"").is_err());
-        assert!(batch.put(1, b"key", &vec![0; MAX_PAYLOAD_BYTES]).is_err());
+        assert!(batch.put(SessionNo(1), &[0; MAX_KEY_BYTES + 1], b"").is_err());
+        assert!(batch.put(SessionNo(1), b"key", &vec![0; MAX_PAYLOAD_BYTES]).is_err());
         assert!(batch.is_empty() && batch.payload().is_empty());
     }
 
@@ -193,7 +197,7 @@ mod tests {
             let read: Vec<Owned> = parse_ops(batch.payload())
                 .unwrap()
                 .iter()
-                .map(|op| (op.session, op.key.to_vec(), op.value.map(<[u8]>::to_vec)))
+                .map(|op| (op.session.0, op.key.to_vec(), op.value.map(<[u8]>::to_vec)))
                 .collect();
 
             prop_assert_eq!(batch.len(), ops.len());

@@ -3,21 +3,28 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::Duration;
 
-use super::Batch;
-use super::frame::{Frame, Seq};
+use super::frame::Frame;
+use super::hooks::Hooks;
 use super::queue::{Shared, Work};
 use super::receipt::{Group, Outcome};
-use super::room::require_free;
-use super::writer::{Faults, Writer};
+use super::writer::Writer;
+use super::{Batch, Seq};
+use crate::disk;
 
 /// How long a failed disk is left alone before the next try.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// Room for a batch or two beyond the limit, so that the journal does not come and go.
 const PROBE_BYTES: u64 = 2 << 20;
+
+/// How long a new segment waits for a file descriptor: in all a second, after which those who wait
+/// for the batch should be told.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(20);
+const DESCRIPTOR_TRIES: u32 = 50;
 
 /// What a burst may leave allocated.
 const KEPT_BUFFER_BYTES: usize = 4 << 20;
@@ -38,7 +45,7 @@ pub(super) struct Committer {
     pub(super) free_bytes: u64,
     /// Nothing after a failure, until a new segment could be made.
     pub(super) writer: Option<Writer>,
-    pub(super) faults: Arc<Faults>,
+    pub(super) hooks: Hooks,
     pub(super) buffer: Vec<u8>,
 }
 
@@ -66,28 +73,21 @@ impl Committer {
             self.fail(&error, group);
             return;
         }
-        self.shared.durable.store(*last, Release);
+        self.shared.set_durable(*last);
         self.sink.apply(batches);
         group.settle(Outcome::Durable);
-        let is_full = |writer: &Writer| writer.segment().end >= self.segment_bytes;
-        if self.writer.as_ref().is_some_and(is_full) {
-            self.rotate(&[]);
-        }
     }
 
     fn write(&mut self, batches: &[(Seq, Batch)], last: Seq) -> io::Result<()> {
-        require_free(&self.folder, self.free_bytes)?;
-        let durable = self.shared.durable.load(Acquire);
+        disk::require_free(&self.folder, self.free_bytes)?;
+        let durable = self.shared.durable();
         let first = batches.first().map_or(last, |(seq, _)| *seq);
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            empty => empty.insert(Writer::create(
-                &self.folder,
-                first,
-                durable,
-                Arc::clone(&self.faults),
-            )?),
+        self.leave_full_segment(first)?;
+        let open = match self.writer.take() {
+            Some(open) => open,
+            None => self.create_patiently(first)?,
         };
+        let writer = self.writer.insert(open);
         self.buffer.clear();
         for (seq, batch) in batches {
             let frame = Frame { seq: *seq, durable, payload: batch.payload() };
@@ -99,6 +99,46 @@ impl Committer {
         self.buffer.shrink_to(KEPT_BUFFER_BYTES);
         self.publish();
         Ok(())
+    }
+
+    /// Goes on in a new segment if the present one is long enough. Without a file descriptor for
+    /// that, the present one becomes longer than it should.
+    fn leave_full_segment(&mut self, first: Seq) -> io::Result<()> {
+        let is_full = |writer: &Writer| writer.segment().end >= self.segment_bytes;
+        if !self.writer.as_ref().is_some_and(is_full) {
+            return Ok(());
+        }
+        match self.create(first) {
+            Ok(next) => {
+                self.close_segment();
+                self.writer = Some(next);
+                Ok(())
+            }
+            Err(error) if disk::is_out_of_files(&error) => {
+                log::debug!("no new segment of the journal: {error}; the present one is kept");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Descriptors come back when connections end, and nothing is lost by waiting for one: the
+    /// batches are not written yet.
+    fn create_patiently(&self, first: Seq) -> io::Result<Writer> {
+        let mut tries = DESCRIPTOR_TRIES;
+        loop {
+            match self.create(first) {
+                Err(error) if tries > 0 && disk::is_out_of_files(&error) => {
+                    tries -= 1;
+                    thread::sleep(DESCRIPTOR_PAUSE);
+                }
+                created => return created,
+            }
+        }
+    }
+
+    fn create(&self, first: Seq) -> io::Result<Writer> {
+        Writer::create(&self.folder, first, self.shared.durable(), self.hooks.clone())
     }
 
     /// A failed `fdatasync` may have thrown the data away and is not tried again; the whole
@@ -117,9 +157,8 @@ impl Committer {
     }
 
     fn probe(&mut self, next: Seq) {
-        let durable = self.shared.durable.load(Acquire);
-        let opened = require_free(&self.folder, self.free_bytes + PROBE_BYTES)
-            .and_then(|()| Writer::create(&self.folder, next, durable, Arc::clone(&self.faults)));
+        let opened = disk::require_free(&self.folder, self.free_bytes + PROBE_BYTES)
+            .and_then(|()| self.create(next));
         match opened {
             Ok(writer) => {
                 self.writer = Some(writer);
@@ -133,16 +172,21 @@ impl Committer {
 
     /// The next segment is made when the next batch comes.
     fn rotate(&mut self, waiting: &[Arc<Group>]) {
-        if let Some(writer) = self.writer.take_if(|writer| !writer.is_empty()) {
-            let finished = writer.finish();
-            let mut files = self.shared.files();
-            files.active = None;
-            files.closed.push(finished);
-            self.shared.active_bytes.store(0, Relaxed);
+        if self.writer.as_ref().is_some_and(|writer| !writer.is_empty()) {
+            self.close_segment();
         }
         for group in waiting {
             group.settle(Outcome::Durable);
         }
+    }
+
+    fn close_segment(&mut self) {
+        let Some(writer) = self.writer.take() else { return };
+        let finished = writer.finish();
+        let mut files = self.shared.files();
+        files.active = None;
+        files.closed.push(finished);
+        self.shared.active_bytes.store(0, Relaxed);
     }
 
     fn publish(&self) {
@@ -163,6 +207,7 @@ impl Drop for Committer {
 fn reason(error: &io::Error) -> &'static str {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
+        _ if disk::is_out_of_files(error) => "too many files and connections are open",
         StorageFull | QuotaExceeded => "the disk is full",
         ReadOnlyFilesystem => "the disk is read-only",
         _ => "the disk reports errors",

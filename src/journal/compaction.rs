@@ -5,10 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use super::JournalError;
 use super::folder::{SegmentFile, replay_files};
-use super::frame::Seq;
 use super::snapshot::{self, Draft, Snapshot};
+use super::{JournalError, Seq, SessionNo};
 
 /// Where the last write of a key stands. Values stay in their files until they are copied.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +19,7 @@ struct Place {
     crc: u32,
 }
 
-type Places = BTreeMap<(u32, Box<[u8]>), Place>;
+type Places = BTreeMap<(SessionNo, Box<[u8]>), Place>;
 
 /// Writes the snapshot of files that no longer change.
 pub(super) fn fold(
@@ -60,7 +59,7 @@ fn find_places(
         paths.push(snapshot.path.clone());
         snapshot::visit(&snapshot.path, &mut |found| note(&mut places, 0, &found))?;
     }
-    let mut from = previous.map_or(0, |snapshot| snapshot.seq);
+    let mut from = previous.map_or(Seq::ZERO, |snapshot| snapshot.seq);
     for segment in closed {
         let file = paths.len();
         paths.push(segment.path.clone());

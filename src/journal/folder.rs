@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::frame::Seq;
 use super::segment::{Found, Segment};
 use super::snapshot::{self, Snapshot};
-use super::{JournalError, Op, files};
+use super::{JournalError, Op, Seq};
+use crate::disk;
 
 /// The journal's files as they were found. Opening changes nothing on the disk.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Folder {
             stale: listing.drafts,
             damage: Vec::new(),
             torn: None,
-            last_seq: 0,
+            last_seq: Seq::ZERO,
         };
         let unreadable = folder.find_snapshot(listing.snapshots)?;
         folder.read_segments(listing.segments)?;
@@ -84,7 +84,7 @@ impl Folder {
     /// The oldest batch that can still be read by itself comes after this one.
     #[must_use]
     pub fn snapshot_seq(&self) -> Seq {
-        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq)
+        self.snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq)
     }
 
     #[must_use]
@@ -130,7 +130,7 @@ impl Folder {
         aside: &Path,
         source: impl FnMut(&mut dyn FnMut(Op<'_>) -> Result<(), JournalError>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        files::create_folder(&self.path).map_err(JournalError::disk("create", &self.path))?;
+        disk::create_folder(&self.path).map_err(JournalError::disk("create", &self.path))?;
         let written = snapshot::write_from(&self.path, seq, source)?;
         move_aside(&self.path, &written.path, aside)
             .map_err(JournalError::disk("move the damaged journal to", aside))?;
@@ -261,11 +261,11 @@ pub(super) fn replay_files<E: From<JournalError>>(
 }
 
 pub(super) fn segment_name(first: Seq) -> String {
-    format!("{first:020}.log")
+    format!("{:020}.log", first.0)
 }
 
 pub(super) fn snapshot_name(seq: Seq) -> String {
-    format!("snapshot-{seq:020}.log")
+    format!("snapshot-{:020}.log", seq.0)
 }
 
 /// Damage to a header is a finding; a newer format or a failing disk ends the reading.
@@ -280,15 +280,15 @@ fn read_whole(path: &Path) -> Result<Result<Segment, Damage>, JournalError> {
 }
 
 fn move_aside(folder: &Path, keep: &Path, aside: &Path) -> io::Result<()> {
-    files::create_folder(aside)?;
+    disk::create_folder(aside)?;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.path() != keep && entry.file_type()?.is_file() {
             std::fs::rename(entry.path(), aside.join(entry.file_name()))?;
         }
     }
-    files::sync_folder(aside)?;
-    files::sync_folder(folder)
+    disk::sync_folder(aside)?;
+    disk::sync_folder(folder)
 }
 
 #[derive(Default)]
@@ -323,7 +323,7 @@ impl Listing {
                 None => (&mut self.segments, stem),
             };
             if let Ok(seq) = number.parse() {
-                list.push((seq, path));
+                list.push((Seq(seq), path));
             }
         }
     }

@@ -2,10 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use super::MAX_PAYLOAD_BYTES;
-
-/// Counts batches from 1, and never counts one twice.
-pub type Seq = u64;
+use super::{MAX_PAYLOAD_BYTES, Seq};
 
 /// The newest layout of files that this program knows.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -57,7 +54,7 @@ impl Header {
     }
 
     pub(super) fn snapshot(seq: Seq) -> Self {
-        Self { is_snapshot: true, first: seq, previous: 0, salt: random() }
+        Self { is_snapshot: true, first: seq, previous: Seq::ZERO, salt: random() }
     }
 
     pub(super) fn to_bytes(self) -> Vec<u8> {
@@ -65,8 +62,8 @@ impl Header {
         copy.extend(MAGIC);
         copy.extend(FORMAT_VERSION.to_le_bytes());
         copy.extend([if self.is_snapshot { SNAPSHOT } else { SEGMENT }, 0, 0, 0]);
-        copy.extend(self.first.to_le_bytes());
-        copy.extend(self.previous.to_le_bytes());
+        copy.extend(self.first.0.to_le_bytes());
+        copy.extend(self.previous.0.to_le_bytes());
         copy.extend(self.salt.to_le_bytes());
         // Room for the name of a sealing key.
         copy.resize(HEADER_BYTES - 4, 0);
@@ -105,8 +102,8 @@ impl Header {
         let mut number = || fields.u64().ok_or(BadHeader::Damaged);
         Ok(Self {
             is_snapshot: kind == SNAPSHOT,
-            first: number()?,
-            previous: number()?,
+            first: Seq(number()?),
+            previous: Seq(number()?),
             salt: number()?,
         })
     }
@@ -122,8 +119,8 @@ impl<'a> Frame<'a> {
         let length = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
         buffer.extend(length.to_le_bytes());
         buffer.extend(self.checksum(salt).to_le_bytes());
-        buffer.extend(self.seq.to_le_bytes());
-        buffer.extend(self.durable.to_le_bytes());
+        buffer.extend(self.seq.0.to_le_bytes());
+        buffer.extend(self.durable.0.to_le_bytes());
         buffer.extend(self.payload);
     }
 
@@ -143,8 +140,8 @@ impl<'a> Frame<'a> {
         let mut head = Vec::with_capacity(28);
         head.extend(salt.to_le_bytes());
         head.extend(u32::try_from(self.payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-        head.extend(self.seq.to_le_bytes());
-        head.extend(self.durable.to_le_bytes());
+        head.extend(self.seq.0.to_le_bytes());
+        head.extend(self.durable.0.to_le_bytes());
         crc32c::crc32c_append(crc32c::crc32c(&head), self.payload)
     }
 }
@@ -165,8 +162,8 @@ impl FrameHead {
         if length == 0 || length > MAX_PAYLOAD_BYTES {
             return None;
         }
-        let head = Self { length, crc: fields.u32()?, seq: fields.u64()?, durable: fields.u64()? };
-        Some((head, fields.0))
+        let (crc, seq, durable) = (fields.u32()?, Seq(fields.u64()?), Seq(fields.u64()?));
+        Some((Self { length, crc, seq, durable }, fields.0))
     }
 }
 
@@ -200,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_header_survives_one_bad_byte_anywhere() {
-        let header = Header::segment(7, 5);
+        let header = Header::segment(Seq(7), Seq(5));
         let bytes = header.to_bytes();
 
         for at in 0..bytes.len() {
@@ -212,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_told_from_damage() {
-        let mut bytes = Header::snapshot(9).to_bytes();
+        let mut bytes = Header::snapshot(Seq(9)).to_bytes();
         bytes[8] = 2;
         bytes[HEADER_BYTES + 8] = 2;
 
@@ -229,7 +226,7 @@ mod tests {
             at in any::<prop::sample::Index>(),
             bit in 0..8_u8,
         ) {
-            let frame = Frame { seq, durable, payload: &payload };
+            let frame = Frame { seq: Seq(seq), durable: Seq(durable), payload: &payload };
             let mut bytes = Vec::new();
             frame.append_to(&mut bytes, 42);
             prop_assert_eq!(Frame::parse(&bytes, 42), Some(frame));

@@ -7,12 +7,12 @@ mod batch;
 mod commit;
 mod compaction;
 mod error;
-mod files;
 mod folder;
 mod frame;
+mod hooks;
+mod numbers;
 mod queue;
 mod receipt;
-mod room;
 mod running;
 mod segment;
 mod snapshot;
@@ -20,19 +20,16 @@ mod snapshot;
 mod tests;
 mod writer;
 
-use std::sync::Arc;
-
 pub use batch::{Batch, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, Op, Ops};
 pub use commit::Sink;
 pub use error::JournalError;
-pub(crate) use files::{close_to_others, create_folder, remove_folder, replace_file, sync_folder};
 pub use folder::{Damage, Folder, Torn};
-pub use frame::Seq;
+#[cfg(test)]
+pub(crate) use hooks::{Faults, SyncHook};
+pub use numbers::{Seq, SessionNo};
 pub use queue::Submitted;
 pub use receipt::Receipt;
-pub(crate) use room::require_free;
 pub use running::Journal;
-pub use writer::Faults;
 
 /// How the journal behaves.
 #[derive(Debug, Clone)]
@@ -44,6 +41,10 @@ pub struct Options {
     /// Writes are refused when the disk has less than this left. Whoever is full to the last byte
     /// cannot even clean up.
     pub free_bytes: u64,
-    /// Failures that tests ask for.
-    pub faults: Arc<Faults>,
+    /// Failures that the tests of the journal and the store ask for.
+    #[cfg(test)]
+    pub(crate) faults: std::sync::Arc<Faults>,
+    /// What any test of this crate may do before each `fdatasync`: wait, or fail in its place.
+    #[cfg(test)]
+    pub(crate) sync_hook: Option<SyncHook>,
 }

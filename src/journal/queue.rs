@@ -1,17 +1,23 @@
 //! Where batches wait for the commit thread.
 
+use std::collections::VecDeque;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::folder::SegmentFile;
-use super::frame::{FRAME_HEAD_BYTES, Seq};
+use super::frame::FRAME_HEAD_BYTES;
 use super::receipt::{Group, Outcome, Receipt};
 use super::snapshot::Snapshot;
-use super::{Batch, JournalError};
+use super::{Batch, JournalError, Seq};
+
+/// How many failures are remembered. A session that slept through more of them starts afresh, which
+/// costs time and nothing else.
+const KEPT_LOSSES: usize = 1_024;
 
 /// What the commit thread shares with everyone else.
 #[derive(Debug)]
@@ -23,7 +29,9 @@ pub(super) struct Shared {
     limit: usize,
     /// Raised by every failure: what was submitted before and is not durable is lost.
     pub(super) epoch: AtomicU64,
-    pub(super) durable: AtomicU64,
+    /// What was lost by each failure, oldest first.
+    losses: Mutex<VecDeque<RangeInclusive<Seq>>>,
+    durable: AtomicU64,
     /// The size of the active segment.
     pub(super) active_bytes: AtomicU64,
     pub(super) syncs: AtomicU64,
@@ -75,7 +83,7 @@ struct Queue {
 impl Shared {
     pub(super) fn new(last: Seq, files: Files, limit: usize) -> Self {
         let queue = Queue {
-            next: last + 1,
+            next: last.after(),
             batches: Vec::new(),
             bytes: 0,
             group: Arc::default(),
@@ -92,7 +100,8 @@ impl Shared {
             files: Mutex::new(files),
             limit,
             epoch: AtomicU64::new(0),
-            durable: AtomicU64::new(last),
+            losses: Mutex::default(),
+            durable: AtomicU64::new(last.0),
             active_bytes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
         }
@@ -113,7 +122,7 @@ impl Shared {
             return Err(JournalError::Busy);
         }
         let seq = queue.next;
-        queue.next += 1;
+        queue.next = seq.after();
         queue.bytes += size;
         queue.batches.push((seq, batch));
         let receipt = Receipt::new(&queue.group);
@@ -150,6 +159,21 @@ impl Shared {
             return Some("the journal is closed".into());
         }
         queue.unavailable.clone()
+    }
+
+    /// Why the disk took no writes when it was last asked, also when the journal is closed by now.
+    pub(super) fn failure(&self) -> Option<Arc<str>> {
+        self.lock().unavailable.clone()
+    }
+
+    /// The last batch that was acknowledged.
+    pub(super) fn durable(&self) -> Seq {
+        Seq(self.durable.load(Acquire))
+    }
+
+    /// Called by the commit thread only, after a sync.
+    pub(super) fn set_durable(&self, seq: Seq) {
+        self.durable.store(seq.0, Release);
     }
 
     pub(super) fn next_work(&self, probe_every: Duration) -> Work {
@@ -190,12 +214,33 @@ impl Shared {
         let waiting = {
             let mut queue = self.lock();
             queue.unavailable = Some(Arc::clone(&reason));
+            self.note_loss(self.durable().after()..=queue.next.before());
             self.epoch.fetch_add(1, AcqRel);
             queue.drop_everything()
         };
         for group in waiting {
             group.settle(Outcome::Failed(Arc::clone(&reason)));
         }
+    }
+
+    /// Whether a batch that was submitted will never be durable. What failures forgot long ago
+    /// counts as lost.
+    pub(super) fn is_lost(&self, seq: Seq) -> bool {
+        let losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_forgotten = losses.len() >= KEPT_LOSSES
+            && losses.front().is_some_and(|oldest| seq < *oldest.start());
+        is_forgotten || losses.iter().any(|lost| lost.contains(&seq))
+    }
+
+    fn note_loss(&self, lost: RangeInclusive<Seq>) {
+        if lost.is_empty() {
+            return;
+        }
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        while losses.len() >= KEPT_LOSSES {
+            losses.pop_front();
+        }
+        losses.push_back(lost);
     }
 
     pub(super) fn recover(&self) {

@@ -51,6 +51,12 @@ impl Receipt {
         }
     }
 
+    /// Another receipt for the same batch.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(&self.group)
+    }
+
     pub(super) fn new(group: &Arc<Group>) -> Self {
         Self { group: Arc::clone(group), place: None }
     }

@@ -1,3 +1,37 @@
+//! The open journal: who may call what, and what a crash leaves.
+//!
+//! **Threads.** One commit thread owns the sink and the writer of the active segment; nobody else
+//! writes to a segment. Everybody else only puts batches in line and waits for receipts. The
+//! keeper of the store is the one caller of [`Journal::write_snapshot`] and
+//! [`Journal::discard_stale`], in this order.
+//!
+//! **The way of a batch.** `submit` gives it a seq and a place in line -> the thread takes all that
+//! wait as one group -> frames are written -> `fdatasync` -> `durable` is raised -> the sink sees
+//! the group -> the receipts come true. So whoever holds a true receipt finds the batch on the disk
+//! and in the trees, and whoever sees `durable` finds it on the disk.
+//!
+//! **Failure.** When a write or a sync fails, the whole group and all that wait are lost, the
+//! receipts say so, `epoch` is raised, and the segment is left behind: a sync that failed is never
+//! repeated. A batch that was built on an older epoch is refused, because it may rest on what was
+//! lost. Seqs of lost batches are not given again. Once a second the thread tries to make a new
+//! segment, whose header says up to where earlier ones count; when that works, writes are taken.
+//! Running out of file descriptors loses nothing: the segment grows, or the group waits a moment.
+//!
+//! **Locks.** `queue` (what waits) and `files` (which files count) are never held together, and
+//! none of the two during a write, a sync or a call of the sink. `thread` is taken by `close` only.
+//!
+//! **What a crash leaves.**
+//!
+//! | between | is found at the next start |
+//! |---|---|
+//! | submit and write | nothing of the batch; nobody was told |
+//! | write and `fdatasync` | whole frames, which count, or a torn end, which is cut off; nobody was told |
+//! | `fdatasync` and receipt | the batch; the caller does not know, and finds it |
+//! | making a segment and its first frame | a segment without frames, which is gone on with |
+//! | the new segment and the end of the old one | the old one with reserved zeros at its end |
+//! | writing a snapshot and its rename | a draft, which is removed |
+//! | the rename and `discard_stale` | the snapshot beside what it replaces, which is removed |
+
 use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -7,11 +41,12 @@ use std::thread::{Builder, JoinHandle};
 use super::commit::{Committer, Sink};
 use super::compaction;
 use super::folder::{Folder, SegmentFile, replay_files};
-use super::frame::Seq;
+use super::hooks::Hooks;
 use super::queue::{Files, Shared, Submitted};
 use super::snapshot::Draft;
-use super::writer::{Faults, Writer};
-use super::{Batch, JournalError, Op, Options, files};
+use super::writer::Writer;
+use super::{Batch, JournalError, Op, Options, Seq};
+use crate::disk;
 
 /// The open journal and its commit thread.
 #[derive(Debug)]
@@ -31,17 +66,16 @@ impl Journal {
         options: &Options,
     ) -> Result<Self, JournalError> {
         let path = folder.path.clone();
-        files::create_folder(&path).map_err(JournalError::disk("create", &path))?;
+        disk::create_folder(&path).map_err(JournalError::disk("create", &path))?;
         for stale in folder.stale.drain(..) {
-            files::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
+            disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
         }
         let last = folder.last_seq();
-        let faults = Arc::clone(&options.faults);
+        let hooks = Hooks::of(options);
         let writer = last_segment(&mut folder, last, options.segment_bytes)
             .map(|segment| {
                 let path = segment.path.clone();
-                Writer::resume(segment, Arc::clone(&faults))
-                    .map_err(JournalError::disk("open", &path))
+                Writer::resume(segment, hooks.clone()).map_err(JournalError::disk("open", &path))
             })
             .transpose()?;
         let active = writer.as_ref().map(|writer| writer.segment().clone());
@@ -57,7 +91,7 @@ impl Journal {
             segment_bytes: options.segment_bytes,
             free_bytes: options.free_bytes,
             writer,
-            faults,
+            hooks,
             buffer: Vec::new(),
         };
         let thread = Builder::new()
@@ -84,10 +118,23 @@ impl Journal {
         self.shared.epoch.load(Acquire)
     }
 
+    /// Whether a batch that was submitted will never be durable.
+    #[must_use]
+    pub fn is_lost(&self, seq: Seq) -> bool {
+        self.shared.is_lost(seq)
+    }
+
     /// Why writes are refused at present, if they are.
     #[must_use]
     pub fn unavailable(&self) -> Option<Arc<str>> {
         self.shared.unavailable()
+    }
+
+    /// Why the disk took no writes when it was last asked. Unlike [`Journal::unavailable`] it does
+    /// not speak of a journal that was merely closed.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<str>> {
+        self.shared.failure()
     }
 
     /// Whether nothing is taken any more because of [`Journal::close`].
@@ -99,7 +146,7 @@ impl Journal {
     /// The last batch that survives a power cut.
     #[must_use]
     pub fn durable(&self) -> Seq {
-        self.shared.durable.load(Acquire)
+        self.shared.durable()
     }
 
     /// How many times `fdatasync` made a group of batches durable.
@@ -155,8 +202,8 @@ impl Journal {
             let files = self.shared.files();
             (files.snapshot.clone(), files.closed.clone())
         };
-        let known = previous.as_ref().map_or(0, |snapshot| snapshot.seq);
-        let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(0).max(known);
+        let known = previous.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+        let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(known).max(known);
         if seq == known {
             return Ok(seq);
         }
@@ -176,9 +223,9 @@ impl Journal {
     pub fn discard_stale(&self) -> Result<(), JournalError> {
         let stale = mem::take(&mut self.shared.files().stale);
         for path in &stale {
-            files::remove_file(path).map_err(JournalError::disk("remove", path))?;
+            disk::remove_file(path).map_err(JournalError::disk("remove", path))?;
         }
-        files::sync_folder(&self.folder).map_err(JournalError::disk("sync", &self.folder))
+        disk::sync_folder(&self.folder).map_err(JournalError::disk("sync", &self.folder))
     }
 
     /// Finishes what was submitted and ends the thread.
@@ -208,7 +255,10 @@ impl Default for Options {
             queue_bytes: 64 << 20,
             // Twice the space that the journal takes in advance.
             free_bytes: 8 << 20,
-            faults: Arc::<Faults>::default(),
+            #[cfg(test)]
+            faults: Arc::default(),
+            #[cfg(test)]
+            sync_hook: None,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::batch::parse_ops;
-use super::frame::{BadHeader, FORMAT_VERSION, FRAMES_START, Frame, FrameHead, Header, Seq};
-use super::{JournalError, Op};
+use super::frame::{BadHeader, FORMAT_VERSION, FRAMES_START, Frame, FrameHead, Header};
+use super::{JournalError, Op, Seq};
 
 /// A segment in memory. It is at most a rotation plus one payload long.
 #[derive(Debug)]
@@ -52,23 +52,23 @@ impl Segment {
     /// Finds every frame up to `limit`; later ones are leftovers.
     pub(super) fn outline(&self, limit: Seq) -> Outline {
         let mut outline = Outline {
-            last: self.header.first.saturating_sub(1),
+            last: self.header.first.before(),
             end: FRAMES_START as u64,
             ..Outline::default()
         };
         let mut at = FRAMES_START;
         while outline.last < limit {
-            match self.frame_at(at, outline.last + 1) {
+            match self.frame_at(at, outline.last.after()) {
                 Some(frame) => {
                     at += frame.size();
                     outline.last = frame.seq;
                     outline.end = at as u64;
                 }
-                None => match self.next_after_hole(at, outline.last + 1) {
+                None => match self.next_after_hole(at, outline.last.after()) {
                     Some((next, seq)) => {
-                        let hole = Hole { offset: at as u64, from: outline.last + 1, to: seq - 1 };
-                        outline.holes.push(hole);
-                        outline.last = seq - 1;
+                        let (from, to) = (outline.last.after(), seq.before());
+                        outline.holes.push(Hole { offset: at as u64, from, to });
+                        outline.last = to;
                         at = next;
                     }
                     None => break,
@@ -106,7 +106,7 @@ impl Segment {
                 visit_payload(&frame, start, &self.path, visitor)?;
             }
             at += frame.size();
-            expected += 1;
+            expected = expected.after();
         }
         Ok(whole)
     }
@@ -123,11 +123,11 @@ impl Segment {
         if tail.iter().all(|byte| *byte == 0) {
             return None;
         }
-        let furthest = lost.saturating_add(tail.len() as u64);
+        let furthest = Seq(lost.0.saturating_add(tail.len() as u64));
         (1..tail.len()).find_map(|skip| {
             let bytes = tail.get(skip..)?;
             let (head, _) = FrameHead::parse(bytes)?;
-            let plausible = (lost + 1..=furthest).contains(&head.seq)
+            let plausible = (lost.after()..=furthest).contains(&head.seq)
                 && (lost..head.seq).contains(&head.durable);
             let frame = plausible.then(|| Frame::parse(bytes, self.header.salt)).flatten()?;
             Some((at + skip, frame.seq))

@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Advice;
 
 use super::batch::Batch;
-use super::files;
 use super::folder::snapshot_name;
-use super::frame::{FRAME_HEAD_BYTES, FRAMES_START, Frame, FrameHead, Header, Seq};
-use super::room::require_free;
+use super::frame::{FRAME_HEAD_BYTES, FRAMES_START, Frame, FrameHead, Header};
 use super::segment::{Found, parse_header, visit_payload};
-use super::{JournalError, Op};
+use super::{JournalError, Op, Seq, SessionNo};
+use crate::disk;
 
 /// How much a snapshot's frame collects: large enough to stream, small next to a phone's memory.
 const FRAME_BYTES: usize = 1 << 20;
@@ -53,7 +52,7 @@ impl Draft {
         let target = folder.join(snapshot_name(seq));
         let path = target.with_extension("tmp");
         let header = Header::snapshot(seq);
-        let mut file = files::create_file(&path).map_err(JournalError::disk("create", &path))?;
+        let mut file = disk::create_file(&path).map_err(JournalError::disk("create", &path))?;
         file.write_all(&header.to_bytes()).map_err(JournalError::disk("write", &path))?;
         Ok(Self {
             path,
@@ -71,7 +70,7 @@ impl Draft {
 
     pub(super) fn put(
         &mut self,
-        session: u32,
+        session: SessionNo,
         key: &[u8],
         value: &[u8],
     ) -> Result<(), JournalError> {
@@ -104,15 +103,13 @@ impl Draft {
             return Err(JournalError::Damaged { path: self.path.clone(), offset: 0, problem });
         }
         let (path, target) = (&self.path, self.target.clone());
-        std::fs::rename(path, &target).map_err(JournalError::disk("rename", path))?;
-        let folder = target.parent().unwrap_or(Path::new("."));
-        files::sync_folder(folder).map_err(JournalError::disk("sync", folder))?;
+        disk::put_in_place(path, &target).map_err(JournalError::disk("rename", path))?;
         Ok(Snapshot { path: target, ..snapshot })
     }
 
     /// Removes what was written so far.
     pub(super) fn discard(self) {
-        if let Err(error) = files::remove_file(&self.path) {
+        if let Err(error) = disk::remove_file(&self.path) {
             log::warn!("cannot remove an unfinished snapshot: {error}");
         }
     }
@@ -124,7 +121,7 @@ impl Draft {
         let pending = std::mem::take(&mut self.pending);
         self.frames += 1;
         self.crc = crc32c::crc32c_append(self.crc, pending.payload());
-        self.write_frame(self.frames, pending.payload())?;
+        self.write_frame(Seq(self.frames), pending.payload())?;
         self.pending = pending;
         self.pending.clear();
         Ok(())
@@ -132,8 +129,8 @@ impl Draft {
 
     fn write_frame(&mut self, seq: Seq, payload: &[u8]) -> Result<(), JournalError> {
         self.buffer.clear();
-        Frame { seq, durable: 0, payload }.append_to(&mut self.buffer, self.header.salt);
-        require_free(&self.path, self.free_bytes)
+        Frame { seq, durable: Seq::ZERO, payload }.append_to(&mut self.buffer, self.header.salt);
+        disk::require_free(&self.path, self.free_bytes)
             .and_then(|()| self.file.write_all(&self.buffer))
             .map_err(JournalError::disk("write", &self.path))
     }
@@ -146,7 +143,7 @@ pub(super) fn verify(path: &Path) -> Result<(Snapshot, u32), JournalError> {
     while let Some(payload) = reader.next()? {
         crc = crc32c::crc32c_append(crc, payload);
         let offset = reader.payload_offset;
-        let frame = Frame { seq: 0, durable: 0, payload: &reader.payload };
+        let frame = Frame { seq: Seq::ZERO, durable: Seq::ZERO, payload: &reader.payload };
         visit_payload::<JournalError>(&frame, offset, path, &mut |_| {
             ops += 1;
             Ok(())
@@ -166,7 +163,8 @@ pub(super) fn visit<E: From<JournalError>>(
 ) -> Result<(), E> {
     let mut reader = Reader::open(path)?;
     while reader.next()?.is_some() {
-        let frame = Frame { seq: reader.header.first, durable: 0, payload: &reader.payload };
+        let frame =
+            Frame { seq: reader.header.first, durable: Seq::ZERO, payload: &reader.payload };
         visit_payload(&frame, reader.payload_offset, path, visitor)?;
     }
     Ok(())
@@ -246,7 +244,7 @@ impl Reader {
             return Ok(None);
         }
         self.frames += 1;
-        if parsed.seq != self.frames {
+        if parsed.seq != Seq(self.frames) {
             return Err(self.damaged("a frame is missing"));
         }
         Ok(Some(&self.payload))

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use super::frame::{FRAMES_START, Frame, Header};
 use super::segment::Segment;
 use super::snapshot::Draft;
-use super::{Batch, Faults, Folder, Journal, JournalError, Op, Options, Seq, Sink};
+use super::{
+    Batch, Faults, Folder, Journal, JournalError, Op, Options, Seq, SessionNo, Sink, SyncHook,
+};
 
 type Seen = Arc<Mutex<Vec<Seq>>>;
 
@@ -32,7 +34,7 @@ impl Sink for Bomb {
 
 fn batch(text: &str) -> Batch {
     let mut batch = Batch::default();
-    batch.put(1, text.as_bytes(), text.as_bytes()).unwrap();
+    batch.put(SessionNo(1), text.as_bytes(), text.as_bytes()).unwrap();
     batch
 }
 
@@ -55,19 +57,19 @@ fn keys(folder: &Folder) -> Vec<String> {
         keys.push(String::from_utf8(op.key.to_vec()).unwrap());
         Ok::<(), JournalError>(())
     };
-    folder.replay(0, &mut visitor).unwrap();
+    folder.replay(Seq::ZERO, &mut visitor).unwrap();
     keys
 }
 
 /// A segment with these frames, each a seq with the durable seq of its time.
-fn segment(dir: &Path, frames: &[(Seq, Seq)]) -> (std::path::PathBuf, Vec<usize>) {
-    let header = Header::segment(1, 0);
+fn segment(dir: &Path, frames: &[(u64, u64)]) -> (std::path::PathBuf, Vec<usize>) {
+    let header = Header::segment(Seq(1), Seq::ZERO);
     let mut bytes = header.to_bytes();
     let mut starts = Vec::new();
     for (seq, durable) in frames {
         starts.push(bytes.len());
         let batch = batch(&format!("frame {seq}"));
-        Frame { seq: *seq, durable: *durable, payload: batch.payload() }
+        Frame { seq: Seq(*seq), durable: Seq(*durable), payload: batch.payload() }
             .append_to(&mut bytes, header.salt);
     }
     starts.push(bytes.len());
@@ -92,7 +94,7 @@ fn pages_of_a_torn_group_may_arrive_in_any_order() {
     let folder = Folder::open(dir.path()).unwrap();
 
     assert!(folder.damage().is_empty());
-    assert_eq!((folder.last_seq(), folder.torn().unwrap().offset), (2, starts[2] as u64));
+    assert_eq!((folder.last_seq(), folder.torn().unwrap().offset), (Seq(2), starts[2] as u64));
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn a_bad_frame_before_later_writes_is_damage() {
         flip(&path, at);
         let folder = Folder::open(dir.path()).unwrap();
         let [damage] = folder.damage() else { panic!("byte {at}: {:?}", folder.damage()) };
-        assert_eq!((damage.to, folder.last_seq()), (3, 5), "byte {at}");
+        assert_eq!((damage.to, folder.last_seq()), (Seq(3), Seq(5)), "byte {at}");
         assert!(keys(&folder).ends_with(&["frame 4".to_owned(), "frame 5".to_owned()]));
         flip(&path, at);
     }
@@ -116,7 +118,8 @@ fn what_looks_like_a_frame_inside_a_value_is_none() {
     let dir = tempfile::tempdir().unwrap();
     let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1)]);
     let mut forged = Vec::new();
-    Frame { seq: 9, durable: 8, payload: batch("forged").payload() }.append_to(&mut forged, 7);
+    Frame { seq: Seq(9), durable: Seq(8), payload: batch("forged").payload() }
+        .append_to(&mut forged, 7);
     flip(&path, starts[1] + 25);
     let mut bytes = fs::read(&path).unwrap();
     bytes.extend(forged);
@@ -133,9 +136,9 @@ fn frames_that_nobody_acknowledged_do_not_come_back() {
     let dir = tempfile::tempdir().unwrap();
     // 3 and 4 were written, but their sync failed; a later segment says that only 2 counts.
     let (_, _) = segment(dir.path(), &[(1, 0), (2, 1), (3, 2), (4, 2)]);
-    let header = Header::segment(5, 2);
+    let header = Header::segment(Seq(5), Seq(2));
     let mut bytes = header.to_bytes();
-    Frame { seq: 5, durable: 2, payload: batch("frame 5").payload() }
+    Frame { seq: Seq(5), durable: Seq(2), payload: batch("frame 5").payload() }
         .append_to(&mut bytes, header.salt);
     fs::write(dir.path().join("00000000000000000005.log"), bytes).unwrap();
 
@@ -175,11 +178,11 @@ fn the_sink_sees_every_batch_once_and_in_order() {
         (0..500).map(|n| journal.submit(batch(&n.to_string()), 0).unwrap().receipt).collect();
     receipts.into_iter().for_each(|receipt| receipt.wait().unwrap());
 
-    assert_eq!(*seen.lock().unwrap(), (1..=500).collect::<Vec<Seq>>());
+    assert_eq!(*seen.lock().unwrap(), (1..=500).map(Seq).collect::<Vec<_>>());
     assert!(journal.syncs() < 250, "{} syncs", journal.syncs());
     drop(journal);
     let (journal, _) = start(dir.path(), &Options::default());
-    assert_eq!(write(&journal, "next").unwrap(), 501);
+    assert_eq!(write(&journal, "next").unwrap(), Seq(501));
 }
 
 #[test]
@@ -219,9 +222,69 @@ fn a_failed_sync_loses_the_group_and_says_so() {
 
     assert_eq!(journal.epoch(), 1);
     assert!(matches!(journal.submit(batch("x"), 1), Err(JournalError::Unavailable { .. })));
-    assert_eq!(*seen.lock().unwrap(), [1]);
+    assert_eq!(*seen.lock().unwrap(), [Seq(1)]);
     drop(journal);
     assert_eq!(keys(&Folder::open(dir.path()).unwrap()), ["kept"]);
+}
+
+#[test]
+fn a_sync_hook_stands_before_every_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let (announce, announced) = std::sync::mpsc::channel();
+    let (allow, allowed) = std::sync::mpsc::channel();
+    let allowed = Mutex::new(allowed);
+    let hook = SyncHook::new(move || {
+        announce.send(()).unwrap();
+        allowed.lock().unwrap().recv().unwrap()
+    });
+    let options = Options { sync_hook: Some(hook), ..Options::default() };
+    let (journal, seen) = start(dir.path(), &options);
+
+    let first = journal.submit(batch("kept"), 0).unwrap().receipt;
+    announced.recv().unwrap();
+    let early = (journal.durable(), seen.lock().unwrap().len());
+    allow.send(Ok(())).unwrap();
+    first.wait().unwrap();
+    let second = journal.submit(batch("lost"), 0).unwrap().receipt;
+    announced.recv().unwrap();
+    allow.send(Err(std::io::ErrorKind::StorageFull.into())).unwrap();
+
+    assert!(matches!(second.wait(), Err(JournalError::Unavailable { .. })));
+    assert_eq!(early, (Seq::ZERO, 0));
+    assert_eq!(*seen.lock().unwrap(), [Seq(1)]);
+}
+
+#[test]
+fn a_segment_without_a_file_descriptor_grows_until_there_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Arc::new(Faults::default());
+    let options = Options { segment_bytes: 300, faults: Arc::clone(&faults), ..Options::default() };
+    let (journal, _) = start(dir.path(), &options);
+    write(&journal, &"x".repeat(400)).unwrap();
+    faults.descriptors.store(5, SeqCst);
+
+    for number in 0..8 {
+        write(&journal, &format!("number {number}")).unwrap();
+    }
+
+    assert_eq!((journal.epoch(), faults.descriptors.load(SeqCst)), (0, 0));
+    drop(journal);
+    let folder = Folder::open(dir.path()).unwrap();
+    assert!(folder.damage().is_empty());
+    assert_eq!((keys(&folder).len(), folder.segment_count()), (9, 2));
+}
+
+#[test]
+fn a_first_segment_waits_for_a_file_descriptor() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Arc::new(Faults::default());
+    faults.descriptors.store(3, SeqCst);
+    let options = Options { faults, ..Options::default() };
+    let (journal, _) = start(dir.path(), &options);
+
+    write(&journal, "patient").unwrap();
+
+    assert_eq!((journal.epoch(), journal.failure()), (0, None));
 }
 
 #[test]
@@ -271,28 +334,28 @@ fn a_snapshot_holds_what_lives_and_nothing_else() {
         write(&journal, text).unwrap();
     }
     let mut gone = Batch::default();
-    gone.remove(1, b"b").unwrap();
+    gone.remove(SessionNo(1), b"b").unwrap();
     journal.submit(gone, 0).unwrap().receipt.wait().unwrap();
 
-    assert_eq!(journal.write_snapshot().unwrap(), 5);
+    assert_eq!(journal.write_snapshot().unwrap(), Seq(5));
     journal.discard_stale().unwrap();
     write(&journal, "d").unwrap();
-    assert_eq!(journal.write_snapshot().unwrap(), 6);
+    assert_eq!(journal.write_snapshot().unwrap(), Seq(6));
     journal.discard_stale().unwrap();
     drop(journal);
 
     let folder = Folder::open(dir.path()).unwrap();
     assert_eq!(keys(&folder), ["a", "c", "d"]);
-    assert_eq!((folder.last_seq(), folder.segment_count()), (6, 0));
+    assert_eq!((folder.last_seq(), folder.segment_count()), (Seq(6), 0));
     let (journal, _) = start(dir.path(), &Options::default());
-    assert_eq!(write(&journal, "e").unwrap(), 7);
+    assert_eq!(write(&journal, "e").unwrap(), Seq(7));
 }
 
 #[test]
 fn a_snapshot_that_does_not_fit_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let mut draft = Draft::create(dir.path(), 5, u64::MAX).unwrap();
-    draft.put(1, b"key", b"value").unwrap();
+    let mut draft = Draft::create(dir.path(), Seq(5), u64::MAX).unwrap();
+    draft.put(SessionNo(1), b"key", b"value").unwrap();
 
     assert!(draft.finish().is_err());
 
@@ -315,7 +378,7 @@ proptest! {
 
         let outline = Segment::read(&path).unwrap().outline(Seq::MAX);
 
-        prop_assert_eq!(outline.last, 1);
+        prop_assert_eq!(outline.last, Seq(1));
         prop_assert!(outline.holes.is_empty());
         prop_assert_eq!(outline.end, starts[1] as u64);
     }

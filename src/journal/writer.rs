@@ -4,13 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
 
-use super::files;
+use super::Seq;
 use super::folder::{SegmentFile, segment_name};
-use super::frame::{FRAMES_START, Header, Seq};
+use super::frame::{FRAMES_START, Header};
+use super::hooks::Hooks;
+use crate::disk;
 
 /// Space taken in advance: a write that does not change the size of its file makes `fdatasync`
 /// a fifth cheaper on ext4 (measured), more so where the file system's log is on a slow disk.
@@ -23,44 +24,36 @@ pub(super) struct Writer {
     segment: SegmentFile,
     /// Up to here the file is zeros. Nothing if the file system cannot reserve.
     reserved: Option<u64>,
-    faults: Arc<Faults>,
-}
-
-/// Failures that tests ask for. Outside of tests there are none.
-#[derive(Debug, Default)]
-pub struct Faults {
-    #[cfg(test)]
-    pub(crate) writes: std::sync::atomic::AtomicU32,
-    #[cfg(test)]
-    pub(crate) syncs: std::sync::atomic::AtomicU32,
-    #[cfg(test)]
-    pub(crate) creations: std::sync::atomic::AtomicU32,
+    hooks: Hooks,
 }
 
 impl Writer {
     /// Makes the segment and its name durable before anything is written to it.
+    ///
+    /// When no file descriptor is free, it fails before the segment has its name: a segment that is
+    /// there says that later frames of the one before it do not count.
     pub(super) fn create(
         folder: &Path,
         first: Seq,
         previous: Seq,
-        faults: Arc<Faults>,
+        hooks: Hooks,
     ) -> io::Result<Self> {
-        faults.creation()?;
-        files::create_folder(folder)?;
+        hooks.create()?;
+        disk::create_folder(folder)?;
         let path = folder.join(segment_name(first));
         let header = Header::segment(first, previous);
-        files::replace_file(&path, &header.to_bytes())?;
+        let file = disk::replace_file(&path, &header.to_bytes())?;
         let end = FRAMES_START as u64;
-        let segment = SegmentFile { path, first, last: first - 1, end, salt: header.salt };
-        Self::open(segment, faults)
+        let segment = SegmentFile { path, first, last: first.before(), end, salt: header.salt };
+        Ok(Self { file, reserved: Some(end), segment, hooks })
     }
 
     /// Goes on where the last run ended. What follows the last good frame is cut.
-    pub(super) fn resume(segment: SegmentFile, faults: Arc<Faults>) -> io::Result<Self> {
-        let writer = Self::open(segment, faults)?;
-        writer.file.set_len(writer.segment.end)?;
-        writer.file.sync_all()?;
-        Ok(writer)
+    pub(super) fn resume(segment: SegmentFile, hooks: Hooks) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
+        file.set_len(segment.end)?;
+        file.sync_all()?;
+        Ok(Self { file, reserved: Some(segment.end), segment, hooks })
     }
 
     pub(super) fn segment(&self) -> &SegmentFile {
@@ -71,7 +64,7 @@ impl Writer {
     pub(super) fn write(&mut self, frames: &[u8], last: Seq) -> io::Result<()> {
         let end = self.segment.end + frames.len() as u64;
         self.reserve(end);
-        self.faults.write()?;
+        self.hooks.write()?;
         self.file.write_all_at(frames, self.segment.end)?;
         self.segment.end = end;
         self.segment.last = last;
@@ -79,7 +72,7 @@ impl Writer {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.faults.sync()?;
+        self.hooks.sync()?;
         self.file.sync_data()
     }
 
@@ -94,7 +87,7 @@ impl Writer {
         // The next segment says which frames count, so it does no harm if this fails as well.
         let cleaned = match &kept {
             Some(segment) => self.file.set_len(segment.end).and_then(|()| self.file.sync_all()),
-            None => files::remove_file(&self.segment.path),
+            None => disk::remove_file(&self.segment.path),
         };
         if let Err(error) = cleaned {
             log::warn!("cannot cut off what was not acknowledged: {error}");
@@ -111,57 +104,11 @@ impl Writer {
         self.segment
     }
 
-    fn open(segment: SegmentFile, faults: Arc<Faults>) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
-        let reserved = Some(segment.end);
-        Ok(Self { file, segment, reserved, faults })
-    }
-
     /// A failure here is not one of the write: without a reserve the file simply grows.
     fn reserve(&mut self, end: u64) {
         let Some(reserved) = self.reserved.filter(|reserved| end > *reserved) else { return };
         let size = (end - reserved).next_multiple_of(RESERVE_BYTES);
         let got = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), reserved, size);
         self.reserved = got.is_ok().then_some(reserved + size);
-    }
-}
-
-#[cfg(not(test))]
-#[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "they fail in tests only")]
-impl Faults {
-    fn creation(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-impl Faults {
-    fn creation(&self) -> io::Result<()> {
-        fail(&self.creations)
-    }
-
-    fn write(&self) -> io::Result<()> {
-        fail(&self.writes)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        fail(&self.syncs)
-    }
-}
-
-#[cfg(test)]
-fn fail(left: &std::sync::atomic::AtomicU32) -> io::Result<()> {
-    use std::sync::atomic::Ordering::SeqCst;
-    match left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
-        Ok(_) => Err(io::Error::from(io::ErrorKind::StorageFull)),
-        Err(_) => Ok(()),
     }
 }

@@ -4,8 +4,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
+
 /// The owner writes, the group may read (logrotate, a log shipper), others may not.
 const MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
 
 /// A log file that follows its path: what was renamed away or deleted is left behind.
 pub(super) struct LogFile {
@@ -18,8 +21,14 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
+    /// Makes the folder if there is none. One that is there stays as it is.
     pub(super) fn open(path: &Path, fallback: Box<dyn Write + Send>) -> Self {
         let mut file = Self { path: path.to_owned(), open: None, fallback, told: false };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && let Err(error) = disk::create_folder_with_mode(folder, FOLDER_MODE)
+        {
+            file.tell("make the folder of", &error);
+        }
         file.reopen();
         file
     }
@@ -169,17 +178,34 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_folder_is_made_and_one_that_is_there_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+
+        let (mut log, path, _ear) = open(&folder, "logs/server.log");
+        log.append(b"one\n");
+
+        assert_eq!(read(&path), "one\n");
+        assert_eq!(mode(folder.path()), 0o755);
+        assert_eq!(mode(path.parent().unwrap()) & 0o027, 0);
+    }
+
+    #[test]
     fn trouble_is_told_once_and_ends_when_it_can() {
         let folder = tempfile::tempdir().unwrap();
+        let in_the_way = folder.path().join("missing");
+        fs::write(&in_the_way, "").unwrap();
         let (mut log, path, ear) = open(&folder, "missing/server.log");
 
         log.append(b"one\n");
         log.append(b"two\n");
-        fs::create_dir(folder.path().join("missing")).unwrap();
+        fs::remove_file(&in_the_way).unwrap();
+        fs::create_dir(&in_the_way).unwrap();
         log.append(b"three\n");
 
         let heard: Vec<String> = ear.try_iter().collect();
-        assert!(heard[0].contains("WARNING: cannot open the log file"), "{heard:?}");
+        assert!(heard[0].contains("WARNING: cannot make the folder of the log"), "{heard:?}");
         assert_eq!(heard.get(1..).unwrap(), ["one\n", "two\n"]);
         assert_eq!(read(&path), "three\n");
     }
@@ -187,7 +213,9 @@ mod tests {
     #[test]
     fn new_trouble_is_told_anew() {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("logs"), "in the way").unwrap();
         let (mut log, path, ear) = open(&folder, "logs/server.log");
+        fs::remove_file(folder.path().join("logs")).unwrap();
         fs::create_dir(path.parent().unwrap()).unwrap();
         log.append(b"one\n");
         fs::remove_dir_all(path.parent().unwrap()).unwrap();

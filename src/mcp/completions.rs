@@ -1,19 +1,19 @@
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, Reference};
 
-use super::handler::Memory;
-use super::resources::{names, project_names};
-use crate::engine::{Arguments, Command, Tags};
+use super::context::McpContext;
+use super::resources::project_names;
+use crate::engine::Tags;
 use crate::model::Caller;
 
 /// Completes the names of projects and tags. Whatever else is asked for has no completions.
 pub(super) async fn complete(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
     request: &CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
     let known = match wanted(&request.r#ref, &request.argument.name) {
-        Some(Wanted::Projects) => project_names(memory, caller).await?,
-        Some(Wanted::Tags) => tag_names(memory, caller).await?,
+        Some(CompletedNames::Projects) => project_names(mcp, caller).await?,
+        Some(CompletedNames::Tags) => tag_names(mcp, caller).await?,
         None => Vec::new(),
     };
     let begun = request.argument.value.to_lowercase();
@@ -27,12 +27,12 @@ pub(super) async fn complete(
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
+enum CompletedNames {
     Projects,
     Tags,
 }
 
-fn wanted(reference: &Reference, argument: &str) -> Option<Wanted> {
+fn wanted(reference: &Reference, argument: &str) -> Option<CompletedNames> {
     let whose = match reference {
         Reference::Prompt(prompt) => prompt.name.as_str(),
         Reference::Resource(template) => template.uri.as_str(),
@@ -40,16 +40,14 @@ fn wanted(reference: &Reference, argument: &str) -> Option<Wanted> {
     };
     match (whose, argument) {
         ("context" | "review", "project") | ("memory://project/{name}", "name") => {
-            Some(Wanted::Projects)
+            Some(CompletedNames::Projects)
         }
-        ("review", "tag") | ("memory://tag/{name}", "name") => Some(Wanted::Tags),
+        ("review", "tag") | ("memory://tag/{name}", "name") => Some(CompletedNames::Tags),
         _ => None,
     }
 }
 
-async fn tag_names(memory: &Memory, caller: &Caller) -> Result<Vec<String>, ErrorData> {
-    match Tags::parse(Arguments::default()).map(Command::Tags) {
-        Ok(command) => names(memory, caller, command, "tags").await,
-        Err(_) => Ok(Vec::new()),
-    }
+async fn tag_names(mcp: &McpContext, caller: &Caller) -> Result<Vec<String>, ErrorData> {
+    let found = mcp.ask(caller, Tags).await?;
+    Ok(found.tags.into_iter().map(|tag| tag.name).collect())
 }

@@ -4,30 +4,27 @@ use rmcp::model::ClientCapabilities;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::message::{INVALID_PARAMS, Params, Refusal, Request};
+use super::message::{
+    HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, NO_BATCHES, Params, Refusal, RpcRequest,
+    UNSUPPORTED_VERSION,
+};
+use super::meta::{META_CAPABILITIES, META_CLIENT, META_VERSION};
 use super::version::Version;
-
-pub(super) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-pub(super) const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-pub(super) const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
-
-const HEADER_MISMATCH: i32 = -32020;
-const UNSUPPORTED_VERSION: i32 = -32022;
 
 /// What a transport says of a message beside its body.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Label<'a> {
     /// `MCP-Protocol-Version`.
-    pub version: Header<'a>,
+    pub version: SingleHeader<'a>,
     /// `Mcp-Method`.
-    pub method: Header<'a>,
+    pub method: SingleHeader<'a>,
     /// `Mcp-Name`.
-    pub name: Header<'a>,
+    pub name: SingleHeader<'a>,
 }
 
 /// One header, which must not stand twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Header<'a> {
+pub enum SingleHeader<'a> {
     #[default]
     Absent,
     One(&'a str),
@@ -35,7 +32,7 @@ pub enum Header<'a> {
     Unclear,
 }
 
-impl<'a> Header<'a> {
+impl<'a> SingleHeader<'a> {
     fn text(self) -> Option<&'a str> {
         match self {
             Self::One(text) => Some(text.trim_matches([' ', '\t'])),
@@ -45,10 +42,18 @@ impl<'a> Header<'a> {
 }
 
 impl Label<'_> {
-    /// The revision that the transport names, if that is one with a handshake.
+    /// Whether the body beside this label may be a batch.
     #[must_use]
-    pub fn legacy(&self) -> Option<Version> {
-        self.version.text().and_then(Version::parse).filter(|version| !version.is_modern())
+    pub fn has_batches(&self) -> bool {
+        match self.version {
+            SingleHeader::Absent => Version::UNSAID.has_batches(),
+            _ => self.named().is_some_and(Version::has_batches),
+        }
+    }
+
+    /// The revision that the transport names, if it is served.
+    fn named(&self) -> Option<Version> {
+        self.version.text().and_then(Version::parse)
     }
 
     /// Checks the label of a message that asks for nothing.
@@ -61,7 +66,7 @@ impl Label<'_> {
     }
 
     fn check_version(&self) -> Result<(), Refusal> {
-        if self.version == Header::Unclear {
+        if self.version == SingleHeader::Unclear {
             return Err(Refusal::nobody(HEADER_MISMATCH, "MCP-Protocol-Version must stand once"));
         }
         Ok(())
@@ -71,8 +76,25 @@ impl Label<'_> {
 /// Finds out which revision a request speaks, and checks what that revision demands of every
 /// request, in the order it lays down. `label` is nothing where the transport has no headers;
 /// `settled` is what a handshake on the same connection agreed on.
+///
+/// A request of a handshake revision says nothing of it, or says it in a header:
+/// ```text
+/// MCP-Protocol-Version: 2025-06-18
+///
+/// {"jsonrpc":"2.0","id":1,"method":"tools/list"}
+/// ```
+/// One of the newest says everything in the body, and headers repeat it:
+/// ```text
+/// MCP-Protocol-Version: 2026-07-28
+/// Mcp-Method: tools/call
+/// Mcp-Name: get_context
+///
+/// {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_context","_meta":{
+///   "io.modelcontextprotocol/protocolVersion":"2026-07-28",
+///   "io.modelcontextprotocol/clientCapabilities":{}}}}
+/// ```
 pub fn judge(
-    request: &Request,
+    request: &RpcRequest,
     label: Option<&Label<'_>>,
     settled: Version,
 ) -> Result<Version, Refusal> {
@@ -84,7 +106,7 @@ pub fn judge(
         return Ok(Version::settle_handshake(&request.params));
     }
     let named = label.and_then(|label| label.version.text());
-    let legacy = label.and_then(Label::legacy);
+    let legacy = label.and_then(Label::named).filter(|version| !version.is_modern());
     let is_modern = declared.is_some()
         || (named.is_some() && legacy.is_none())
         || request.method == "server/discover";
@@ -94,9 +116,22 @@ pub fn judge(
     Ok(legacy.unwrap_or(settled))
 }
 
+/// The same for one message of a batch, which can speak only the revision that has batches.
+pub fn judge_in_batch(
+    request: &RpcRequest,
+    label: Option<&Label<'_>>,
+    settled: Version,
+) -> Result<Version, Refusal> {
+    let version = judge(request, label, settled)?;
+    if version.has_batches() {
+        return Ok(version);
+    }
+    Err(Refusal::new(request.id.clone(), INVALID_REQUEST, NO_BATCHES))
+}
+
 /// How the client calls itself in this request.
 #[must_use]
-pub fn client_of(request: &Request) -> Option<String> {
+pub fn client_of(request: &RpcRequest) -> Option<String> {
     let told = meta(&request.params).and_then(|meta| meta.get(META_CLIENT));
     let told = told.or_else(|| request.params.get("clientInfo"))?;
     let name = plain(told.get("name")?.as_str()?);
@@ -117,7 +152,7 @@ fn meta(params: &Params) -> Option<&Params> {
     params.get("_meta").and_then(Value::as_object)
 }
 
-fn check_modern(request: &Request, label: Option<&Label<'_>>) -> Result<Version, Refusal> {
+fn check_modern(request: &RpcRequest, label: Option<&Label<'_>>) -> Result<Version, Refusal> {
     let meta = meta(&request.params);
     let declared = meta.and_then(|meta| meta.get(META_VERSION)).and_then(Value::as_str);
     let capabilities = meta.and_then(|meta| meta.get(META_CAPABILITIES));
@@ -132,7 +167,7 @@ fn check_modern(request: &Request, label: Option<&Label<'_>>) -> Result<Version,
     Version::parse(declared).ok_or_else(|| unsupported(request.id.clone(), declared))
 }
 
-fn check_label(request: &Request, label: &Label<'_>, declared: &str) -> Result<(), Refusal> {
+fn check_label(request: &RpcRequest, label: &Label<'_>, declared: &str) -> Result<(), Refusal> {
     let refuse = |header: &str, wanted: &str| {
         let told = format!("the header {header} must stand once and equal {wanted}");
         Err(Refusal::new(request.id.clone(), HEADER_MISMATCH, told))
@@ -149,7 +184,7 @@ fn check_label(request: &Request, label: &Label<'_>, declared: &str) -> Result<(
         _ => return Ok(()),
     };
     let wanted = request.params.get(field).and_then(Value::as_str);
-    if label.name == Header::Unclear || label.name.text().map(decode) != wanted.map(known) {
+    if label.name == SingleHeader::Unclear || label.name.text().map(decode) != wanted.map(known) {
         return refuse("Mcp-Name", &format!("params.{field}"));
     }
     Ok(())
@@ -176,21 +211,22 @@ fn unsupported(id: Value, requested: &str) -> Refusal {
 mod tests {
     use super::*;
 
-    fn request(method: &str, version: Option<&str>) -> Request {
+    fn request(method: &str, version: Option<&str>) -> RpcRequest {
         let mut params = json!({ "name": "caf\u{e9}" });
         if let Some(version) = version {
             params["_meta"] = json!({ META_VERSION: version, META_CAPABILITIES: {} });
         }
         let params = params.as_object().unwrap().clone();
-        Request { id: json!(1), method: method.to_owned(), params }
+        RpcRequest { id: json!(1), method: method.to_owned(), params }
     }
 
     fn label<'a>(version: &'a str, method: &'a str, name: &'a str) -> Label<'a> {
-        let header = |text| if str::is_empty(text) { Header::Absent } else { Header::One(text) };
+        let header =
+            |text| if str::is_empty(text) { SingleHeader::Absent } else { SingleHeader::One(text) };
         Label { version: header(version), method: header(method), name: header(name) }
     }
 
-    fn judged(request: &Request, label: &Label<'_>) -> Result<Version, i32> {
+    fn judged(request: &RpcRequest, label: &Label<'_>) -> Result<Version, i32> {
         judge(request, Some(label), Version::UNSAID).map_err(|refusal| refusal.code())
     }
 
@@ -208,6 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_stands_only_beside_the_revision_that_has_batches() {
+        for (version, has_batches) in [
+            ("", true),
+            ("2025-03-26", true),
+            ("2024-11-05", false),
+            ("2025-06-18", false),
+            ("2026-07-28", false),
+            ("1999-01-01", false),
+        ] {
+            assert_eq!(label(version, "", "").has_batches(), has_batches, "{version}");
+        }
+        let unclear = Label { version: SingleHeader::Unclear, ..Label::default() };
+        assert!(!unclear.has_batches());
+    }
+
+    #[test]
+    fn a_message_of_a_batch_cannot_speak_another_revision() {
+        let in_batch = |request: &RpcRequest| {
+            judge_in_batch(request, None, Version::V2025_03_26).map_err(|refusal| refusal.code())
+        };
+
+        assert_eq!(in_batch(&request("ping", None)), Ok(Version::V2025_03_26));
+        assert_eq!(in_batch(&request("tools/list", Some("2026-07-28"))), Err(-32600));
+    }
+
+    #[test]
     fn modern_headers_must_agree_with_the_body() {
         let call = request("tools/call", Some("2026-07-28"));
         let name = "=?base64?Y2Fmw6k=?=";
@@ -221,7 +283,7 @@ mod tests {
             label("2026-07-28", "tools/call", "cafe"),
             label("2026-07-28", "tools/call", "=?base64?Y2Fmw6k?="),
             label("2026-07-28", "tools/call", ""),
-            Label { version: Header::Unclear, ..good },
+            Label { version: SingleHeader::Unclear, ..good },
         ] {
             assert_eq!(judged(&call, &bad), Err(-32020), "{bad:?}");
         }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
     DiscoverResult, ErrorData, GetPromptRequestParams, GetPromptResponse, InitializeRequestParams,
@@ -8,60 +10,26 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::protocol::Asker;
-use super::seal::Seal;
-use super::tools::{self, ToolSets};
+use super::context::{McpContext, caller_of, only_page};
 use super::version::Version;
-use super::{about, completions, prompts, resources, subscriptions};
-use crate::actors::Sessions;
-use crate::engine::{Answer, Command};
-use crate::error::Error;
-use crate::model::{Caller, Secret};
+use super::{about, completions, prompts, resources, subscriptions, tools};
 
 /// How long clients may keep what changes only with the program.
 const STABLE_MS: u64 = 300_000;
 
 /// memoryd as rmcp sees it: each method takes its parameters apart and asks the room's other files.
 #[derive(Debug)]
-pub(super) struct Memory {
-    sessions: Sessions,
-    listed: ToolSets,
-    seal: Seal,
+pub(super) struct Handler {
+    mcp: Arc<McpContext>,
 }
 
-impl Memory {
-    pub(super) fn new(sessions: Sessions, listed: ToolSets, secret: &Secret) -> Self {
-        Self { sessions, listed, seal: Seal::new(secret) }
-    }
-
-    /// This face of the memories, as what stands around it would say.
-    #[cfg(not(feature = "conformance"))]
-    pub(super) fn memory(&self) -> &Self {
-        self
-    }
-
-    pub(super) fn sessions(&self) -> &Sessions {
-        &self.sessions
-    }
-
-    pub(super) fn seal(&self) -> &Seal {
-        &self.seal
-    }
-
-    /// Whether a tool sends messages before its answer though nobody asked for them.
-    #[allow(dead_code, reason = "a build with fixtures asks those first")]
-    pub(super) fn speaks_unasked(_tool: &str) -> bool {
-        false
-    }
-
-    /// Asks a session something whose failure is a failure of the whole request.
-    pub(super) async fn ask(&self, caller: &Caller, command: Command) -> Result<Answer, ErrorData> {
-        let answer = self.sessions.call(caller, command).await;
-        answer.map_err(|error| refused(&Error::from(error)))
+impl Handler {
+    pub(super) fn new(mcp: Arc<McpContext>) -> Self {
+        Self { mcp }
     }
 }
 
-impl ServerHandler for Memory {
+impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         about::modern()
     }
@@ -87,7 +55,7 @@ impl ServerHandler for Memory {
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         only_page(page.as_ref())?;
-        let result = ListToolsResult::with_all_items(tools::list(&self.listed));
+        let result = ListToolsResult::with_all_items(tools::list(self.mcp.listed()));
         Ok(result.with_ttl_ms(STABLE_MS).with_cache_scope(CacheScope::Public))
     }
 
@@ -96,7 +64,7 @@ impl ServerHandler for Memory {
         call: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        tools::call(self, call, context).await
+        tools::call(&self.mcp, call, context).await
     }
 
     async fn list_resources(
@@ -105,7 +73,7 @@ impl ServerHandler for Memory {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = page.and_then(|page| page.cursor);
-        resources::list(self, &caller_of(&context)?, cursor).await
+        resources::list(&self.mcp, &caller_of(&context)?, cursor).await
     }
 
     async fn list_resource_templates(
@@ -123,7 +91,7 @@ impl ServerHandler for Memory {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let read = resources::read(self, &caller_of(&context)?, &request.uri).await?;
+        let read = resources::read(&self.mcp, &caller_of(&context)?, &request.uri).await?;
         Ok(read.into())
     }
 
@@ -136,7 +104,7 @@ impl ServerHandler for Memory {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let caller = caller_of(context.request_context())?;
-        subscriptions::listen(self, &caller, context).await;
+        subscriptions::listen(&self.mcp, &caller, context).await;
         Ok(())
     }
 
@@ -155,7 +123,7 @@ impl ServerHandler for Memory {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let prompt = prompts::get(self, &caller_of(&context)?, request).await?;
+        let prompt = prompts::get(&self.mcp, &caller_of(&context)?, request).await?;
         Ok(prompt.into())
     }
 
@@ -164,33 +132,6 @@ impl ServerHandler for Memory {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        completions::complete(self, &caller_of(&context)?, &request).await
+        completions::complete(&self.mcp, &caller_of(&context)?, &request).await
     }
-}
-
-/// Who asks. Every way into the protocol says so.
-pub(super) fn caller_of(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
-    let asker = context.extensions.get::<Asker>();
-    let caller = asker.map(|asker| asker.caller.clone());
-    caller.ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
-}
-
-/// What the caller is told of a failure, as an error of the protocol.
-pub(super) fn refused(error: &Error) -> ErrorData {
-    error.log();
-    let face = error.face();
-    let data = serde_json::json!({ "code": face.code });
-    ErrorData::new(rmcp::model::ErrorCode(face.rpc), error.told(), Some(data))
-}
-
-/// Refuses a cursor to a list that has one page: nobody got it from here.
-fn only_page(page: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match page.and_then(|page| page.cursor.as_ref()) {
-        Some(_) => Err(bad_cursor()),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn bad_cursor() -> ErrorData {
-    ErrorData::invalid_params("the cursor does not belong to this list; start without one", None)
 }

@@ -1,11 +1,13 @@
+//! JSON-RPC: what a body or a line holds, the codes of errors, and how an answer is written.
+
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::request::is_known;
+use super::lenient::{is_empty_list, mend};
+use super::methods::is_known;
 use super::strict::{self, Unreadable};
-use super::version::Version;
 
 /// Named values, as JSON-RPC carries them.
 pub type Params = Map<String, Value>;
@@ -13,15 +15,15 @@ pub type Params = Map<String, Value>;
 /// What one body or one line held.
 #[derive(Debug)]
 pub enum Incoming {
-    One(Message),
+    One(RpcMessage),
     /// Only revision 2025-03-26 knows these.
-    Batch(Vec<Result<Message, Refusal>>),
+    Batch(Vec<Result<RpcMessage, Refusal>>),
 }
 
 /// One JSON-RPC message that is well formed. What it asks for is not checked yet.
 #[derive(Debug)]
-pub enum Message {
-    Request(Request),
+pub enum RpcMessage {
+    Request(RpcRequest),
     Notification {
         method: String,
         params: Params,
@@ -32,7 +34,7 @@ pub enum Message {
 
 /// A message that wants an answer.
 #[derive(Debug)]
-pub struct Request {
+pub struct RpcRequest {
     /// A string or an integer; null if the request came without one.
     pub id: Value,
     pub method: String,
@@ -51,17 +53,33 @@ struct Reason {
     data: Option<Value>,
 }
 
+/// The body is not JSON.
 pub(super) const PARSE_ERROR: i32 = -32700;
+/// It is JSON, but no message.
 pub(super) const INVALID_REQUEST: i32 = -32600;
-pub(super) const METHOD_NOT_FOUND: i32 = -32601;
+pub const METHOD_NOT_FOUND: i32 = -32601;
 pub(super) const INVALID_PARAMS: i32 = -32602;
+/// The server is to blame.
+pub const INTERNAL_ERROR: i32 = -32603;
+/// A header says something else than the body, or stands twice.
+pub const HEADER_MISMATCH: i32 = -32020;
+/// The client did not declare what the call needs. rmcp's own error.
+pub const MISSING_CAPABILITY: i32 = -32021;
+pub const UNSUPPORTED_VERSION: i32 = -32022;
 
 /// More would let one request stand for any number of them at the rate limiter.
 const BATCH_LIMIT: usize = 20;
+pub(super) const NO_BATCHES: &str = "only revision 2025-03-26 has batches";
 
 impl Incoming {
-    /// Reads one body. `version` is what the transport says; a batch needs the one that has them.
-    pub fn parse(bytes: &[u8], version: Option<Version>) -> Result<Self, Refusal> {
+    /// Reads one body. `has_batches` says whether the transport speaks a revision with batches. A
+    /// message, with an answer and an error beside it as they go out:
+    /// ```json
+    /// {"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_context"}}
+    /// {"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"..."}]}}
+    /// {"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"..."}}
+    /// ```
+    pub fn parse(bytes: &[u8], has_batches: bool) -> Result<Self, Refusal> {
         let value = strict::read(bytes).map_err(|unreadable| match unreadable {
             Unreadable::NotJson => Refusal::nobody(PARSE_ERROR, "the body is not JSON"),
             Unreadable::Twice => {
@@ -69,13 +87,14 @@ impl Incoming {
             }
         })?;
         match value {
-            Value::Array(items) => batch(items, version.unwrap_or(Version::UNSAID)),
-            value => Message::parse(value).map(Self::One),
+            Value::Array(items) if has_batches => batch(items),
+            Value::Array(_) => Err(Refusal::nobody(INVALID_REQUEST, NO_BATCHES)),
+            value => RpcMessage::parse(value).map(Self::One),
         }
     }
 }
 
-impl Message {
+impl RpcMessage {
     fn parse(value: Value) -> Result<Self, Refusal> {
         let Value::Object(mut object) = value else {
             return Err(Refusal::nobody(INVALID_REQUEST, "expected a JSON-RPC object"));
@@ -96,22 +115,26 @@ impl Message {
             None if is_answer => return Ok(Self::Response),
             _ => return refuse(&id, "expected a method that is a string"),
         };
-        let params = match object.shift_remove("params") {
+        let mut params = match object.shift_remove("params") {
             None | Some(Value::Null) => Params::new(),
             Some(Value::Object(params)) => params,
+            Some(list) if is_empty_list(&list) => Params::new(),
             Some(_) => {
                 let id = id.unwrap_or_default();
                 return Err(Refusal::new(id, INVALID_PARAMS, "params must be an object"));
             }
         };
+        mend(&mut params);
         Ok(Self::sort(id, method, params))
     }
 
     /// Older guides send requests without an id and wait for the answer.
     fn sort(id: Option<Value>, method: String, params: Params) -> Self {
         match id {
-            Some(id) => Self::Request(Request { id, method, params }),
-            None if is_known(&method) => Self::Request(Request { id: Value::Null, method, params }),
+            Some(id) => Self::Request(RpcRequest { id, method, params }),
+            None if is_known(&method) => {
+                Self::Request(RpcRequest { id: Value::Null, method, params })
+            }
             None => Self::Notification { method, params },
         }
     }
@@ -141,28 +164,31 @@ impl Refusal {
     #[must_use]
     pub fn to_line(&self) -> String {
         let Reason { id, code, message, data } = &*self.0;
-        line::<()>(id, Body::Error(&ErrorBody { code: *code, message, data: data.as_ref() }))
+        line::<()>(
+            id,
+            AnswerBody::Error(&RpcErrorBody { code: *code, message, data: data.as_ref() }),
+        )
     }
 }
 
 /// One answer on the wire.
 #[derive(Serialize)]
-struct Answer<'a, R> {
+struct AnswerLine<'a, R> {
     jsonrpc: &'static str,
     id: &'a Value,
     #[serde(flatten)]
-    body: Body<'a, R>,
+    body: AnswerBody<'a, R>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Body<'a, R> {
+pub(super) enum AnswerBody<'a, R> {
     Result(&'a R),
-    Error(&'a ErrorBody<'a>),
+    Error(&'a RpcErrorBody<'a>),
 }
 
 #[derive(Serialize)]
-pub(super) struct ErrorBody<'a> {
+pub(super) struct RpcErrorBody<'a> {
     pub(super) code: i32,
     pub(super) message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,19 +196,15 @@ pub(super) struct ErrorBody<'a> {
 }
 
 /// Writes an answer with the id exactly as it came.
-pub(super) fn line<R: Serialize>(id: &Value, body: Body<'_, R>) -> String {
-    serde_json::to_string(&Answer { jsonrpc: "2.0", id, body }).unwrap_or_default()
+pub(super) fn line<R: Serialize>(id: &Value, body: AnswerBody<'_, R>) -> String {
+    serde_json::to_string(&AnswerLine { jsonrpc: "2.0", id, body }).unwrap_or_default()
 }
 
-fn batch(items: Vec<Value>, version: Version) -> Result<Incoming, Refusal> {
-    let refuse = |message| Err(Refusal::nobody(INVALID_REQUEST, message));
-    if version != Version::V2025_03_26 {
-        return refuse("only revision 2025-03-26 has batches");
-    }
+fn batch(items: Vec<Value>) -> Result<Incoming, Refusal> {
     if items.is_empty() || items.len() > BATCH_LIMIT {
-        return refuse("a batch holds 1 to 20 messages");
+        return Err(Refusal::nobody(INVALID_REQUEST, "a batch holds 1 to 20 messages"));
     }
-    Ok(Incoming::Batch(items.into_iter().map(Message::parse).collect()))
+    Ok(Incoming::Batch(items.into_iter().map(RpcMessage::parse).collect()))
 }
 
 fn is_id(id: &Value) -> bool {
@@ -195,7 +217,7 @@ mod tests {
     use serde_json::json;
 
     fn parse(body: &str) -> Result<Incoming, Refusal> {
-        Incoming::parse(body.as_bytes(), None)
+        Incoming::parse(body.as_bytes(), true)
     }
 
     #[test]
@@ -203,8 +225,11 @@ mod tests {
         let asked = parse(r#"{"jsonrpc":"2.0","method":"tools/list"}"#).unwrap();
         let told = parse(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).unwrap();
 
-        assert!(matches!(asked, Incoming::One(Message::Request(Request { id: Value::Null, .. }))));
-        assert!(matches!(told, Incoming::One(Message::Notification { .. })));
+        assert!(matches!(
+            asked,
+            Incoming::One(RpcMessage::Request(RpcRequest { id: Value::Null, .. }))
+        ));
+        assert!(matches!(told, Incoming::One(RpcMessage::Notification { .. })));
     }
 
     #[test]
@@ -218,7 +243,7 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1e999,"method":"ping"}"#, -32700, json!(null)),
             (r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#, -32600, json!(7)),
             (r#"{"jsonrpc":"2.0","id":7,"method":5}"#, -32600, json!(7)),
-            (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":[]}"#, -32602, json!(7)),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}"#, -32602, json!(7)),
         ] {
             let refusal = parse(body).unwrap_err();
             assert_eq!((refusal.code(), &refusal.0.id), (code, &id), "{body}");
@@ -226,11 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_list_is_no_parameters_at_all() {
+        let body = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":[]}"#;
+        let call = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"arguments":[]}}"#;
+
+        let params = |body| match parse(body).unwrap() {
+            Incoming::One(RpcMessage::Request(request)) => Value::Object(request.params),
+            other => panic!("{other:?}"),
+        };
+
+        assert_eq!(params(body), json!({}));
+        assert_eq!(params(call), json!({ "arguments": {} }));
+    }
+
+    #[test]
     fn only_one_revision_has_batches() {
         let body = br#"[{"jsonrpc":"2.0","id":1,"method":"ping"},5]"#;
 
-        let Ok(Incoming::Batch(items)) = Incoming::parse(body, None) else { panic!("refused") };
+        let Ok(Incoming::Batch(items)) = Incoming::parse(body, true) else { panic!("refused") };
         assert!(items[0].is_ok() && items[1].is_err());
-        assert!(Incoming::parse(body, Some(Version::V2025_11_25)).is_err());
+        assert_eq!(Incoming::parse(body, false).unwrap_err().code(), INVALID_REQUEST);
     }
 }

@@ -1,13 +1,13 @@
 use rmcp::model::{
-    ErrorData, GetPromptRequestParams, GetPromptResult, JsonObject, Prompt, PromptArgument,
-    PromptMessage, Role,
+    ErrorData, GetPromptRequestParams, GetPromptResult, Prompt, PromptArgument, PromptMessage, Role,
 };
-use serde_json::{Value, json};
 
-use super::handler::Memory;
+use super::context::McpContext;
 use super::tools::render_memories;
-use crate::engine::{Arguments, Command, Context, InvalidArguments, List};
-use crate::model::Caller;
+use crate::engine::{
+    Arguments, Context, Field, Filter, InvalidArguments, List, Order, Shape, Sort, Spoken,
+};
+use crate::model::{Caller, Project, Tag};
 
 /// How a model should use the tools, for clients that show no server instructions.
 const PROTOCOL: &str = "You have a long-term memory through the tools of memoryd.
@@ -29,6 +29,9 @@ what contradicts something else, and what is stored more than once. Propose one 
 
 /// Memories in one review: as many as a conversation can go through.
 const REVIEWED: usize = 50;
+
+const PROJECT: Field = Field::new("project", Shape::Name, "");
+const TAG: Field = Field::new("tag", Shape::Name, "");
 
 pub(super) fn list() -> Vec<Prompt> {
     let argument = |name: &str, about: &str| {
@@ -54,55 +57,50 @@ pub(super) fn list() -> Vec<Prompt> {
 }
 
 pub(super) async fn get(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
     request: GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
-    let arguments = request.arguments.unwrap_or_default();
+    let arguments = Arguments::new(request.arguments.unwrap_or_default());
     let text = match request.name.as_str() {
-        "context" => context(memory, caller, arguments).await?,
+        "context" => context(mcp, caller, arguments).await?,
         "memory-protocol" => PROTOCOL.to_owned(),
-        "review" => review(memory, caller, arguments).await?,
+        "review" => review(mcp, caller, arguments).await?,
         _ => return Err(ErrorData::invalid_params("there is no such prompt", None)),
     };
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]))
 }
 
 async fn context(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
-    arguments: JsonObject,
+    arguments: Arguments,
 ) -> Result<String, ErrorData> {
-    let context =
-        Context::parse(Arguments::new(said(arguments))).map_err(|invalid| wrong(&invalid))?;
-    let answer = memory.ask(caller, Command::Context(context)).await?;
-    let value = serde_json::to_value(&answer).unwrap_or_default();
-    Ok(value.get("text").and_then(Value::as_str).unwrap_or_default().to_owned())
+    let context = Context::parse(arguments).map_err(|invalid| wrong(&invalid))?;
+    Ok(mcp.ask(caller, context).await?.text)
 }
 
 async fn review(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
-    arguments: JsonObject,
+    arguments: Arguments,
 ) -> Result<String, ErrorData> {
-    let mut arguments = said(arguments);
-    if let Some(tag) = arguments.shift_remove("tag") {
-        arguments.insert("tags".to_owned(), json!([tag]));
-    }
-    arguments.insert("sort".to_owned(), json!("updated_at"));
-    arguments.insert("order".to_owned(), json!("asc"));
-    arguments.insert("limit".to_owned(), json!(REVIEWED));
-    let list = List::parse(Arguments::new(arguments)).map_err(|invalid| wrong(&invalid))?;
-    let answer = memory.ask(caller, Command::List(Box::new(list))).await?;
-    let value = serde_json::to_value(&answer).unwrap_or_default();
-    let memories = value.get("memories").and_then(Value::as_array).cloned().unwrap_or_default();
-    Ok(format!("{REVIEW}\n\n{}", render_memories(&memories)))
+    let list = reviewed(arguments).map_err(|invalid| wrong(&invalid))?;
+    let listed = mcp.ask(caller, list).await?;
+    Ok(format!("{REVIEW}\n\n{}", render_memories(&listed.memories)))
 }
 
-/// Clients send the empty text for an argument that nobody filled in.
-fn said(mut arguments: JsonObject) -> JsonObject {
-    arguments.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
-    arguments
+/// What has waited longest for a look, of one project or tag if the caller names one.
+fn reviewed(mut arguments: Arguments) -> Result<List, InvalidArguments> {
+    let project: Option<Project> = arguments.take(&PROJECT);
+    let tag: Option<Tag> = arguments.take(&TAG);
+    let filter = Filter {
+        project: project.map(|project| project.as_str().to_owned()),
+        tags: tag.iter().map(|tag| tag.as_str().to_owned()).collect(),
+        ..Filter::default()
+    };
+    let (sort, order) = (Sort::UpdatedAt, Order::Asc);
+    arguments.finish(List { filter, sort, order, limit: REVIEWED, ..List::default() })
 }
 
 fn wrong(invalid: &InvalidArguments) -> ErrorData {

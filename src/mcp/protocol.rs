@@ -1,44 +1,60 @@
-use std::borrow::Cow;
-use std::convert::Infallible;
-use std::future::{Future, ready};
-use std::sync::{Arc, OnceLock};
+//! One request from the door to its answer.
+//!
+//! | type | made by | consumed by |
+//! |---|---|---|
+//! | [`RpcRequest`] | `Incoming::parse`, from bytes | `judge`, then [`Ask`] |
+//! | [`Version`] | `judge`, from the request and its label | [`Ask`] |
+//! | [`Ask`] | a transport, once it knows caller and revision | [`Protocol::answer`] |
+//! | rmcp's `ClientRequest` | `request::build`, from method and parameters | the [`Dispatcher`] |
+//! | rmcp's `RequestContext` | [`Protocol::answer`], with a deaf peer | the handler's methods |
+//! | [`Asker`], [`Beginning`] | [`Protocol::answer`], into the extensions | the handler |
+//! | rmcp's `ServerResult` | the handler | [`ReplyLine`], dressed for the revision |
+//! | [`Messages`] | [`Protocol::answer`], for a request that may speak first | a transport |
+//! | [`Reply`] | [`Protocol::answer`] | a transport |
+//! | [`Refusal`] | whoever finds out that a message gets no further | a transport, as a line |
+//!
+//! A request that may speak before its answer runs as an rmcp service of its own, on a transport
+//! that carries that one message; all others are dispatched directly. Dropping the future or the
+//! [`Messages`] cancels the request; a write that a session has taken is then still carried out.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rmcp::RoleServer;
 use rmcp::model::{
-    ClientCapabilities, ClientJsonRpcMessage, ClientRequest, ErrorData, Extensions, GetExtensions,
-    GetMeta, Implementation, InitializeRequestParams, NumberOrString, ServerJsonRpcMessage,
-    ServerResult,
+    ClientJsonRpcMessage, ClientRequest, ErrorData, Extensions, GetExtensions, GetMeta,
+    NumberOrString, ServerJsonRpcMessage, ServerResult,
 };
-use rmcp::service::{
-    Peer, RequestContext, RunningService, RxJsonRpcMessage, Service, TxJsonRpcMessage,
-    serve_directly,
-};
-use rmcp::transport::{OneshotTransport, Transport};
-use rmcp::{RoleServer, ServerHandler};
+use rmcp::service::{RequestContext, RunningService, Service, serve_directly};
+use rmcp::transport::OneshotTransport;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::about;
-use super::handler::Memory;
-use super::message::{Body, ErrorBody, INVALID_PARAMS, METHOD_NOT_FOUND, Refusal, Request, line};
+use super::context::{Asker, McpContext};
+use super::deaf::{DeafPeers, peer_info};
+use super::dispatcher::Dispatcher;
+#[cfg(feature = "conformance")]
+use super::fixtures::Fixtures;
+use super::handler::Handler;
+use super::message::{
+    AnswerBody, INVALID_PARAMS, METHOD_NOT_FOUND, Refusal, RpcErrorBody, RpcRequest, line,
+};
 use super::request::{self, Uncallable};
 use super::subscriptions::Beginning;
-use super::tools::ToolSets;
+use super::tool_sets::ToolSets;
 use super::version::Version;
 use crate::actors::Sessions;
 use crate::model::{Caller, Secret};
-
-#[cfg(feature = "conformance")]
-type Handler = super::fixtures::Fixtures;
-#[cfg(not(feature = "conformance"))]
-type Handler = Memory;
 
 /// The protocol over one set of sessions. Cheap to clone; every clone is the same.
 #[derive(Clone)]
 #[allow(missing_debug_implementations, reason = "rmcp's peers hide what they hold")]
 pub struct Protocol {
-    handler: Arc<Handler>,
-    /// For requests that send nothing before their answer, by revision.
-    deaf: Arc<OnceLock<[Peer<RoleServer>; Version::ALL.len()]>>,
+    mcp: Arc<McpContext>,
+    dispatcher: Dispatcher,
+    /// For requests that send nothing before their answer.
+    deaf: Arc<DeafPeers>,
 }
 
 /// One request that got through the door.
@@ -46,27 +62,21 @@ pub struct Protocol {
 pub struct Ask {
     pub caller: Caller,
     pub version: Version,
-    pub request: Request,
+    pub request: RpcRequest,
     /// Whether the transport can carry messages before the answer.
     pub may_stream: bool,
-}
-
-/// Who asks, for the handlers.
-#[derive(Debug, Clone)]
-pub(super) struct Asker {
-    pub(super) caller: Caller,
 }
 
 /// What comes back.
 #[allow(missing_debug_implementations, reason = "rmcp's services hide what they hold")]
 pub enum Reply {
-    Whole(Outcome),
+    Whole(ReplyLine),
     Stream(Box<Messages>),
 }
 
 /// One message on its way out, as a line of JSON.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct ReplyLine {
     pub line: String,
     /// The JSON-RPC error code, if it is an error.
     pub code: Option<i32>,
@@ -82,36 +92,41 @@ pub struct Messages {
     first: Option<ServerJsonRpcMessage>,
     rest: mpsc::Receiver<ServerJsonRpcMessage>,
     is_done: bool,
-    _running: RunningService<RoleServer, Arc<Handler>>,
+    _running: RunningService<RoleServer, Dispatcher>,
 }
 
 impl Protocol {
     /// `secret` seals what clients carry for us between two requests; 32 bytes or more.
     #[must_use]
     pub fn new(sessions: Sessions, listed: ToolSets, secret: &Secret) -> Self {
-        let memory = Memory::new(sessions, listed, secret);
+        let mcp = Arc::new(McpContext::new(sessions, listed, secret));
+        let handler = Handler::new(Arc::clone(&mcp));
+        // The one place where the feature counts: it puts the fixtures around the handler.
         #[cfg(feature = "conformance")]
-        let memory = super::fixtures::Fixtures::around(memory, secret);
-        Self { handler: Arc::new(memory), deaf: Arc::default() }
+        let dispatcher =
+            Dispatcher::new(Fixtures::around(handler, secret), Fixtures::speaks_unasked);
+        #[cfg(not(feature = "conformance"))]
+        let dispatcher = Dispatcher::new(handler, |_| false);
+        Self { mcp, dispatcher, deaf: Arc::default() }
     }
 
     /// Puts the session of a user to sleep until its next call.
     pub async fn disconnect(&self, caller: &Caller) {
-        if let Err(error) = self.handler.sessions().sleep(&caller.user).await {
+        if let Err(error) = self.mcp.sessions().sleep(&caller.user).await {
             log::debug!("a session was not put to sleep: cause={error}");
         }
     }
 
     /// Answers one request. A failure is part of the answer.
     pub async fn answer(&self, ask: Ask) -> Reply {
-        let Ask { caller, version, request: Request { id, method, params }, may_stream } = ask;
+        let Ask { caller, version, request: RpcRequest { id, method, params }, may_stream } = ask;
         let mut request = match request::build(&method, params, version) {
             Ok(request) => request,
-            Err(uncallable) => return Reply::Whole(uncallable.into_outcome(id, &method)),
+            Err(uncallable) => return Reply::Whole(uncallable.into_line(id, &method)),
         };
         if let ClientRequest::SubscriptionsListenRequest(listen) = &mut request {
             let wish = &listen.params.notifications;
-            let beginning = Beginning::of(self.handler.memory(), &caller, wish).await;
+            let beginning = Beginning::of(&self.mcp, &caller, wish).await;
             beginning.map(|beginning| listen.extensions.insert(beginning));
         }
         request.extensions_mut().insert(Asker { caller });
@@ -119,8 +134,8 @@ impl Protocol {
             return self.stream(id, version, request).await;
         }
         let context = self.context(&id, version, &mut request);
-        let result = self.handler.handle_request(request, context).await;
-        Reply::Whole(Outcome::of(&id, version, result))
+        let result = self.dispatcher.handle_request(request, context).await;
+        Reply::Whole(ReplyLine::of(&id, version, result))
     }
 
     /// Answers the requests of a batch one after the other, so that a batch cannot do more at once
@@ -146,7 +161,7 @@ impl Protocol {
             ClientRequest::SubscriptionsListenRequest(_) => true,
             ClientRequest::CallToolRequest(call) => {
                 request.get_meta().get_progress_token().is_some()
-                    || Handler::speaks_unasked(&call.params.name)
+                    || self.dispatcher.speaks_unasked(&call.params.name)
             }
             _ => false,
         }
@@ -159,11 +174,7 @@ impl Protocol {
         version: Version,
         request: &mut ClientRequest,
     ) -> RequestContext<RoleServer> {
-        let peers = self.deaf.get_or_init(|| Version::ALL.map(deaf_peer));
-        let [oldest, ..] = peers;
-        let place = Version::ALL.iter().position(|served| *served == version);
-        let peer = place.and_then(|place| peers.get(place)).unwrap_or(oldest);
-        let mut context = RequestContext::new(rmcp_id(id), peer.clone());
+        let mut context = RequestContext::new(rmcp_id(id), self.deaf.of(version));
         context.meta = std::mem::take(request.get_meta_mut());
         context.extensions = std::mem::replace(request.extensions_mut(), Extensions::new());
         context
@@ -172,7 +183,7 @@ impl Protocol {
     async fn stream(&self, id: Value, version: Version, request: ClientRequest) -> Reply {
         let message = ClientJsonRpcMessage::request(request, rmcp_id(&id));
         let (transport, rest) = OneshotTransport::<RoleServer>::new(message);
-        let running = serve_directly(Arc::clone(&self.handler), transport, peer_info(version));
+        let running = serve_directly(self.dispatcher.clone(), transport, peer_info(version));
         let mut messages =
             Messages { id, version, first: None, rest, is_done: false, _running: running };
         match messages.rest.recv().await {
@@ -187,7 +198,7 @@ impl Protocol {
 
 impl Messages {
     /// The next message; nothing after the answer.
-    pub async fn next(&mut self) -> Option<Outcome> {
+    pub async fn next(&mut self) -> Option<ReplyLine> {
         if self.is_done {
             return None;
         }
@@ -199,34 +210,34 @@ impl Messages {
         Some(self.dress(message))
     }
 
-    fn dress(&self, message: ServerJsonRpcMessage) -> Outcome {
+    fn dress(&self, message: ServerJsonRpcMessage) -> ReplyLine {
         match message {
             ServerJsonRpcMessage::Response(answer) => {
-                Outcome::of(&self.id, self.version, Ok(answer.result))
+                ReplyLine::of(&self.id, self.version, Ok(answer.result))
             }
             ServerJsonRpcMessage::Error(answer) => {
-                Outcome::of(&self.id, self.version, Err(answer.error))
+                ReplyLine::of(&self.id, self.version, Err(answer.error))
             }
             other => {
                 let line = serde_json::to_string(&other).unwrap_or_default();
-                Outcome { line, code: None, word: None }
+                ReplyLine { line, code: None, word: None }
             }
         }
     }
 }
 
-impl Outcome {
+impl ReplyLine {
     fn of(id: &Value, version: Version, result: Result<ServerResult, ErrorData>) -> Self {
         match result {
             Ok(mut result) => {
                 about::dress(&mut result, version);
-                Self { line: line(id, Body::Result(&result)), code: None, word: None }
+                Self { line: line(id, AnswerBody::Result(&result)), code: None, word: None }
             }
             Err(error) => {
                 let data = error.data.as_ref();
                 let word = data.and_then(|data| data.get("code")).and_then(Value::as_str);
-                let body = ErrorBody { code: error.code.0, message: &error.message, data };
-                let line = line::<()>(id, Body::Error(&body));
+                let body = RpcErrorBody { code: error.code.0, message: &error.message, data };
+                let line = line::<()>(id, AnswerBody::Error(&body));
                 Self { line, code: Some(error.code.0), word: word.map(str::to_owned) }
             }
         }
@@ -234,7 +245,7 @@ impl Outcome {
 }
 
 impl Uncallable {
-    fn into_outcome(self, id: Value, method: &str) -> Outcome {
+    fn into_line(self, id: Value, method: &str) -> ReplyLine {
         let (code, told) = match self {
             Self::Unknown => {
                 let shown: String = method.chars().take(64).collect();
@@ -245,51 +256,8 @@ impl Uncallable {
             }
         };
         let line = Refusal::new(id, code, told).to_line();
-        Outcome { line, code: Some(code), word: None }
+        ReplyLine { line, code: Some(code), word: None }
     }
-}
-
-/// A transport that has ended before it began.
-struct Ended;
-
-impl Transport<RoleServer> for Ended {
-    type Error = Infallible;
-
-    fn send(
-        &mut self,
-        _: TxJsonRpcMessage<RoleServer>,
-    ) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
-        ready(Ok(()))
-    }
-
-    fn receive(&mut self) -> impl Future<Output = Option<RxJsonRpcMessage<RoleServer>>> + Send {
-        ready(None)
-    }
-
-    fn close(&mut self) -> impl Future<Output = Result<(), Infallible>> + Send {
-        ready(Ok(()))
-    }
-}
-
-/// Stands in where nothing but the answer is sent.
-struct Nobody;
-
-impl ServerHandler for Nobody {}
-
-/// A peer that knows its revision and can be told nothing. rmcp hands out peers only with a
-/// running service, and one service per request would cost more than most requests.
-fn deaf_peer(version: Version) -> Peer<RoleServer> {
-    serve_directly(Nobody, Ended, peer_info(version)).peer().clone()
-}
-
-/// What a handshake would have left behind; without one, requests speak for themselves.
-fn peer_info(version: Version) -> Option<InitializeRequestParams> {
-    if version.is_modern() {
-        return None;
-    }
-    let client = Implementation::new("unknown", "unknown");
-    let info = InitializeRequestParams::new(ClientCapabilities::default(), client);
-    Some(info.with_protocol_version(version.to_rmcp()))
 }
 
 /// rmcp wants an id where there may be none; the answer bears the one that came.

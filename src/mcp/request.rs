@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::message::Params;
+use super::methods::is_offered;
 use super::version::Version;
 
 /// Why a method cannot be called.
@@ -21,35 +22,19 @@ pub(super) enum Uncallable {
     Malformed(String),
 }
 
-/// Methods of the handshake revisions, of the newest one, and of both.
-const LEGACY: [&str; 5] =
-    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
-const MODERN: [&str; 2] = ["server/discover", "subscriptions/listen"];
-const BOTH: [&str; 8] = [
-    "tools/list",
-    "tools/call",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "prompts/list",
-    "prompts/get",
-    "completion/complete",
-];
-
-/// Whether some revision has a request of this name.
-pub(super) fn is_known(method: &str) -> bool {
-    LEGACY.into_iter().chain(MODERN).chain(BOTH).any(|known| known == method)
-}
-
-/// Makes the request that rmcp dispatches. Trying every shape in turn, as rmcp's own reader does,
-/// costs more than the work itself, and turns wrong parameters into an unknown method.
+/// Makes the request that rmcp dispatches. From the method `tools/call` and the parameters
+/// ```json
+/// {"name":"get_memory","arguments":{"id":"01K2..."},"_meta":{"progressToken":1}}
+/// ```
+/// comes a `CallToolRequest`, with `_meta` among its extensions, where rmcp looks for it. Trying
+/// every shape in turn, as rmcp's own reader does, costs more than the work itself, and turns wrong
+/// parameters into an unknown method.
 pub(super) fn build(
     method: &str,
     mut params: Params,
     version: Version,
 ) -> Result<ClientRequest, Uncallable> {
-    let offered = if version.is_modern() { &MODERN[..] } else { &LEGACY[..] };
-    if !BOTH.contains(&method) && !offered.contains(&method) {
+    if !is_offered(method, version) {
         return Err(Uncallable::Unknown);
     }
     let meta = match params.shift_remove("_meta") {
@@ -117,6 +102,7 @@ fn completed(mut params: Params, version: Version) -> Params {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::methods::LEGACY;
 
     fn built(method: &str, params: Value, version: Version) -> Result<ClientRequest, Uncallable> {
         let Value::Object(params) = params else { panic!("{params}") };

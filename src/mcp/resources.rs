@@ -6,19 +6,30 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
-use super::handler::{Memory, bad_cursor};
-use crate::engine::{Arguments, Command, Get, History, InvalidArguments, List, Projects, Stats};
+use super::context::{McpContext, bad_cursor, refused, to_json};
+use crate::actors::CallError;
+use crate::engine::{
+    EngineError, Filter, Get, Got, History, List, Projects, QueryScope, Sort, Stats,
+};
+use crate::error::Error;
+use crate::model::foreign::inline;
 use crate::model::{Caller, MemoryId, Project, Tag};
 
 /// What a uri of ours names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shelf {
+pub(super) enum ResourceUri {
+    Stats,
+    Memory(MemoryId),
+    List(ListUri),
+}
+
+/// What a uri of ours names that holds several memories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ListUri {
     Profile,
     Recent,
     Pinned,
     Instructions,
-    Stats,
-    Memory(MemoryId),
     Project(Project),
     Tag(Tag),
 }
@@ -27,7 +38,7 @@ const JSON: &str = "application/json";
 /// Resources on one page of the list.
 const PAGE: usize = 100;
 /// Memories in one resource; more is what `list_memories` is for.
-const SHELF_LIMIT: usize = 100;
+const LIST_LIMIT: usize = 100;
 const RECENT_LIMIT: usize = 20;
 
 const FIXED: [(&str, &str, &str); 5] = [
@@ -44,104 +55,109 @@ const TEMPLATES: [(&str, &str, &str, &str); 3] = [
     ("memory://tag/{name}", "tag", "Tag", "The newest memories with a tag"),
 ];
 
-impl Shelf {
+impl ResourceUri {
+    /// Reads a uri such as `memory://recent` or `memory://project/a%20b`; nothing if none of ours.
     pub(super) fn parse(uri: &str) -> Option<Self> {
         let path = uri.strip_prefix("memory://")?;
         match path.split_once('/') {
             None => Self::fixed(path),
             Some(("memory", id)) => MemoryId::parse(id).ok().map(Self::Memory),
-            Some(("project", name)) => Project::parse(&decoded(name)?).ok().map(Self::Project),
-            Some(("tag", name)) => Tag::parse(&decoded(name)?).ok().map(Self::Tag),
+            Some(("project", name)) => {
+                Project::parse(&decoded(name)?).ok().map(|name| Self::List(ListUri::Project(name)))
+            }
+            Some(("tag", name)) => {
+                Tag::parse(&decoded(name)?).ok().map(|name| Self::List(ListUri::Tag(name)))
+            }
             Some(_) => None,
         }
     }
 
     fn fixed(name: &str) -> Option<Self> {
-        Some(match name {
-            "profile" => Self::Profile,
-            "recent" => Self::Recent,
-            "pinned" => Self::Pinned,
-            "instructions" => Self::Instructions,
-            "stats" => Self::Stats,
+        Some(Self::List(match name {
+            "profile" => ListUri::Profile,
+            "recent" => ListUri::Recent,
+            "pinned" => ListUri::Pinned,
+            "instructions" => ListUri::Instructions,
+            "stats" => return Some(Self::Stats),
             _ => return None,
-        })
+        }))
     }
 
-    fn command(&self) -> Result<Command, InvalidArguments> {
-        let list = |arguments: Value| {
-            List::parse(Arguments::parse(arguments)?).map(|list| Command::List(Box::new(list)))
-        };
+    /// What the uri names, as JSON; nothing if the memory is not there.
+    async fn contents(
+        &self,
+        mcp: &McpContext,
+        caller: &Caller,
+    ) -> Result<Option<Value>, ErrorData> {
         match self {
-            Self::Profile => list(json!({
-                "kind": ["fact", "preference"], "scope": "user",
-                "sort": "updated_at", "limit": SHELF_LIMIT,
-            })),
-            Self::Recent => list(json!({ "sort": "updated_at", "limit": RECENT_LIMIT })),
-            Self::Pinned => list(json!({ "pinned": true, "limit": SHELF_LIMIT })),
-            Self::Instructions => {
-                list(json!({ "kind": "instruction", "scope": "user", "limit": SHELF_LIMIT }))
-            }
-            Self::Project(name) => list(json!({ "project": name, "limit": SHELF_LIMIT })),
-            Self::Tag(name) => {
-                list(json!({ "tags": [name], "scope": "user", "limit": SHELF_LIMIT }))
-            }
-            Self::Stats => Stats::parse(Arguments::default()).map(Command::Stats),
+            Self::Stats => to_json(&mcp.ask(caller, Stats).await?).map(Some),
+            Self::List(list) => to_json(&mcp.ask(caller, list.verb()).await?).map(Some),
             Self::Memory(id) => {
-                Get::parse(Arguments::parse(json!({ "id": id }))?).map(Command::Get)
+                memory_of(mcp.sessions().ask(caller, Get { id: *id, history: false }).await)
             }
         }
-    }
-
-    /// What stands on the shelf, as JSON.
-    pub(super) async fn contents(
-        &self,
-        memory: &Memory,
-        caller: &Caller,
-    ) -> Result<Value, ErrorData> {
-        self.asked(memory, caller, self.command()).await
     }
 
     /// The same, without counting as a use of the memory, and with deleted ones.
     pub(super) async fn glance(
         &self,
-        memory: &Memory,
+        mcp: &McpContext,
         caller: &Caller,
-    ) -> Result<Value, ErrorData> {
-        let command = match self {
-            Self::Memory(id) => {
-                Arguments::parse(json!({ "id": id })).and_then(History::parse).map(Command::History)
-            }
-            _ => self.command(),
-        };
-        self.asked(memory, caller, command).await
+    ) -> Result<Option<Value>, ErrorData> {
+        match self {
+            Self::Memory(id) => memory_of(mcp.sessions().ask(caller, History { id: *id }).await),
+            Self::Stats | Self::List(_) => self.contents(mcp, caller).await,
+        }
     }
+}
 
-    async fn asked(
-        &self,
-        memory: &Memory,
-        caller: &Caller,
-        command: Result<Command, InvalidArguments>,
-    ) -> Result<Value, ErrorData> {
-        let command = command.map_err(|invalid| {
-            ErrorData::internal_error(format!("a shelf asks wrongly: {invalid}"), None)
-        })?;
-        let answer = memory.ask(caller, command).await?;
-        let mut value = serde_json::to_value(&answer).unwrap_or_default();
-        Ok(match self {
-            Self::Memory(_) => value.get_mut("memory").map(Value::take).unwrap_or_default(),
-            _ => value,
-        })
+impl ListUri {
+    /// The verb that lists what the uri names.
+    fn verb(&self) -> List {
+        let user = Some(QueryScope::User);
+        let everything = Filter::default();
+        let newest = List { limit: LIST_LIMIT, ..List::default() };
+        match self {
+            Self::Profile => {
+                let kinds = vec!["fact".to_owned(), "preference".to_owned()];
+                let filter = Filter { kinds, scope: user, ..everything };
+                List { filter, sort: Sort::UpdatedAt, ..newest }
+            }
+            Self::Recent => List { sort: Sort::UpdatedAt, limit: RECENT_LIMIT, ..newest },
+            Self::Pinned => List { filter: Filter { pinned: Some(true), ..everything }, ..newest },
+            Self::Instructions => {
+                let kinds = vec!["instruction".to_owned()];
+                List { filter: Filter { kinds, scope: user, ..everything }, ..newest }
+            }
+            Self::Project(name) => {
+                let project = Some(name.as_str().to_owned());
+                List { filter: Filter { project, ..everything }, ..newest }
+            }
+            Self::Tag(name) => {
+                let tags = vec![name.as_str().to_owned()];
+                List { filter: Filter { tags, scope: user, ..everything }, ..newest }
+            }
+        }
+    }
+}
+
+/// The memory of an answer, as JSON; nothing if it is not there.
+fn memory_of(answer: Result<Got, CallError>) -> Result<Option<Value>, ErrorData> {
+    match answer {
+        Ok(got) => to_json(&got.memory).map(Some),
+        Err(CallError::Refused(EngineError::NotFound { .. })) => Ok(None),
+        Err(error) => Err(refused(&Error::from(error))),
     }
 }
 
 /// The fixed resources, then one for each project, a page at a time.
 pub(super) async fn list(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
     cursor: Option<String>,
 ) -> Result<ListResourcesResult, ErrorData> {
     let after = cursor.map(|cursor| opened(&cursor).ok_or_else(bad_cursor)).transpose()?;
-    let mut projects = project_names(memory, caller).await?;
+    let mut projects = project_names(mcp, caller).await?;
     projects.sort_unstable();
     let mut resources = match &after {
         None => FIXED.map(fixed_resource).to_vec(),
@@ -170,44 +186,24 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 }
 
 pub(super) async fn read(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
     uri: &str,
 ) -> Result<ReadResourceResult, ErrorData> {
-    let shelf = Shelf::parse(uri).ok_or_else(|| not_found(uri))?;
-    let contents = shelf.contents(memory, caller).await.map_err(|error| match &shelf {
-        Shelf::Memory(_) if is_missing(&error) => not_found(uri),
-        _ => error,
-    })?;
-    let contents = ResourceContents::text(contents.to_string(), uri).with_mime_type(JSON);
+    let resource = ResourceUri::parse(uri).ok_or_else(|| not_found(uri))?;
+    let held = resource.contents(mcp, caller).await?.ok_or_else(|| not_found(uri))?;
+    let contents = ResourceContents::text(held.to_string(), uri).with_mime_type(JSON);
     let result = ReadResourceResult::new(vec![contents]);
     Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
 }
 
 /// The projects that a user has memories in.
 pub(super) async fn project_names(
-    memory: &Memory,
+    mcp: &McpContext,
     caller: &Caller,
 ) -> Result<Vec<String>, ErrorData> {
-    let command = Projects::parse(Arguments::default()).map(Command::Projects);
-    match command {
-        Ok(command) => names(memory, caller, command, "projects").await,
-        Err(_) => Ok(Vec::new()),
-    }
-}
-
-/// Asks for names and takes them out of the answer.
-pub(super) async fn names(
-    memory: &Memory,
-    caller: &Caller,
-    command: Command,
-    field: &str,
-) -> Result<Vec<String>, ErrorData> {
-    let answer = memory.ask(caller, command).await?;
-    let value = serde_json::to_value(&answer).unwrap_or_default();
-    let shelves = value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
-    let names = shelves.iter().filter_map(|shelf| shelf.get("name").and_then(Value::as_str));
-    Ok(names.map(str::to_owned).collect())
+    let found = mcp.ask(caller, Projects).await?;
+    Ok(found.projects.into_iter().map(|project| project.name).collect())
 }
 
 fn fixed_resource((name, title, about): (&str, &str, &str)) -> Resource {
@@ -219,17 +215,13 @@ fn fixed_resource((name, title, about): (&str, &str, &str)) -> Resource {
 
 fn project_resource(name: &str) -> Resource {
     Resource::new(format!("memory://project/{}", encoded(name)), name)
-        .with_title(format!("Project {name}"))
+        .with_title(format!("Project {}", inline(name)))
         .with_description("The newest memories of the project")
         .with_mime_type(JSON)
 }
 
 fn not_found(uri: &str) -> ErrorData {
     ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": uri })))
-}
-
-fn is_missing(error: &ErrorData) -> bool {
-    error.data.as_ref().and_then(|data| data.get("code")).is_some_and(|code| code == "not_found")
 }
 
 fn closed(name: &str) -> String {
@@ -276,12 +268,13 @@ mod tests {
     fn a_name_survives_its_uri() {
         for name in ["garage", "a/b c", "caf\u{e9} 100%", "memory://x"] {
             let uri = format!("memory://project/{}", encoded(name));
-            assert_eq!(Shelf::parse(&uri), Some(Shelf::Project(Project::parse(name).unwrap())));
+            let project = ListUri::Project(Project::parse(name).unwrap());
+            assert_eq!(ResourceUri::parse(&uri), Some(ResourceUri::List(project)));
         }
     }
 
     #[test]
-    fn what_names_nothing_is_no_shelf() {
+    fn what_names_nothing_is_no_uri_of_ours() {
         for uri in [
             "",
             "memory://",
@@ -293,17 +286,24 @@ mod tests {
             "memory://tag/%00",
             "file:///etc/passwd",
         ] {
-            assert_eq!(Shelf::parse(uri), None, "{uri}");
+            assert_eq!(ResourceUri::parse(uri), None, "{uri}");
         }
     }
 
     #[test]
-    fn every_shelf_asks_rightly() {
-        let names = FIXED.map(|(name, ..)| format!("memory://{name}"));
-        let more = ["memory://project/a", "memory://tag/a"].map(str::to_owned);
-        for uri in names.into_iter().chain(more) {
-            assert!(Shelf::parse(&uri).unwrap().command().is_ok(), "{uri}");
+    fn every_fixed_uri_names_something() {
+        for (name, ..) in FIXED {
+            assert!(ResourceUri::parse(&format!("memory://{name}")).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_project_of_a_uri_is_looked_at_alone_and_a_tag_everywhere() {
+        let project = ListUri::Project(Project::parse("garage").unwrap()).verb().filter;
+        let tag = ListUri::Tag(Tag::parse("car").unwrap()).verb().filter;
+
+        assert_eq!((project.project.as_deref(), project.scope), (Some("garage"), None));
+        assert_eq!((tag.tags, tag.scope), (vec!["car".to_owned()], Some(QueryScope::User)));
     }
 
     #[test]

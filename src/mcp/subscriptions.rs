@@ -11,8 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::handler::Memory;
-use super::resources::{Shelf, project_names};
+use super::context::McpContext;
+use super::resources::{ResourceUri, project_names};
 use crate::actors::Change;
 use crate::model::Caller;
 
@@ -27,7 +27,7 @@ pub(super) fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
     let mut accepted = SubscriptionFilter::new();
     accepted.resources_list_changed = requested.resources_list_changed;
     let uris = requested.resource_subscriptions.iter().flatten();
-    let ours = uris.filter(|uri| Shelf::parse(uri).is_some()).take(URI_LIMIT);
+    let ours = uris.filter(|uri| ResourceUri::parse(uri).is_some()).take(URI_LIMIT);
     accepted.resource_subscriptions = Some(ours.cloned().collect());
     accepted
 }
@@ -43,14 +43,14 @@ type Start = (Receiver<Change>, Watched);
 impl Beginning {
     /// Looks once at everything that will be watched.
     pub(super) async fn of(
-        memory: &Memory,
+        mcp: &McpContext,
         caller: &Caller,
         requested: &SubscriptionFilter,
     ) -> Option<Self> {
-        let changes = memory.sessions().changes(&caller.user).await.ok()?;
+        let changes = mcp.sessions().changes(&caller.user).await.ok()?;
         let mut watched = Watched::of(&accepted(requested));
         // What is there already is no news.
-        watched.look(memory, caller).await;
+        watched.look(mcp, caller).await;
         Some(Self(Arc::new(Mutex::new(Some((changes, watched))))))
     }
 
@@ -60,24 +60,24 @@ impl Beginning {
 }
 
 /// Tells of changes until the client goes, or the server stops.
-pub(super) async fn listen(memory: &Memory, caller: &Caller, context: SubscriptionContext) {
+pub(super) async fn listen(mcp: &McpContext, caller: &Caller, context: SubscriptionContext) {
     let beginning = context.request_context().extensions.get::<Beginning>();
     let Some((mut changes, mut watched)) = beginning.and_then(Beginning::take) else { return };
-    let mut stopping = memory.sessions().stopping();
+    let mut stopping = mcp.sessions().stopping();
     loop {
         tokio::select! {
             () = context.cancelled() => return,
             () = stopped(&mut stopping) => return,
             change = changes.recv() => if matches!(change, Err(RecvError::Closed)) {
                 // The session failed and another has taken its place.
-                let Ok(anew) = memory.sessions().changes(&caller.user).await else { return };
+                let Ok(anew) = mcp.sessions().changes(&caller.user).await else { return };
                 changes = anew;
             },
         }
         sleep(SETTLE).await;
         // Whatever came meanwhile shows in what is read now.
         while changes.try_recv().is_ok() {}
-        let news = watched.look(memory, caller).await;
+        let news = watched.look(mcp, caller).await;
         if news.tell(context.sink()).await.is_err() {
             return;
         }
@@ -92,7 +92,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 /// What somebody wants to hear of, and how it looked last.
 #[derive(Debug)]
 struct Watched {
-    shelves: Vec<(String, Shelf)>,
+    uris: Vec<(String, ResourceUri)>,
     wants_list: bool,
     seen: BTreeMap<String, u64>,
 }
@@ -110,23 +110,23 @@ const LIST: &str = "";
 impl Watched {
     fn of(accepted: &SubscriptionFilter) -> Self {
         let uris = accepted.resource_subscriptions.iter().flatten();
-        let shelves = uris.filter_map(|uri| Some((uri.clone(), Shelf::parse(uri)?))).collect();
+        let watched = uris.filter_map(|uri| Some((uri.clone(), ResourceUri::parse(uri)?)));
         let wants_list = accepted.resources_list_changed == Some(true);
-        Self { shelves, wants_list, seen: BTreeMap::new() }
+        Self { uris: watched.collect(), wants_list, seen: BTreeMap::new() }
     }
 
-    async fn look(&mut self, memory: &Memory, caller: &Caller) -> News {
+    async fn look(&mut self, mcp: &McpContext, caller: &Caller) -> News {
         let mut news = News::default();
-        for (uri, shelf) in &self.shelves {
+        for (uri, resource) in &self.uris {
             // A memory that is gone, or a session in trouble, looks like nothing.
-            let contents = shelf.glance(memory, caller).await.unwrap_or_default();
-            let print = fingerprint(&without_reads(contents));
+            let contents = resource.glance(mcp, caller).await.ok().flatten();
+            let print = fingerprint(&contents.map(without_reads));
             if self.seen.insert(uri.clone(), print).is_some_and(|before| before != print) {
                 news.uris.push(uri.clone());
             }
         }
         if self.wants_list {
-            let mut names = project_names(memory, caller).await.unwrap_or_default();
+            let mut names = project_names(mcp, caller).await.unwrap_or_default();
             names.sort_unstable();
             let print = fingerprint(&names);
             let before = self.seen.insert(LIST.to_owned(), print);

@@ -48,6 +48,12 @@ impl Version {
         self >= Self::V2026_07_28
     }
 
+    /// Whether a body may hold several messages. One revision brought that, the next took it away.
+    #[must_use]
+    pub fn has_batches(self) -> bool {
+        self == Self::V2025_03_26
+    }
+
     /// The revision that a handshake settles on.
     #[must_use]
     pub fn settle(asked: Option<&str>) -> Self {

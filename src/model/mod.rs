@@ -3,11 +3,13 @@
 //! Nothing here does IO, and nothing here can fail except parsing.
 
 mod caller;
+pub mod foreign;
 mod id;
 mod memory;
 mod name;
 mod secret;
 mod time;
+mod tool_set;
 
 pub use caller::{Caller, Scope, Scopes};
 pub use id::{InvalidId, MemoryId, MemoryIds};
@@ -15,3 +17,4 @@ pub use memory::{Access, Memory, Metadata, Priority, Source, Status};
 pub use name::{Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId};
 pub use secret::Secret;
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
+pub use tool_set::ToolSet;

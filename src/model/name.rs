@@ -114,6 +114,12 @@ impl Kind {
     }
 }
 
+impl Default for Kind {
+    fn default() -> Self {
+        Self::note()
+    }
+}
+
 impl UserId {
     /// The user of single-user installations.
     #[must_use]

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::model::{Clock, Secret};
 use crate::store::{Progress, Store};
 pub use error::StartError;
-pub(crate) use wiring::{open_store, session_settings};
+pub(crate) use wiring::{open_existing_store, open_store, session_settings};
 
 /// How long requests may finish after the signal to stop. With the sessions' last writes and the
 /// store's last checkpoint the whole stop stays within 10 s.

@@ -9,8 +9,8 @@ use actix_web::{App, HttpServer, web};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
 use crate::auth::{Credentials, InstanceToken, Key, Keyring};
-use crate::config::{Config, Embedding};
-use crate::embedding::{self, Embedder, EmbedderError};
+use crate::config::Config;
+use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
 use crate::http::front::{ConnectionBounds, Connections, Front, extractors, receive};
@@ -34,33 +34,31 @@ const LINGER: Duration = Duration::from_secs(5);
 /// An interval of nothing would spin.
 const LEAST_IDLE: Duration = Duration::from_secs(1);
 
-/// Opens the data directory of the settings.
+/// Opens the data directory of the settings, and makes it if there is none.
 pub(crate) fn open_store(
     config: &Config,
     progress: Option<Arc<dyn Progress>>,
 ) -> Result<Store, StoreError> {
-    let cache_bytes = config.storage.cache_bytes;
-    Store::open(&config.server.data_dir, Options { cache_bytes, progress, ..Options::default() })
+    Store::open(&config.server.data_dir, store_options(config, progress))
+}
+
+/// Opens the data directory of the settings for somebody who only reads.
+pub(crate) fn open_existing_store(
+    config: &Config,
+    progress: Option<Arc<dyn Progress>>,
+) -> Result<Store, StoreError> {
+    let options = Options { create: false, ..store_options(config, progress) };
+    Store::open(&config.server.data_dir, options)
+}
+
+fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> Options {
+    Options { cache_bytes: config.storage.cache_bytes, progress, ..Options::default() }
 }
 
 pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {
     let limits = Limits { content_bytes: config.limits.content_bytes, undo: config.storage.undo };
-    let embedder = Embedder::open(&embedding_settings(&config.embedding))?;
+    let embedder = Embedder::open(&config.embedding)?;
     Ok(SessionSettings { limits, embedder, idle: config.session.idle.max(LEAST_IDLE) })
-}
-
-fn embedding_settings(embedding: &Embedding) -> embedding::Settings {
-    embedding::Settings {
-        url: embedding.url.clone(),
-        model: embedding.model.clone(),
-        key: embedding.key.clone(),
-        authority: embedding.authority.clone(),
-        model_path: embedding.model_path.clone(),
-        query_prefix: embedding.query_prefix.clone(),
-        passage_prefix: embedding.passage_prefix.clone(),
-        timeout: embedding.timeout,
-        ..embedding::Settings::default()
-    }
 }
 
 /// What the wire is made of.
@@ -92,8 +90,9 @@ pub(super) fn http(
         web::Data::new(Front::new(config, credentials, limiter(config), Arc::clone(&metrics)));
     let face = web::Data::new(Face { is_guarded, clock: Arc::clone(clock) });
     let metrics = web::Data::from(metrics);
+    let listed = ToolSets::new(&config.tools.sets);
+    let protocol = Protocol::new(sessions.clone(), listed, token.secret());
     let streams = OpenStreams::default();
-    let protocol = Protocol::new(sessions.clone(), ToolSets::core(), token.secret());
     let mcp = web::Data::new(McpFace { protocol, streams: streams.clone() });
     let streams = web::Data::new(streams);
     let sessions = web::Data::new(sessions.clone());

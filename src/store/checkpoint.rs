@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 
 use super::StoreError;
-use crate::journal::{self, Seq};
+use super::trees::Trees;
+use crate::disk::{Draft, PRIVATE_FILE};
+use crate::journal::{Seq, SessionNo};
 
 const MAGIC: &[u8; 8] = b"MEMORYDC";
 const FORMAT_VERSION: u32 = 1;
@@ -16,8 +18,8 @@ const FILE_NAME: &str = "checkpoint";
 pub(super) struct Checkpoint {
     pub(super) generation: u64,
     pub(super) applied: Seq,
-    /// How many keys each session has; 0 is the system.
-    pub(super) counts: BTreeMap<u32, u64>,
+    /// How many keys each session has.
+    pub(super) counts: BTreeMap<SessionNo, u64>,
 }
 
 impl Checkpoint {
@@ -38,17 +40,36 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
+    /// Flushes the trees that it speaks of, and then says so.
+    ///
+    /// The draft comes first: a disk that does not take it would not take what sled writes either,
+    /// and sled does not survive that.
+    pub(super) fn conclude(&self, dir: &Path, trees: &Trees) -> Result<(), StoreError> {
+        let draft = self.draft(dir).map_err(StoreError::disk("write a checkpoint to", dir))?;
+        if let Err(error) = trees.flush() {
+            draft.discard();
+            return Err(error.into());
+        }
+        let placed = draft.put_in_place().map(|_| ());
+        placed.map_err(StoreError::disk("write a checkpoint to", dir))
+    }
+
+    /// Writes one that speaks of no trees yet.
     pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
-        journal::replace_file(&dir.join(FILE_NAME), &self.to_bytes())
+        self.draft(dir)?.put_in_place().map(|_| ())
+    }
+
+    fn draft(&self, dir: &Path) -> io::Result<Draft> {
+        Draft::write(&dir.join(FILE_NAME), &self.to_bytes(), PRIVATE_FILE)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FORMAT_VERSION.to_le_bytes());
         bytes.extend(self.generation.to_le_bytes());
-        bytes.extend(self.applied.to_le_bytes());
+        bytes.extend(self.applied.0.to_le_bytes());
         for (session, count) in &self.counts {
-            bytes.extend(session.to_le_bytes());
+            bytes.extend(session.0.to_le_bytes());
             bytes.extend(count.to_le_bytes());
         }
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
@@ -66,11 +87,12 @@ impl Checkpoint {
         let (entries, []) = rest.as_chunks::<12>() else { return None };
         let counts = entries.iter().filter_map(|entry| {
             let (session, count) = entry.split_first_chunk::<4>()?;
-            Some((u32::from_le_bytes(*session), u64::from_le_bytes(count.try_into().ok()?)))
+            let session = SessionNo(u32::from_le_bytes(*session));
+            Some((session, u64::from_le_bytes(count.try_into().ok()?)))
         });
         Some(Self {
             generation: u64::from_le_bytes(*generation),
-            applied: u64::from_le_bytes(*applied),
+            applied: Seq(u64::from_le_bytes(*applied)),
             counts: counts.collect(),
         })
     }
@@ -95,6 +117,8 @@ mod tests {
             at in any::<prop::sample::Index>(),
             bit in 0..8_u8,
         ) {
+            let counts = counts.into_iter().map(|(session, count)| (SessionNo(session), count));
+            let (applied, counts) = (Seq(applied), counts.collect());
             let checkpoint = Checkpoint { generation, applied, counts };
             let mut bytes = checkpoint.to_bytes();
             prop_assert_eq!(Checkpoint::parse(&bytes), Some(checkpoint));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use super::keeper::Keeper;
 use super::lock::Lock;
 use super::shared::{Ledger, Shared};
-use super::{Options, Report, SessionStore, StoreError, Usage, check, recovery};
-use crate::journal::{self, Batch, Journal, Seq, Sink};
+use super::{Options, Report, SessionStore, StoreError, Usage, check, premises, recovery};
+use crate::journal::{Batch, Journal, Seq, Sink};
 use crate::model::UserId;
 
 /// The open data directory. Clones share it.
@@ -25,9 +25,12 @@ struct Inner {
 struct TreeSink(Arc<Shared>);
 
 impl Store {
-    /// Opens or creates a data directory, and mends what can be mended. Blocks while it does.
+    /// Opens a data directory, or makes one if the options say so, and mends what can be mended.
+    /// Blocks while it does. A folder in which something else lives is refused and stays as it is.
     pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
-        journal::create_folder(dir).map_err(StoreError::disk("create", dir))?;
+        let entered =
+            if options.create { premises::enter_or_create(dir) } else { premises::enter(dir) };
+        entered?;
         let lock = Lock::take(dir)?;
         let found = recovery::recover(dir, &options)?;
         let ledger = Ledger::new(found.folder.last_seq(), found.counts);
@@ -45,7 +48,8 @@ impl Store {
         check::check(dir, &Options::default())
     }
 
-    /// One user's records. Only one [`SessionStore`] per user should be in use at a time.
+    /// One user's records. Only one [`SessionStore`] per user should be in use at a time. Waits for
+    /// what was submitted for that user before, so it must not be called on an HTTP worker.
     pub fn session(&self, user: &UserId) -> Result<SessionStore, StoreError> {
         self.open_session(Some(user))
     }
@@ -64,7 +68,8 @@ impl Store {
     /// Whether writes are taken now.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.inner.journal.unavailable().is_none() && self.inner.shared.trees().broken().is_none()
+        self.inner.journal.unavailable().is_none()
+            && self.inner.shared.trees().unwritable().is_none()
     }
 
     #[must_use]
@@ -98,10 +103,18 @@ impl Store {
         self.inner.close();
     }
 
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
     fn open_session(&self, user: Option<&UserId>) -> Result<SessionStore, StoreError> {
         match self.inner.shared.trees().broken() {
             Some(broken) => Err(broken.into()),
-            None => Ok(SessionStore::open(&self.inner.shared, &self.inner.journal, user)),
+            None => {
+                self.inner.shared.settle_submitted(user);
+                Ok(SessionStore::open(&self.inner.shared, &self.inner.journal, user))
+            }
         }
     }
 }

@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CodecError;
-use super::trees::Broken;
+use super::trees::{Broken, TreesError};
 use crate::journal::JournalError;
 
 /// What the store cannot do. The variants from [`StoreError::Locked`] on occur only at start-up
@@ -13,6 +13,10 @@ pub enum StoreError {
     /// The disk is full, read-only or broken. Reads may still work, and writes will again.
     #[error("storage is unavailable: {reason}")]
     Unavailable { reason: String },
+
+    /// What this session submitted will never be on disk. Its owner must open it anew.
+    #[error("a write was lost to a failing disk; the session starts afresh")]
+    Lost,
 
     #[error("too many writes are waiting for the disk; try again in a moment")]
     Busy,
@@ -32,6 +36,21 @@ pub enum StoreError {
         pid.map_or_else(|| "(unknown)".to_owned(), |pid| pid.to_string())
     )]
     Locked { dir: PathBuf, pid: Option<u32> },
+
+    /// The folder is not empty, and nothing in it is ours.
+    #[error(
+        "{} holds something else, such as {found:?}, and no data of memoryd; nothing was changed. \
+         Name an empty or a new folder with --data-dir (DATA_DIR)",
+        dir.display()
+    )]
+    Foreign { dir: PathBuf, found: String },
+
+    /// Said to whoever only wants to read.
+    #[error(
+        "there is no data of memoryd in {}; name its folder with --data-dir (DATA_DIR)",
+        dir.display()
+    )]
+    NoStore { dir: PathBuf },
 
     #[error(
         "{} has format version {found}; this program knows up to {newest}: use a newer memoryd",
@@ -65,6 +84,16 @@ impl From<Broken> for StoreError {
     /// The cause is in the log; a client has no use for it.
     fn from(_: Broken) -> Self {
         Self::unavailable("the trees are being rebuilt")
+    }
+}
+
+impl From<TreesError> for StoreError {
+    fn from(error: TreesError) -> Self {
+        match error {
+            TreesError::Broken(broken) => broken.into(),
+            TreesError::Stalled(_) => Self::unavailable("the trees are not durable"),
+            TreesError::Disk { doing, path, source } => Self::Disk { doing, path, source },
+        }
     }
 }
 

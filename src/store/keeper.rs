@@ -10,13 +10,16 @@ use super::checkpoint::Checkpoint;
 use super::shared::Shared;
 use super::trees::Trees;
 use super::{StoreError, rebuild};
-use crate::journal::{self, Journal};
+use crate::disk;
+use crate::journal::{Journal, Seq};
 
 /// A start replays what came after the last checkpoint, so it should not be long ago.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
-/// After a failure, such as a full disk, the same work is not tried again at once.
-const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How long work that failed is left alone: most of what fails passes in a moment, such as a want
+/// of file descriptors. Each failure after the first doubles it, because a rebuild is expensive.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// sled never gives space back. Below this size that does not matter.
 const SMALL_SLED_BYTES: u64 = 64 << 20;
@@ -53,6 +56,7 @@ struct Work {
     /// Trees that were replaced, until their last reader is done.
     retired: Vec<Arc<Trees>>,
     retry_at: Option<Instant>,
+    retry_in: Duration,
 }
 
 impl Keeper {
@@ -69,6 +73,7 @@ impl Keeper {
             checkpointed,
             retired: Vec::new(),
             retry_at: None,
+            retry_in: FIRST_RETRY,
         };
         let thread = Builder::new()
             .name("keeper".to_owned())
@@ -110,7 +115,7 @@ impl Work {
             self.look();
         }
         loop {
-            match inbox.recv_timeout(CHECKPOINT_EVERY) {
+            match inbox.recv_timeout(self.pause()) {
                 Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look(),
                 Ok(Errand::Compact(answer)) => {
                     let _ = answer.send(self.compact());
@@ -129,24 +134,41 @@ impl Work {
     fn look(&mut self) {
         self.shared.settle_nudge();
         self.remove_retired();
+        // The journal asks the disk every second. Until it takes writes, nothing here could succeed,
+        // and sled, which can still be read, would not survive the try.
+        if self.journal.failure().is_some() {
+            self.retry_at = None;
+            self.retry_in = FIRST_RETRY;
+            return;
+        }
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
         self.retry_at = None;
-        let result = if self.shared.trees().broken().is_some() {
+        let result = if self.shared.trees().unwritable().is_some() {
             self.rebuild()
         } else if self.is_bloated() {
             self.compact()
         } else {
             self.checkpoint()
         };
-        // Whoever closes the store does not wait for upkeep to succeed.
-        if let Err(error) = result
-            && !self.journal.is_closing()
-        {
-            log::warn!("storage upkeep failed: {error}; it is tried again later");
-            self.retry_at = Instant::now().checked_add(RETRY_AFTER);
+        match result {
+            Ok(()) => self.retry_in = FIRST_RETRY,
+            // Whoever closes the store does not wait for upkeep to succeed.
+            Err(_) if self.journal.is_closing() => {}
+            Err(error) => {
+                let seconds = self.retry_in.as_secs();
+                log::warn!("storage upkeep failed: {error}; it is tried again in {seconds} s");
+                self.retry_at = Instant::now().checked_add(self.retry_in);
+                self.retry_in = self.retry_in.saturating_mul(2).min(LAST_RETRY);
+            }
         }
+    }
+
+    /// Trees that must be replaced do not wait for the time of the next checkpoint.
+    fn pause(&self) -> Duration {
+        let is_urgent = self.retry_at.is_some() || self.shared.trees().unwritable().is_some();
+        if is_urgent { FIRST_RETRY } else { CHECKPOINT_EVERY }
     }
 
     /// Makes the trees durable, and then says so.
@@ -155,12 +177,14 @@ impl Work {
         if checkpoint == self.checkpointed {
             return Ok(());
         }
+        if let Some(reason) = self.journal.failure() {
+            return Err(StoreError::unavailable(&*reason));
+        }
         // sled does not survive a full disk. While it is not flushed, it can still be read.
         let path = &self.shared.dir;
-        journal::require_free(path, self.shared.options.journal.free_bytes / 2)
+        disk::require_free(path, self.shared.options.journal.free_bytes / 2)
             .map_err(StoreError::disk("write a checkpoint to", path))?;
-        trees.flush()?;
-        checkpoint.write(path).map_err(StoreError::disk("write a checkpoint to", path))?;
+        checkpoint.conclude(path, &trees)?;
         self.checkpointed = checkpoint;
         Ok(())
     }
@@ -193,9 +217,9 @@ impl Work {
         let bytes = journal.bytes();
         let mut fresh =
             rebuild::build(&shared.dir, &shared.options, generation, bytes, &mut |visitor| {
-                journal.replay((0, built_to), visitor)
+                journal.replay((Seq::ZERO, built_to), visitor)
             })?;
-        while journal.durable() - built_to > LAST_STEP {
+        while journal.durable().0 - built_to.0 > LAST_STEP {
             let to = journal.durable();
             journal.replay((built_to, to), &mut |_, op| fresh.write(op))?;
             built_to = to;
@@ -221,7 +245,7 @@ impl Work {
         for trees in free {
             let path: PathBuf = trees.path().to_owned();
             drop(trees);
-            if let Err(error) = journal::remove_folder(&path) {
+            if let Err(error) = disk::remove_folder(&path) {
                 log::warn!("cannot remove {}: {error}", path.display());
             }
         }

@@ -4,22 +4,33 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::StoreError;
+use crate::disk::PRIVATE_FILE;
+
+/// How long a lock that is held is asked for again: three seconds. A service that is restarted
+/// meets the last breath of the process before it, and a child that somebody starts holds every
+/// lock of its parent between fork and exec.
+const TRIES: u32 = if cfg!(test) { 20 } else { 150 };
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Held as long as the data directory is open. The system lets go of it when the process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
+    /// The folder itself is locked as well, so that deleting the file opens no second way in.
+    _folder: Option<File>,
 }
 
 impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
         let mut file = options.open(&path).map_err(StoreError::disk("open", &path))?;
-        match file.try_lock() {
+        match patiently(|| file.try_lock(), is_held) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -29,6 +40,7 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::disk("lock", &path)(error)),
         }
+        let folder = lock_folder(dir)?;
         // The pid is for people. A disk that is full must not keep the program from starting.
         let noted = file
             .set_len(0)
@@ -37,6 +49,68 @@ impl Lock {
         if let Err(error) = noted {
             log::warn!("cannot note the process id in {}: {error}", path.display());
         }
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, _folder: folder })
+    }
+}
+
+/// Tries until the outcome is another than that somebody holds the lock, but not for long.
+pub(super) fn patiently<T>(mut attempt: impl FnMut() -> T, is_held: impl Fn(&T) -> bool) -> T {
+    for _ in 0..TRIES {
+        let outcome = attempt();
+        if !is_held(&outcome) {
+            return outcome;
+        }
+        thread::sleep(PAUSE);
+    }
+    attempt()
+}
+
+/// Nothing where the file system does not lock folders: there the file alone must do.
+fn lock_folder(dir: &Path) -> Result<Option<File>, StoreError> {
+    let folder = File::open(dir).map_err(StoreError::disk("open", dir))?;
+    match patiently(|| folder.try_lock(), is_held) {
+        Ok(()) => Ok(Some(folder)),
+        // Whoever holds it took a lock file that is gone, and with it the pid.
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.to_owned(), pid: None }),
+        Err(TryLockError::Error(error)) => {
+            log::debug!("{} itself cannot be locked: {error}", dir.display());
+            Ok(None)
+        }
+    }
+}
+
+fn is_held(outcome: &Result<(), TryLockError>) -> bool {
+    matches!(outcome, Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_for_a_moment_is_waited_for() {
+        let mut asked = 0;
+        let mut attempt = || {
+            asked += 1;
+            asked > 3
+        };
+
+        let is_free = patiently(&mut attempt, |is_free| !is_free);
+
+        assert!(is_free);
+        assert_eq!(asked, 4);
+    }
+
+    #[test]
+    fn a_lock_file_that_was_deleted_lets_nobody_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = Lock::take(dir.path()).unwrap();
+        std::fs::remove_file(dir.path().join("lock")).unwrap();
+
+        let refusal = Lock::take(dir.path()).unwrap_err();
+
+        assert!(matches!(refusal, StoreError::Locked { pid: None, .. }), "{refusal}");
+        drop(held);
+        Lock::take(dir.path()).unwrap();
     }
 }

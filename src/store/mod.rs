@@ -10,7 +10,9 @@ mod directory;
 mod error;
 mod keeper;
 mod key;
+mod kinds;
 mod lock;
+mod premises;
 mod rebuild;
 mod records;
 mod recovery;
@@ -30,6 +32,7 @@ pub use codec::{CodecError, Record, decode_body};
 pub use directory::Store;
 pub use error::StoreError;
 pub use key::Key;
+pub use kinds::{Owner, RECORDS, RecordKind};
 pub use records::{AccessV1, History, MemoryV1, StoredVector, VectorV1};
 pub use session::{Batch, Receipt, SessionStore};
 
@@ -42,6 +45,9 @@ pub struct Options {
     pub compact_bytes: u64,
     /// sled is rebuilt after a compaction when it has this many times the size of the live data.
     pub sled_bloat: u64,
+    /// Whether a store is made where there is none. Whoever only reads leaves it out, so that a
+    /// wrong folder is an error and not an empty store.
+    pub create: bool,
     /// Told about long work, such as rebuilding the trees.
     pub progress: Option<Arc<dyn Progress>>,
     pub journal: journal::Options,
@@ -69,6 +75,7 @@ impl Default for Options {
             cache_bytes: 32 << 20,
             compact_bytes: 64 << 20,
             sled_bloat: 3,
+            create: true,
             progress: None,
             journal: journal::Options::default(),
         }

@@ -5,9 +5,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use super::shared::count;
-use super::trees::{Broken, Trees};
+use super::trees::{Broken, Trees, TreesError};
 use super::{Options, StoreError};
-use crate::journal::{self, Op, Seq};
+use crate::disk;
+use crate::journal::{Op, Seq, SessionNo};
 
 /// sled does not survive a full disk, so a rebuild stops before.
 const CHECK_ROOM_EVERY: u64 = 1 << 20;
@@ -21,7 +22,7 @@ pub(super) type Source<'a> = &'a mut dyn FnMut(
 #[derive(Debug)]
 pub(super) struct Build {
     pub(super) trees: Trees,
-    pub(super) counts: BTreeMap<u32, u64>,
+    pub(super) counts: BTreeMap<SessionNo, u64>,
 }
 
 /// What the journal says that the trees hold: a checksum of every live value. Whole keys would
@@ -45,9 +46,12 @@ pub(super) fn build(
     source: Source<'_>,
 ) -> Result<Build, StoreError> {
     let path = generation_path(dir, generation);
-    journal::remove_folder(&path).map_err(StoreError::disk("remove", &path))?;
-    let trees = Trees::open(&path, generation, options.cache_bytes)
-        .map_err(|broken| StoreError::unavailable(broken.to_string()))?;
+    disk::remove_folder(&path).map_err(StoreError::disk("remove", &path))?;
+    let trees = match Trees::open(&path, generation, options.cache_bytes) {
+        // There is nothing else to build them from, so the reason must be told.
+        Err(TreesError::Broken(broken)) => return Err(StoreError::unavailable(broken.to_string())),
+        opened => opened?,
+    };
     let mut build = Build { trees, counts: BTreeMap::new() };
     if let Some(progress) = &options.progress {
         progress.start("rebuilding from the journal", bytes);
@@ -61,7 +65,7 @@ pub(super) fn build(
         unchecked += size;
         if unchecked >= CHECK_ROOM_EVERY {
             unchecked = 0;
-            journal::require_free(dir, options.journal.free_bytes)
+            disk::require_free(dir, options.journal.free_bytes)
                 .map_err(StoreError::disk("rebuild the trees in", dir))?;
         }
         build.write(op)
@@ -91,7 +95,7 @@ impl Digest {
     }
 
     /// Compares every value, and returns how many keys each session has.
-    pub(super) fn compare(mut self, trees: &Trees) -> Result<BTreeMap<u32, u64>, Broken> {
+    pub(super) fn compare(mut self, trees: &Trees) -> Result<BTreeMap<SessionNo, u64>, Broken> {
         let survey = trees.survey::<Broken>(&mut |op| {
             let key = self.hasher.hash_one((op.session, op.key));
             match self.values.remove(&key) {

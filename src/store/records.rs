@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CodecError, Record};
+use crate::journal::SessionNo;
 use crate::model::{
     Access, Category, Kind, Memory, MemoryId, Priority, Project, Source, Status, Tag, Tags,
     Timestamp, Title, UserId,
@@ -12,7 +13,7 @@ pub struct History(pub Memory);
 
 /// The number of a user's session, in the system tree. Its tree is called `s<number>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SessionNumber(pub(super) u32);
+pub(super) struct SessionNumber(pub(super) SessionNo);
 
 /// A memory as it lies on disk since version 1. The id is in the key.
 #[derive(Debug, Serialize, Deserialize)]
@@ -137,11 +138,14 @@ impl Record for SessionNumber {
     const KIND: &'static str = "user";
 
     fn to_body(&self) -> u32 {
-        self.0
+        self.0.0
     }
 
     fn from_body(_key: &UserId, body: u32) -> Result<Self, CodecError> {
-        if body == 0 { Err(CodecError::Field("number")) } else { Ok(Self(body)) }
+        match SessionNo(body) {
+            SessionNo::SYSTEM => Err(CodecError::Field("number")),
+            number => Ok(Self(number)),
+        }
     }
 }
 

@@ -1,5 +1,30 @@
 //! Brings the journal and the trees together when the store opens, and mends the one from the
 //! other.
+//!
+//! The journal is *whole* if no frame is damaged and it reaches as far as the checkpoint says that
+//! batches were acknowledged. sled is *good* if it opens and holds what the checkpoint says it held.
+//! A torn end of the journal is no damage: nobody was told of those batches, and they are cut off.
+//!
+//! | journal | sled | checkpoint | what is done | what is lost |
+//! |---|---|---|---|---|
+//! | none | none | none | a new store, after the first checkpoint is written | nothing |
+//! | whole | good, not ahead of it | there | replays from the checkpoint, compares every value; if they differ, as with a bad sled | nothing |
+//! | whole | good, not ahead of it | lost | sled is moved aside and built from the journal | nothing |
+//! | whole | bad or gone | any | the same | nothing |
+//! | whole, but sled is ahead | good | any | the journal is moved aside, a snapshot of sled takes its place | nothing |
+//! | damaged or too short | good, past all damage | any | the same, with what the journal holds after it | nothing |
+//! | damaged or too short | good, but not past all damage | any | refused, the file is named | nothing more |
+//! | damaged or too short | bad or gone | any | refused, the file is named | nothing more |
+//! | none | empty | lost | refused: something was here | nothing more |
+//! | any | the disk does not let it be opened | any | refused with the disk's error, nothing is moved | nothing |
+//!
+//! *Past all damage* is proven by what sled says it has applied and, where sled and checkpoint speak
+//! of the same moment, by the number of keys of each session.
+//!
+//! Order of a repair: the new thing is written and synced whole, then it gets its name, then the old
+//! one is moved aside. A crash in between finds the state from before and does the same again, or
+//! finds both and removes what the checkpoint does not name. Whoever refuses has changed nothing. The
+//! caller holds the lock of the directory, and no other thread runs yet.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,9 +32,10 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
 use super::rebuild::{self, Digest, generation_path};
-use super::trees::{Broken, Trees};
+use super::trees::{Broken, Trees, TreesError};
 use super::{Options, StoreError};
-use crate::journal::{self, Damage, Folder, Seq};
+use crate::disk;
+use crate::journal::{Damage, Folder, Seq, SessionNo};
 
 /// How many folders that were moved aside are kept, for whoever wants to know what happened.
 const KEPT_ASIDE: usize = 2;
@@ -19,7 +45,7 @@ const KEPT_ASIDE: usize = 2;
 pub(super) struct Recovered {
     pub(super) folder: Folder,
     pub(super) trees: Trees,
-    pub(super) counts: BTreeMap<u32, u64>,
+    pub(super) counts: BTreeMap<SessionNo, u64>,
     /// The last one that was written.
     pub(super) checkpoint: Checkpoint,
 }
@@ -60,8 +86,8 @@ impl Found<'_> {
             first.write(self.dir).map_err(StoreError::disk("write to", self.dir))?;
             return self.rebuild(1);
         }
-        let opened = self.open_trees();
-        let is_empty = opened.as_ref().map_or(true, |(_, applied)| *applied == 0);
+        let opened = self.open_trees()?;
+        let is_empty = opened.as_ref().map_or(true, |(_, applied)| *applied == Seq::ZERO);
         if is_empty && self.folder.is_empty() && self.checkpoint.is_none() {
             // Never start empty where something was before.
             return Err(self.unrecoverable(self.acknowledged()));
@@ -76,19 +102,28 @@ impl Found<'_> {
 
     /// The last batch that somebody may have been told is durable, as far as the checkpoint knows.
     fn acknowledged(&self) -> Seq {
-        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.applied)
+        self.checkpoint.as_ref().map_or(Seq::ZERO, |checkpoint| checkpoint.applied)
     }
 
     fn is_journal_whole(&self) -> bool {
         self.folder.damage().is_empty() && self.folder.last_seq() >= self.acknowledged()
     }
 
-    fn open_trees(&self) -> Result<(Trees, Seq), Broken> {
+    /// The outer error is the disk's, after which the trees are left alone; the inner one is sled's.
+    fn open_trees(&self) -> Result<Result<(Trees, Seq), Broken>, StoreError> {
+        match self.open_named_trees() {
+            Ok(opened) => Ok(Ok(opened)),
+            Err(TreesError::Broken(broken)) => Ok(Err(broken)),
+            Err(passing) => Err(passing.into()),
+        }
+    }
+
+    fn open_named_trees(&self) -> Result<(Trees, Seq), TreesError> {
         let newest = self.generations.last().copied();
         let generation = self.checkpoint.as_ref().map(|checkpoint| checkpoint.generation);
         let generation = generation.or(newest).unwrap_or_default();
         if !self.generations.contains(&generation) {
-            return Err(Broken("its folder is missing".to_owned()));
+            return Err(Broken("its folder is missing".to_owned()).into());
         }
         let path = generation_path(self.dir, generation);
         let trees = Trees::open(&path, generation, self.options.cache_bytes)?;
@@ -97,7 +132,8 @@ impl Found<'_> {
             return Err(Broken(format!(
                 "it holds batches up to {applied}, but had held {}",
                 self.acknowledged()
-            )));
+            ))
+            .into());
         }
         Ok((trees, applied))
     }
@@ -127,13 +163,13 @@ impl Found<'_> {
         &self,
         trees: &Trees,
         from: Seq,
-    ) -> Result<Result<BTreeMap<u32, u64>, Broken>, StoreError> {
+    ) -> Result<Result<BTreeMap<SessionNo, u64>, Broken>, StoreError> {
         if self.folder.snapshot_seq() > from {
             return Ok(Err(Broken("it is older than the journal's snapshot".to_owned())));
         }
         let mut broken = Ok(());
         let mut digest = Digest::default();
-        self.folder.replay::<StoreError>(0, &mut |seq, op| {
+        self.folder.replay::<StoreError>(Seq::ZERO, &mut |seq, op| {
             digest.note(op);
             if broken.is_ok() && seq > from {
                 broken = trees.write(op).map(|_| ());
@@ -167,7 +203,7 @@ impl Found<'_> {
         let generation = generation.max(checkpoint.map_or(0, |old| old.generation + 1));
         let bytes = folder.bytes();
         let build = rebuild::build(dir, options, generation, bytes, &mut |visitor| {
-            folder.replay(0, visitor)
+            folder.replay(Seq::ZERO, visitor)
         })?;
         build.trees.set_applied(folder.last_seq())?;
         let checkpoint = write_checkpoint(dir, &build.trees, folder.last_seq(), &build.counts)?;
@@ -243,16 +279,15 @@ impl Found<'_> {
     }
 }
 
-pub(super) fn write_checkpoint(
+fn write_checkpoint(
     dir: &Path,
     trees: &Trees,
     applied: Seq,
-    counts: &BTreeMap<u32, u64>,
+    counts: &BTreeMap<SessionNo, u64>,
 ) -> Result<Checkpoint, StoreError> {
-    trees.flush()?;
     let counts = counts.clone();
     let checkpoint = Checkpoint { generation: trees.generation(), applied, counts };
-    checkpoint.write(dir).map_err(StoreError::disk("write a checkpoint to", dir))?;
+    checkpoint.conclude(dir, trees)?;
     Ok(checkpoint)
 }
 
@@ -272,7 +307,7 @@ fn remove_other_generations(dir: &Path, current: u64) {
     for generation in list_generations(dir).unwrap_or_default() {
         let path = generation_path(dir, generation);
         if generation != current
-            && let Err(error) = journal::remove_folder(&path)
+            && let Err(error) = disk::remove_folder(&path)
         {
             log::warn!("cannot remove {}: {error}", path.display());
         }
@@ -297,7 +332,7 @@ fn name_aside(dir: &Path, path: &Path) -> Result<PathBuf, StoreError> {
     let next = kept.last().map_or(1, |(number, _)| number + 1);
     while kept.len() >= KEPT_ASIDE {
         let (_, oldest) = kept.remove(0);
-        journal::remove_folder(&oldest).map_err(StoreError::disk("remove", &oldest))?;
+        disk::remove_folder(&oldest).map_err(StoreError::disk("remove", &oldest))?;
     }
     Ok(dir.join(format!("{name}.damaged-{next}")))
 }

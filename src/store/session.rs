@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -8,18 +9,21 @@ use std::task::{Context, Poll};
 use std::vec::IntoIter;
 
 use super::records::SessionNumber;
-use super::shared::{SYSTEM, Shared};
+use super::shared::Shared;
 use super::trees::{Entries, Entry};
 use super::value::PIECE_PREFIX;
 use super::{CodecError, Key, Record, StoreError, codec};
-use crate::journal::{self, Journal, Seq};
+use crate::journal::{self, Journal, Seq, SessionNo};
 use crate::model::UserId;
 
 /// The records of one session, read and written by one owner.
 ///
-/// What was committed is seen by the next read at once. When a commit or its receipt fails, drop
-/// the session store and open a new one: the failed records must not be seen again. Until then
-/// every call fails.
+/// What was committed is seen by the next read at once. A commit that is refused changes nothing.
+/// When a receipt fails, drop the session store and open a new one: the lost records must not be
+/// seen again. Until then every call fails with [`StoreError::Lost`].
+///
+/// Opening one waits for everything that was submitted for the same user before, so it begins with
+/// all of it that became durable, and with none of it that was lost.
 #[derive(Debug)]
 pub struct SessionStore {
     shared: Arc<Shared>,
@@ -27,11 +31,13 @@ pub struct SessionStore {
     /// Nothing for the system's own records.
     user: Option<UserId>,
     /// A user who never stored anything has no number yet.
-    number: Option<u32>,
+    number: Option<SessionNo>,
     /// What was committed and may not be in the trees yet.
     overlay: Overlay,
-    /// The journal's epoch when the overlay was empty.
-    epoch: u64,
+    /// The journal's epoch up to which nothing of the overlay is lost.
+    epoch: Cell<u64>,
+    /// Of the last batch.
+    newest: Option<Receipt>,
 }
 
 /// A key and what it holds, which may be nothing.
@@ -89,10 +95,29 @@ impl SessionStore {
             shared: Arc::clone(shared),
             journal: Arc::clone(journal),
             user: user.cloned(),
-            number: user.map_or(Some(SYSTEM), |user| shared.number(user)),
+            number: user.map_or(Some(SessionNo::SYSTEM), |user| shared.number(user)),
             overlay: Overlay::new(),
-            epoch: journal.epoch(),
+            epoch: Cell::new(journal.epoch()),
+            newest: None,
         }
+    }
+
+    /// Fails while the store takes no writes, so that nobody prepares one in vain.
+    pub fn require_writable(&self) -> Result<(), StoreError> {
+        self.refuse_if_lost()?;
+        if let Some(broken) = self.shared.trees().broken() {
+            return Err(broken.into());
+        }
+        match self.journal.unavailable() {
+            Some(reason) => Err(StoreError::unavailable(&*reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Comes true when everything that this owner has committed is durable.
+    #[must_use]
+    pub fn newest_receipt(&self) -> Option<Receipt> {
+        self.newest.as_ref().map(Receipt::again)
     }
 
     pub fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
@@ -133,7 +158,7 @@ impl SessionStore {
         if let Some((kind, source)) = batch.failed {
             return Err(StoreError::Damaged { kind, source });
         }
-        if let Some(broken) = self.shared.trees().broken() {
+        if let Some(broken) = self.shared.trees().unwritable() {
             return Err(broken.into());
         }
         if batch.ops.is_empty() {
@@ -142,7 +167,7 @@ impl SessionStore {
         let applied = self.shared.applied();
         self.overlay.retain(|_, (seq, _)| *seq > applied);
         if self.overlay.is_empty() {
-            self.epoch = self.journal.epoch();
+            self.epoch.set(self.journal.epoch());
         }
         let mut encoded = journal::Batch::default();
         let number = self.number_for(&mut encoded)?;
@@ -152,26 +177,29 @@ impl SessionStore {
                 None => encoded.remove(number, key)?,
             }
         }
-        let submitted = self.journal.submit(encoded, self.epoch)?;
+        let submitted = self.journal.submit(encoded, self.epoch.get())?;
         self.number = Some(number);
         let entries = batch.ops.into_iter().map(|(key, value)| (key, (submitted.seq, value)));
         self.overlay.extend(entries);
-        Ok(Receipt(submitted.receipt))
+        let receipt = Receipt(submitted.receipt);
+        self.shared.note_submitted(self.user.as_ref(), receipt.again());
+        self.newest = Some(receipt.again());
+        Ok(receipt)
     }
 
     /// The session's number. The first batch of a user also says which number that is.
-    fn number_for(&mut self, batch: &mut journal::Batch) -> Result<u32, StoreError> {
+    fn number_for(&mut self, batch: &mut journal::Batch) -> Result<SessionNo, StoreError> {
         if let Some(number) = self.number {
             return Ok(number);
         }
-        let Some(user) = &self.user else { return Ok(SYSTEM) };
+        let Some(user) = &self.user else { return Ok(SessionNo::SYSTEM) };
         if let Some(number) = self.shared.number(user) {
             return Ok(number);
         }
         let number = self.shared.claim_number(user)?;
         let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
         let record = codec::encode(&SessionNumber(number)).map_err(damaged)?;
-        batch.put(SYSTEM, &full_key::<SessionNumber>(user), &record)?;
+        batch.put(SessionNo::SYSTEM, &full_key::<SessionNumber>(user), &record)?;
         Ok(number)
     }
 
@@ -181,15 +209,18 @@ impl SessionStore {
         (*seq > self.shared.applied()).then_some(value.as_deref())
     }
 
-    /// Every write before a failure of the journal is durable or lost. Which, the owner has been
-    /// told by the receipts, but its picture of the session mixes both.
+    /// Every write before a failure of the journal is durable or lost. One that is lost makes the
+    /// owner's picture of the session worthless; a failure that cost it nothing does not.
     fn refuse_if_lost(&self) -> Result<(), StoreError> {
-        if self.overlay.is_empty() || self.journal.epoch() == self.epoch {
+        let epoch = self.journal.epoch();
+        if epoch == self.epoch.get() {
             return Ok(());
         }
-        Err(StoreError::unavailable(
-            "a write was lost to a failing disk; the session starts afresh",
-        ))
+        if self.overlay.values().any(|(seq, _)| self.journal.is_lost(*seq)) {
+            return Err(StoreError::Lost);
+        }
+        self.epoch.set(epoch);
+        Ok(())
     }
 
     fn walk(&self, range: RangeInclusive<Vec<u8>>) -> Walk {
@@ -208,6 +239,12 @@ impl SessionStore {
 }
 
 impl Receipt {
+    /// Another receipt for the same batch.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self(self.0.again())
+    }
+
     /// Blocks the thread until the batch is durable. Never call it on an HTTP worker.
     pub fn wait(self) -> Result<(), StoreError> {
         Ok(self.0.wait()?)

@@ -1,4 +1,30 @@
 //! What sessions, the sink and the keeper share.
+//!
+//! **Who calls what.** The sink, on the journal's commit thread, is the only one that writes to the
+//! trees in use: [`Shared::apply`], in the order of the batches, after `fdatasync` and before the
+//! receipts come true. The keeper's thread makes checkpoints ([`Shared::snapshot_ledger`], then a
+//! flush, then the file) and puts rebuilt trees in place ([`Shared::replace_trees`]). Sessions
+//! read, and claim numbers for new users.
+//!
+//! **Order of locks.** `trees`, then `ledger`, then `users`; each may be left out, none may be taken
+//! after a later one. `apply` holds `trees` for reading while it applies a group, and `replace_trees`
+//! holds it for writing, so a group is in the old trees and in the count of what was offered, or in
+//! neither when the new trees are brought up to that count. Nobody may wait for a receipt, a sync or
+//! the keeper while holding one of them: the commit thread needs all three to go on.
+//!
+//! **Two numbers.** `offered`: the sink has had every batch up to here. `applied`: every batch up to
+//! here can be read in the trees. They differ only while the trees are broken; then nobody opens a
+//! session, and a rebuild from the journal makes them equal.
+//!
+//! **Trees that fail.** *Broken*: sled itself failed, nothing in it is believed, reads and writes
+//! wait for the rebuild. *Stalled*: the disk did not take a flush; what is in memory is right and is
+//! read on, writes wait for the rebuild, because these trees can never again be said to be durable.
+//!
+//! **What a crash leaves.** The trees on disk are some state between the last checkpoint and the
+//! last group, in no order. The checkpoint was written after a sync of what it speaks of, so the
+//! journal is replayed from there. Between the sync and the checkpoint's rename the trees are newer
+//! than it says, which does no harm. Between a rebuild and its checkpoint there are two generations,
+//! and the old checkpoint still names the old one; the new one is removed at the start.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,12 +40,9 @@ use super::lock::Lock;
 use super::rebuild::Build;
 use super::records::SessionNumber;
 use super::trees::{Broken, Trees};
-use super::{Key, Options, Record, StoreError};
-use crate::journal::{Batch, Op, Seq};
+use super::{Key, Options, Receipt, Record, StoreError};
+use crate::journal::{Batch, Op, Seq, SessionNo};
 use crate::model::UserId;
-
-/// The session of the program itself.
-pub(super) const SYSTEM: u32 = 0;
 
 /// How many users one data directory may have. Each has a tree, and sled pays for every tree.
 pub(super) const MAX_SESSIONS: usize = 1_000;
@@ -37,6 +60,8 @@ pub(super) struct Shared {
     applied: AtomicU64,
     ledger: Mutex<Ledger>,
     users: Mutex<Users>,
+    /// The newest batch of each owner that may not be settled yet.
+    submitted: Mutex<BTreeMap<Option<UserId>, Receipt>>,
     errands: OnceLock<Sender<Errand>>,
     /// Whether the keeper has been told that there is work.
     is_nudged: AtomicBool,
@@ -49,16 +74,16 @@ pub(super) struct Shared {
 pub(super) struct Ledger {
     /// Every batch up to this one has been given to the sink.
     pub(super) offered: Seq,
-    pub(super) counts: BTreeMap<u32, u64>,
+    pub(super) counts: BTreeMap<SessionNo, u64>,
     bytes_since_checkpoint: u64,
 }
 
 #[derive(Debug, Default)]
 struct Users {
-    numbers: BTreeMap<UserId, u32>,
+    numbers: BTreeMap<UserId, SessionNo>,
     /// Numbers that are not on record yet.
-    claims: BTreeMap<UserId, u32>,
-    next: u32,
+    claims: BTreeMap<UserId, SessionNo>,
+    next: SessionNo,
 }
 
 impl Shared {
@@ -74,9 +99,10 @@ impl Shared {
             dir,
             options,
             trees: RwLock::new(trees),
-            applied: AtomicU64::new(applied),
+            applied: AtomicU64::new(applied.0),
             ledger: Mutex::new(ledger),
             users: Mutex::new(users),
+            submitted: Mutex::default(),
             errands: OnceLock::new(),
             is_nudged: AtomicBool::new(false),
             _lock: lock,
@@ -88,7 +114,7 @@ impl Shared {
     }
 
     pub(super) fn applied(&self) -> Seq {
-        self.applied.load(Acquire)
+        Seq(self.applied.load(Acquire))
     }
 
     /// Puts a durable group into the trees. While they are broken, batches stay in the journal
@@ -102,7 +128,7 @@ impl Shared {
         let Some((last, _)) = group.last() else { return };
         ledger.offered = *last;
         match apply_to(&trees, group, &mut ledger) {
-            Ok(()) => self.applied.store(*last, Release),
+            Ok(()) => self.applied.store(last.0, Release),
             Err(Broken(_)) => self.nudge(),
         }
         if ledger.bytes_since_checkpoint >= CHECKPOINT_BYTES {
@@ -131,17 +157,35 @@ impl Shared {
         let mut ledger = self.ledger();
         finish(&mut fresh, ledger.offered)?;
         ledger.counts = fresh.counts;
-        self.applied.store(ledger.offered, Release);
+        self.applied.store(ledger.offered.0, Release);
         Ok(std::mem::replace(&mut trees, Arc::new(fresh.trees)))
     }
 
-    pub(super) fn number(&self, user: &UserId) -> Option<u32> {
+    pub(super) fn note_submitted(&self, user: Option<&UserId>, receipt: Receipt) {
+        let mut submitted = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);
+        submitted.insert(user.cloned(), receipt);
+    }
+
+    /// Waits until everything that was submitted for a user is in the trees or lost. Blocks the
+    /// thread for as long as the disk takes.
+    pub(super) fn settle_submitted(&self, user: Option<&UserId>) {
+        let newest = {
+            let mut submitted = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);
+            submitted.remove(&user.cloned())
+        };
+        // Whoever submitted it has been told what became of it.
+        if let Some(Err(lost)) = newest.map(Receipt::wait) {
+            log::debug!("a session opens after a write of it was lost: {lost}");
+        }
+    }
+
+    pub(super) fn number(&self, user: &UserId) -> Option<SessionNo> {
         self.users().numbers.get(user).copied()
     }
 
     /// A number for a user who has none. It is on record once the batch that says so is applied;
     /// until then the user keeps the claim, and nobody else gets the number.
-    pub(super) fn claim_number(&self, user: &UserId) -> Result<u32, StoreError> {
+    pub(super) fn claim_number(&self, user: &UserId) -> Result<SessionNo, StoreError> {
         let mut users = self.users();
         if let Some(number) = users.claims.get(user) {
             return Ok(*number);
@@ -150,7 +194,7 @@ impl Shared {
             return Err(StoreError::TooManySessions { limit: MAX_SESSIONS });
         }
         let number = users.next;
-        users.next += 1;
+        users.next = number.after();
         users.claims.insert(user.clone(), number);
         Ok(number)
     }
@@ -194,7 +238,7 @@ impl Shared {
     }
 
     fn note_user(&self, op: Op<'_>) {
-        if op.session != SYSTEM {
+        if op.session != SessionNo::SYSTEM {
             return;
         }
         let Some((&SessionNumber::PREFIX, key)) = op.key.split_first() else { return };
@@ -202,7 +246,7 @@ impl Shared {
         let mut users = self.users();
         match op.value.map(|value| codec::decode::<SessionNumber>(&user, value)) {
             Some(Ok(SessionNumber(number))) => {
-                users.next = users.next.max(number + 1);
+                users.next = users.next.max(number.after());
                 users.claims.remove(&user);
                 users.numbers.insert(user, number);
             }
@@ -215,22 +259,22 @@ impl Shared {
 }
 
 impl Ledger {
-    pub(super) fn new(offered: Seq, counts: BTreeMap<u32, u64>) -> Self {
+    pub(super) fn new(offered: Seq, counts: BTreeMap<SessionNo, u64>) -> Self {
         Self { offered, counts, bytes_since_checkpoint: 0 }
     }
 }
 
 impl Users {
     fn read(trees: &Arc<Trees>) -> Result<Self, StoreError> {
-        let mut users = Self { next: 1, ..Self::default() };
+        let mut users = Self { next: SessionNo::SYSTEM.after(), ..Self::default() };
         let range = vec![SessionNumber::PREFIX]..=vec![SessionNumber::PREFIX + 1];
-        for entry in trees.range(SYSTEM, range) {
+        for entry in trees.range(SessionNo::SYSTEM, range) {
             let (key, value) = entry?;
             let key = key.get(1..).and_then(UserId::from_bytes);
             let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
             let user = key.ok_or(damaged(super::CodecError::Key))?;
             let number = codec::decode::<SessionNumber>(&user, &value).map_err(damaged)?;
-            users.next = users.next.max(number.0 + 1);
+            users.next = users.next.max(number.0.after());
             users.numbers.insert(user, number.0);
         }
         Ok(users)
@@ -249,7 +293,7 @@ fn apply_to(trees: &Trees, group: &[(Seq, Batch)], ledger: &mut Ledger) -> Resul
 }
 
 /// Keeps the count of keys up to date with one operation.
-pub(super) fn count(counts: &mut BTreeMap<u32, u64>, op: Op<'_>, was_there: bool) {
+pub(super) fn count(counts: &mut BTreeMap<SessionNo, u64>, op: Op<'_>, was_there: bool) {
     let count = counts.entry(op.session).or_default();
     match (was_there, op.value.is_some()) {
         (false, true) => *count += 1,

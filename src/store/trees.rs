@@ -10,8 +10,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::lock::patiently;
 use super::value::{self, Head, Pieces};
-use crate::journal::{self, Op, Seq};
+use crate::disk;
+use crate::journal::{Op, Seq, SessionNo};
 
 /// In sled's unnamed tree, which holds nothing else.
 const APPLIED_KEY: &[u8] = b"applied";
@@ -24,11 +26,13 @@ pub(super) struct Trees {
     db: sled::Db,
     /// Held open since before the first write, so that no error of a sync is missed.
     file: File,
-    trees: RwLock<HashMap<u32, sled::Tree>>,
+    trees: RwLock<HashMap<SessionNo, sled::Tree>>,
     /// Never given twice, see [`Head::Pieces`].
     next_tag: AtomicU64,
     /// The first thing that went wrong. Afterwards nothing is believed.
     broken: OnceLock<String>,
+    /// Why a flush failed on the disk. What is here can still be read and will never be durable.
+    stalled: OnceLock<String>,
 }
 
 /// sled failed, panicked, or does not hold what it should. Only a rebuild helps.
@@ -36,32 +40,40 @@ pub(super) struct Trees {
 #[error("sled: {0}")]
 pub(super) struct Broken(pub(super) String);
 
+/// Why the trees could not be opened or flushed. Only the first kind says anything bad of sled.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TreesError {
+    #[error(transparent)]
+    Broken(#[from] Broken),
+
+    /// The disk did not take what sled had to write. It can be read until it is replaced.
+    #[error("sled is not durable: {0}")]
+    Stalled(String),
+
+    /// Our own work around sled failed, and may succeed when it is tried again.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Disk { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
 /// A key and its value.
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 /// A walk over one session. It keeps its generation of the trees alive.
 pub(super) struct Entries {
     trees: Arc<Trees>,
-    session: u32,
+    session: SessionNo,
     tree: Option<sled::Tree>,
     iter: Option<sled::Iter>,
     has_failed: bool,
 }
 
 impl Trees {
-    pub(super) fn open(path: &Path, generation: u64, cache_bytes: u64) -> Result<Self, Broken> {
-        prepare(path).map_err(|error| Broken(format!("cannot prepare its folder: {error}")))?;
-        let db = caught(|| {
-            sled::Config::default()
-                .path(path)
-                .cache_capacity(cache_bytes)
-                .flush_every_ms(None)
-                .use_compression(false)
-                .open()
-        })?;
-        make_private(path).map_err(|error| Broken(format!("cannot close its files: {error}")))?;
-        let file = File::open(path.join("db"))
-            .map_err(|error| Broken(format!("cannot open its file: {error}")))?;
+    pub(super) fn open(path: &Path, generation: u64, cache_bytes: u64) -> Result<Self, TreesError> {
+        prepare(path).map_err(TreesError::unless_misshapen("prepare", path))?;
+        let db = open_sled(path, cache_bytes)?;
+        make_private(path).map_err(TreesError::disk("close to others", path))?;
+        let db_path = path.join("db");
+        let file = File::open(&db_path).map_err(TreesError::disk("open", &db_path))?;
         let trees = Self {
             path: path.to_owned(),
             generation,
@@ -70,6 +82,7 @@ impl Trees {
             trees: RwLock::default(),
             next_tag: AtomicU64::new(1),
             broken: OnceLock::new(),
+            stalled: OnceLock::new(),
         };
         for name in caught(|| Ok(trees.db.tree_names()))? {
             if let Some(session) = session_of(&name) {
@@ -93,15 +106,20 @@ impl Trees {
         self.broken.get().cloned().map(Broken)
     }
 
+    /// Why nothing should be added here. Reading may go on where [`Trees::broken`] says nothing.
+    pub(super) fn unwritable(&self) -> Option<Broken> {
+        self.broken().or_else(|| self.stalled.get().cloned().map(Broken))
+    }
+
     /// Up to here every batch is in the trees. Later ones may be, too.
     pub(super) fn applied(&self) -> Result<Seq, Broken> {
         let bytes = self.guard(|| self.db.get(APPLIED_KEY))?;
         let bytes: Option<[u8; 8]> = bytes.and_then(|bytes| bytes.as_ref().try_into().ok());
-        Ok(bytes.map_or(0, u64::from_be_bytes))
+        Ok(Seq(bytes.map_or(0, u64::from_be_bytes)))
     }
 
     pub(super) fn set_applied(&self, seq: Seq) -> Result<(), Broken> {
-        self.guard(|| self.db.insert(APPLIED_KEY, &seq.to_be_bytes())).map(|_| ())
+        self.guard(|| self.db.insert(APPLIED_KEY, &seq.0.to_be_bytes())).map(|_| ())
     }
 
     /// Returns whether the key was there before. Only one thread may write.
@@ -124,7 +142,7 @@ impl Trees {
         Ok(before.is_some())
     }
 
-    pub(super) fn get(&self, session: u32, key: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
+    pub(super) fn get(&self, session: SessionNo, key: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
         let Some(tree) = self.tree(session) else {
             return self.broken().map_or(Ok(None), Err);
         };
@@ -143,7 +161,11 @@ impl Trees {
     }
 
     /// Walks keys and values in key order.
-    pub(super) fn range(self: &Arc<Self>, session: u32, range: RangeInclusive<Vec<u8>>) -> Entries {
+    pub(super) fn range(
+        self: &Arc<Self>,
+        session: SessionNo,
+        range: RangeInclusive<Vec<u8>>,
+    ) -> Entries {
         let tree = self.tree(session);
         let iter = tree.as_ref().map(|tree| tree.range(range));
         Entries { trees: Arc::clone(self), session, tree, iter, has_failed: false }
@@ -154,7 +176,7 @@ impl Trees {
     pub(super) fn survey<E: From<Broken>>(
         &self,
         visitor: &mut dyn FnMut(Op<'_>) -> Result<(), E>,
-    ) -> Result<BTreeMap<u32, u64>, E> {
+    ) -> Result<BTreeMap<SessionNo, u64>, E> {
         let mut counts = BTreeMap::new();
         for (session, tree) in self.all() {
             let mut known_tags = HashSet::new();
@@ -189,13 +211,31 @@ impl Trees {
     }
 
     /// Makes everything that was written durable. sled's own `flush` writes, but does not sync.
-    pub(super) fn flush(&self) -> Result<(), Broken> {
-        self.guard(|| self.db.flush())?;
-        let synced = self.file.sync_data().and_then(|()| {
-            make_private(&self.path)?;
-            journal::sync_folder(&self.path)
-        });
-        synced.map_err(|error| self.condemn(&format!("cannot sync its file: {error}")))
+    ///
+    /// After an error of the disk no later flush is believed: sled does not write again what it
+    /// could not write, and a sync that failed may have thrown pages away. What is in memory is as
+    /// good as before, so reading goes on until these trees are replaced.
+    pub(super) fn flush(&self) -> Result<(), TreesError> {
+        if let Some(broken) = self.broken() {
+            return Err(broken.into());
+        }
+        if let Some(reason) = self.stalled.get() {
+            return Err(TreesError::Stalled(reason.clone()));
+        }
+        caught_apart(|| self.db.flush().map(|_| ()))
+            .map_err(|Broken(reason)| self.condemn(&reason))?
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| self.stall(&error.to_string()))?;
+        make_private(&self.path).map_err(TreesError::disk("close to others", &self.path))?;
+        disk::sync_folder(&self.path).map_err(TreesError::disk("sync", &self.path))
+    }
+
+    /// Notes that these trees will not be durable, and must be replaced once the disk takes writes.
+    pub(super) fn stall(&self, reason: &str) -> TreesError {
+        if self.stalled.set(reason.to_owned()).is_ok() {
+            log::error!("sled cannot be made durable: {reason}; it is read until it is rebuilt");
+        }
+        TreesError::Stalled(reason.to_owned())
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -248,18 +288,18 @@ impl Trees {
         Ok(pieces.match_value(&value).then_some(value))
     }
 
-    fn tree(&self, session: u32) -> Option<sled::Tree> {
+    fn tree(&self, session: SessionNo) -> Option<sled::Tree> {
         let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
         trees.get(&session).cloned()
     }
 
-    fn create_tree(&self, session: u32) -> Result<sled::Tree, Broken> {
+    fn create_tree(&self, session: SessionNo) -> Result<sled::Tree, Broken> {
         let tree = self.guard(|| self.db.open_tree(tree_name(session)))?;
         let mut trees = self.trees.write().unwrap_or_else(PoisonError::into_inner);
         Ok(trees.entry(session).or_insert(tree).clone())
     }
 
-    fn all(&self) -> Vec<(u32, sled::Tree)> {
+    fn all(&self) -> Vec<(SessionNo, sled::Tree)> {
         let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
         trees.iter().map(|(session, tree)| (*session, tree.clone())).collect()
     }
@@ -311,10 +351,56 @@ impl Iterator for Entries {
     }
 }
 
-/// sled panics on some damage where it could have returned an error.
+impl TreesError {
+    fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Disk { doing, path: path.to_owned(), source }
+    }
+
+    /// For the folder before sled sees it: what is no folder at all does not become one by waiting.
+    fn unless_misshapen(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        use io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound};
+        move |source| match source.kind() {
+            AlreadyExists | IsADirectory | NotADirectory | NotFound => {
+                Broken(format!("cannot {doing} its folder: {source}")).into()
+            }
+            _ => Self::disk(doing, path)(source),
+        }
+    }
+}
+
+/// An error of the disk, or a lock that somebody holds, is no reason to throw sled away.
+fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db, TreesError> {
+    let config = sled::Config::default()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .flush_every_ms(None)
+        .use_compression(false);
+    let is_held = |opened: &Result<io::Result<sled::Db>, Broken>| {
+        opened.as_ref().is_ok_and(|opened| opened.as_ref().is_err_and(is_lock_held))
+    };
+    match patiently(|| caught_apart(|| config.open()), is_held)? {
+        Ok(db) => Ok(db),
+        Err(error) if disk::is_passing(&error) || is_lock_held(&error) => {
+            Err(TreesError::disk("open", path)(error))
+        }
+        Err(error) => Err(Broken(error.to_string()).into()),
+    }
+}
+
+/// sled locks its file as well, and has no kind of error for it.
+fn is_lock_held(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other && error.to_string().starts_with("could not acquire lock")
+}
+
 fn caught<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Broken> {
+    caught_apart(operation)?.map_err(|error| Broken(error.to_string()))
+}
+
+/// sled panics on some damage where it could have returned an error. The inner error is the disk's.
+fn caught_apart<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<io::Result<T>, Broken> {
     match catch_unwind(AssertUnwindSafe(operation)) {
-        Ok(Ok(value)) => Ok(value),
+        Ok(Ok(value)) => Ok(Ok(value)),
+        Ok(Err(sled::Error::Io(error))) => Ok(Err(error)),
         Ok(Err(error)) => Err(Broken(error.to_string())),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -326,7 +412,7 @@ fn caught<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Broken> {
 
 /// A kill while sled starts leaves a file behind that fails every later start.
 fn prepare(path: &Path) -> io::Result<()> {
-    journal::create_folder(path)?;
+    disk::create_folder(path)?;
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -342,9 +428,9 @@ fn make_private(path: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         let closed = match entry.file_type() {
-            Ok(kind) if kind.is_dir() => journal::create_folder(&entry.path()),
-            Ok(kind) if kind.is_file() => journal::close_to_others(&entry.path()),
-            _ => Ok(()),
+            Ok(kind) if kind.is_symlink() => Ok(()),
+            Ok(_) => disk::close_to_others(&entry.path()),
+            Err(error) => Err(error),
         };
         // Snapshots come and go while we look.
         closed.or_else(|error| match error.kind() {
@@ -355,14 +441,14 @@ fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn tree_name(session: u32) -> String {
-    if session == 0 { "system".to_owned() } else { format!("s{session}") }
+fn tree_name(session: SessionNo) -> String {
+    if session == SessionNo::SYSTEM { "system".to_owned() } else { format!("s{session}") }
 }
 
-fn session_of(name: &[u8]) -> Option<u32> {
+fn session_of(name: &[u8]) -> Option<SessionNo> {
     if name == b"system" {
-        return Some(0);
+        return Some(SessionNo::SYSTEM);
     }
-    let number = name.strip_prefix(b"s")?;
-    std::str::from_utf8(number).ok()?.parse().ok().filter(|number| *number != 0)
+    let number = std::str::from_utf8(name.strip_prefix(b"s")?).ok()?;
+    number.parse().ok().map(SessionNo).filter(|session| *session != SessionNo::SYSTEM)
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
@@ -52,14 +52,18 @@ fn made() -> TempDir {
     folder
 }
 
-/// As the guides of older servers have it: no alternative names, and marked as an authority.
-fn made_by_openssl() -> TempDir {
+/// What `openssl req -x509 -subj /CN=localhost` makes, as the guides of older servers have it: no
+/// alternative names, and marked as an authority.
+fn made_as_by_openssl() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let line = "req -new -x509 -newkey rsa:2048 -nodes -keyout server-key.pem -out server.pem \
-                -days 365 -subj /CN=localhost";
-    let mut openssl = Command::new("openssl");
-    let done = openssl.args(line.split_whitespace()).current_dir(folder.path()).output().unwrap();
-    assert!(done.status.success());
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    fs::write(folder.path().join("server.pem"), certificate.pem()).unwrap();
+    fs::write(folder.path().join("server-key.pem"), key.serialize_pem()).unwrap();
     folder
 }
 
@@ -108,7 +112,7 @@ fn another_authority_or_another_name_is_refused() {
 
 #[test]
 fn a_pinned_certificate_needs_no_names_and_no_authority() {
-    let folder = made_by_openssl();
+    let folder = made_as_by_openssl();
     let (_, server) = server(folder.path());
     let cert = folder.path().join("server.pem");
 
@@ -122,7 +126,7 @@ fn a_pinned_certificate_needs_no_names_and_no_authority() {
 
 #[test]
 fn a_pinned_client_refuses_every_other_certificate() {
-    let (folder, other) = (made_by_openssl(), made_by_openssl());
+    let (folder, other) = (made_as_by_openssl(), made_as_by_openssl());
     let (_, server) = server(folder.path());
     let client = pinned_client_config(&other.path().join("server.pem")).unwrap();
 
@@ -133,7 +137,7 @@ fn a_pinned_client_refuses_every_other_certificate() {
 
 #[test]
 fn both_ends_follow_a_renewal_without_being_made_anew() {
-    let (folder, other) = (made_by_openssl(), made_by_openssl());
+    let (folder, other) = (made_as_by_openssl(), made_as_by_openssl());
     let (reloader, server) = server(folder.path());
     let client = pinned_client_config(&folder.path().join("server.pem")).unwrap();
     for name in ["server.pem", "server-key.pem"] {

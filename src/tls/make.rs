@@ -1,12 +1,11 @@
 use std::fmt;
-use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::KeyPair;
 
+use crate::disk;
 use crate::model::Timestamp;
 
 use super::TlsError;
@@ -61,10 +60,7 @@ pub fn make_certificates(
     let path = |name| folder.join(name);
     let (ca, ca_key) = (path("ca.pem"), path("ca-key.pem"));
     let (server, server_key) = (path("server.pem"), path("server-key.pem"));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(folder)
+    disk::create_folder_with_mode(folder, 0o755)
         .map_err(|cause| TlsError::Unwritable { path: folder.to_owned(), cause })?;
     refuse_foreign(&server, &server_key)?;
 
@@ -242,7 +238,7 @@ mod tests {
         fs::create_dir_all(&certs).unwrap();
         fs::write(&victim, "precious").unwrap();
         make(&certs, "pi", NOW);
-        for name in ["server-key.pem", "server-key.pem.new"] {
+        for name in ["server-key.pem", "server-key.pem.tmp"] {
             let _ = fs::remove_file(certs.join(name));
             symlink(&victim, certs.join(name)).unwrap();
         }

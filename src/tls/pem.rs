@@ -1,6 +1,5 @@
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -8,6 +7,7 @@ use rustls_pemfile::Item;
 use zeroize::Zeroizing;
 
 use super::TlsError;
+use crate::disk::Draft;
 
 /// A bundle of every public authority has about 220 KiB; this leaves room for four of them.
 const LIMIT_BYTES: u64 = 1024 * 1024;
@@ -107,18 +107,9 @@ impl PemFile {
 /// Puts a whole file in place of what was there. The mode holds from the first instant, and a link
 /// at the path is replaced instead of followed.
 pub(super) fn write(path: &Path, content: &str, mode: u32) -> Result<(), TlsError> {
-    let put = || -> io::Result<()> {
-        let draft = path.with_extension("pem.new");
-        match std::fs::remove_file(&draft) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&draft, path)
-    };
-    put().map_err(|cause| TlsError::Unwritable { path: path.to_owned(), cause })
+    let draft = Draft::write(path, content.as_bytes(), mode);
+    let placed = draft.and_then(Draft::put_in_place).map(|_| ());
+    placed.map_err(|cause| TlsError::Unwritable { path: path.to_owned(), cause })
 }
 
 impl std::fmt::Debug for PemFile {

@@ -1,4 +1,4 @@
-"""The life of a memory, asked of any client: what the seven core tools of contract section 7 owe."""
+"""The life of a memory, asked of any client: what the seven core tools owe, see docs/API.md."""
 
 import re
 

@@ -1,13 +1,15 @@
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use actix_web::rt;
-use memoryd::config::{Config, Flags, Surroundings};
+use memoryd::config::{Config, Flags, Reader, Surroundings};
 use memoryd::model::{Clock, Timestamp};
 use memoryd::server::{Control, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Opens every test server, with every scope.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789";
@@ -58,7 +60,7 @@ impl TestServer {
         all.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));
         all.extend(env.iter().filter(|(_, value)| !value.is_empty()));
         let surroundings = Surroundings::only(dir.path().to_owned(), &all);
-        let config = Config::load(&Flags::default(), &surroundings).unwrap().config;
+        let config = Config::load(&Flags::default(), &surroundings, Reader::Serve).unwrap().config;
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let server = Server::start(&config, &shared, None).unwrap();
         let scheme = if config.tls.enabled { "https" } else { "http" };
@@ -172,6 +174,21 @@ impl TestServer {
             .collect();
         let body = response.body().limit(64 << 20).await.unwrap().to_vec();
         Reply { status: response.status().as_u16(), headers, body }
+    }
+
+    /// Sends bytes as they are, which a client would tidy up first, and returns what comes back
+    /// until the server closes. The request has to ask for that with `Connection: close`.
+    pub async fn raw(&self, request: &str) -> String {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let ended = rt::time::timeout(Duration::from_secs(60), read).await.expect("no end");
+        if let Err(error) = ended {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+        }
+        String::from_utf8_lossy(&answer).into_owned()
     }
 }
 

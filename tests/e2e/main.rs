@@ -10,8 +10,14 @@
 #![allow(clippy::needless_pass_by_value, reason = "json! makes values, not references")]
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
+mod arguments;
+mod budget;
+mod chooses;
+mod context;
+mod expiry;
 mod finding;
 mod front;
+mod guard;
 mod harness;
 mod languages;
 mod life;
@@ -19,4 +25,5 @@ mod meaning;
 mod memories;
 mod rest;
 mod storage;
+mod storm;
 mod transfer;

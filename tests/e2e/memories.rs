@@ -35,13 +35,14 @@ async fn an_update_keeps_the_version_before_it() {
 }
 
 #[actix_web::test]
-async fn append_adds_a_line_and_null_clears_a_field() {
+async fn append_adds_a_line_and_clear_clears_a_field() {
     let server = TestServer::start();
     let added =
         server.ok("add_memory", json!({ "content": "one", "title": "List", "project": "p" })).await;
     let id = added["id"].clone();
 
-    server.ok("update_memory", json!({ "id": id, "append": "two", "title": null })).await;
+    let change = json!({ "id": id, "append": "two", "clear": ["title"] });
+    server.ok("update_memory", change).await;
 
     let got = server.ok("get_memory", json!({ "id": id })).await;
     assert_eq!(got["memory"]["content"], "one\ntwo");

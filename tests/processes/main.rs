@@ -14,7 +14,10 @@
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
 mod crash;
+mod keys;
+mod folders;
 mod process;
+mod strain;
 
 /// Opens every test server, with every scope.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789";

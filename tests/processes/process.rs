@@ -28,14 +28,15 @@ impl Program {
     }
 
     pub fn start_in(dir: TempDir) -> Self {
-        let mut child = command(dir.path(), &["serve"])
-            .env("MCP_API_KEY", KEY)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let port = wait_until_up(&mut child);
-        Self { dir, port, child }
+        let serve = command(dir.path(), &["serve"]);
+        Self::start_as(serve, dir)
+    }
+
+    /// Starts the server by a command of the test's own, which has to become the program.
+    pub fn start_as(mut serve: Command, dir: TempDir) -> Self {
+        let mut child = spawn(&mut serve);
+        let port = port_of(&mut child).recv_timeout(PATIENCE);
+        Self { dir, port: port.expect("the program did not start"), child }
     }
 
     /// Ends the process without any warning.
@@ -49,15 +50,35 @@ impl Program {
 
     /// Ends the process at once, while others still talk to it.
     pub fn interrupt(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+        send(self.child.id(), "KILL");
     }
 
     /// Sends a signal by name and waits for the end.
     pub fn signal(&mut self, name: &str) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        send(self.child.id(), name);
         self.child.wait().unwrap().code()
+    }
+
+    /// Stops in good order and gives the folder on.
+    pub fn stop(mut self) -> TempDir {
+        assert_eq!(self.signal("TERM"), Some(0));
+        self.kill()
+    }
+
+    /// Tells the process to stop and starts the next one at once, as an impatient service manager
+    /// does. `meanwhile` is done when the next one waits, or has given up.
+    pub fn relieve(mut self, meanwhile: impl FnOnce()) -> Self {
+        send(self.child.id(), "TERM");
+        let mut next = spawn(&mut command(self.dir.path(), &["serve"]));
+        let started = port_of(&mut next);
+        // Long enough to find the store in use, and to say so.
+        let early = started.recv_timeout(Duration::from_secs(1)).ok();
+        meanwhile();
+        let port = early.or_else(|| started.recv_timeout(PATIENCE).ok());
+        let code = std::mem::replace(&mut self.child, next).wait().unwrap().code();
+        assert_eq!(code, Some(0), "the first process did not stop in good order");
+        self.port = port.expect("the next process did not start");
+        self
     }
 
     pub fn data(&self) -> PathBuf {
@@ -87,8 +108,14 @@ impl Drop for Program {
 
 pub fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memoryd"));
+    command.args(arguments);
+    surround(&mut command, dir);
     command
-        .args(arguments)
+}
+
+/// Nothing of the test's own surroundings reaches the program.
+pub fn surround(command: &mut Command, dir: &Path) {
+    command
         .current_dir(dir)
         .env_clear()
         .env("HOME", dir)
@@ -96,11 +123,20 @@ pub fn command(dir: &Path, arguments: &[&str]) -> Command {
         .env("PORT", "0")
         .env("RATE_LIMIT_REQUESTS", "0")
         .stdin(Stdio::null());
-    command
 }
 
-/// Reads the start lines; keeps reading them, so that the program never blocks on a full pipe.
-fn wait_until_up(child: &mut Child) -> u16 {
+fn spawn(serve: &mut Command) -> Child {
+    serve.env("MCP_API_KEY", KEY).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn send(pid: u32, signal: &str) {
+    let arguments = [format!("-{signal}"), pid.to_string()];
+    assert!(Command::new("kill").args(arguments).status().unwrap().success());
+}
+
+/// Reads the start lines and tells the port once the server is up; keeps reading them, so that the
+/// program never blocks on a full pipe.
+fn port_of(child: &mut Child) -> mpsc::Receiver<u16> {
     let output = child.stdout.take().unwrap();
     let (tx, rx) = mpsc::channel();
     std::thread::spawn(move || {
@@ -110,12 +146,62 @@ fn wait_until_up(child: &mut Child) -> u16 {
                 port = rest.split(' ').next().and_then(|port| port.parse().ok());
             }
             if line.contains("started successfully") {
+                let up = port.take().expect("no port was printed");
                 // The test may be over.
-                let _ = tx.send(port.take());
+                let _ = tx.send(up);
             }
         }
     });
-    rx.recv_timeout(PATIENCE).expect("the program did not start").expect("no port was printed")
+    rx
+}
+
+/// Waits for a program that should end by itself, and ends it if it does not.
+pub fn ended(command: &mut Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    let (tx, rx) = mpsc::channel();
+    std::thread::spawn(move || tx.send(child.wait_with_output()));
+    match rx.recv_timeout(PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            send(pid, "KILL");
+            panic!("the program goes on: {command:?}");
+        }
+    }
+}
+
+/// Talks to a program over its standard input and output, one answer to each call, closes its
+/// input, and returns the answers.
+pub fn talk(command: &mut Command, calls: &[(&str, Value)]) -> Vec<Value> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut answers = Vec::new();
+    for ((method, params), id) in calls.iter().zip(1..) {
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        let mut line = String::new();
+        // If the program has ended, there is no answer either.
+        let _ = writeln!(input, "{call}");
+        output.read_line(&mut line).unwrap();
+        answers.push(serde_json::from_str(&line).unwrap_or_else(|_| panic!("{call}: {line:?}")));
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    answers
+}
+
+/// The first call of every client.
+pub fn hello() -> (&'static str, Value) {
+    let client = json!({ "name": "test", "version": "1" });
+    let params =
+        json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client });
+    ("initialize", params)
+}
+
+/// A call that looks for the boiler.
+pub fn search() -> (&'static str, Value) {
+    ("tools/call", json!({ "name": "search_memories", "arguments": { "query": "boiler" } }))
 }
 
 /// One JSON-RPC call over a connection of its own; nothing if the connection broke.
@@ -175,30 +261,9 @@ fn stdio_joins_the_running_server_and_serves_alone() {
     assert!(alone.contains("the boiler was serviced"), "{alone}");
 }
 
-/// Initializes, searches, closes standard input, and returns what was answered last.
+/// Initializes, searches, and returns what was answered last.
 fn stdio(dir: &Path) -> String {
-    let mut child = command(dir, &["stdio"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut last = String::new();
-    let client = json!({ "name": "test", "version": "1" });
-    let hello =
-        json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client });
-    let search = json!({ "name": "search_memories", "arguments": { "query": "boiler" } });
-    for (id, method, params) in [(1, "initialize", hello), (2, "tools/call", search)] {
-        let call = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        writeln!(input, "{call}").unwrap();
-        last.clear();
-        output.read_line(&mut last).unwrap();
-    }
-    drop(input);
-    assert!(child.wait().unwrap().success());
-    last
+    talk(&mut command(dir, &["stdio"]), &[hello(), search()])[1].to_string()
 }
 
 #[test]
@@ -243,6 +308,33 @@ fn what_makes_no_sense_stops_with_one_line() {
 }
 
 #[test]
+fn only_serve_obeys_the_folder_that_it_is_started_in() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(".env"), "USE_HTTPS=true\nKEY=\"unclosed\n").unwrap();
+    std::fs::write(dir.path().join("config.toml"), "baseURL = 'https://example.org/'\n").unwrap();
+
+    let imported = command(dir.path(), &["import", "-"]).output().unwrap();
+    let served = command(dir.path(), &["serve"]).output().unwrap();
+
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    assert_eq!(served.status.code(), Some(1), "{}", String::from_utf8_lossy(&served.stderr));
+}
+
+#[test]
+fn a_server_without_keys_that_is_open_to_every_page_does_not_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serve = command(dir.path(), &["serve"]);
+
+    let output = ended(serve.env("DISABLE_AUTH", "true").env("ALLOWED_ORIGINS", "*"));
+
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let names_both = |line: &str| line.contains("DISABLE_AUTH") && line.contains("ALLOWED_ORIGINS");
+    assert!(told.lines().any(names_both), "{told}");
+    assert!(!dir.path().join("data").exists(), "a mistake in the settings touched the disk");
+}
+
+#[test]
 fn a_key_may_begin_with_a_hyphen() {
     let dir = tempfile::tempdir().unwrap();
 
@@ -263,4 +355,33 @@ fn generated_keys_and_completions_are_printed() {
     let line = String::from_utf8(key.stdout).unwrap();
     assert_eq!(line.trim().rsplit(' ').next().unwrap().len(), 43, "{line}");
     assert!(String::from_utf8(script.stdout).unwrap().contains("_memoryd"));
+}
+
+#[test]
+fn a_verb_that_only_reads_makes_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.jsonl");
+
+    let exported = command(dir.path(), &["export", "-o", output.to_str().unwrap()]).output();
+    let checked = command(dir.path(), &["check"]).output();
+
+    for done in [exported.unwrap(), checked.unwrap()] {
+        let told = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1), "{told}");
+        assert!(told.contains("there is no data of memoryd in"), "{told}");
+    }
+    assert!(!output.exists() && !dir.path().join("data").exists());
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_refused_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("data/photos")).unwrap();
+
+    let served = command(dir.path(), &["serve"]).output().unwrap();
+
+    let told = String::from_utf8(served.stderr).unwrap();
+    assert_eq!(served.status.code(), Some(1), "{told}");
+    assert!(told.contains("photos") && told.contains("--data-dir"), "{told}");
+    assert_eq!(std::fs::read_dir(dir.path().join("data")).unwrap().count(), 1);
 }

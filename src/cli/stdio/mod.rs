@@ -34,7 +34,8 @@ pub(super) fn run(config: &Config, arguments: &StdioArguments) -> Outcome {
 async fn alone(config: &Config) -> Outcome {
     let local = LocalStore::open(config)?;
     let secret = crate::auth::generate_key().map_err(Failed::because)?;
-    let protocol = Protocol::new(local.sessions.clone(), ToolSets::core(), &secret);
+    let listed = ToolSets::new(&config.tools.sets);
+    let protocol = Protocol::new(local.sessions.clone(), listed, &secret);
     let done = talk(&Local::new(protocol, owner(config, None)?), config).await;
     local.close().await.and(done)
 }

@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::mcp::{Incoming, Message, Params, Refusal, Request, client_of};
+use crate::mcp::{INTERNAL_ERROR, Incoming, Params, Refusal, RpcMessage, RpcRequest, client_of};
 
 /// One line on its way to a server, and what the headers beside it must say.
 pub(super) struct Parcel {
@@ -22,16 +22,16 @@ const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 impl Parcel {
     /// Looks at a line. One that is no message is answered here, as the server would.
     pub(super) fn wrap(body: Vec<u8>) -> Result<Self, Refusal> {
-        Ok(match Incoming::parse(&body, None)? {
-            Incoming::One(Message::Request(Request { id, method, params })) => {
+        Ok(match Incoming::parse(&body, true)? {
+            Incoming::One(RpcMessage::Request(RpcRequest { id, method, params })) => {
                 let declared = params.get("_meta").and_then(|meta| meta.get(META_VERSION));
                 let declared = declared.and_then(Value::as_str).map(in_header);
                 Self { id, method, params, declared, wants_answer: true, body }
             }
-            Incoming::One(Message::Notification { method, params }) => {
+            Incoming::One(RpcMessage::Notification { method, params }) => {
                 Self { method, params, ..Self::unnamed(body, false) }
             }
-            Incoming::One(Message::Response) => Self::unnamed(body, false),
+            Incoming::One(RpcMessage::Response) => Self::unnamed(body, false),
             Incoming::Batch(_) => Self::unnamed(body, true),
         })
     }
@@ -54,13 +54,13 @@ impl Parcel {
     /// How the client calls itself, if it says so here.
     pub(super) fn client(&self) -> Option<String> {
         let (method, params) = (self.method.clone(), self.params.clone());
-        let client = client_of(&Request { id: Value::Null, method, params })?;
+        let client = client_of(&RpcRequest { id: Value::Null, method, params })?;
         client.is_ascii().then_some(client)
     }
 
     /// The answer to a message that did not get through.
     pub(super) fn failure(&self, told: &str) -> String {
-        let error = json!({ "code": -32603, "message": told });
+        let error = json!({ "code": INTERNAL_ERROR, "message": told });
         json!({ "jsonrpc": "2.0", "id": self.id, "error": error }).to_string()
     }
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::embedding::{Embedder, EmbedderError, Purpose, Settings};
+use crate::config::Embedding;
+use crate::embedding::tests::nothing_set;
+use crate::embedding::{Embedder, EmbedderError, Purpose};
 
 const HIDDEN: usize = 8;
 const WIDE: usize = 12;
@@ -88,7 +90,7 @@ fn write(folder: &Path, name: &str, json: &Value) {
 }
 
 fn open(folder: &Path) -> Result<Embedder, EmbedderError> {
-    let settings = Settings { model_path: Some(folder.to_owned()), ..Settings::default() };
+    let settings = Embedding { model_path: Some(folder.to_owned()), ..nothing_set() };
     Embedder::open(&settings).map(Option::unwrap)
 }
 

@@ -21,7 +21,8 @@ use super::answer::DIMENSIONS_LIMIT;
 use super::embedder::{Prefixes, Started};
 use super::id::{Fingerprint, Home};
 use super::line::{Answered, Job, Queue, line};
-use super::{EmbedError, EmbedderError, Settings};
+use super::{EmbedError, EmbedderError, Pace};
+use crate::config::Embedding;
 use crate::model::Secret;
 use crate::tls;
 
@@ -43,7 +44,7 @@ struct Service {
 }
 
 /// Starts the thread. Nothing is sent before the first text comes.
-pub(super) fn start(url: &str, settings: &Settings) -> Result<Started, EmbedderError> {
+pub(super) fn start(url: &str, pace: Pace, settings: &Embedding) -> Result<Started, EmbedderError> {
     let endpoint = Endpoint::parse(url)?;
     let model = settings.model.clone().filter(|model| !model.is_empty());
     let model = model.ok_or(EmbedderError::NoModel)?;
@@ -55,7 +56,7 @@ pub(super) fn start(url: &str, settings: &Settings) -> Result<Started, EmbedderE
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(EmbedderError::Thread)?;
     let (line, queue) = line();
-    let patience = (settings.timeout, settings.batch_timeout);
+    let patience = (settings.timeout, pace.batch_timeout);
     let work = move || {
         // The client is made inside, where its connections find the runtime.
         let served = async move {
@@ -73,7 +74,7 @@ pub(super) fn start(url: &str, settings: &Settings) -> Result<Started, EmbedderE
 /// How to make the client, once on the thread that it may not leave.
 fn client(
     endpoint: &Endpoint,
-    settings: &Settings,
+    settings: &Embedding,
 ) -> Result<impl FnOnce() -> Client + Send + use<>, EmbedderError> {
     let key = settings.key.clone();
     if key.as_ref().is_some_and(|key| !is_header_text(key)) {

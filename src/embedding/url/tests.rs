@@ -9,7 +9,9 @@ use std::time::Duration;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 
-use crate::embedding::{EmbedError, Embedder, Purpose, Settings};
+use crate::config::Embedding;
+use crate::embedding::tests::nothing_set;
+use crate::embedding::{EmbedError, Embedder, PACE, Pace, Purpose};
 use crate::model::{Clock, Secret, SystemClock};
 use crate::tls::{Reloader, make_certificates};
 
@@ -78,12 +80,12 @@ impl Service {
         Embedder::open(&self.settings(path)).unwrap().unwrap()
     }
 
-    fn settings(&self, path: &str) -> Settings {
-        Settings {
+    fn settings(&self, path: &str) -> Embedding {
+        Embedding {
             url: Some(format!("http://{}{path}", self.address)),
             model: Some("minilm".to_owned()),
             timeout: Duration::from_secs(10),
-            ..Settings::default()
+            ..nothing_set()
         }
     }
 
@@ -110,14 +112,13 @@ async fn an_openai_service_is_asked_in_batches() {
         // Backwards: the index says where each belongs.
         Some(HttpResponse::Ok().json(json!({ "data": data.rev().collect::<Vec<_>>() })))
     });
-    let settings = Settings {
-        batch: 2,
+    let settings = Embedding {
         key: Some(Secret::new("k1".to_owned())),
         passage_prefix: Some("p: ".to_owned()),
-        text_limit_bytes: 5,
         ..service.settings("/v1")
     };
-    let embedder = Embedder::open(&settings).unwrap().unwrap();
+    let pace = Pace { batch: 2, text_limit_bytes: 5, ..PACE };
+    let embedder = Embedder::open_at(pace, &settings).unwrap().unwrap();
 
     let texts = ["a", "bb", "cut\u{e9}\u{e9}"];
     let vectors = embedder.embed(&texts, Purpose::Passage).await.unwrap();
@@ -148,7 +149,7 @@ async fn an_ollama_service_is_asked_in_its_own_words() {
     assert_eq!(vectors, [[0.6, 0.8]]);
     assert_eq!(service.requests.lock().unwrap()[0].1, json!({ "model": "minilm", "input": ["a"] }));
     let id = embedder.model().unwrap();
-    let settings = Settings { model: Some("other".to_owned()), ..service.settings("/api/embed") };
+    let settings = Embedding { model: Some("other".to_owned()), ..service.settings("/api/embed") };
     let other = Embedder::open(&settings).unwrap().unwrap();
     other.embed(&["a"], Purpose::Query).await.unwrap();
     assert_ne!(other.model(), Some(id));
@@ -187,7 +188,7 @@ async fn a_status_tells_who_is_at_fault() {
 async fn a_silent_service_is_asked_once_and_then_left_alone() {
     let service = Service::start(|_| None);
     let timeout = Duration::from_millis(50);
-    let settings = Settings { timeout, ..service.settings("/v1") };
+    let settings = Embedding { timeout, ..service.settings("/v1") };
     let embedder = Embedder::open(&settings).unwrap().unwrap();
 
     let first = embedder.embed(&["a"], Purpose::Query).await;
@@ -206,8 +207,8 @@ async fn a_certificate_is_checked() {
     let script = json_script!({ "data": [{ "embedding": [1] }] });
     let service = Service::listen(script, Some(folder.path()));
     let url = Some(format!("https://{}", service.address));
-    let settings = Settings { url, ..service.settings("") };
-    let trusting = Settings { authority: Some(made.authority), ..settings.clone() };
+    let settings = Embedding { url, ..service.settings("") };
+    let trusting = Embedding { authority: Some(made.authority), ..settings.clone() };
 
     let trusting = Embedder::open(&trusting).unwrap().unwrap();
     assert_eq!(trusting.embed(&["a"], Purpose::Query).await.unwrap(), [[1.0]]);
@@ -223,11 +224,11 @@ async fn a_certificate_is_checked() {
 #[actix_web::test]
 async fn a_service_that_is_not_there_is_said_without_its_key() {
     let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let settings = Settings {
+    let settings = Embedding {
         url: Some(format!("http://{address}/v1?key=geheim")),
         model: Some("m".to_owned()),
         key: Some(Secret::new("geheim".to_owned())),
-        ..Settings::default()
+        ..nothing_set()
     };
     let embedder = Embedder::open(&settings).unwrap().unwrap();
 

@@ -1,33 +1,25 @@
 use serde::{Deserialize, Serialize};
 
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::{Arguments, Change, InvalidArguments};
 use crate::engine::catalog::is_same_text;
+use crate::engine::draft::Draft;
 use crate::engine::view::BriefView;
-use crate::engine::{Answer, Asked, Engine, EngineError, MemoryView};
+use crate::engine::write::Write;
+use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
 use crate::model::{
-    Category, Kind, Memory, MemoryId, Metadata, Priority, Project, Source, Status, Tags, Timestamp,
-    Title,
+    Kind, Memory, MemoryId, Metadata, Priority, Project, Scope, Source, Status, Tags, Timestamp,
 };
 use crate::retrieval::Document;
-use crate::store::Batch;
 
 /// Stores a new memory, unless the same one is there already.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Add {
     pub content: String,
-    pub title: Option<Title>,
-    /// A conversation if it came as one, else a note, unless somebody says.
-    pub kind: Option<Kind>,
+    /// It is of the kind `conversation` unless somebody says.
     pub is_dialogue: bool,
-    pub tags: Tags,
-    pub project: Option<Project>,
-    pub category: Option<Category>,
-    pub priority: Priority,
-    pub metadata: Metadata,
-    pub event_at: Option<Timestamp>,
+    pub draft: Draft,
     pub ttl_days: Option<f64>,
     pub supersedes: Option<MemoryId>,
-    pub pinned: bool,
 }
 
 /// One turn of a conversation, as chat APIs write it.
@@ -65,80 +57,113 @@ pub struct Similar {
     pub score: f32,
 }
 
-/// Bytes of one memory's metadata, as JSON. Enough for a form; long texts belong into `content`.
-const METADATA_LIMIT: usize = 16 * 1024;
+const CONTENT: Field = Field::new(
+    "content",
+    Shape::Text,
+    "The text, kept byte for byte: one fact, clear without its context",
+);
+const MESSAGES: Field =
+    Field::new("messages", Shape::Turns, "Instead of content: turns of a dialogue");
+const USER_INPUT: Field =
+    Field::new("user_input", Shape::Text, "Instead of content, with agent_response");
+const AGENT_RESPONSE: Field = Field::new("agent_response", Shape::Text, "");
+pub(super) const TTL_DAYS: Field =
+    Field::new("ttl_days", Shape::Positive { most: MAX_TTL_DAYS }, "Forget after so many days");
+const SUPERSEDES: Field =
+    Field::new("supersedes", Shape::Id, "Id of the memory that this one replaces");
+
 /// About a hundred years.
-const MAX_TTL_DAYS: f64 = 36_500.0;
+const MAX_TTL_DAYS: u32 = 36_500;
 const MS_PER_DAY: f64 = 86_400_000.0;
 /// How many similar memories an answer names.
 const SIMILAR: usize = 3;
 
-impl Add {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+impl Spoken for Add {
+    fn fields() -> Vec<&'static Field> {
+        let own = [&CONTENT, &MESSAGES, &USER_INPUT, &AGENT_RESPONSE];
+        own.into_iter().chain(Draft::FIELDS).chain([&TTL_DAYS, &SUPERSEDES]).collect()
+    }
+
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
         let (content, is_dialogue) = take_content(&mut arguments);
-        if content.trim().is_empty() {
-            arguments.refuse("content", "is required and must not be empty");
-        }
         let verb = Self {
             content,
-            title: arguments.take("title"),
-            kind: arguments.take("kind"),
             is_dialogue,
-            tags: arguments.take("tags").unwrap_or_default(),
-            project: arguments.take("project"),
-            category: arguments.take("category"),
-            priority: arguments.take("priority").unwrap_or_default(),
-            metadata: take_metadata(&mut arguments).unwrap_or_default(),
-            event_at: arguments.take("event_at"),
-            ttl_days: take_ttl(&mut arguments),
-            supersedes: arguments.take("supersedes"),
-            pinned: arguments.take("pinned").unwrap_or_default(),
+            draft: Draft::take(&mut arguments),
+            ttl_days: arguments.take(&TTL_DAYS),
+            supersedes: arguments.take(&SUPERSEDES),
         };
         arguments.finish(verb)
     }
+}
 
-    #[must_use]
-    pub fn is_instruction(&self) -> bool {
-        self.kind.as_ref().is_some_and(Kind::is_instruction)
+impl Verb for Add {
+    type Answer = Added;
+
+    fn scope(&self) -> Scope {
+        if self.is_instruction() { Scope::Instructions } else { Scope::Write }
     }
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Added, EngineError> {
         engine.check_content(&self.content)?;
-        let project = self.project.clone().or_else(|| asked.caller.project.clone());
+        let mut write = engine.begin()?;
+        let project = self.project(asked);
         let replaced = self.supersedes.map(|id| engine.read_replaced(id, asked)).transpose()?;
         if replaced.is_none()
-            && let Some(there) = self.find_same(engine, project.as_ref(), asked.now)?
+            && let Some(there) = self.find_same(engine, &write, project.as_ref(), asked.now)?
         {
             return engine.added(AddStatus::Duplicate, there, Vec::new());
         }
 
         let memory = self.into_memory(engine, project, asked);
         let similar = engine.similar_to(&memory, asked.now)?;
-        let mut batch = Batch::default();
-        engine.put_new(&mut batch, &memory);
+        write.enter(&memory);
         let status = match &replaced {
             None => AddStatus::Created,
             Some(old) => {
-                engine.put_superseded(&mut batch, old, memory.id, asked.now);
+                write.supersede(old, memory.id, asked.now);
                 AddStatus::Superseded
             }
         };
-        engine.commit(batch)?;
+        engine.commit(write)?;
         engine.added(status, memory, similar)
     }
+}
 
-    /// The memory that says the same of the same: what the newcomer leaves open may be anything.
+impl Add {
+    #[must_use]
+    pub fn is_instruction(&self) -> bool {
+        self.draft.is_instruction()
+    }
+
+    /// Where it belongs: the project that it names, else the one that the caller stands in.
+    pub(super) fn project(&self, asked: Asked<'_>) -> Option<Project> {
+        match &self.draft.project {
+            Change::Set(project) => Some(project.clone()),
+            Change::Keep | Change::Clear => asked.caller.project.clone(),
+        }
+    }
+
+    /// The memory that says the same of the same, in the store or in the write that is being made:
+    /// what the newcomer leaves open may be anything.
     pub(super) fn find_same(
         &self,
         engine: &Engine,
+        write: &Write,
         project: Option<&Project>,
         now: Timestamp,
     ) -> Result<Option<Memory>, EngineError> {
+        let is_same = |there: &Memory| {
+            is_same_text(&there.content, &self.content)
+                && project.is_none_or(|project| there.project.as_ref() == Some(project))
+                && self.draft.agrees(there)
+        };
+        let mut fresh = write.memories().filter(|memory| memory.status == Status::Active);
+        if let Some(there) = fresh.find(|memory| !memory.is_expired(now) && is_same(memory)) {
+            return Ok(Some(there.clone()));
+        }
         let ids: Vec<MemoryId> = engine
+            .mind
             .catalog
             .same_text(&self.content)
             .filter(|entry| entry.is_alive(now))
@@ -146,12 +171,7 @@ impl Add {
             .collect();
         for id in ids {
             let there = engine.read(id)?;
-            let same = is_same_text(&there.content, &self.content)
-                && project.is_none_or(|project| there.project.as_ref() == Some(project))
-                && self.kind.as_ref().is_none_or(|kind| there.kind == *kind)
-                && self.event_at.is_none_or(|event| Some(event) == there.event_at)
-                && (self.metadata.is_empty() || self.metadata == there.metadata);
-            if same {
+            if is_same(&there) {
                 return Ok(Some(there));
             }
         }
@@ -165,34 +185,32 @@ impl Add {
         asked: Asked<'_>,
     ) -> Memory {
         let Asked { caller, now } = asked;
-        Memory {
+        let mut memory = Memory {
             id: engine.ids.next(now),
             content: self.content,
-            title: self.title,
-            kind: self.kind.unwrap_or(if self.is_dialogue {
-                Kind::conversation()
-            } else {
-                Kind::note()
-            }),
-            tags: self.tags,
-            project,
-            category: self.category,
-            priority: self.priority,
-            pinned: self.pinned,
+            title: None,
+            kind: if self.is_dialogue { Kind::conversation() } else { Kind::note() },
+            tags: Tags::default(),
+            project: None,
+            category: None,
+            priority: Priority::default(),
+            pinned: false,
             source: Source {
                 client: caller.client.clone(),
                 credential: Some(caller.credential.to_string()),
             },
-            metadata: self.metadata,
+            metadata: Metadata::default(),
             created_at: now,
             updated_at: now,
-            event_at: self.event_at,
+            event_at: None,
             expires_at: self.ttl_days.map(|days| expiry(now, days)),
             supersedes: self.supersedes,
             superseded_by: None,
             status: Status::Active,
             version: 1,
-        }
+        };
+        self.draft.write_to(&mut memory);
+        Memory { project, ..memory }
     }
 }
 
@@ -202,16 +220,17 @@ impl Engine {
         status: AddStatus,
         memory: Memory,
         similar: Vec<Similar>,
-    ) -> Result<Answer, EngineError> {
+    ) -> Result<Added, EngineError> {
         let id = memory.id;
         let memory = self.view(memory)?;
-        Ok(Answer::Added(Box::new(Added { id, status, memory, similar })))
+        Ok(Added { id, status, memory, similar })
     }
 
     fn similar_to(&self, memory: &Memory, now: Timestamp) -> Result<Vec<Similar>, EngineError> {
-        let allowed = |doc| self.entry(doc).is_some_and(|entry| entry.is_alive(now));
-        let found = self.index.similar(&Document::of(memory), &allowed, SIMILAR);
-        let known = found.into_iter().filter_map(|(doc, score)| Some((self.entry(doc)?.id, score)));
+        let mind = &self.mind;
+        let allowed = |doc| mind.entry(doc).is_some_and(|entry| entry.is_alive(now));
+        let found = mind.index.similar(&Document::of(memory), &allowed, SIMILAR);
+        let known = found.into_iter().filter_map(|(doc, score)| Some((mind.entry(doc)?.id, score)));
         known
             .map(|(id, score)| Ok(Similar { memory: BriefView::of(&self.read(id)?), score }))
             .collect()
@@ -225,48 +244,31 @@ pub(super) fn expiry(now: Timestamp, days: f64) -> Timestamp {
     Timestamp(now.0.saturating_add(ms))
 }
 
-pub(super) fn take_ttl(arguments: &mut Arguments) -> Option<f64> {
-    let days: f64 = arguments.take("ttl_days")?;
-    if days > 0.0 && days <= MAX_TTL_DAYS {
-        return Some(days);
-    }
-    arguments.refuse("ttl_days", "expected a number of days above 0 and at most 36500");
-    None
-}
-
-pub(super) fn take_metadata(arguments: &mut Arguments) -> Option<Metadata> {
-    let metadata: Metadata = arguments.take("metadata")?;
-    let len = serde_json::to_string(&metadata).map_or(0, |text| text.len());
-    if len > METADATA_LIMIT {
-        let problem = format!("is {len} bytes; the limit is {METADATA_LIMIT}");
-        arguments.refuse("metadata", &problem);
-    }
-    Some(metadata)
-}
-
 /// The text in any of its three spellings, and whether it is a dialogue.
 fn take_content(arguments: &mut Arguments) -> (String, bool) {
-    let given = ["content", "messages", "user_input"].map(|name| arguments.has(name));
+    let said = |text: &String| !text.trim().is_empty();
+    let content: Option<String> = arguments.take(&CONTENT).filter(said);
+    let messages: Option<Vec<Message>> = arguments.take(&MESSAGES);
+    let user_input: Option<String> = arguments.take(&USER_INPUT).filter(said);
+    let agent_response: Option<String> = arguments.take(&AGENT_RESPONSE).filter(said);
+    let given = [content.is_some(), messages.is_some(), user_input.is_some()];
     if given.iter().filter(|given| **given).count() > 1 {
         arguments.refuse("content", "give one of content, messages, or user_input");
     }
-    let content: Option<String> = arguments.take("content");
-    let messages: Option<Vec<Message>> = arguments.take("messages");
-    let user_input: Option<String> = arguments.take("user_input");
-    let agent_response: Option<String> = arguments.take("agent_response");
-    if let Some(messages) = messages {
-        return (render(&messages), messages.len() > 1);
+    if agent_response.is_some() && user_input.is_none() {
+        arguments.refuse("agent_response", "goes with user_input");
     }
-    match (content, user_input, agent_response) {
-        (None, Some(user), Some(agent)) => (format!("User: {user}\nAssistant: {agent}"), true),
-        (None, Some(user), None) => (user, true),
-        (Some(content), _, None) => (content, false),
-        (None, None, None) => (String::new(), false),
-        (_, _, Some(_)) => {
-            arguments.refuse("agent_response", "goes with user_input");
-            (String::new(), false)
-        }
+    let (text, is_dialogue) = match (content, messages, user_input, agent_response) {
+        (_, Some(messages), ..) => (render(&messages), messages.len() > 1),
+        (_, _, Some(user), Some(agent)) => (format!("User: {user}\nAssistant: {agent}"), true),
+        (_, _, Some(user), None) => (user, true),
+        (Some(content), ..) => (content, false),
+        (None, ..) => (String::new(), false),
+    };
+    if text.trim().is_empty() {
+        arguments.refuse_missing(&CONTENT, "is required and must not be empty");
     }
+    (text, is_dialogue)
 }
 
 /// A single message is its text; several are a line each, with who spoke.

@@ -3,12 +3,14 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Mode;
-use super::search::Question;
+use super::search::{Wanted, refuse_long_query};
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::catalog::Entry;
 use crate::engine::view::estimate_tokens;
-use crate::engine::{Answer, Asked, Engine, EngineError, Filter, MemoryView};
-use crate::model::{Memory, MemoryId, Project, Timestamp};
+use crate::engine::{
+    Asked, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
+};
+use crate::model::{Memory, MemoryId, Project, Scope, Timestamp, foreign};
 
 /// Puts together what an assistant should know at the start of a conversation.
 #[derive(Debug, Clone)]
@@ -35,7 +37,7 @@ pub struct ContextBlock {
 }
 
 const DEFAULT_TOKENS: usize = 1_500;
-const MAX_TOKENS: usize = 100_000;
+const MAX_TOKENS: u32 = 100_000;
 /// How many memories each part may hold.
 const PART: usize = 20;
 
@@ -49,25 +51,43 @@ struct Budget {
     text: String,
 }
 
-impl Context {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+const PROJECT: Field = Field::new("project", Shape::Name, "");
+const QUERY: Field = Field::new("query", Shape::Text, "What the task is about");
+const TOKENS: Field =
+    Field::new("max_tokens", Shape::Whole { least: 100, most: MAX_TOKENS }, "Default 1500");
+
+impl Spoken for Context {
+    fn fields() -> Vec<&'static Field> {
+        vec![&PROJECT, &QUERY, &TOKENS]
+    }
+
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
         let verb = Self {
-            project: arguments.take("project"),
-            query: arguments.take::<String>("query").filter(|query| !query.trim().is_empty()),
-            max_tokens: arguments.take("max_tokens").unwrap_or(DEFAULT_TOKENS),
+            project: arguments.take(&PROJECT),
+            query: arguments.take(&QUERY).filter(|query: &String| !query.trim().is_empty()),
+            max_tokens: arguments.take(&TOKENS).unwrap_or(DEFAULT_TOKENS),
             vector: None,
         };
-        if !(100..=MAX_TOKENS).contains(&verb.max_tokens) {
-            arguments.refuse("max_tokens", "expected a number from 100 to 100000");
+        if let Some(query) = &verb.query {
+            refuse_long_query(query, &mut arguments);
         }
         arguments.finish(verb)
     }
+}
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+impl Verb for Context {
+    type Answer = ContextBlock;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn question(&mut self) -> Option<Question<'_>> {
+        let Self { query, vector, .. } = self;
+        Some(Question { text: query.as_deref()?, vector })
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<ContextBlock, EngineError> {
         let project = self.project.clone().or_else(|| asked.caller.project.clone());
         let parts = Parts::collect(engine, project.as_ref(), asked.now);
         let relevant = self.relevant(engine, project, asked.now)?;
@@ -82,9 +102,11 @@ impl Context {
             text: String::new(),
         };
         block.text = budget.text;
-        Ok(Answer::Context(block))
+        Ok(block)
     }
+}
 
+impl Context {
     fn relevant(
         &self,
         engine: &Engine,
@@ -94,8 +116,8 @@ impl Context {
         let Some(query) = &self.query else { return Ok(Vec::new()) };
         let project = project.map(|project| project.as_str().to_owned());
         let filter = Filter { project, ..Filter::default() };
-        let question = Question { text: query, vector: self.vector.as_deref() };
-        let (_, ranked) = engine.rank(question, &filter, Mode::Auto, now)?;
+        let wanted = Wanted { text: query, vector: self.vector.as_deref() };
+        let (_, ranked) = engine.rank(wanted, &filter, Mode::Auto, now)?;
         let best = ranked.into_iter().take(PART);
         best.map(|ranked| engine.load_ranked(ranked.memory).map(|memory| memory.id)).collect()
     }
@@ -111,7 +133,7 @@ struct Parts {
 
 impl Parts {
     fn collect(engine: &Engine, project: Option<&Project>, now: Timestamp) -> Self {
-        let catalog = &engine.catalog;
+        let catalog = &engine.mind.catalog;
         let project = project.map(|project| catalog.word(project.as_str()));
         let fits = |entry: &Entry| match project {
             None => true,
@@ -183,8 +205,11 @@ impl Budget {
 
 /// One memory as a list item. Further lines are indented, so that a text cannot forge a heading.
 fn line(memory: &Memory) -> String {
-    let title = memory.title.as_ref().map_or(String::new(), |title| format!("{title}: "));
     let date = memory.event_at.unwrap_or(memory.created_at).to_string();
     let date = date.get(..10).unwrap_or_default();
-    format!("- [{date}] {title}{}\n", memory.content.replace('\n', "\n  "))
+    let title = memory.title.as_ref().map_or("", |title| title.as_str());
+    let title =
+        if title.is_empty() { String::new() } else { format!("{}: ", foreign::inline(title)) };
+    let lines: Vec<_> = foreign::lines(&memory.content).collect();
+    format!("- [{date}] {title}{}\n", lines.join("\n  "))
 }

@@ -1,16 +1,17 @@
 use serde::Serialize;
 
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::writing::guard_instruction;
-use crate::engine::{Answer, Asked, Engine, EngineError, Filter};
-use crate::model::{Memory, MemoryId, Status, Timestamp};
+use crate::engine::write::guard_instruction;
+use crate::engine::{Asked, Engine, EngineError, Field, Filter, Shape, Spoken, Verb};
+use crate::model::{Memory, MemoryId, Scope, Status, Timestamp};
 
 /// Deletes memories by id or by filter. Deleted ones can be restored for a while, purged ones not.
 #[derive(Debug, Clone)]
 pub struct Delete {
     pub target: DeleteTarget,
-    /// Only say what would be deleted.
-    pub dry_run: bool,
+    /// Only say what would be deleted. Nothing if the call does not say: then a filter is tried, and
+    /// what is named by id is deleted.
+    pub dry_run: Option<bool>,
     pub purge: bool,
 }
 
@@ -33,55 +34,76 @@ pub struct Deleted {
     pub undo_until: Option<Timestamp>,
 }
 
-impl Delete {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let id: Option<MemoryId> = arguments.take("id");
-        let ids: Option<Vec<MemoryId>> = arguments.take("ids");
-        let dry_run: Option<bool> = arguments.take("dry_run");
-        let purge = arguments.take("purge").unwrap_or_default();
+const ID: Field = Field::new("id", Shape::Id, "");
+const IDS: Field = Field::new("ids", Shape::Ids, "");
+const DRY_RUN: Field =
+    Field::new("dry_run", Shape::Flag, "Only say what would go; true by default with a filter");
+const PURGE: Field = Field::new("purge", Shape::Flag, "Erase for good, with the history");
+
+impl Spoken for Delete {
+    fn fields() -> Vec<&'static Field> {
+        [&ID, &IDS].into_iter().chain(Filter::FIELDS).chain([&DRY_RUN, &PURGE]).collect()
+    }
+
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        let id: Option<MemoryId> = arguments.take(&ID);
+        let ids: Option<Vec<MemoryId>> = arguments.take(&IDS);
         let filter = Filter::take(&mut arguments);
-        if filter.as_of.is_some() {
-            arguments.refuse("as_of", "the past cannot be deleted");
-        }
+        let dry_run: Option<bool> = arguments.take(&DRY_RUN);
+        let purge = arguments.take(&PURGE).unwrap_or_default();
         let named = usize::from(id.is_some()) + usize::from(ids.is_some());
-        if named + usize::from(!filter.is_empty()) != 1 {
-            arguments.refuse("id", "give exactly one of id, ids, or a filter");
+        if named + usize::from(filter.chooses()) != 1 {
+            // How a filter is meant chooses nothing: it must not make a call that deletes all.
+            let problem = "give exactly one of id, ids, or a filter that chooses: tags, kind, \
+                           category, project, since, until, pinned, or priority";
+            arguments.refuse("id", problem);
         }
         let target = match (id, ids) {
             (Some(id), _) => DeleteTarget::One(id),
             (None, Some(ids)) => DeleteTarget::Many(ids),
             (None, None) => DeleteTarget::Matching(Box::new(filter)),
         };
-        let is_filter = matches!(target, DeleteTarget::Matching(_));
-        let dry_run = dry_run.unwrap_or(is_filter);
         arguments.finish(Self { target, dry_run, purge })
     }
+}
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+impl Verb for Delete {
+    type Answer = Deleted;
+
+    fn scope(&self) -> Scope {
+        Scope::Write
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Deleted, EngineError> {
         let memories = self.matched(engine, asked)?;
         for memory in &memories {
             guard_instruction(memory, asked)?;
         }
         let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
-        if !self.dry_run {
+        let dry_run = self.dry_run.unwrap_or(!self.names_memories());
+        if !dry_run {
             if self.purge {
                 engine.erase(&ids)?;
             } else {
                 engine.set_status(&memories, Status::Deleted, asked.now)?;
             }
         }
-        let is_undoable = !self.dry_run && !self.purge && !ids.is_empty();
-        Ok(Answer::Deleted(Deleted {
+        let is_undoable = !dry_run && !self.purge && !ids.is_empty();
+        Ok(Deleted {
             matched: ids.len(),
-            deleted: if self.dry_run { 0 } else { ids.len() },
-            dry_run: self.dry_run,
+            deleted: if dry_run { 0 } else { ids.len() },
+            dry_run,
             undo_until: is_undoable.then(|| asked.now.plus(engine.limits.undo)),
             ids,
-        }))
+        })
+    }
+}
+
+impl Delete {
+    /// Whether the call names each memory, so that no more can go than was meant.
+    #[must_use]
+    pub fn names_memories(&self) -> bool {
+        !matches!(self.target, DeleteTarget::Matching(_))
     }
 
     fn matched(&self, engine: &Engine, asked: Asked<'_>) -> Result<Vec<Memory>, EngineError> {
@@ -100,8 +122,9 @@ impl Delete {
             }
             DeleteTarget::Matching(filter) => {
                 let filter = filter.as_ref().clone().for_caller(asked.caller);
-                let matcher = filter.matcher(&engine.catalog, asked.now);
-                let matching = engine.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
+                let matcher = filter.matcher(&engine.mind.catalog, asked.now);
+                let matching =
+                    engine.mind.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
                 matching.map(|(_, entry)| engine.read(entry.id)).collect()
             }
         }

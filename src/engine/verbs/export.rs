@@ -1,8 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::{Answer, Engine, EngineError};
-use crate::model::{Access, Memory, MemoryId};
+use crate::engine::{Asked, Engine, EngineError, Verb};
+use crate::model::{Access, Memory, MemoryId, Scope};
 
 /// Reads memories with everything that belongs to them, page by page in the order of their ids.
 /// Deleted ones are included while they can be restored.
@@ -32,14 +31,6 @@ pub struct Whole {
 }
 
 impl Export {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let verb = Self {
-            after: arguments.take("after"),
-            limit: super::list::take_limit(&mut arguments, super::list::MAX_LIMIT),
-        };
-        arguments.finish(verb)
-    }
-
     /// The beginning, as much as one page holds.
     #[must_use]
     pub fn first_page() -> Self {
@@ -51,8 +42,16 @@ impl Export {
     pub fn page_after(last: MemoryId) -> Self {
         Self { after: Some(last), limit: super::list::MAX_LIMIT }
     }
+}
 
-    pub(in crate::engine) fn apply(self, engine: &Engine) -> Result<Answer, EngineError> {
+impl Verb for Export {
+    type Answer = Exported;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, _: Asked<'_>) -> Result<Exported, EngineError> {
         let start = self.after.map_or(MemoryId::default(), MemoryId::successor);
         let rows = engine.store.scan_range::<Memory>(&(start..=MemoryId::LAST));
         let mut items = Vec::new();
@@ -63,6 +62,6 @@ impl Export {
         }
         let is_full = items.len() == self.limit;
         let next = items.last().filter(|_| is_full).map(|whole| whole.memory.id);
-        Ok(Answer::Exported(Exported { items, next }))
+        Ok(Exported { items, next })
     }
 }

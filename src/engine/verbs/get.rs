@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::{Answer, Asked, Engine, EngineError, MemoryView};
-use crate::model::{Memory, MemoryId};
+use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
+use crate::model::{Memory, MemoryId, Scope};
 
 /// Reads one memory by its id.
 #[derive(Debug, Clone)]
@@ -18,24 +18,34 @@ pub struct Got {
     pub history: Vec<Memory>,
 }
 
-impl Get {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+pub(super) const ID: Field = Field::required("id", Shape::Id, "");
+const HISTORY: Field = Field::new("history", Shape::Flag, "Also the versions before this one");
+
+impl Spoken for Get {
+    fn fields() -> Vec<&'static Field> {
+        vec![&ID, &HISTORY]
+    }
+
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
         let verb = Self {
-            id: arguments.require("id"),
-            history: arguments.take("history").unwrap_or_default(),
+            id: arguments.require(&ID),
+            history: arguments.take(&HISTORY).unwrap_or_default(),
         };
         arguments.finish(verb)
     }
+}
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+impl Verb for Get {
+    type Answer = Got;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Got, EngineError> {
         let memory = engine.read_alive(self.id, asked.now)?;
         engine.touch(self.id, asked.now)?;
         let history = if self.history { engine.versions(self.id)? } else { Vec::new() };
-        let memory = engine.view(memory)?;
-        Ok(Answer::Got(Box::new(Got { memory, history })))
+        Ok(Got { memory: engine.view(memory)?, history })
     }
 }

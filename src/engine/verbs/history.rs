@@ -1,7 +1,8 @@
 use super::Got;
+use super::get::ID;
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::{Answer, Engine, EngineError};
-use crate::model::MemoryId;
+use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
+use crate::model::{MemoryId, Scope};
 
 /// Reads every version of one memory, also of a deleted one.
 #[derive(Debug, Clone)]
@@ -9,15 +10,26 @@ pub struct History {
     pub id: MemoryId,
 }
 
-impl History {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let verb = Self { id: arguments.require("id") };
-        arguments.finish(verb)
+impl Spoken for History {
+    fn fields() -> Vec<&'static Field> {
+        vec![&ID]
     }
 
-    pub(in crate::engine) fn apply(self, engine: &Engine) -> Result<Answer, EngineError> {
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        let verb = Self { id: arguments.require(&ID) };
+        arguments.finish(verb)
+    }
+}
+
+impl Verb for History {
+    type Answer = Got;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, _: Asked<'_>) -> Result<Got, EngineError> {
         let memory = engine.view(engine.read(self.id)?)?;
-        let history = engine.versions(self.id)?;
-        Ok(Answer::Got(Box::new(Got { memory, history })))
+        Ok(Got { memory, history: engine.versions(self.id)? })
     }
 }

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{Add, Whole};
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::writing::{BATCH, guard_instruction};
-use crate::engine::{Answer, Asked, Engine, EngineError};
-use crate::model::{Access, Timestamp};
-use crate::store::{Batch, History};
+use crate::engine::draft::check_metadata;
+use crate::engine::write::{BATCH, Write, guard_instruction};
+use crate::engine::{Asked, Engine, EngineError, Field, Shape, Spoken, Verb};
+use crate::model::{Memory, Scope, Timestamp};
 
 /// Stores many memories: lines of an export, or lines with the fields of [`Add`].
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ pub struct LineProblem {
     pub problem: String,
 }
 
+const CREATED_AT: Field = Field::new("created_at", Shape::Moment, "");
+
 /// A batch ends here, far below what a frame of the journal may hold.
 const BATCH_BYTES: usize = 4 << 20;
 /// Clocks differ; an id from further ahead would push every later id behind it.
@@ -71,7 +73,7 @@ impl ImportItem {
             return Ok(Self::Whole(Box::new(whole)));
         }
         let mut arguments = Arguments::parse(value)?;
-        let created_at = arguments.take("created_at");
+        let created_at = arguments.take(&CREATED_AT);
         let add = Add::parse(arguments)?;
         Ok(Self::New(Box::new(NewLine { add, created_at })))
     }
@@ -103,20 +105,24 @@ impl Import {
     pub fn has_instruction(&self) -> bool {
         self.lines.iter().any(|(_, item)| item.is_instruction())
     }
+}
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+impl Verb for Import {
+    type Answer = Imported;
+
+    fn scope(&self) -> Scope {
+        if self.has_instruction() { Scope::Instructions } else { Scope::Write }
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Imported, EngineError> {
         let mut told = Imported::default();
         let mut lines = self.lines.into_iter().peekable();
         while lines.peek().is_some() {
-            let mut batch = Batch::default();
+            let mut write = engine.begin()?;
             let mut bytes = 0;
             for (line, item) in lines.by_ref().take(BATCH) {
                 bytes += item.content_bytes();
-                match engine.import_line(&mut batch, item, asked) {
+                match engine.import_line(&mut write, item, asked) {
                     Ok(true) => told.imported += 1,
                     Ok(false) => told.duplicates += 1,
                     Err(EngineError::Store(error)) => return Err(error.into()),
@@ -126,9 +132,9 @@ impl Import {
                     break;
                 }
             }
-            engine.commit(batch)?;
+            engine.commit(write)?;
         }
-        Ok(Answer::Imported(told))
+        Ok(told)
     }
 }
 
@@ -154,64 +160,72 @@ impl Engine {
     /// Returns whether the line brought something new.
     fn import_line(
         &mut self,
-        batch: &mut Batch,
+        write: &mut Write,
         item: ImportItem,
         asked: Asked<'_>,
     ) -> Result<bool, EngineError> {
         match item {
-            ImportItem::New(line) => self.import_new(batch, *line, asked),
-            ImportItem::Whole(whole) => self.import_whole(batch, &whole, asked),
+            ImportItem::New(line) => self.import_new(write, *line, asked),
+            ImportItem::Whole(whole) => self.import_whole(write, &whole, asked),
         }
     }
 
     fn import_new(
         &mut self,
-        batch: &mut Batch,
+        write: &mut Write,
         line: NewLine,
         asked: Asked<'_>,
     ) -> Result<bool, EngineError> {
         let NewLine { add, created_at } = line;
         self.check_content(&add.content)?;
-        let project = add.project.clone().or_else(|| asked.caller.project.clone());
-        if add.find_same(self, project.as_ref(), asked.now)?.is_some() {
+        let project = add.project(asked);
+        if add.find_same(self, write, project.as_ref(), asked.now)?.is_some() {
             return Ok(false);
         }
-        let mut memory = add.into_memory(self, project, asked);
-        memory.created_at = created_at.unwrap_or(asked.now).min(asked.now);
-        self.put_new(batch, &memory);
+        let memory = add.into_memory(self, project, asked);
+        let created_at = created_at.unwrap_or(asked.now).min(asked.now);
+        write.enter(&Memory { created_at, ..memory });
         Ok(true)
     }
 
     /// Keeps ids, times and versions. What is here already in the same or a later version stays.
     fn import_whole(
         &mut self,
-        batch: &mut Batch,
+        write: &mut Write,
         whole: &Whole,
         asked: Asked<'_>,
     ) -> Result<bool, EngineError> {
         let memory = &whole.memory;
-        self.check_content(&memory.content)?;
         if memory.id.created_at() > asked.now.plus(CLOCK_DIFFERENCE) {
             return Err(InvalidArguments::one("id", "was made in the future").into());
         }
-        for version in &whole.history {
+        for version in std::iter::once(memory).chain(&whole.history) {
             self.check_content(&version.content)?;
+            check_metadata(&version.metadata)
+                .map_err(|problem| InvalidArguments::one("metadata", &problem))?;
         }
-        if self.catalog.find(memory.id).is_some() {
-            let there = self.read(memory.id)?;
+        let fresh = write.memories().find(|other| other.id == memory.id).cloned();
+        let there = match fresh {
+            Some(fresh) => Some(fresh),
+            None if self.mind.catalog.find(memory.id).is_some() => Some(self.read(memory.id)?),
+            None => None,
+        };
+        if let Some(there) = &there {
             if there.version >= memory.version {
                 return Ok(false);
             }
-            guard_instruction(&there, asked)?;
-            self.leave(&there);
+            guard_instruction(there, asked)?;
         }
         for version in &whole.history {
-            batch.put::<History>(&(memory.id, version.version), &History(version.clone()));
+            write.put_version(&Memory { id: memory.id, ..version.clone() });
         }
         if whole.access.count > 0 {
-            batch.put::<Access>(&memory.id, &whole.access);
+            write.put_access(memory.id, &whole.access);
         }
-        self.put_new(batch, memory);
+        match &there {
+            Some(there) => write.put_over(there, memory),
+            None => write.enter(memory),
+        }
         Ok(true)
     }
 }

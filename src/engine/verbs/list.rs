@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::catalog::Entry;
 use crate::engine::cursor::Cursor;
-use crate::engine::{Answer, Asked, Engine, EngineError, Filter, MemoryView};
-use crate::model::{MemoryId, Timestamp};
+use crate::engine::{Asked, Engine, EngineError, Field, Filter, MemoryView, Shape, Spoken, Verb};
+use crate::model::{MemoryId, Scope, Timestamp};
 
 /// Lists memories in an order of their own, without a question.
 #[derive(Debug, Clone)]
@@ -44,28 +44,59 @@ pub struct Listed {
 }
 
 pub(super) const MAX_LIMIT: usize = 100;
+pub(super) const MAX_LIMIT_U32: u32 = 100;
 const DEFAULT_LIMIT: usize = 20;
 
 /// A row's place: what it is sorted by, then its id.
 type Place = (i64, u128);
 
-impl List {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+const SORT: Field =
+    Field::new("sort", Shape::Word(&["created_at", "updated_at", "event_at", "priority"]), "");
+const ORDER: Field = Field::new("order", Shape::Word(&["desc", "asc"]), "");
+const LIMIT: Field =
+    Field::new("limit", Shape::Whole { least: 1, most: MAX_LIMIT_U32 }, "Default 20");
+pub(super) const CURSOR: Field =
+    Field::new("cursor", Shape::Name, "next_cursor of the page before");
+
+impl Default for List {
+    /// The newest of everything that is active.
+    fn default() -> Self {
+        Self {
+            filter: Filter::default(),
+            sort: Sort::default(),
+            order: Order::default(),
+            limit: DEFAULT_LIMIT,
+            cursor: None,
+        }
+    }
+}
+
+impl Spoken for List {
+    fn fields() -> Vec<&'static Field> {
+        let filter = Filter::FIELDS.into_iter().chain(Filter::PAST_FIELDS);
+        filter.chain([&SORT, &ORDER, &LIMIT, &CURSOR]).collect()
+    }
+
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
         let verb = Self {
-            filter: Filter::take(&mut arguments),
-            sort: arguments.take("sort").unwrap_or_default(),
-            order: arguments.take("order").unwrap_or_default(),
-            limit: take_limit(&mut arguments, DEFAULT_LIMIT),
-            cursor: arguments.take("cursor"),
+            filter: Filter::take_with_past(&mut arguments),
+            sort: arguments.take(&SORT).unwrap_or_default(),
+            order: arguments.take(&ORDER).unwrap_or_default(),
+            limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT),
+            cursor: arguments.take(&CURSOR),
         };
         arguments.finish(verb)
     }
+}
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+impl Verb for List {
+    type Answer = Listed;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Listed, EngineError> {
         let filter = self.filter.for_caller(asked.caller);
         let question = (filter.clone(), self.sort, self.order);
         let start = match &self.cursor {
@@ -81,19 +112,19 @@ impl List {
         let next = page.last().filter(|_| more);
         let next_cursor = next.map(|(key, tie)| Cursor::new(&question, *key, *tie).encode());
         let memories = engine.page(page, filter.past())?;
-        Ok(Answer::Listed(Listed { memories, total, next_cursor }))
+        Ok(Listed { memories, total, next_cursor })
     }
 }
 
 impl Engine {
     fn rows(&self, filter: &Filter, sort: Sort, now: Timestamp) -> Result<Vec<Place>, EngineError> {
-        let matcher = filter.matcher(&self.catalog, now);
+        let matcher = filter.matcher(&self.mind.catalog, now);
         if let Some(moment) = filter.past() {
             let state = self.state_at(moment, &matcher)?;
-            let entries = state.iter().map(|memory| self.catalog.entry_of(memory));
+            let entries = state.iter().map(|memory| self.mind.catalog.entry_of(memory));
             return Ok(entries.map(|entry| place(&entry, sort)).collect());
         }
-        let matching = self.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
+        let matching = self.mind.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
         Ok(matching.map(|(_, entry)| place(entry, sort)).collect())
     }
 
@@ -109,15 +140,6 @@ impl Engine {
         })
         .collect()
     }
-}
-
-/// Takes `limit`, which must be from 1 to 100.
-pub(super) fn take_limit(arguments: &mut Arguments, default: usize) -> usize {
-    let limit = arguments.take("limit").unwrap_or(default);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        arguments.refuse("limit", "expected a number from 1 to 100");
-    }
-    limit
 }
 
 pub(super) fn bad_cursor() -> EngineError {

@@ -1,8 +1,9 @@
-use super::list::take_limit;
+use super::get::ID;
+use super::list::MAX_LIMIT_U32;
 use super::{Mode, SearchResults};
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::{Answer, Asked, Engine, EngineError, Filter, Search};
-use crate::model::MemoryId;
+use crate::engine::{Asked, Engine, EngineError, Field, Filter, Search, Shape, Spoken, Verb};
+use crate::model::{MemoryId, Scope};
 
 /// Finds what speaks of the same things as one memory.
 #[derive(Debug, Clone)]
@@ -15,18 +16,29 @@ const DEFAULT_LIMIT: usize = 10;
 /// Of a long text, this much says what it is about.
 const QUERY_CHARS: usize = 1_000;
 
-impl Related {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let verb =
-            Self { id: arguments.require("id"), limit: take_limit(&mut arguments, DEFAULT_LIMIT) };
-        arguments.finish(verb)
+const LIMIT: Field =
+    Field::new("limit", Shape::Whole { least: 1, most: MAX_LIMIT_U32 }, "Default 10");
+
+impl Spoken for Related {
+    fn fields() -> Vec<&'static Field> {
+        vec![&ID, &LIMIT]
     }
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        let id = arguments.require(&ID);
+        let verb = Self { id, limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT) };
+        arguments.finish(verb)
+    }
+}
+
+impl Verb for Related {
+    type Answer = SearchResults;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<SearchResults, EngineError> {
         let memory = engine.read_alive(self.id, asked.now)?;
         let title = memory.title.as_ref().map_or("", |title| title.as_str());
         let text: String =
@@ -42,13 +54,12 @@ impl Related {
             cursor: None,
             vector: None,
         };
-        let answer = search.apply(engine, asked)?;
-        Ok(match answer {
-            Answer::Found(found) => Answer::Found(self.without_itself(found)),
-            other => other,
-        })
+        let found = search.apply(engine, asked)?;
+        Ok(self.without_itself(found))
     }
+}
 
+impl Related {
     fn without_itself(&self, mut found: SearchResults) -> SearchResults {
         found.results.retain(|hit| hit.memory.id() != self.id);
         found.results.truncate(self.limit);

@@ -1,9 +1,9 @@
 use super::Updated;
+use super::get::ID;
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::writing::guard_instruction;
-use crate::engine::{Answer, Asked, Engine, EngineError};
-use crate::model::{Memory, MemoryId, Status};
-use crate::store::Batch;
+use crate::engine::write::guard_instruction;
+use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
+use crate::model::{Memory, MemoryId, Scope, Status};
 
 /// Brings a deleted, archived, superseded or expired memory back.
 #[derive(Debug, Clone)]
@@ -11,17 +11,26 @@ pub struct Restore {
     pub id: MemoryId,
 }
 
-impl Restore {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let verb = Self { id: arguments.require("id") };
-        arguments.finish(verb)
+impl Spoken for Restore {
+    fn fields() -> Vec<&'static Field> {
+        vec![&ID]
     }
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        let verb = Self { id: arguments.require(&ID) };
+        arguments.finish(verb)
+    }
+}
+
+impl Verb for Restore {
+    type Answer = Updated;
+
+    fn scope(&self) -> Scope {
+        Scope::Write
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Updated, EngineError> {
+        let mut write = engine.begin()?;
         let before = engine.read(self.id)?;
         guard_instruction(&before, asked)?;
         let previous_version = before.version;
@@ -29,13 +38,10 @@ impl Restore {
         let after =
             Memory { status: Status::Active, superseded_by: None, expires_at, ..before.clone() };
         if after == before {
-            let memory = engine.view(before)?;
-            return Ok(Answer::Updated(Box::new(Updated { memory, previous_version })));
+            return Ok(Updated { memory: engine.view(before)?, previous_version });
         }
-        let mut batch = Batch::default();
-        let after = engine.put_next(&mut batch, &before, after, asked.now);
-        engine.commit(batch)?;
-        let memory = engine.view(after)?;
-        Ok(Answer::Updated(Box::new(Updated { memory, previous_version })))
+        let after = write.replace(&before, after, asked.now);
+        engine.commit(write)?;
+        Ok(Updated { memory: engine.view(after)?, previous_version })
     }
 }

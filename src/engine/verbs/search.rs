@@ -1,12 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-use super::list::{MAX_LIMIT, bad_cursor, take_limit};
+use super::list::{CURSOR, MAX_LIMIT, MAX_LIMIT_U32, bad_cursor};
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::cursor::Cursor;
 use crate::engine::filter::Matcher;
 use crate::engine::view::{BriefView, estimate_tokens};
-use crate::engine::{Answer, Asked, Engine, EngineError, Filter, MemoryView};
-use crate::model::{Memory, MemoryId, Timestamp};
+use crate::engine::{
+    Asked, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
+};
+use crate::model::{Memory, MemoryId, Scope, Timestamp};
 pub use crate::retrieval::Why;
 use crate::retrieval::{self, DocId, Document, Hit, Index, Query, Vector};
 
@@ -80,39 +82,66 @@ const DEFAULT_LIMIT: usize = 10;
 /// A longer question is a text, and should be stored or shortened.
 const QUERY_LIMIT: usize = 8 * 1024;
 
-impl Search {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let verb = Self {
-            query: arguments.require("query"),
-            filter: Filter::take(&mut arguments),
-            limit: take_limit(&mut arguments, DEFAULT_LIMIT),
-            min_score: arguments.take("min_score").unwrap_or(0.0),
-            detail: arguments.take("detail").unwrap_or_default(),
-            max_tokens: arguments.take("max_tokens"),
-            mode: arguments.take("mode").unwrap_or_default(),
-            cursor: arguments.take("cursor"),
-            vector: None,
-        };
-        if verb.query.len() > QUERY_LIMIT {
-            let problem = format!("is {} bytes; the limit is {QUERY_LIMIT}", verb.query.len());
-            arguments.refuse("query", &problem);
-        }
-        arguments.finish(verb)
+const QUERY: Field =
+    Field::required("query", Shape::Text, "What you want to know, in words or a question");
+const LIMIT: Field =
+    Field::new("limit", Shape::Whole { least: 1, most: MAX_LIMIT_U32 }, "Default 10");
+const MIN_SCORE: Field = Field::new("min_score", Shape::Share { least: -1, most: 1_000 }, "");
+const DETAIL: Field = Field::new("detail", Shape::Word(&["full", "brief"]), "brief shows snippets");
+const MAX_TOKENS: Field = Field::new(
+    "max_tokens",
+    Shape::Whole { least: 0, most: u32::MAX },
+    "About how much the results may fill",
+);
+const MODE: Field = Field::new("mode", Shape::Word(&["auto", "keyword", "semantic", "hybrid"]), "");
+
+impl Spoken for Search {
+    fn fields() -> Vec<&'static Field> {
+        let filter = Filter::FIELDS.into_iter().chain(Filter::PAST_FIELDS);
+        let more = [&LIMIT, &MIN_SCORE, &DETAIL, &MAX_TOKENS, &MODE, &CURSOR];
+        [&QUERY].into_iter().chain(filter).chain(more).collect()
     }
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        let verb = Self {
+            query: arguments.require(&QUERY),
+            filter: Filter::take_with_past(&mut arguments),
+            limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT),
+            min_score: arguments.take(&MIN_SCORE).unwrap_or(0.0),
+            detail: arguments.take(&DETAIL).unwrap_or_default(),
+            max_tokens: arguments.take(&MAX_TOKENS),
+            mode: arguments.take(&MODE).unwrap_or_default(),
+            cursor: arguments.take(&CURSOR),
+            vector: None,
+        };
+        refuse_long_query(&verb.query, &mut arguments);
+        arguments.finish(verb)
+    }
+}
+
+impl Verb for Search {
+    type Answer = SearchResults;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn question(&mut self) -> Option<Question<'_>> {
+        if self.mode == Mode::Keyword {
+            return None;
+        }
+        Some(Question { text: &self.query, vector: &mut self.vector })
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<SearchResults, EngineError> {
         let filter = self.filter.clone().for_caller(asked.caller);
         let question = (&self.query, &filter, self.mode);
         let start = match &self.cursor {
             None => 0,
             Some(text) => Cursor::decode(text, &question).ok_or_else(bad_cursor)?.offset(),
         };
-        let question_asked = Question { text: &self.query, vector: self.vector.as_deref() };
-        let (mode_used, mut ranked) = engine.rank(question_asked, &filter, self.mode, asked.now)?;
+        let wanted = Wanted { text: &self.query, vector: self.vector.as_deref() };
+        let (mode_used, mut ranked) = engine.rank(wanted, &filter, self.mode, asked.now)?;
         ranked.retain(|hit| hit.score >= self.min_score);
         let total = ranked.len();
         let mut results = Vec::new();
@@ -129,7 +158,15 @@ impl Search {
         let end = start + results.len();
         let next = (end < total).then(|| Cursor::at_offset(&question, end).encode());
         let truncated = next.is_some();
-        Ok(Answer::Found(SearchResults { results, total, mode_used, truncated, next_cursor: next }))
+        Ok(SearchResults { results, total, mode_used, truncated, next_cursor: next })
+    }
+}
+
+/// Bounds what one question can cost.
+pub(super) fn refuse_long_query(query: &str, arguments: &mut Arguments) {
+    if query.len() > QUERY_LIMIT {
+        let problem = format!("is {} bytes; the limit is {QUERY_LIMIT}", query.len());
+        arguments.refuse("query", &problem);
     }
 }
 
@@ -150,7 +187,7 @@ pub(in crate::engine) enum RankedMemory {
 
 /// A text to look for, and its vector where the index cannot make it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct Question<'a> {
+pub(in crate::engine) struct Wanted<'a> {
     pub(in crate::engine) text: &'a str,
     pub(in crate::engine) vector: Option<&'a [f32]>,
 }
@@ -160,26 +197,27 @@ impl Engine {
     /// words are left.
     pub(in crate::engine) fn rank(
         &self,
-        question: Question<'_>,
+        wanted: Wanted<'_>,
         filter: &Filter,
         mode: Mode,
         now: Timestamp,
     ) -> Result<(Mode, Vec<Ranked>), EngineError> {
-        let knows_meaning = self.model.is_none() || question.vector.is_some();
+        let knows_meaning = self.mind.model.is_none() || wanted.vector.is_some();
         let (used, ranking) = match mode {
             Mode::Semantic if knows_meaning => (mode, retrieval::Mode::Semantic),
             Mode::Auto | Mode::Hybrid if knows_meaning => (Mode::Hybrid, retrieval::Mode::Hybrid),
             _ => (Mode::Keyword, retrieval::Mode::Keyword),
         };
-        let vector = question.vector.map(Vector::quantize);
-        let query = Query::new(question.text, now).with_mode(ranking);
+        let vector = wanted.vector.map(Vector::quantize);
+        let query = Query::new(wanted.text, now).with_mode(ranking);
         let query = Query { vector: vector.as_ref(), ..query };
-        let matcher = filter.matcher(&self.catalog, now);
+        let matcher = filter.matcher(&self.mind.catalog, now);
         let ranked = match filter.past() {
             Some(moment) => self.rank_past(query, &matcher, moment)?,
             None => {
-                let allowed = |doc| self.entry(doc).is_some_and(|entry| matcher.accepts(entry));
-                let hits = self.index.rank(&query, &allowed, DEPTH);
+                let allowed =
+                    |doc| self.mind.entry(doc).is_some_and(|entry| matcher.accepts(entry));
+                let hits = self.mind.index.rank(&query, &allowed, DEPTH);
                 hits.into_iter().map(Ranked::present).collect()
             }
         };
@@ -231,7 +269,7 @@ impl Engine {
         match ranked {
             RankedMemory::Past(memory) => Ok(*memory),
             RankedMemory::Present(doc) => {
-                let id = self.entry(doc).map(|entry| entry.id).unwrap_or_default();
+                let id = self.mind.entry(doc).map(|entry| entry.id).unwrap_or_default();
                 self.read(id)
             }
         }

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::{Answer, Asked, Engine};
-use crate::model::{Status, Timestamp};
+use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
+use crate::model::{Scope, Status, Timestamp};
 
 /// Counts what a session holds.
 #[derive(Debug, Clone, Copy)]
@@ -27,15 +27,28 @@ pub struct Totals {
     pub newest: Option<Timestamp>,
 }
 
-impl Stats {
-    pub fn parse(arguments: Arguments) -> Result<Self, InvalidArguments> {
-        arguments.finish(Self)
+impl Spoken for Stats {
+    fn fields() -> Vec<&'static Field> {
+        Vec::new()
     }
 
-    pub(in crate::engine) fn apply(self, engine: &Engine, asked: Asked<'_>) -> Answer {
-        let mut totals = Totals { memories: engine.catalog.len(), ..Totals::default() };
+    fn parse(arguments: Arguments) -> Result<Self, InvalidArguments> {
+        arguments.finish(Self)
+    }
+}
+
+impl Verb for Stats {
+    type Answer = Totals;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Totals, EngineError> {
+        let catalog = &engine.mind.catalog;
+        let mut totals = Totals { memories: catalog.len(), ..Totals::default() };
         let (mut tags, mut projects) = (BTreeSet::new(), BTreeSet::new());
-        for (_, entry) in engine.catalog.iter() {
+        for (_, entry) in catalog.iter() {
             if entry.is_expired(asked.now) {
                 totals.expired += 1;
                 continue;
@@ -57,6 +70,6 @@ impl Stats {
         }
         totals.tags = tags.len();
         totals.projects = projects.len();
-        Answer::Totals(totals)
+        Ok(totals)
     }
 }

@@ -1,13 +1,11 @@
 use serde::Serialize;
 
-use super::add::{expiry, take_metadata, take_ttl};
+use super::add::{TTL_DAYS, expiry};
 use crate::engine::arguments::{Arguments, Change, InvalidArguments};
-use crate::engine::writing::guard_instruction;
-use crate::engine::{Answer, Asked, Engine, EngineError, MemoryView};
-use crate::model::{
-    Category, Kind, Memory, MemoryId, Metadata, Priority, Project, Status, Tags, Timestamp, Title,
-};
-use crate::store::Batch;
+use crate::engine::draft::Draft;
+use crate::engine::write::guard_instruction;
+use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
+use crate::model::{Memory, MemoryId, Scope, Status, Timestamp};
 
 /// Changes some fields of a memory. The version before it is kept.
 #[derive(Debug, Clone)]
@@ -16,17 +14,9 @@ pub struct Update {
     pub content: Option<String>,
     /// Goes below the text that is there, on a line of its own.
     pub append: Option<String>,
-    pub title: Change<Title>,
-    pub kind: Option<Kind>,
-    pub tags: Change<Tags>,
-    pub project: Change<Project>,
-    pub category: Change<Category>,
-    pub priority: Option<Priority>,
-    pub metadata: Option<Metadata>,
-    pub event_at: Change<Timestamp>,
+    pub draft: Draft,
     pub ttl_days: Change<f64>,
     pub supersedes: Option<MemoryId>,
-    pub pinned: Option<bool>,
     pub status: Option<Status>,
     /// Refuse unless the memory still is at this version.
     pub if_version: Option<u32>,
@@ -38,40 +28,57 @@ pub struct Updated {
     pub previous_version: u32,
 }
 
-impl Update {
-    pub fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+const ID: Field = Field::required("id", Shape::Id, "");
+const CONTENT: Field = Field::new("content", Shape::Text, "Replaces the text");
+const APPEND: Field = Field::new("append", Shape::Text, "Goes below the text instead");
+const SUPERSEDES: Field = Field::new("supersedes", Shape::Id, "");
+const STATUS: Field = Field::new("status", Shape::Word(&["active", "archived", "superseded"]), "");
+const IF_VERSION: Field = Field::new(
+    "if_version",
+    Shape::Whole { least: 1, most: u32::MAX },
+    "Refuse if the memory is at another version",
+);
+const CLEAR: Field = Field::new(
+    "clear",
+    Shape::Words(&["title", "tags", "project", "category", "metadata", "event_at", "ttl_days"]),
+    "Names of fields to empty",
+);
+
+impl Spoken for Update {
+    fn fields() -> Vec<&'static Field> {
+        let own = [&ID, &CONTENT, &APPEND];
+        let more = [&TTL_DAYS, &SUPERSEDES, &STATUS, &IF_VERSION, &CLEAR];
+        own.into_iter().chain(Draft::FIELDS).chain(more).collect()
+    }
+
+    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+        arguments.take_cleared(&CLEAR);
+        let said = |text: &String| !text.trim().is_empty();
         let verb = Self {
-            id: arguments.require("id"),
-            content: arguments.take("content"),
-            append: arguments.take("append"),
-            title: arguments.change("title"),
-            kind: arguments.take("kind"),
-            tags: arguments.change("tags"),
-            project: arguments.change("project"),
-            category: arguments.change("category"),
-            priority: arguments.take("priority"),
-            metadata: take_metadata(&mut arguments),
-            event_at: arguments.change("event_at"),
-            ttl_days: change_ttl(&mut arguments),
-            supersedes: arguments.take("supersedes"),
-            pinned: arguments.take("pinned"),
-            status: arguments.take("status"),
-            if_version: arguments.take("if_version"),
+            id: arguments.require(&ID),
+            content: arguments.take(&CONTENT).filter(said),
+            append: arguments.take(&APPEND).filter(said),
+            draft: Draft::take(&mut arguments),
+            ttl_days: arguments.change(&TTL_DAYS),
+            supersedes: arguments.take(&SUPERSEDES),
+            status: arguments.take(&STATUS),
+            if_version: arguments.take(&IF_VERSION),
         };
         verb.refuse_contradictions(&mut arguments);
         arguments.finish(verb)
     }
+}
 
-    #[must_use]
-    pub fn makes_instruction(&self) -> bool {
-        self.kind.as_ref().is_some_and(Kind::is_instruction)
+impl Verb for Update {
+    type Answer = Updated;
+
+    fn scope(&self) -> Scope {
+        if self.draft.is_instruction() { Scope::Instructions } else { Scope::Write }
     }
 
-    pub(in crate::engine) fn apply(
-        self,
-        engine: &mut Engine,
-        asked: Asked<'_>,
-    ) -> Result<Answer, EngineError> {
+    /// Writes what really changed; nothing if nothing did.
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Updated, EngineError> {
+        let mut write = engine.begin()?;
         let before = engine.read_alive(self.id, asked.now)?;
         guard_instruction(&before, asked)?;
         if let Some(expected) = self.if_version.filter(|version| *version != before.version) {
@@ -81,11 +88,20 @@ impl Update {
         let replaced = replaced.map(|id| engine.read_replaced(id, asked)).transpose()?;
         let after = self.changed(&before, asked.now);
         engine.check_content(&after.content)?;
-        let memory = engine.change(&before, after, replaced, asked)?;
-        let memory = engine.view(memory)?;
-        Ok(Answer::Updated(Box::new(Updated { memory, previous_version: before.version })))
+        let previous_version = before.version;
+        if after == before {
+            return Ok(Updated { memory: engine.view(after)?, previous_version });
+        }
+        if let Some(old) = replaced {
+            write.supersede(&old, before.id, asked.now);
+        }
+        let after = write.replace(&before, after, asked.now);
+        engine.commit(write)?;
+        Ok(Updated { memory: engine.view(after)?, previous_version })
     }
+}
 
+impl Update {
     fn changed(self, before: &Memory, now: Timestamp) -> Memory {
         let content = match (self.content, self.append) {
             (Some(content), _) => content,
@@ -97,77 +113,23 @@ impl Update {
             Change::Clear => None,
             Change::Set(days) => Some(expiry(now, days)),
         };
-        Memory {
+        let mut after = Memory {
             content,
-            title: changed(self.title, &before.title),
-            kind: self.kind.unwrap_or_else(|| before.kind.clone()),
-            tags: match self.tags {
-                Change::Keep => before.tags.clone(),
-                Change::Clear => Tags::default(),
-                Change::Set(tags) => tags,
-            },
-            project: changed(self.project, &before.project),
-            category: changed(self.category, &before.category),
-            priority: self.priority.unwrap_or(before.priority),
-            pinned: self.pinned.unwrap_or(before.pinned),
-            metadata: self.metadata.unwrap_or_else(|| before.metadata.clone()),
-            event_at: changed(self.event_at, &before.event_at),
             expires_at,
             supersedes: self.supersedes.or(before.supersedes),
             status: self.status.unwrap_or(before.status),
             ..before.clone()
-        }
+        };
+        self.draft.write_to(&mut after);
+        after
     }
 
     fn refuse_contradictions(&self, arguments: &mut Arguments) {
         if self.content.is_some() && self.append.is_some() {
             arguments.refuse("append", "goes without content");
         }
-        if self.content.as_ref().is_some_and(|content| content.trim().is_empty()) {
-            arguments.refuse("content", "must not be empty");
-        }
         if self.supersedes == Some(self.id) {
             arguments.refuse("supersedes", "a memory cannot supersede itself");
         }
-        if matches!(self.status, Some(Status::Deleted)) {
-            arguments.refuse("status", "use delete_memory to delete");
-        }
     }
-}
-
-impl Engine {
-    /// Writes what really changed; nothing if nothing did.
-    fn change(
-        &mut self,
-        before: &Memory,
-        after: Memory,
-        replaced: Option<Memory>,
-        asked: Asked<'_>,
-    ) -> Result<Memory, EngineError> {
-        if after == *before {
-            return Ok(after);
-        }
-        let mut batch = Batch::default();
-        if let Some(old) = replaced {
-            self.put_superseded(&mut batch, &old, before.id, asked.now);
-        }
-        let after = self.put_next(&mut batch, before, after, asked.now);
-        self.commit(batch)?;
-        Ok(after)
-    }
-}
-
-fn changed<T: Clone>(change: Change<T>, before: &Option<T>) -> Option<T> {
-    match change {
-        Change::Keep => before.clone(),
-        Change::Clear => None,
-        Change::Set(value) => Some(value),
-    }
-}
-
-fn change_ttl(arguments: &mut Arguments) -> Change<f64> {
-    if arguments.has("ttl_days") {
-        return take_ttl(arguments).map_or(Change::Keep, Change::Set);
-    }
-    arguments.change("ttl_days")
 }

@@ -30,18 +30,18 @@ pub(in crate::http) async fn list(caller: Caller, sessions: web::Data<Sessions>)
 /// That server's errors, beside the flat fields of ours.
 fn failure(error: &Error) -> HttpResponse {
     error.log();
-    let (face, told) = (error.face(), error.told());
-    let code = match face.status {
+    let (told, status) = (error.told(), error.code().status());
+    let code = match status {
         404 => "NOT_FOUND",
         400..=499 => "VALIDATION_ERROR",
         _ => "DATABASE_ERROR",
     };
-    let status = StatusCode::from_u16(face.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status).json(json!({
+    let answered = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    HttpResponse::build(answered).json(json!({
         "success": false,
         "error": { "code": code, "message": told },
         "message": told,
         "detail": told,
-        "code": face.code,
+        "code": error.code(),
     }))
 }

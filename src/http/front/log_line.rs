@@ -10,7 +10,7 @@ use crate::error::Error;
 /// Longer paths are somebody's attempt to fill the disk.
 const MAX_PATH_CHARS: usize = 256;
 
-/// What people search the log for. The words are part of the contract.
+/// What people search the log for. The words stay: docs/API.md names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     Unauthorized,

@@ -1,7 +1,7 @@
 //! What stands in front of every route: who calls, from where, how often, and whether it may.
 //!
 //! [`receive`] is the outermost layer, actix-cors the next; then the route is found, and its own
-//! guard ([`guarded`]) is the innermost. Together they keep the order of the contract: host and
+//! guard ([`guarded`]) is the innermost. Together they keep the order of docs/API.md: host and
 //! HTTPS, origin, rate limit, authentication, handler.
 
 mod admit;

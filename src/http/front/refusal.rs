@@ -10,7 +10,7 @@ use crate::error::Error;
 /// The face of a failure, as a response.
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.face().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -32,7 +32,7 @@ impl ResponseError for Error {
 
 /// What a client must bring next time (RFC 6750).
 fn challenge(error: &Error) -> Option<HeaderValue> {
-    match error.face().status {
+    match error.code().status() {
         401 => Some(HeaderValue::from_static(r#"Bearer realm="memoryd""#)),
         403 => match error {
             Error::Auth(AuthError::Forbidden { needed })

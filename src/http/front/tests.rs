@@ -1,4 +1,4 @@
-//! The layers as a whole, before a real listener, in the order of the contract.
+//! The layers as a whole, before a real listener, in the order of docs/API.md.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::connection_tests;
 use super::{ConnectionBounds, Connections, Front, Guard, PathId, extractors, receive};
 use crate::actors::{Limiter, Quota, Quotas};
 use crate::auth::{Credentials, Key, Keyring};
-use crate::config::{Config, Flags, Surroundings};
+use crate::config::{Config, Flags, Reader, Surroundings};
 use crate::http::body::{BodyRules, JsonBody};
 use crate::http::metrics::Metrics;
 use crate::http::route::{Row, get, post, register, register_nothing};
@@ -129,7 +129,7 @@ pub(in crate::http) fn front_of(env: &[(&str, &str)], metrics: Arc<Metrics>) -> 
     env.push(("MCP_API_KEY", KEY));
     env.push(("MCP_API_KEYS", "ada:plain-test-key-0123456789abcdef"));
     let surroundings = Surroundings::only(dir.path().to_owned(), &env);
-    let config = Config::load(&Flags::default(), &surroundings).unwrap().config;
+    let config = Config::load(&Flags::default(), &surroundings, Reader::Serve).unwrap().config;
     let key = |key: crate::config::ConfiguredKey| Key {
         name: key.name,
         user: key.user,

@@ -2,7 +2,13 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// Reads lines of limited length. Safe to drop between two of them, or within one.
+/// Reads lines of limited length. Safe to drop between two of them, or within one. Two lines:
+/// ```text
+/// {"jsonrpc":"2.0","id":1,"method":"ping"}\n
+/// {"jsonrpc":"2.0","method":"notifications/initialized"}\n
+/// ```
+/// A line ends with LF or with the input. JSON escapes the line breaks of its texts, so none is
+/// ambiguous; a CR before the LF is white space to JSON.
 pub(super) struct Lines<R> {
     input: R,
     line: Vec<u8>,

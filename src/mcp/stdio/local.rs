@@ -2,9 +2,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::{Desk, Job, Outbox, Taken, cancelled, is_endless};
-use crate::mcp::era::{client_of, judge};
-use crate::mcp::message::{Incoming, Message, Refusal, Request};
+use super::desk::{Desk, Job, Outbox, Taken, cancelled, is_endless};
+use crate::mcp::era::{Label, client_of, judge, judge_in_batch};
+use crate::mcp::message::{Incoming, Refusal, RpcMessage, RpcRequest};
 use crate::mcp::protocol::{Ask, Protocol, Reply};
 use crate::mcp::version::Version;
 use crate::model::Caller;
@@ -23,6 +23,9 @@ struct Connected {
     name: Option<String>,
 }
 
+/// How the revision of a request is found out.
+type Judge = fn(&RpcRequest, Option<&Label<'_>>, Version) -> Result<Version, Refusal>;
+
 impl Local {
     #[must_use]
     pub fn new(protocol: Protocol, caller: Caller) -> Self {
@@ -30,7 +33,8 @@ impl Local {
         Self { protocol, caller, client }
     }
 
-    fn ask(&self, request: Request) -> Result<Ask, Refusal> {
+    /// Makes a request ready to be asked. `judge` finds out the revision that it speaks.
+    fn ask(&self, request: RpcRequest, judge: Judge) -> Result<Ask, Refusal> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let version = judge(&request, None, client.settled)?;
         let told = client_of(&request);
@@ -62,12 +66,12 @@ impl Local {
         Taken::Work(Job { id, is_endless, work })
     }
 
-    fn batch(&self, messages: Vec<Result<Message, Refusal>>, out: &Outbox) -> Taken {
+    fn batch(&self, messages: Vec<Result<RpcMessage, Refusal>>, out: &Outbox) -> Taken {
         let asks: Vec<Result<Ask, Refusal>> = messages
             .into_iter()
             .filter_map(|message| match message {
-                Ok(Message::Request(request)) => Some(self.ask(request)),
-                Ok(Message::Notification { .. } | Message::Response) => None,
+                Ok(RpcMessage::Request(request)) => Some(self.ask(request, judge_in_batch)),
+                Ok(RpcMessage::Notification { .. } | RpcMessage::Response) => None,
                 Err(refusal) => Some(Err(refusal)),
             })
             .collect();
@@ -83,15 +87,15 @@ impl Local {
 impl Desk for Local {
     fn take(&self, line: Vec<u8>, out: &Outbox) -> Taken {
         let settled = self.client.lock().unwrap_or_else(PoisonError::into_inner).settled;
-        match Incoming::parse(&line, Some(settled)) {
-            Ok(Incoming::One(Message::Request(request))) => match self.ask(request) {
+        match Incoming::parse(&line, settled.has_batches()) {
+            Ok(Incoming::One(RpcMessage::Request(request))) => match self.ask(request, judge) {
                 Ok(ask) => self.work(ask, out),
                 Err(refusal) => Taken::Answer(refusal.to_line()),
             },
-            Ok(Incoming::One(Message::Notification { method, params })) => {
+            Ok(Incoming::One(RpcMessage::Notification { method, params })) => {
                 cancelled(&method, &params).map_or(Taken::Nothing, Taken::GiveUp)
             }
-            Ok(Incoming::One(Message::Response)) => Taken::Nothing,
+            Ok(Incoming::One(RpcMessage::Response)) => Taken::Nothing,
             Ok(Incoming::Batch(messages)) => self.batch(messages, out),
             Err(refusal) => Taken::Answer(refusal.to_line()),
         }

@@ -6,8 +6,8 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::desk::{Desk, Job, Outbox, Taken};
 use super::lines::{Lines, TooLong};
-use super::{Desk, Job, Outbox, Taken};
 use crate::mcp::message::{INVALID_REQUEST, Refusal};
 
 /// Requests that may be under way at once; a client that sends more waits.

@@ -1,179 +1,132 @@
 use std::sync::LazyLock;
 
-use rmcp::model::JsonObject;
+use rmcp::model::{CallToolResponse, JsonObject};
 use serde_json::json;
 
+use super::confirm::{ConfirmQuestion, Consent};
+use super::entry::{ToolCall, ToolEntry, ToolFailure, answered, tool};
+use super::render;
 use super::schema::{
-    adding, boolean, changing, described, destroying, integer, joined, list_of, map, memories,
-    memory, number, object, one_of, output, reading, string, text, tool,
+    adding, boolean, changing, described, destroying, integer, list_of, memories, memory, one_of,
+    output, reading, string, text,
 };
-use super::{Entry, render};
-use crate::engine::{Add, Command, Context, Delete, Get, List, Search, Update};
+use crate::engine::{Add, Arguments, Context, Delete, Get, List, Search, Spoken, Update};
 
-/// The seven tools of the set `core`. Their names and arguments are part of the contract.
-pub(super) fn entries() -> &'static [Entry] {
-    static ENTRIES: LazyLock<[Entry; 7]> =
+/// The seven tools of the set `core`. Clients rely on their names and arguments: docs/API.md.
+pub(super) fn entries() -> &'static [ToolEntry] {
+    static ENTRIES: LazyLock<[ToolEntry; 7]> =
         LazyLock::new(|| [add(), search(), get(), list(), update(), delete(), context()]);
     &*ENTRIES
 }
 
-fn add() -> Entry {
-    let turn = object(map(json!({ "role": string(), "content": string() })), &["content"]);
-    let instead = map(json!({
-        "content": text("The text, kept byte for byte: one fact, clear without its context"),
-        "messages": described(list_of(json!(turn)), "Instead of content: turns of a dialogue"),
-        "user_input": text("Instead of content, with agent_response"),
-        "agent_response": string(),
-    }));
-    let more = map(json!({ "supersedes": text("Id of the memory that this one replaces") }));
-    let input = object(joined([instead, fields(), more]), &[]);
-    Entry {
-        tool: tool("add_memory", "Add memory", ADD, input)
-            .with_annotations(adding())
-            .with_raw_output_schema(output(json!({
-                "id": string(),
-                "status": one_of(&["created", "duplicate", "superseded"]),
-                "memory": memory(),
-                "similar": described(memories(), "Says nearly the same: perhaps update one"),
-            }))),
-        parse: |arguments| Ok(Command::Add(Box::new(Add::parse(arguments)?))),
-        render: render::added,
-    }
-}
-
-fn search() -> Entry {
-    let query = map(json!({ "query": text("What you want to know, in words or a question") }));
-    let more = map(json!({
-        "as_of": text("What was known at that time"),
-        "limit": number(1, 100, "Default 10"),
-        "min_score": { "type": "number" },
-        "detail": described(one_of(&["full", "brief"]), "brief shows snippets"),
-        "max_tokens": described(integer(), "About how much the results may fill"),
-        "mode": one_of(&["auto", "keyword", "semantic", "hybrid"]),
-        "cursor": text("next_cursor of the page before"),
-    }));
-    let input = object(joined([query, filters(), more]), &["query"]);
-    Entry {
-        tool: tool("search_memories", "Search memories", SEARCH, input)
-            .with_annotations(reading())
-            .with_raw_output_schema(output(json!({
-                "results": described(memories(), "Best first, each with score and why"),
-                "total": integer(),
-                "mode_used": string(),
-                "truncated": boolean(),
-                "next_cursor": string(),
-            }))),
-        parse: |arguments| Ok(Command::Search(Box::new(Search::parse(arguments)?))),
-        render: render::found,
-    }
-}
-
-fn get() -> Entry {
-    let history = described(boolean(), "Also the versions before this one");
-    let input = object(map(json!({ "id": string(), "history": history })), &["id"]);
-    Entry {
-        tool: tool("get_memory", "Get memory", GET, input)
-            .with_annotations(reading())
-            .with_raw_output_schema(output(json!({
-                "memory": memory(),
-                "history": described(memories(), "Oldest first"),
-            }))),
-        parse: |arguments| Ok(Command::Get(Get::parse(arguments)?)),
-        render: render::got,
-    }
-}
-
-fn list() -> Entry {
-    let more = map(json!({
-        "as_of": string(),
-        "sort": one_of(&["created_at", "updated_at", "event_at", "priority"]),
-        "order": one_of(&["desc", "asc"]),
-        "limit": number(1, 100, "Default 20"),
-        "cursor": string(),
-    }));
-    Entry {
-        tool: tool("list_memories", "List memories", LIST, object(joined([filters(), more]), &[]))
-            .with_annotations(reading())
-            .with_raw_output_schema(output(json!({
-                "memories": memories(),
-                "total": integer(),
-                "next_cursor": string(),
-            }))),
-        parse: |arguments| Ok(Command::List(Box::new(List::parse(arguments)?))),
-        render: render::listed,
-    }
-}
-
-fn update() -> Entry {
-    let text_fields = map(json!({
+fn add() -> ToolEntry {
+    let answer = output(json!({
         "id": string(),
-        "content": text("Replaces the text"),
-        "append": text("Goes below the text instead"),
+        "status": one_of(&["created", "duplicate", "superseded"]),
+        "memory": memory(),
+        "similar": described(memories(), "Says nearly the same: perhaps update one"),
     }));
-    let more = map(json!({
-        "supersedes": string(),
-        "status": one_of(&["active", "archived", "superseded"]),
-        "if_version": described(integer(), "Refuse if the memory is at another version"),
+    let shown = tool::<Add>("add_memory", "Add memory", ADD, adding(), answer);
+    ToolEntry::of::<Add>(shown, render::added)
+}
+
+fn search() -> ToolEntry {
+    let answer = output(json!({
+        "results": described(memories(), "Best first, each with score and why"),
+        "total": integer(),
+        "mode_used": string(),
+        "truncated": boolean(),
+        "next_cursor": string(),
     }));
-    let input = object(joined([text_fields, fields(), more]), &["id"]);
-    Entry {
-        tool: tool("update_memory", "Update memory", UPDATE, input)
-            .with_annotations(changing())
-            .with_raw_output_schema(output(json!({
-                "memory": memory(),
-                "previous_version": integer(),
-            }))),
-        parse: |arguments| Ok(Command::Update(Box::new(Update::parse(arguments)?))),
-        render: render::updated,
+    let shown = tool::<Search>("search_memories", "Search memories", SEARCH, reading(), answer);
+    ToolEntry::of::<Search>(shown, render::found)
+}
+
+fn get() -> ToolEntry {
+    let answer = output(json!({
+        "memory": memory(),
+        "history": described(memories(), "Oldest first"),
+    }));
+    let shown = tool::<Get>("get_memory", "Get memory", GET, reading(), answer);
+    ToolEntry::of::<Get>(shown, render::got)
+}
+
+fn list() -> ToolEntry {
+    let answer = output(json!({
+        "memories": memories(),
+        "total": integer(),
+        "next_cursor": string(),
+    }));
+    let shown = tool::<List>("list_memories", "List memories", LIST, reading(), answer);
+    ToolEntry::of::<List>(shown, render::listed)
+}
+
+fn update() -> ToolEntry {
+    let answer = output(json!({
+        "memory": memory(),
+        "previous_version": integer(),
+    }));
+    let shown = tool::<Update>("update_memory", "Update memory", UPDATE, changing(), answer);
+    ToolEntry::of::<Update>(shown, render::updated)
+}
+
+fn delete() -> ToolEntry {
+    let answer = output(json!({
+        "matched": integer(),
+        "deleted": integer(),
+        "dry_run": boolean(),
+        "ids": list_of(string()),
+        "undo_until": string(),
+    }));
+    ToolEntry {
+        tool: tool::<Delete>("delete_memory", "Delete memory", DELETE, destroying(), answer),
+        run: Box::new(|call, arguments| Box::pin(delete_agreed(call, arguments))),
+        confirms: true,
     }
 }
 
-fn delete() -> Entry {
-    let named = map(json!({ "id": string(), "ids": list_of(string()) }));
-    let dry = "Only say what would go; true by default with a filter";
-    let more = map(json!({
-        "dry_run": described(boolean(), dry),
-        "purge": described(boolean(), "Erase for good, with the history"),
+fn context() -> ToolEntry {
+    let answer = output(json!({
+        "text": text("All parts as one text"),
+        "profile": memories(),
+        "pinned": memories(),
+        "instructions": described(memories(), "The only part meant to be followed"),
+        "recent": memories(),
+        "relevant": memories(),
     }));
-    Entry {
-        tool: tool(
-            "delete_memory",
-            "Delete memory",
-            DELETE,
-            object(joined([named, filters(), more]), &[]),
-        )
-        .with_annotations(destroying())
-        .with_raw_output_schema(output(json!({
-            "matched": integer(),
-            "deleted": integer(),
-            "dry_run": boolean(),
-            "ids": list_of(string()),
-            "undo_until": string(),
-        }))),
-        parse: |arguments| Ok(Command::Delete(Box::new(Delete::parse(arguments)?))),
-        render: render::deleted,
-    }
+    let shown = tool::<Context>("get_context", "Get context", CONTEXT, reading(), answer);
+    ToolEntry::of::<Context>(shown, render::context)
 }
 
-fn context() -> Entry {
-    let input = map(json!({
-        "project": string(),
-        "query": text("What the task is about"),
-        "max_tokens": number(100, 100_000, "Default 1500"),
-    }));
-    Entry {
-        tool: tool("get_context", "Get context", CONTEXT, object(input, &[]))
-            .with_annotations(reading())
-            .with_raw_output_schema(output(json!({
-                "text": text("All parts as one text"),
-                "profile": memories(),
-                "pinned": memories(),
-                "instructions": described(memories(), "The only part meant to be followed"),
-                "recent": memories(),
-                "relevant": memories(),
-            }))),
-        parse: |arguments| Ok(Command::Context(Context::parse(arguments)?)),
-        render: render::context,
+/// Deletes. A filter may hit more than was meant, so unless the call says itself whether it is in
+/// earnest, the user is asked whether so many may go, if the client can ask.
+async fn delete_agreed(
+    call: &ToolCall<'_>,
+    arguments: JsonObject,
+) -> Result<CallToolResponse, ToolFailure> {
+    let verb = Delete::parse(Arguments::new(arguments))?;
+    let is_decided = verb.names_memories() || verb.dry_run.is_some();
+    let Some(confirming) = call.confirming.as_ref().filter(|_| !is_decided) else {
+        let deleted = call.ask(verb).await?;
+        return answered(&deleted, render::deleted(&deleted));
+    };
+    let preview = call.ask(Delete { dry_run: Some(true), ..verb.clone() }).await?;
+    if preview.matched == 0 {
+        return answered(&preview, render::deleted(&preview));
+    }
+    let question = ConfirmQuestion {
+        key: "confirm_deletion",
+        message: format!("Delete {} memories that match the filter?", preview.matched),
+        consent: "Delete them",
+        subject: preview.matched.to_string(),
+    };
+    match confirming.consent(call.seal(), &question)? {
+        Consent::Given => {
+            let deleted = call.ask(Delete { dry_run: Some(false), ..verb }).await?;
+            answered(&deleted, render::deleted(&deleted))
+        }
+        Consent::Withheld => answered(&preview, render::deleted(&preview)),
+        Consent::Open => Ok(confirming.ask(call.seal(), &question)?),
     }
 }
 
@@ -185,43 +138,12 @@ const SEARCH: &str = "Find what is remembered about a question, best first. Use 
     instructions.";
 const GET: &str = "Read one memory by its id, whole, with its history if wanted.";
 const LIST: &str = "List memories by filter, newest first, without a question.";
-const UPDATE: &str = "Change fields of a memory. What is left out stays; null clears. The version \
+const UPDATE: &str = "Change fields of a memory. What is left out stays. The version \
     before is kept in the history.";
 const DELETE: &str = "Delete by id, ids, or filter. With a filter it only says what would go \
     until dry_run is false. What was deleted can be restored for some days unless purged.";
 const CONTEXT: &str = "What to know at the start of a conversation: profile, pinned, standing \
     instructions, recent, and what fits the query, cut to a token budget.";
-
-/// What add and update have in common.
-fn fields() -> JsonObject {
-    map(json!({
-        "title": string(),
-        "kind": text("note, fact, preference, conversation, task, instruction, decision, file, ..."),
-        "tags": list_of(string()),
-        "project": text("Groups what belongs to one undertaking"),
-        "category": string(),
-        "priority": number(1, 5, "Default 3"),
-        "metadata": { "type": "object" },
-        "event_at": text("When it took place, RFC 3339 or a date"),
-        "ttl_days": described(json!({ "type": "number" }), "Forget after so many days"),
-        "pinned": described(boolean(), "Always part of the context"),
-    }))
-}
-
-/// What search, list and delete have in common.
-fn filters() -> JsonObject {
-    map(json!({
-        "tags": list_of(string()),
-        "tag_match": one_of(&["all", "any"]),
-        "kind": string(),
-        "project": string(),
-        "scope": described(one_of(&["project", "user"]), "user: all projects"),
-        "since": text("RFC 3339 or a date"),
-        "until": string(),
-        "include": list_of(one_of(&["archived", "superseded", "deleted"])),
-        "pinned": boolean(),
-    }))
-}
 
 #[cfg(test)]
 mod tests {
@@ -247,7 +169,7 @@ mod tests {
         let tools: Vec<_> = entries().iter().map(|entry| &entry.tool).collect();
         let text = serde_json::to_string(&tools).unwrap();
 
-        // About four letters make a token; 3,500 tokens are the contract's limit.
+        // About four letters make a token; docs/API.md promises to stay below 3,500 tokens.
         assert!(text.len() <= 12_000, "{} bytes", text.len());
         assert!(text.is_ascii());
     }
@@ -268,6 +190,33 @@ mod tests {
                 assert!(name != "type" || value.is_string() || value.is_object(), "{value}");
             });
             assert_eq!(tool["annotations"].as_object().unwrap().len(), 4);
+        }
+    }
+
+    #[test]
+    fn every_object_that_a_tool_takes_names_a_property() {
+        // Gemini and others refuse the whole list of tools otherwise.
+        for entry in entries() {
+            let schema = serde_json::to_value(&entry.tool.input_schema).unwrap();
+            let mut objects = vec![&schema];
+            while let Some(part) = objects.pop() {
+                let is_object = part["type"] == "object";
+                let named = part["properties"].as_object().map_or(0, |named| named.len());
+                assert!(!is_object || named > 0, "{}: {part}", entry.tool.name);
+                let members = part.as_object().into_iter().flat_map(|object| object.values());
+                objects.extend(members.filter(|member| member.is_object()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_tool_with_a_filter_shows_all_of_it() {
+        for name in ["search_memories", "list_memories", "delete_memory"] {
+            let entry = entries().iter().find(|entry| entry.tool.name == name).unwrap();
+            let schema = serde_json::to_value(&entry.tool.input_schema).unwrap();
+            for field in ["tags", "kind", "category", "priority", "status", "pinned", "until"] {
+                assert!(schema["properties"][field].is_object(), "{name} hides {field}");
+            }
         }
     }
 }

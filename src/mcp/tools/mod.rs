@@ -1,92 +1,40 @@
-//! The tools: a static table per set, and the one way from a call to a command and back.
+//! The tools: a file a set, one arm from a set to its file, and the one way from a call to a verb
+//! and back.
 
 mod confirm;
 mod core;
+mod entry;
 mod render;
 mod schema;
 
-use std::fmt;
-
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, JsonObject,
-    Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, JsonObject, Tool,
 };
 use rmcp::service::RequestContext;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::handler::{Memory, caller_of, refused};
+use super::context::{McpContext, caller_of, refused};
 use super::progress::with_progress;
-use crate::actors::CallError;
-use crate::engine::{Answer, Arguments, Command, InvalidArguments};
-use crate::error::Error;
-use crate::model::{Caller, UserId};
+use super::tool_sets::ToolSets;
+use crate::engine::InvalidArguments;
+use crate::error::{Code, Error};
+use crate::model::{ToolSet, UserId};
+use confirm::Confirming;
+use entry::{ToolCall, ToolEntry, ToolFailure};
 pub(super) use render::memories as render_memories;
 
-/// One tool: what clients see of it, how its arguments become a command, and how its answer reads.
-pub(super) struct Entry {
-    pub(super) tool: Tool,
-    parse: fn(Arguments) -> Result<Command, InvalidArguments>,
-    render: fn(&Value) -> String,
-}
-
-/// Which sets `tools/list` shows. Tools of every set can be called by name all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolSets(Vec<&'static str>);
-
-/// A name that is no tool set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown tool set {0:?}; known are core, memoryos, ai-memory, remember, mem0, graph, files, chatgpt"
-)]
-pub struct UnknownToolSet(String);
-
-/// Where the tools of a set come from.
-type Table = fn() -> &'static [Entry];
-
-/// The sets in the order in which their tools are listed, each with its table.
-const SETS: [(&str, Table); 8] = [
-    ("core", core::entries),
-    ("memoryos", nothing_yet),
-    ("ai-memory", nothing_yet),
-    ("remember", nothing_yet),
-    ("mem0", nothing_yet),
-    ("graph", nothing_yet),
-    ("files", nothing_yet),
-    ("chatgpt", nothing_yet),
-];
-
-fn nothing_yet() -> &'static [Entry] {
-    &[]
-}
-
-impl ToolSets {
-    #[must_use]
-    pub fn core() -> Self {
-        Self(vec!["core"])
-    }
-
-    /// Reads names with commas between them.
-    pub fn parse(text: &str) -> Result<Self, UnknownToolSet> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let known = names.map(|name| {
-            let found = SETS.iter().find(|(set, _)| *set == name);
-            found.map(|(set, _)| *set).ok_or_else(|| UnknownToolSet(name.to_owned()))
-        });
-        known.collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.tool.name)
+/// The tools of a set, in the order in which they are listed.
+fn entries(set: ToolSet) -> &'static [ToolEntry] {
+    match set {
+        ToolSet::Core => core::entries(),
     }
 }
 
 /// The tools of these sets, always in the same order.
 pub(super) fn list(listed: &ToolSets) -> Vec<Tool> {
-    let shown = SETS.iter().filter(|(set, _)| listed.0.contains(set));
-    shown.flat_map(|(_, entries)| entries()).map(|entry| entry.tool.clone()).collect()
+    let shown = ToolSet::ALL.iter().copied().filter(|set| listed.shows(*set));
+    shown.flat_map(entries).map(|entry| entry.tool.clone()).collect()
 }
 
 /// The tool's name as a constant.
@@ -94,13 +42,13 @@ pub(super) fn label(name: &str) -> Option<&'static str> {
     find(name).map(|entry| &*entry.tool.name)
 }
 
-fn find(name: &str) -> Option<&'static Entry> {
-    SETS.iter().flat_map(|(_, entries)| entries()).find(|entry| entry.tool.name == name)
+fn find(name: &str) -> Option<&'static ToolEntry> {
+    ToolSet::ALL.iter().copied().flat_map(entries).find(|entry| entry.tool.name == name)
 }
 
 /// Carries out a call. A failure of the work is a result; only a call of nothing is an error.
 pub(super) async fn call(
-    memory: &Memory,
+    mcp: &McpContext,
     call: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
@@ -109,53 +57,16 @@ pub(super) async fn call(
         return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
     };
     let caller = caller_of(&context)?;
-    let confirming = confirm::Round::of(&caller, &call, &context);
+    let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
     let mut arguments = call.arguments.unwrap_or_default();
     let user = match take_user(&mut arguments) {
         Ok(user) => user,
-        Err(invalid) => return Ok(invalid_arguments(&invalid).into()),
+        Err(invalid) => return failed(invalid.into()),
     };
-    let work = async {
-        let asking = Asking { memory, caller: &caller, user, entry };
-        match &confirming {
-            Some(round) => round.delete(&asking, arguments).await,
-            None => asking.run(arguments).await.map(CallToolResponse::from),
-        }
-    };
-    with_progress(&context, work).await?
-}
-
-/// A call on its way to its session.
-struct Asking<'a> {
-    memory: &'a Memory,
-    caller: &'a Caller,
-    /// Whose memories it is about, if the caller named somebody.
-    user: Option<UserId>,
-    entry: &'static Entry,
-}
-
-impl Asking<'_> {
-    async fn run(&self, arguments: JsonObject) -> Result<CallToolResult, ErrorData> {
-        let command = match (self.entry.parse)(Arguments::new(arguments)) {
-            Ok(command) => command,
-            Err(invalid) => return Ok(invalid_arguments(&invalid)),
-        };
-        match self.ask(command).await {
-            Ok(answer) => Ok(self.dress(&answer)),
-            Err(error) => failed(error),
-        }
-    }
-
-    async fn ask(&self, command: Command) -> Result<Answer, CallError> {
-        self.memory.sessions().call_for(self.caller, self.user.clone(), command).await
-    }
-
-    fn dress(&self, answer: &Answer) -> CallToolResult {
-        let value = serde_json::to_value(answer).unwrap_or_default();
-        let mut result =
-            CallToolResult::success(vec![ContentBlock::text((self.entry.render)(&value))]);
-        result.structured_content = Some(value);
-        result
+    let asked = ToolCall { mcp, caller: &caller, user, confirming };
+    match with_progress(&context, (entry.run)(&asked, arguments)).await? {
+        Ok(response) => Ok(response),
+        Err(failure) => failed(failure),
     }
 }
 
@@ -169,22 +80,17 @@ fn take_user(arguments: &mut JsonObject) -> Result<Option<UserId>, InvalidArgume
     parsed.map(Some).ok_or_else(|| InvalidArguments::one("user_id", problem))
 }
 
-fn invalid_arguments(invalid: &InvalidArguments) -> CallToolResult {
-    failure("validation_error", &invalid.to_string())
-}
-
 /// Too small a scope is an error of the request, so that the transport can say which scope it
 /// takes. Everything else is for the model to read.
-fn failed(error: CallError) -> Result<CallToolResult, ErrorData> {
-    let error = Error::from(error);
-    let face = error.face();
-    if face.code == "insufficient_scope" {
+fn failed(failure: ToolFailure) -> Result<CallToolResponse, ErrorData> {
+    let error = match failure {
+        ToolFailure::Request(error) => return Err(error),
+        ToolFailure::Refused(error) => Error::from(error),
+    };
+    if error.code() == Code::InsufficientScope {
         return Err(refused(&error));
     }
     error.log();
-    Ok(failure(face.tool_code(), &error.told()))
-}
-
-fn failure(code: &str, message: &str) -> CallToolResult {
-    CallToolResult::structured_error(json!({ "error": { "code": code, "message": message } }))
+    let told = json!({ "error": { "code": error.code().of_tool(), "message": error.told() } });
+    Ok(CallToolResult::structured_error(told).into())
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{JsonObject, ToolAnnotations};
 use serde_json::{Value, json};
 
-/// A tool without its annotations and its output.
-pub(super) fn tool(
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
-    input: JsonObject,
-) -> Tool {
-    Tool::new(name, description, input).with_title(title)
+use crate::engine::Field;
+
+/// The schema of the arguments that a verb declares, in its order.
+pub(super) fn input(fields: &[&Field]) -> JsonObject {
+    let properties = fields.iter().map(|field| (field.name.to_owned(), field.schema()));
+    let required: Vec<&str> =
+        fields.iter().filter(|field| field.is_required).map(|field| field.name).collect();
+    object(properties.collect(), &required)
 }
 
 /// Says that a tool changes nothing.
@@ -36,7 +36,7 @@ pub(super) fn destroying() -> ToolAnnotations {
 }
 
 /// The schema of an object with these properties.
-pub(super) fn object(properties: JsonObject, required: &[&str]) -> JsonObject {
+fn object(properties: JsonObject, required: &[&str]) -> JsonObject {
     let mut schema = map(json!({ "type": "object" }));
     schema.insert("properties".to_owned(), Value::Object(properties));
     if !required.is_empty() {
@@ -52,16 +52,11 @@ pub(super) fn output(properties: Value) -> Arc<JsonObject> {
 }
 
 /// Takes the object out of a `json!` literal.
-pub(super) fn map(value: Value) -> JsonObject {
+fn map(value: Value) -> JsonObject {
     match value {
         Value::Object(map) => map,
         _ => JsonObject::new(),
     }
-}
-
-/// Joins properties, in order.
-pub(super) fn joined<const N: usize>(parts: [JsonObject; N]) -> JsonObject {
-    parts.into_iter().flatten().collect()
 }
 
 pub(super) fn string() -> Value {
@@ -74,11 +69,6 @@ pub(super) fn text(description: &str) -> Value {
 
 pub(super) fn integer() -> Value {
     json!({ "type": "integer" })
-}
-
-pub(super) fn number(least: u32, most: u32, description: &str) -> Value {
-    let schema = json!({ "type": "integer", "minimum": least, "maximum": most });
-    described(schema, description)
 }
 
 pub(super) fn boolean() -> Value {

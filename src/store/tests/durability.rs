@@ -5,7 +5,6 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::journal::{self, Faults};
 
 #[test]
 fn every_acknowledged_write_survives_a_kill_at_any_moment() {
@@ -152,22 +151,6 @@ fn a_disk_that_is_nearly_full_takes_no_writes_and_can_be_read() {
     assert!(refusal.to_string().contains("the disk is full"), "{refusal}");
     assert!(!store.is_writable());
     assert_eq!(contents(&store, "ada").len(), 1);
-}
-
-fn failing(faults: &Arc<Faults>) -> Options {
-    let journal = journal::Options { faults: Arc::clone(faults), ..journal::Options::default() };
-    Options { journal, ..Options::default() }
-}
-
-fn wait_until_writable(store: &Store) {
-    let (_keep, never) = std::sync::mpsc::channel::<()>();
-    for _ in 0..200 {
-        if store.is_writable() {
-            return;
-        }
-        let _ = never.recv_timeout(std::time::Duration::from_millis(50));
-    }
-    panic!("the store did not recover");
 }
 
 #[test]

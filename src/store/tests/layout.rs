@@ -1,11 +1,16 @@
 //! Images of records as older versions wrote them. An image is never changed.
 
 use super::*;
+use crate::journal::SessionNo;
 use crate::model::{Category, Priority, Project, Status, Tag, Title};
-use crate::store::{Record, codec};
+use crate::store::records::SessionNumber;
+use crate::store::value::PIECE_PREFIX;
+use crate::store::{History, Key, Owner, RECORDS, StoredVector, codec};
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
 const ACCESS_V1: &str = include_str!("../../../tests/data/access-v1.hex");
+const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
+const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
 
 /// The memory that `memory-v1.hex` is an image of.
 fn full_memory() -> Memory {
@@ -35,17 +40,107 @@ fn full_memory() -> Memory {
 #[test]
 fn records_of_version_1_are_still_readable() {
     let memory = codec::decode::<Memory>(&id(42), &from_hex(MEMORY_V1)).unwrap();
+    let old = codec::decode::<History>(&(id(42), 3), &from_hex(MEMORY_V1)).unwrap();
     let access = codec::decode::<Access>(&id(42), &from_hex(ACCESS_V1)).unwrap();
+    let vector = codec::decode::<StoredVector>(&id(42), &from_hex(VECTOR_V1)).unwrap();
+    let number = codec::decode::<SessionNumber>(&user("ada"), &from_hex(USER_V1)).unwrap();
 
-    assert_eq!(memory, full_memory());
+    assert_eq!((memory, old), (full_memory(), History(full_memory())));
     assert_eq!(access, self::access(7));
+    assert_eq!(vector, self::vector());
+    assert_eq!(number, SessionNumber(SessionNo(7)));
 }
 
 #[test]
 fn the_layout_of_today_is_the_one_of_its_image() {
-    assert_eq!((Memory::VERSION, Access::VERSION), (1, 1), "a new version needs a new image");
-    assert_eq!(to_hex(&codec::encode(&full_memory()).unwrap()), MEMORY_V1.trim());
-    assert_eq!(to_hex(&codec::encode(&access(7)).unwrap()), ACCESS_V1.trim());
+    for kind in RECORDS {
+        assert_eq!(kind.version, 1, "a new version of {} needs a new image", kind.name);
+    }
+    let encoded = [
+        (codec::encode(&full_memory()), MEMORY_V1),
+        (codec::encode(&History(full_memory())), MEMORY_V1),
+        (codec::encode(&access(7)), ACCESS_V1),
+        (codec::encode(&vector()), VECTOR_V1),
+        (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
+    ];
+    assert_eq!(encoded.len(), RECORDS.len(), "every kind of record has an image");
+    for (encoded, image) in encoded {
+        assert_eq!(to_hex(&encoded.unwrap()), image.trim());
+    }
+}
+
+/// What `vector-v1.hex` is an image of.
+fn vector() -> StoredVector {
+    let model = std::array::from_fn(|at| u8::try_from(at).unwrap());
+    StoredVector { model, of_version: 3, codes: vec![0, 127, 128, 255] }
+}
+
+#[test]
+fn a_record_is_checked_as_what_its_kind_says() {
+    let images = [
+        ("memory", Key::to_bytes(&id(42)), MEMORY_V1),
+        ("history", Key::to_bytes(&(id(42), 3)), MEMORY_V1),
+        ("access", Key::to_bytes(&id(42)), ACCESS_V1),
+        ("vector", Key::to_bytes(&id(42)), VECTOR_V1),
+        ("user", Key::to_bytes(&user("ada")), USER_V1),
+    ];
+    for (name, key, image) in images {
+        let kind = RECORDS.iter().find(|kind| kind.name == name).unwrap();
+        let other = if image == USER_V1 { VECTOR_V1 } else { USER_V1 };
+
+        assert!((kind.check)(&key, &from_hex(image)).is_ok(), "{name}");
+        assert!((kind.check)(&key, &from_hex(other)).is_err(), "{name}");
+        assert!((kind.check)(&key[1..], &from_hex(image)).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn no_two_kinds_of_record_share_a_prefix() {
+    for (at, kind) in RECORDS.iter().enumerate() {
+        let place = |kind: &crate::store::RecordKind| (kind.owner, kind.prefix);
+        assert!(RECORDS[..at].iter().all(|other| place(other) != place(kind)), "{}", kind.name);
+        assert_ne!(kind.prefix, PIECE_PREFIX, "{}", kind.name);
+    }
+    assert!(RECORDS.iter().any(|kind| kind.owner == Owner::System));
+}
+
+#[test]
+fn every_record_is_in_the_table() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let table = fs::read_to_string(src.join("store/kinds.rs")).unwrap();
+    let mut folders = vec![src];
+    let mut found = 0;
+
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // Those of tests are indented, or lie in folders of tests.
+            if path.is_dir() && !path.ends_with("tests") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                for line in text.lines() {
+                    let Some(rest) = line.strip_prefix("impl Record for ") else { continue };
+                    let name = rest.split([' ', '<']).next().unwrap();
+                    found += 1;
+                    assert!(table.contains(&format!("of::<{name}>(")), "{name} is missing");
+                }
+            }
+        }
+    }
+    assert_eq!(found, RECORDS.len());
+}
+
+#[test]
+fn the_format_names_every_kind_of_record() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMAT.md");
+    let format = fs::read_to_string(path).unwrap();
+
+    for kind in RECORDS {
+        let tree = if kind.owner == Owner::System { "system" } else { "users" };
+        let row = format!("| {tree} | {} | {} |", kind.prefix, kind.name);
+        assert!(format.contains(&row), "docs/FORMAT.md lacks {row}");
+    }
 }
 
 fn to_hex(bytes: &[u8]) -> String {

@@ -3,13 +3,17 @@
 mod damage;
 mod durability;
 mod layout;
+mod premises;
 mod sessions;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Batch, Options, SessionStore, Store, StoreError};
+use crate::journal::{self, Faults};
 use crate::model::{Access, Kind, Memory, MemoryId, Source, Tags, Timestamp, UserId};
 
 /// What a session should hold.
@@ -136,4 +140,20 @@ fn has_aside(dir: &Path, prefix: &str) -> bool {
 
 fn access(count: u64) -> Access {
     Access { count, last: Timestamp(9) }
+}
+
+fn failing(faults: &Arc<Faults>) -> Options {
+    let journal = journal::Options { faults: Arc::clone(faults), ..journal::Options::default() };
+    Options { journal, ..Options::default() }
+}
+
+fn wait_until_writable(store: &Store) {
+    let (_keep, never) = std::sync::mpsc::channel::<()>();
+    for _ in 0..200 {
+        if store.is_writable() {
+            return;
+        }
+        let _ = never.recv_timeout(std::time::Duration::from_millis(50));
+    }
+    panic!("the store did not recover");
 }

@@ -1,7 +1,10 @@
 //! Every failure a caller can see, and how it looks from outside.
 //!
-//! Rooms below have their own error types and know nothing of HTTP or JSON-RPC. [`Error::face`] is
-//! the only place where a failure meets a status code.
+//! Rooms below have their own error types and know nothing of HTTP or JSON-RPC. [`Error::code`] is
+//! the only place where a failure meets its [`Code`], and the table of codes the only one where a
+//! code meets a status. Begin reading there.
+
+mod code;
 
 use std::borrow::Cow;
 
@@ -11,6 +14,7 @@ use crate::actors::CallError;
 use crate::auth::AuthError;
 use crate::engine::{EngineError, FieldProblem, InvalidArguments};
 use crate::store::StoreError;
+pub use code::Code;
 
 /// Why a request got no answer of the kind it asked for.
 #[derive(Debug, thiserror::Error)]
@@ -100,26 +104,13 @@ pub enum Error {
     Panicked,
 }
 
-/// How one failure looks from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Face {
-    /// HTTP status, for REST and for MCP 2026-07-28.
-    pub status: u16,
-    /// JSON-RPC error code. Ours are the status times ten, outside the range JSON-RPC reserves.
-    pub rpc: i32,
-    /// A word that clients may match on. Part of the API: never renamed.
-    pub code: &'static str,
-    /// The text of `error`. Part of the API as well: clients of older servers compare it.
-    pub title: &'static str,
-}
-
 /// The one error body of REST.
 #[derive(Debug, Serialize)]
 pub struct Body<'a> {
     pub error: Cow<'a, str>,
     pub message: Cow<'a, str>,
     pub detail: Cow<'a, str>,
-    pub code: &'static str,
+    pub code: Code,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<&'a [FieldProblem]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,46 +119,41 @@ pub struct Body<'a> {
 
 impl Error {
     #[must_use]
-    pub fn face(&self) -> Face {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Auth(denied) | Self::Call(CallError::Denied(denied)) => auth_face(denied),
-            Self::Call(CallError::Refused(refused)) => engine_face(refused),
-            Self::Call(CallError::Busy) => face(503, "busy", "Server busy"),
-            Self::Call(CallError::Stopped) => face(503, "stopping", "Server stopping"),
-            Self::HostRefused => face(400, "host_refused", "Host not allowed"),
-            Self::HttpsRequired => face(403, "https_required", "HTTPS required"),
-            Self::OriginRefused => face(403, "origin_refused", "Origin not allowed"),
-            Self::PreflightRefused => face(400, "preflight_refused", "Preflight not allowed"),
-            Self::RateLimited { .. } | Self::TooManyFailures { .. } => {
-                face(429, "rate_limited", "Rate limit exceeded")
-            }
-            Self::TooManyStreams { .. } => face(429, "too_many_streams", "Too many streams"),
-            Self::LimiterDown => face(503, "busy", "Server busy"),
-            Self::BadHeader { .. } => face(400, "invalid_header", "Invalid header"),
-            Self::UnsupportedType => face(415, "unsupported_type", "Unsupported media type"),
-            Self::UnsupportedEncoding => face(415, "unsupported_encoding", "Unsupported encoding"),
-            Self::EmptyBody | Self::NotJson { .. } => {
-                rpc(400, -32700, "invalid_json", "Invalid JSON")
-            }
-            Self::NotAnObject => rpc(400, -32600, "not_an_object", "Invalid JSON"),
-            Self::NameTwice => rpc(400, -32600, "name_twice", "Invalid JSON"),
-            Self::BodyTooLarge { .. } => face(413, "body_too_large", "Request body too large"),
-            Self::BodyTimeout => face(408, "body_timeout", "Request timeout"),
-            Self::BodyBroken => face(400, "body_broken", "Incomplete request body"),
-            Self::BadQuery => face(400, "invalid_query", "Invalid query string"),
-            Self::BadRequest { .. } => rpc(400, -32602, "validation_error", "Bad request"),
-            Self::NoRoute => rpc(404, -32601, "no_route", "Not found"),
-            Self::WrongMethod => face(405, "method_not_allowed", "Method not allowed"),
-            Self::UnknownMemory => face(404, "not_found", MEMORY_NOT_FOUND),
-            Self::ForeignMemory { .. } => face(403, "access_denied", "Access denied"),
-            Self::Call(CallError::Panicked) | Self::Panicked => INTERNAL,
+            Self::Auth(denied) | Self::Call(CallError::Denied(denied)) => code_of_denial(denied),
+            Self::Call(CallError::Refused(refused)) => code_of_refusal(refused),
+            Self::Call(CallError::Busy) | Self::LimiterDown => Code::Busy,
+            Self::Call(CallError::Stopped) => Code::Stopping,
+            Self::HostRefused => Code::HostRefused,
+            Self::HttpsRequired => Code::HttpsRequired,
+            Self::OriginRefused => Code::OriginRefused,
+            Self::PreflightRefused => Code::PreflightRefused,
+            Self::RateLimited { .. } | Self::TooManyFailures { .. } => Code::RateLimited,
+            Self::TooManyStreams { .. } => Code::TooManyStreams,
+            Self::BadHeader { .. } => Code::InvalidHeader,
+            Self::UnsupportedType => Code::UnsupportedType,
+            Self::UnsupportedEncoding => Code::UnsupportedEncoding,
+            Self::EmptyBody | Self::NotJson { .. } => Code::InvalidJson,
+            Self::NotAnObject => Code::NotAnObject,
+            Self::NameTwice => Code::NameTwice,
+            Self::BodyTooLarge { .. } => Code::BodyTooLarge,
+            Self::BodyTimeout => Code::BodyTimeout,
+            Self::BodyBroken => Code::BodyBroken,
+            Self::BadQuery => Code::InvalidQuery,
+            Self::BadRequest { .. } => Code::BadRequest,
+            Self::NoRoute => Code::NoRoute,
+            Self::WrongMethod => Code::MethodNotAllowed,
+            Self::UnknownMemory => Code::NotFound,
+            Self::ForeignMemory { .. } => Code::AccessDenied,
+            Self::Call(CallError::Panicked) | Self::Panicked => Code::Internal,
         }
     }
 
     /// What the caller is told. The cause of a server fault goes to the log, never to the wire.
     #[must_use]
     pub fn told(&self) -> Cow<'static, str> {
-        if self.face().status == INTERNAL.status {
+        if self.code() == Code::Internal {
             return Cow::Borrowed("the server failed to carry this out; its log says why");
         }
         match self {
@@ -180,13 +166,13 @@ impl Error {
 
     #[must_use]
     pub fn body(&self) -> Body<'_> {
-        let (face, told) = (self.face(), self.told());
+        let (code, told) = (self.code(), self.told());
         let error = match self {
             Self::BadRequest { problem } => Cow::Borrowed(problem.as_str()),
-            _ => Cow::Borrowed(face.title),
+            _ => Cow::Borrowed(code.title()),
         };
         let (fields, retry_after) = (self.fields(), self.retry_after());
-        Body { error, message: told.clone(), detail: told, code: face.code, fields, retry_after }
+        Body { error, message: told.clone(), detail: told, code, fields, retry_after }
     }
 
     /// What is wrong with each field, if fields are what is wrong.
@@ -215,26 +201,11 @@ impl Error {
 
     /// Logs a server fault. Called once, where the failure is answered.
     pub fn log(&self) {
-        let Face { status, code, .. } = self.face();
-        if status == INTERNAL.status {
-            log::error!("request failed: code={code} cause={self}");
-        } else if status > INTERNAL.status {
-            log::warn!("request refused: code={code} cause={self}");
-        }
-    }
-}
-
-impl Face {
-    /// The word for a failed tool call, which knows only six of them.
-    #[must_use]
-    pub fn tool_code(&self) -> &'static str {
-        match self.status {
-            401 | 403 => "access_denied",
-            404 => "not_found",
-            409 => "conflict",
-            413 | 429 | 507 => "limit_exceeded",
-            500.. => "storage_unavailable",
-            _ => "validation_error",
+        let code = self.code();
+        if code == Code::Internal {
+            log::error!("request failed: code={} cause={self}", code.word());
+        } else if code.status() > Code::Internal.status() {
+            log::warn!("request refused: code={} cause={self}", code.word());
         }
     }
 }
@@ -251,52 +222,41 @@ impl From<InvalidArguments> for Error {
     }
 }
 
-const MEMORY_NOT_FOUND: &str = "Memory not found";
-const INTERNAL: Face = rpc(500, -32603, "internal", "Internal server error");
-
-fn auth_face(denied: &AuthError) -> Face {
+fn code_of_denial(denied: &AuthError) -> Code {
     match denied {
-        AuthError::Missing => {
-            face(401, "unauthenticated", "Missing or invalid Authorization header")
-        }
-        AuthError::Rejected => face(401, "invalid_credential", "Invalid authentication token"),
-        AuthError::UserMismatch => face(401, "user_mismatch", "User ID mismatch"),
-        AuthError::Forbidden { .. } => face(403, "insufficient_scope", "Insufficient scope"),
-        AuthError::NotOwner { .. } => face(403, "access_denied", "Access denied"),
+        AuthError::Missing => Code::Unauthenticated,
+        AuthError::Rejected => Code::InvalidCredential,
+        AuthError::UserMismatch => Code::UserMismatch,
+        AuthError::Forbidden { .. } => Code::InsufficientScope,
+        AuthError::NotOwner { .. } => Code::AccessDenied,
     }
 }
 
-fn engine_face(refused: &EngineError) -> Face {
+fn code_of_refusal(refused: &EngineError) -> Code {
     match refused {
-        EngineError::Invalid(_) => rpc(422, -32602, "validation_error", "Validation failed"),
-        EngineError::NotFound { .. } => face(404, "not_found", MEMORY_NOT_FOUND),
-        EngineError::Conflict { .. } => face(409, "conflict", "Version conflict"),
-        EngineError::TooLarge { .. } => face(413, "limit_exceeded", "Content too large"),
-        EngineError::Denied { .. } => face(403, "insufficient_scope", "Insufficient scope"),
-        EngineError::Store(broken) => store_face(broken),
+        EngineError::Invalid(_) => Code::ValidationError,
+        EngineError::NotFound { .. } => Code::NotFound,
+        EngineError::Conflict { .. } => Code::Conflict,
+        EngineError::TooLarge { .. } => Code::LimitExceeded,
+        EngineError::Denied { .. } => Code::InsufficientScope,
+        EngineError::Store(broken) => code_of_fault(broken),
     }
 }
 
-fn store_face(broken: &StoreError) -> Face {
+fn code_of_fault(broken: &StoreError) -> Code {
     match broken {
-        StoreError::Unavailable { .. } => face(503, "storage_unavailable", "Storage unavailable"),
-        StoreError::Busy => face(503, "busy", "Server busy"),
-        StoreError::TooLarge { .. } => face(413, "limit_exceeded", "Content too large"),
-        StoreError::TooManySessions { .. } => face(507, "limit_exceeded", "Too many users"),
+        StoreError::Unavailable { .. } | StoreError::Lost => Code::StorageUnavailable,
+        StoreError::Busy => Code::Busy,
+        StoreError::TooLarge { .. } => Code::LimitExceeded,
+        StoreError::TooManySessions { .. } => Code::TooManyUsers,
         StoreError::Damaged { .. }
         | StoreError::Locked { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::NoStore { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Unrecoverable { .. }
-        | StoreError::Disk { .. } => INTERNAL,
+        | StoreError::Disk { .. } => Code::Internal,
     }
-}
-
-const fn face(status: u16, code: &'static str, title: &'static str) -> Face {
-    Face { status, rpc: status as i32 * 10, code, title }
-}
-
-const fn rpc(status: u16, rpc: i32, code: &'static str, title: &'static str) -> Face {
-    Face { status, rpc, code, title }
 }
 
 #[cfg(test)]
@@ -310,7 +270,7 @@ mod tests {
 
         let body = serde_json::to_string(&full.body()).unwrap();
 
-        assert_eq!(full.face().code, "storage_unavailable");
+        assert_eq!(full.code(), Code::StorageUnavailable);
         assert!(full.to_string().contains("sled") && !body.contains("sled"), "{body}");
     }
 

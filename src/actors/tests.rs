@@ -1,0 +1,267 @@
+//! What a session owes its callers while the disk is slow, or fails.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use actix_web::rt;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::*;
+use crate::engine::{Add, AddStatus, Arguments, Get, Search, Spoken, Update};
+use crate::journal::{self, SyncHook};
+use crate::model::{CredentialName, Scopes, SystemClock};
+use crate::store::Options;
+
+/// Long enough for any machine; nothing waits for it that goes well.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is not answered by then waits for the disk.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+/// A disk that a test can hold up, or break.
+#[derive(Debug, Clone, Default)]
+struct Disk(Arc<(Mutex<DiskState>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct DiskState {
+    is_held: bool,
+    fails: bool,
+    /// Whether the commit thread waits for the disk.
+    is_waited_for: bool,
+}
+
+impl Disk {
+    fn hook(&self) -> SyncHook {
+        let disk = self.clone();
+        SyncHook::new(move || disk.sync())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().unwrap();
+        while state.is_held {
+            state.is_waited_for = true;
+            changed.notify_all();
+            state = changed.wait(state).unwrap();
+        }
+        state.is_waited_for = false;
+        if state.fails { Err(io::Error::other("a test broke the disk")) } else { Ok(()) }
+    }
+
+    fn hold(&self) {
+        self.change(|state| state.is_held = true);
+    }
+
+    fn release(&self) {
+        self.change(|state| state.is_held = false);
+    }
+
+    fn fail(&self, fails: bool) {
+        self.change(|state| state.fails = fails);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut DiskState)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    /// Returns when somebody waits for the disk.
+    async fn is_waited_for(&self) {
+        let disk = self.clone();
+        let waited = rt::task::spawn_blocking(move || {
+            let (state, changed) = &*disk.0;
+            let state = state.lock().unwrap();
+            drop(changed.wait_while(state, |state| !state.is_waited_for).unwrap());
+        });
+        timeout(PATIENCE, waited).await.unwrap().unwrap();
+    }
+}
+
+struct House {
+    disk: Disk,
+    sessions: Sessions,
+    caller: Caller,
+    _dir: tempfile::TempDir,
+}
+
+impl House {
+    fn build(undo: Duration) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let journal = journal::Options { sync_hook: Some(disk.hook()), ..Default::default() };
+        let store = Store::open(dir.path(), Options { journal, ..Options::default() }).unwrap();
+        let limits = Limits { content_bytes: 1 << 16, undo };
+        let settings = SessionSettings { limits, embedder: None, idle: PATIENCE };
+        let sessions = Sessions::start(store, settings, Arc::new(SystemClock));
+        let caller = Caller {
+            user: UserId::parse("ada").unwrap(),
+            credential: CredentialName::parse("key").unwrap(),
+            scopes: Scopes::all(),
+            project: None,
+            client: None,
+            address: None,
+        };
+        Self { disk, sessions, caller, _dir: dir }
+    }
+
+    /// Asks in the background.
+    fn asking<V: Verb>(&self, verb: V) -> rt::task::JoinHandle<Result<V::Answer, CallError>> {
+        let (sessions, caller) = (self.sessions.clone(), self.caller.clone());
+        rt::spawn(async move { sessions.ask(&caller, verb).await })
+    }
+
+    async fn ask<V: Verb>(&self, verb: V) -> Result<V::Answer, CallError> {
+        timeout(PATIENCE, self.sessions.ask(&self.caller, verb)).await.unwrap()
+    }
+
+    async fn add(&self, content: &str) -> MemoryId {
+        self.ask(adding(content)).await.unwrap().id
+    }
+
+    /// Adds until the disk takes writes again.
+    async fn recovered(&self, content: &str) -> MemoryId {
+        loop {
+            match self.ask(adding(content)).await {
+                Ok(added) => return added.id,
+                Err(refused) => assert!(is_unavailable(&refused), "{refused}"),
+            }
+            rt::task::yield_now().await;
+        }
+    }
+
+    async fn text(&self, id: MemoryId) -> String {
+        self.ask(Get { id, history: false }).await.unwrap().memory.memory.content
+    }
+
+    async fn found(&self, query: &str) -> usize {
+        self.ask(parsed::<Search>(json!({ "query": query }))).await.unwrap().results.len()
+    }
+}
+
+fn adding(content: &str) -> Add {
+    Add { content: content.to_owned(), ..Add::default() }
+}
+
+fn parsed<V: Spoken>(arguments: Value) -> V {
+    V::parse(Arguments::parse(arguments).unwrap()).unwrap()
+}
+
+fn is_unavailable(error: &CallError) -> bool {
+    use crate::store::StoreError::{Lost, Unavailable};
+    matches!(error, CallError::Refused(EngineError::Store(Unavailable { .. } | Lost)))
+}
+
+#[actix_web::test]
+async fn what_was_on_its_way_when_a_session_fell_asleep_is_not_overwritten() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("the list:").await;
+    house.disk.hold();
+    let first = house.asking(parsed::<Update>(json!({ "id": id, "append": "apples" })));
+    house.disk.is_waited_for().await;
+
+    let (sessions, user) = (house.sessions.clone(), house.caller.user.clone());
+    let asleep = rt::spawn(async move { sessions.sleep(&user).await });
+    let mut second = house.asking(parsed::<Update>(json!({ "id": id, "append": "pears" })));
+    assert!(timeout(A_MOMENT, &mut second).await.is_err(), "acknowledged before the first");
+    house.disk.release();
+
+    first.await.unwrap().unwrap();
+    asleep.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(house.text(id).await, "the list:\napples\npears");
+}
+
+#[actix_web::test]
+async fn a_duplicate_is_acknowledged_only_with_its_original() {
+    let house = House::build(Duration::from_secs(60));
+    house.add("something before").await;
+    house.disk.hold();
+    let original = house.asking(adding("the boiler is serviced in May"));
+    house.disk.is_waited_for().await;
+    let mut again = house.asking(adding("the boiler is serviced in May"));
+    assert!(timeout(A_MOMENT, &mut again).await.is_err(), "acknowledged before its original");
+
+    house.disk.fail(true);
+    house.disk.release();
+
+    assert!(is_unavailable(&original.await.unwrap().unwrap_err()));
+    assert!(is_unavailable(&again.await.unwrap().unwrap_err()));
+    assert_eq!(house.found("boiler").await, 0);
+    house.disk.fail(false);
+    house.recovered("the disk is well").await;
+    let stored = house.ask(adding("the boiler is serviced in May")).await.unwrap();
+    assert_eq!(stored.status, AddStatus::Created);
+}
+
+#[actix_web::test]
+async fn an_update_that_changes_nothing_waits_for_what_it_found() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("tea").await;
+    house.disk.hold();
+    let first = house.asking(parsed::<Update>(json!({ "id": id, "content": "coffee" })));
+    house.disk.is_waited_for().await;
+    let mut same = house.asking(parsed::<Update>(json!({ "id": id, "content": "coffee" })));
+    assert!(timeout(A_MOMENT, &mut same).await.is_err());
+
+    house.disk.release();
+
+    assert_eq!(first.await.unwrap().unwrap().previous_version, 1);
+    assert_eq!(same.await.unwrap().unwrap().previous_version, 2);
+}
+
+#[actix_web::test]
+async fn a_refused_write_costs_the_session_nothing() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("a memory that is found").await;
+    house.disk.fail(true);
+    // The one that the disk loses; whatever comes after it is refused.
+    assert!(house.ask(adding("lost")).await.is_err());
+    assert_eq!(house.found("found").await, 1);
+    let count = async || house.ask(Get { id, history: false }).await.unwrap().memory.access_count;
+    let before = count().await;
+
+    for _ in 0..3 {
+        let refused = house.ask(adding("refused")).await.unwrap_err();
+        assert!(is_unavailable(&refused), "{refused}");
+    }
+
+    // Counts are held in memory: a session that had started anew would have forgotten them.
+    assert_eq!(count().await, before + 1);
+}
+
+#[actix_web::test]
+async fn an_end_is_told_though_nobody_calls() {
+    let house = House::build(Duration::ZERO);
+    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+    let short = json!({ "content": "parking 42", "ttl_days": 0.000_002 });
+    let id = house.ask(parsed::<Add>(short)).await.unwrap().id;
+    let added = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    assert_eq!(*added.memories, [id]);
+
+    let ended = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+
+    assert_eq!(*ended.memories, [id]);
+}
+
+#[actix_web::test]
+async fn what_a_sweep_erases_is_told_under_no_other_name() {
+    let house = House::build(Duration::ZERO);
+    let doomed = house.add("soon gone").await;
+    let delete = json!({ "id": doomed });
+    house.ask(parsed::<crate::engine::Delete>(delete)).await.unwrap();
+    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+    house.disk.hold();
+
+    let (sessions, user) = (house.sessions.clone(), house.caller.user.clone());
+    let swept = rt::spawn(async move { sessions.sleep(&user).await });
+    house.disk.is_waited_for().await;
+    let other = house.asking(adding("another"));
+    house.disk.release();
+
+    swept.await.unwrap().unwrap();
+    let other = other.await.unwrap().unwrap().id;
+    let first = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    let second = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    assert_eq!((&*first.memories, &*second.memories), (&[doomed][..], &[other][..]));
+}

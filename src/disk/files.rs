@@ -1,0 +1,216 @@
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::PRIVATE_FILE;
+use super::folders::{folder_of, sync_opened};
+
+/// The bits of a mode that speak of anybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// A synced file beside the place that it is meant for, under the same name with `.tmp` at its end.
+///
+/// Writing one proves that the disk takes writes, before anything else is done that would not
+/// survive it.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    path: PathBuf,
+    target: PathBuf,
+    file: File,
+}
+
+impl Draft {
+    /// Writes and syncs the content. Nothing is left of it if that fails.
+    pub(crate) fn write(target: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
+        let mut path = target.as_os_str().to_owned();
+        path.push(".tmp");
+        let path = PathBuf::from(path);
+        let file = create_with_mode(&path, mode)?;
+        let mut draft = Self { path, target: target.to_owned(), file };
+        match draft.file.write_all(bytes).and_then(|()| draft.file.sync_all()) {
+            Ok(()) => Ok(draft),
+            Err(error) => {
+                draft.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// Replaces what is at the place, durably. Returns the file, open for reading and writing.
+    pub(crate) fn put_in_place(self) -> io::Result<File> {
+        match put_in_place(&self.path, &self.target) {
+            Ok(()) => Ok(self.file),
+            Err(error) => {
+                self.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes it. A leftover would do no harm: the next draft takes its place.
+    pub(crate) fn discard(self) {
+        if let Err(error) = remove_file(&self.path) {
+            log::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Replaces a small private file as a whole: after a crash it is the old one or the new one.
+/// Returns the file, open for reading and writing.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    Draft::write(path, bytes, PRIVATE_FILE)?.put_in_place()
+}
+
+/// Renames a finished file within its folder, and makes that durable.
+///
+/// Whatever needs a file descriptor comes before the rename, so that a process that has run out of
+/// them finds the old file in its place.
+pub(crate) fn put_in_place(draft: &Path, target: &Path) -> io::Result<()> {
+    let folder = File::open(folder_of(target))?;
+    std::fs::rename(draft, target)?;
+    sync_opened(&folder)
+}
+
+/// Makes an empty private file for reading and writing. What was there is gone, a link included.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    create_with_mode(path, PRIVATE_FILE)
+}
+
+/// Opens what a person named for writing from its start. It is private if it is made now. What is
+/// there keeps its mode, and a link or a device is written to: the person may have meant it.
+pub(crate) fn open_for_output(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(PRIVATE_FILE).open(path)
+}
+
+/// Takes from others what a library has given them in a file or folder of ours. A file system
+/// that does not let us is told of once; its mount options decide who may read there.
+pub(crate) fn close_to_others(path: &Path) -> io::Result<()> {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    let mode = std::fs::symlink_metadata(path)?.permissions().mode();
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    match std::fs::set_permissions(path, Permissions::from_mode(mode & 0o700)) {
+        Err(error) if is_refusal(&error) => {
+            if !IS_TOLD.swap(true, Relaxed) {
+                log::warn!("cannot close {} to others: {error}", path.display());
+            }
+            Ok(())
+        }
+        closed => closed,
+    }
+}
+
+/// Removes a file that may be gone already.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn create_with_mode(path: &Path, mode: u32) -> io::Result<File> {
+    remove_file(path)?;
+    // `create_new` fails on anything that is there, links included.
+    OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_replaced_file_is_private_and_leaves_no_draft() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes");
+        fs::write(&path, "old and longer").unwrap();
+
+        replace_file(&path, b"new").unwrap();
+
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(mode(&path), PRIVATE_FILE);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_draft_that_is_discarded_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes");
+        fs::write(&path, "old").unwrap();
+
+        Draft::write(&path, b"new", PRIVATE_FILE).unwrap().discard();
+
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_draft_without_a_place_to_go_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes");
+        fs::create_dir(&path).unwrap();
+
+        replace_file(&path, b"new").unwrap_err();
+
+        assert!(path.is_dir());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, path) = (dir.path().join("victim"), dir.path().join("notes"));
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, &path).unwrap();
+        symlink(&victim, dir.path().join("notes.tmp")).unwrap();
+
+        replace_file(&path, b"new").unwrap();
+        drop(create_file(&path).unwrap());
+
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    }
+
+    #[test]
+    fn what_a_person_names_keeps_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        fs::write(&old, "something").unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o664)).unwrap();
+
+        drop((open_for_output(&old).unwrap(), open_for_output(&new).unwrap()));
+
+        assert_eq!((mode(&old), mode(&new)), (0o664, PRIVATE_FILE));
+        assert_eq!(fs::read(&old).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_a_library_opened_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, folder) = (dir.path().join("file"), dir.path().join("folder"));
+        fs::write(&file, "").unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+
+        close_to_others(&file).unwrap();
+        close_to_others(&folder).unwrap();
+
+        assert_eq!((mode(&file), mode(&folder)), (0o600, 0o700));
+    }
+}

@@ -1,0 +1,35 @@
+//! The operations on files and folders that durability and privacy rest on.
+//!
+//! Every room that writes a file of its own writes it through here, so that there is one idea of
+//! what is private and one of what is durable:
+//!
+//! - What is made here is closed to others from its first instant: files 0600, folders 0700, unless
+//!   the caller names another mode. What was there before keeps its mode: it may be somebody else's.
+//! - A file that is replaced is the old one or the new one after a crash, never half of either. It is
+//!   written beside its place, synced, renamed, and then the folder is synced.
+//! - A link at the place of a file that is made or replaced is replaced itself, never followed.
+//!
+//! It refuses nothing by itself and knows no formats, no settings and no retries. It returns the
+//! system's errors, and `is_out_of_files` and `is_passing` tell those after which the same call
+//! may well succeed a moment later.
+//!
+//! Begin reading at `Draft`, which is how everything is replaced.
+
+mod files;
+mod folders;
+mod limits;
+mod space;
+
+pub(crate) use files::{
+    Draft, close_to_others, create_file, open_for_output, put_in_place, remove_file, replace_file,
+};
+pub(crate) use folders::{create_folder, create_folder_with_mode, remove_folder, sync_folder};
+pub use limits::raise_open_files;
+pub(crate) use limits::{is_out_of_files, is_passing};
+pub(crate) use space::require_free;
+
+/// Readable by the owner alone.
+pub(crate) const PRIVATE_FILE: u32 = 0o600;
+
+/// Open to the owner alone.
+pub(crate) const PRIVATE_FOLDER: u32 = 0o700;

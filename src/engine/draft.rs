@@ -1,0 +1,126 @@
+//! The fields of a memory that its writer chooses, declared once for adding and updating.
+
+use super::arguments::{Arguments, Change};
+use super::field::{Field, Shape};
+use crate::model::{Category, Kind, Memory, Metadata, Priority, Project, Tags, Timestamp, Title};
+
+/// Declares a field: how it is called, the type that it has in [`Memory`] under the same name, its
+/// shape, and what is said of it. A function cannot name a field of two structs.
+macro_rules! draft {
+    ($($name:ident: $type:ty = $shape:expr, $about:literal;)*) => {
+        /// What a writer says of a memory besides its text. What is not said stays as it is.
+        #[derive(Debug, Clone, Default)]
+        pub struct Draft {
+            $(pub $name: Change<$type>,)*
+        }
+
+        impl Draft {
+            pub(super) const FIELDS: &'static [Field] =
+                &[$(Field::new(stringify!($name), $shape, $about),)*];
+
+            pub(super) fn take(arguments: &mut Arguments) -> Self {
+                let draft = Self {
+                    $($name: arguments.change(&Field::new(stringify!($name), $shape, $about)),)*
+                };
+                draft.refuse_what_is_too_large(arguments);
+                draft
+            }
+
+            /// Says it all of a memory.
+            pub(super) fn write_to(self, memory: &mut Memory) {
+                $(memory.$name.change(self.$name);)*
+            }
+        }
+    };
+}
+
+draft! {
+    title: Title = Shape::Name, "";
+    kind: Kind = Shape::Name, "note, fact, preference, conversation, task, instruction, decision, file, ...";
+    tags: Tags = Shape::Names, "";
+    project: Project = Shape::Name, "Groups what belongs to one undertaking";
+    category: Category = Shape::Name, "";
+    priority: Priority = Shape::Whole { least: 1, most: 5 }, "Default 3";
+    metadata: Metadata = Shape::Object, "";
+    event_at: Timestamp = Shape::Moment, "When it took place, RFC 3339 or a date";
+    pinned: bool = Shape::Flag, "Always part of the context";
+}
+
+/// Bytes of one memory's metadata, as JSON. Enough for a form; long texts belong into `content`.
+const METADATA_LIMIT: usize = 16 * 1024;
+/// Deeper values could be stored, but not be read by every client.
+const METADATA_DEPTH: usize = 32;
+
+impl Draft {
+    pub(super) fn is_instruction(&self) -> bool {
+        matches!(&self.kind, Change::Set(kind) if kind.is_instruction())
+    }
+
+    /// Whether a memory says the same of the same. What is not said may be anything.
+    pub(super) fn agrees(&self, memory: &Memory) -> bool {
+        says(&self.kind, &memory.kind)
+            && says(&self.event_at.clone().map(Some), &memory.event_at)
+            && says(&self.metadata, &memory.metadata)
+    }
+
+    fn refuse_what_is_too_large(&self, arguments: &mut Arguments) {
+        let Change::Set(metadata) = &self.metadata else { return };
+        if let Err(problem) = check_metadata(metadata) {
+            arguments.refuse("metadata", &problem);
+        }
+    }
+}
+
+fn says<T: PartialEq>(change: &Change<T>, there: &T) -> bool {
+    match change {
+        Change::Keep | Change::Clear => true,
+        Change::Set(said) => said == there,
+    }
+}
+
+/// The same bounds for whatever brings metadata: a call, or a line of an export.
+pub(super) fn check_metadata(metadata: &Metadata) -> Result<(), String> {
+    let len = serde_json::to_string(metadata).map_or(0, |text| text.len());
+    if len > METADATA_LIMIT {
+        return Err(format!("is {len} bytes; the limit is {METADATA_LIMIT}"));
+    }
+    let depth = metadata.values().map(depth).max().unwrap_or_default();
+    if depth > METADATA_DEPTH {
+        return Err(format!("is nested {depth} deep; the limit is {METADATA_DEPTH}"));
+    }
+    Ok(())
+}
+
+fn depth(value: &serde_json::Value) -> usize {
+    let within = match value {
+        serde_json::Value::Array(items) => items.iter().map(depth).max(),
+        serde_json::Value::Object(map) => map.values().map(depth).max(),
+        _ => return 0,
+    };
+    within.unwrap_or_default() + 1
+}
+
+/// A place of a memory that can be set and cleared.
+trait Place<T> {
+    fn change(&mut self, change: Change<T>);
+}
+
+impl<T> Place<T> for Option<T> {
+    fn change(&mut self, change: Change<T>) {
+        match change {
+            Change::Keep => {}
+            Change::Clear => *self = None,
+            Change::Set(value) => *self = Some(value),
+        }
+    }
+}
+
+impl<T: Default> Place<T> for T {
+    fn change(&mut self, change: Change<T>) {
+        match change {
+            Change::Keep => {}
+            Change::Clear => *self = T::default(),
+            Change::Set(value) => *self = value,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use std::collections::BTreeSet;
+
+use super::catalog::{Catalog, Entry};
+use super::write::Step;
+use crate::model::{Memory, MemoryId, Timestamp};
+use crate::retrieval::{DocId, Document, Index, ModelId};
+
+/// Everything that is derived from the store and held in memory while a session is awake. It changes
+/// only by the steps of a write that the store has accepted; losing it loses nothing.
+#[derive(Debug)]
+pub(super) struct Mind {
+    /// What filters and sorts need.
+    pub(super) catalog: Catalog,
+    /// What ranking needs.
+    pub(super) index: Index,
+    /// Whose vectors the index holds, if not the built-in table's.
+    pub(super) model: Option<ModelId>,
+    /// What has no vector of that model yet.
+    pub(super) waiting: BTreeSet<MemoryId>,
+    /// The memories that have an end, by when that is.
+    ends: BTreeSet<(Timestamp, MemoryId)>,
+}
+
+impl Mind {
+    /// With a model, vectors come from outside; without one the index makes its own.
+    pub(super) fn new(model: Option<ModelId>) -> Self {
+        Self {
+            catalog: Catalog::default(),
+            index: model.map_or_else(Index::new, Index::for_model),
+            model,
+            waiting: BTreeSet::new(),
+            ends: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn entry(&self, doc: DocId) -> Option<&Entry> {
+        self.catalog.get(doc)
+    }
+
+    /// Follows a write that was accepted.
+    pub(super) fn take(&mut self, step: Step) {
+        match step {
+            Step::Enter(memory) => self.enter(&memory),
+            Step::Replace { before, after } => {
+                self.leave(&before);
+                self.enter(&after);
+            }
+            Step::Forget(memory) => {
+                self.leave(&memory);
+                self.waiting.remove(&memory.id);
+                self.catalog.remove(memory.id);
+            }
+            Step::Embed { id, vector } => {
+                if let Some(doc) = self.catalog.find(id) {
+                    self.index.place(doc, &vector);
+                }
+                self.waiting.remove(&id);
+            }
+        }
+    }
+
+    /// Notes a memory that stands in the store. Its text is indexed by the caller.
+    pub(super) fn note(&mut self, memory: &Memory) -> DocId {
+        if let Some(end) = memory.expires_at {
+            self.ends.insert((end, memory.id));
+        }
+        self.catalog.put(memory)
+    }
+
+    /// The memories whose time ran out within a span, its end included.
+    pub(super) fn ended(&self, after: Timestamp, until: Timestamp) -> Vec<MemoryId> {
+        let first = (Timestamp(after.0.saturating_add(1)), MemoryId::default());
+        if first > (until, MemoryId::LAST) {
+            return Vec::new();
+        }
+        self.ends.range(first..=(until, MemoryId::LAST)).map(|(_, id)| *id).collect()
+    }
+
+    /// When the next memory's time runs out.
+    pub(super) fn next_end(&self, after: Timestamp) -> Option<Timestamp> {
+        let first = (Timestamp(after.0.saturating_add(1)), MemoryId::default());
+        self.ends.range(first..).next().map(|(end, _)| *end)
+    }
+
+    fn enter(&mut self, memory: &Memory) {
+        let doc = self.note(memory);
+        if self.model.is_some() {
+            self.waiting.insert(memory.id);
+        }
+        self.index.insert(doc, &Document::of(memory));
+    }
+
+    /// Takes a memory's text out of the index. Its place in the catalog stays.
+    fn leave(&mut self, memory: &Memory) {
+        if let Some(end) = memory.expires_at {
+            self.ends.remove(&(end, memory.id));
+        }
+        if let Some(doc) = self.catalog.find(memory.id) {
+            self.index.remove(doc, &Document::of(memory));
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The unit of work: everything that one change does, collected before any of it is seen.
+//!
+//! A verb asks [`Engine::begin`] for a [`Write`], which is refused at once where the store takes no
+//! writes. It puts its changes in, and hands the whole to [`Engine::commit`]. The store accepts the
+//! batch or refuses it; only then, and by the very same value, do catalog and index follow. So a
+//! refusal leaves the engine as it was, and no search sees a change that was not submitted.
+//!
+//! Accepted is not durable. Every commit leaves a [`Written`] for the owner of the engine, who takes
+//! it with [`Engine::take_written`] after each command, waits for the receipt, and tells of the ids.
+//! If the receipt fails, the engine knows what the store does not: the owner drops it. Opening
+//! another one waits for everything that was submitted before (`store/session.rs`), so it starts
+//! from what became durable, no more and no less.
+//!
+//! Several writes of one command are several batches, each whole. If one is refused, those before it
+//! stay; sending the same again goes on behind them.
+
+use super::{Asked, Engine, EngineError};
+use crate::model::{Access, Memory, MemoryId, Scope, Status, Timestamp};
+use crate::retrieval::Vector;
+use crate::store::{Batch, History, Receipt, StoredVector};
+
+/// How many memories go into one batch: a frame of the journal is held in memory whole.
+pub(super) const BATCH: usize = 64;
+
+/// What one command changes. No search sees any of it before the batch is accepted.
+#[derive(Debug, Default)]
+pub(super) struct Write {
+    batch: Batch,
+    steps: Vec<Step>,
+}
+
+/// One change as catalog and index follow it.
+#[derive(Debug)]
+pub(super) enum Step {
+    Enter(Box<Memory>),
+    Replace { before: Box<Memory>, after: Box<Memory> },
+    Forget(Box<Memory>),
+    Embed { id: MemoryId, vector: Vector },
+}
+
+/// What was submitted since somebody last asked.
+#[derive(Debug)]
+pub struct Written {
+    /// Comes true when all of it is durable.
+    pub receipt: Receipt,
+    /// The memories that are not as they were before.
+    pub ids: Vec<MemoryId>,
+}
+
+impl Write {
+    /// Stores a memory that is not there yet.
+    pub(super) fn enter(&mut self, memory: &Memory) {
+        self.batch.put::<Memory>(&memory.id, memory);
+        self.steps.push(Step::Enter(Box::new(memory.clone())));
+    }
+
+    /// Replaces a memory by its next version; the present one goes into the history. Returns what
+    /// is stored.
+    pub(super) fn replace(&mut self, before: &Memory, mut after: Memory, now: Timestamp) -> Memory {
+        after.version = before.version.saturating_add(1);
+        // The clock may have gone back; versions must not.
+        after.updated_at = now.max(before.updated_at);
+        self.batch.put::<History>(&(before.id, before.version), &History(before.clone()));
+        self.put_over(before, &after);
+        after
+    }
+
+    /// Puts a memory in the place of another with the same id, with its own version and times.
+    pub(super) fn put_over(&mut self, before: &Memory, after: &Memory) {
+        self.batch.put::<Memory>(&after.id, after);
+        let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
+        self.steps.push(Step::Replace { before, after });
+    }
+
+    /// Marks a memory as replaced by another.
+    pub(super) fn supersede(&mut self, old: &Memory, by: MemoryId, now: Timestamp) {
+        let status = Status::Superseded;
+        self.replace(old, Memory { status, superseded_by: Some(by), ..old.clone() }, now);
+    }
+
+    /// Removes a memory for good, with all its versions.
+    pub(super) fn forget(&mut self, memory: Memory, versions: &[Memory]) {
+        let id = memory.id;
+        for version in versions {
+            self.batch.remove::<History>(&(id, version.version));
+        }
+        self.batch.remove::<Access>(&id);
+        self.batch.remove::<StoredVector>(&id);
+        self.batch.remove::<Memory>(&id);
+        self.steps.push(Step::Forget(Box::new(memory)));
+    }
+
+    pub(super) fn put_version(&mut self, version: &Memory) {
+        self.batch.put::<History>(&(version.id, version.version), &History(version.clone()));
+    }
+
+    pub(super) fn put_access(&mut self, id: MemoryId, access: &Access) {
+        self.batch.put::<Access>(&id, access);
+    }
+
+    pub(super) fn embed(&mut self, id: MemoryId, stored: &StoredVector, vector: Vector) {
+        self.batch.put::<StoredVector>(&id, stored);
+        self.steps.push(Step::Embed { id, vector });
+    }
+
+    /// The memories that this write stores, in their newest versions, newest first.
+    pub(super) fn memories(&self) -> impl Iterator<Item = &Memory> {
+        self.steps.iter().rev().filter_map(|step| match step {
+            Step::Enter(memory) | Step::Replace { after: memory, .. } => Some(&**memory),
+            Step::Forget(_) | Step::Embed { .. } => None,
+        })
+    }
+}
+
+impl Step {
+    /// The memory that is not as it was before; a vector is nothing that anybody sees.
+    fn changes(&self) -> Option<MemoryId> {
+        match self {
+            Self::Enter(memory) | Self::Forget(memory) => Some(memory.id),
+            Self::Replace { after, .. } => Some(after.id),
+            Self::Embed { .. } => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Begins a change. Refused where the store takes no writes, before anything costs anything.
+    pub(super) fn begin(&self) -> Result<Write, EngineError> {
+        self.store.require_writable()?;
+        Ok(Write::default())
+    }
+
+    /// Submits a change, and follows it if it was accepted.
+    pub(super) fn commit(&mut self, write: Write) -> Result<(), EngineError> {
+        let Write { batch, steps } = write;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let receipt = self.store.commit(batch)?;
+        let mut ids: Vec<MemoryId> = self.written.take().map_or_else(Vec::new, |last| last.ids);
+        ids.extend(steps.iter().filter_map(Step::changes));
+        for step in steps {
+            match &step {
+                Step::Enter(memory) => self.ids.continue_after(memory.id),
+                Step::Forget(memory) => drop(self.touched.remove(&memory.id)),
+                Step::Replace { .. } | Step::Embed { .. } => {}
+            }
+            self.mind.take(step);
+        }
+        // Receipts come true in order, so the newest stands for all of them.
+        self.written = Some(Written { receipt, ids });
+        Ok(())
+    }
+
+    /// What was submitted since this was last asked. Whoever owns the engine must ask after every
+    /// command, also after one that failed.
+    pub fn take_written(&mut self) -> Option<Written> {
+        self.written.take()
+    }
+
+    /// Comes true when everything submitted so far is durable.
+    #[must_use]
+    pub fn newest_receipt(&self) -> Option<Receipt> {
+        self.store.newest_receipt()
+    }
+
+    /// Reads the memory that another is to replace. That takes it out of sight, so it is guarded as
+    /// a deletion is.
+    pub(super) fn read_replaced(
+        &self,
+        id: MemoryId,
+        asked: Asked<'_>,
+    ) -> Result<Memory, EngineError> {
+        let memory = self.read_alive(id, asked.now)?;
+        guard_instruction(&memory, asked)?;
+        Ok(memory)
+    }
+
+    /// Removes memories for good, with their histories.
+    pub(super) fn erase(&mut self, ids: &[MemoryId]) -> Result<(), EngineError> {
+        for part in ids.chunks(BATCH) {
+            let mut write = self.begin()?;
+            for &id in part {
+                write.forget(self.read(id)?, &self.versions(id)?);
+            }
+            self.commit(write)?;
+        }
+        Ok(())
+    }
+
+    /// Gives memories another status, each as a new version.
+    pub(super) fn set_status(
+        &mut self,
+        memories: &[Memory],
+        status: Status,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        for part in memories.chunks(BATCH) {
+            let mut write = self.begin()?;
+            for before in part {
+                write.replace(before, Memory { status, ..before.clone() }, now);
+            }
+            self.commit(write)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was deleted or has expired longer ago than it can be brought back, and writes
+    /// down what was found how often.
+    pub fn sweep(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let undo = self.limits.undo;
+        let over = |moment: Timestamp| moment.plus(undo) <= now;
+        let ended: Vec<MemoryId> = self
+            .mind
+            .catalog
+            .iter()
+            .filter(|(_, entry)| {
+                entry.expires.is_some_and(over)
+                    || (entry.status == Status::Deleted && over(entry.updated))
+            })
+            .map(|(_, entry)| entry.id)
+            .collect();
+        self.erase(&ended)?;
+        self.write_access()
+    }
+
+    /// The memories whose time ran out within a span, its end included.
+    #[must_use]
+    pub fn ended(&self, after: Timestamp, until: Timestamp) -> Vec<MemoryId> {
+        self.mind.ended(after, until)
+    }
+
+    /// When the next memory's time runs out.
+    #[must_use]
+    pub fn next_end(&self, after: Timestamp) -> Option<Timestamp> {
+        self.mind.next_end(after)
+    }
+
+    /// Writes the counts of what was found since the last time.
+    pub fn write_access(&mut self) -> Result<(), EngineError> {
+        if self.touched.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.begin()?;
+        for (id, access) in &self.touched {
+            write.put_access(*id, access);
+        }
+        self.commit(write)?;
+        self.touched.clear();
+        Ok(())
+    }
+
+    pub(super) fn check_content(&self, content: &str) -> Result<(), EngineError> {
+        let (len, limit) = (content.len(), self.limits.content_bytes);
+        if len > limit {
+            return Err(EngineError::TooLarge { len, limit });
+        }
+        Ok(())
+    }
+}
+
+/// What is or becomes an instruction may only be touched with that scope.
+pub(super) fn guard_instruction(memory: &Memory, asked: Asked<'_>) -> Result<(), EngineError> {
+    let needed = Scope::Instructions;
+    if memory.kind.is_instruction() && !asked.caller.may(needed) {
+        return Err(EngineError::Denied { needed });
+    }
+    Ok(())
+}

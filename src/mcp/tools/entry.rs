@@ -1,0 +1,124 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ContentBlock, ErrorData, JsonObject, Tool, ToolAnnotations,
+};
+use serde::Serialize;
+
+use super::confirm::Confirming;
+use super::schema::input;
+use crate::actors::CallError;
+use crate::engine::{Arguments, EngineError, InvalidArguments, Spoken, Verb};
+use crate::mcp::context::{McpContext, to_json};
+use crate::mcp::seal::Seal;
+use crate::model::{Caller, UserId};
+
+/// One tool: what clients see of it, and what it does.
+pub(super) struct ToolEntry {
+    pub(super) tool: Tool,
+    pub(super) run: Box<RunTool>,
+    /// Whether it may ask the user before it acts.
+    pub(super) confirms: bool,
+}
+
+/// What a tool does: it reads its arguments, asks the session as often as it has to, and says what
+/// came of it to a program and to a reader.
+pub(super) type RunTool =
+    dyn for<'a> Fn(&'a ToolCall<'a>, JsonObject) -> RunningTool<'a> + Send + Sync;
+
+pub(super) type RunningTool<'a> =
+    Pin<Box<dyn Future<Output = Result<CallToolResponse, ToolFailure>> + Send + 'a>>;
+
+/// A call on its way to its session.
+pub(super) struct ToolCall<'a> {
+    pub(super) mcp: &'a McpContext,
+    pub(super) caller: &'a Caller,
+    /// Whose memories it is about, if the caller named somebody.
+    pub(super) user: Option<UserId>,
+    /// The way to the user, if the tool may ask and the client can be asked.
+    pub(super) confirming: Option<Confirming>,
+}
+
+/// Why a call brought no answer.
+pub(super) enum ToolFailure {
+    /// The session refused; mostly a model can mend it.
+    Refused(CallError),
+    /// The request itself cannot be answered.
+    Request(ErrorData),
+}
+
+impl ToolEntry {
+    /// A tool that asks its session for one verb, with the arguments that the verb declares.
+    pub(super) fn of<V: Spoken>(tool: Tool, render: fn(&V::Answer) -> String) -> Self {
+        Self {
+            tool,
+            run: Box::new(move |call, arguments| Box::pin(run_verb::<V>(call, arguments, render))),
+            confirms: false,
+        }
+    }
+}
+
+impl ToolCall<'_> {
+    /// Asks the session that the call is about.
+    pub(super) async fn ask<V: Verb>(&self, verb: V) -> Result<V::Answer, CallError> {
+        self.mcp.sessions().ask_for(self.caller, self.user.clone(), verb).await
+    }
+
+    pub(super) fn seal(&self) -> &Seal {
+        self.mcp.seal()
+    }
+}
+
+/// What clients see of a tool that takes the arguments of a verb.
+pub(super) fn tool<V: Spoken>(
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    annotations: ToolAnnotations,
+    output: Arc<JsonObject>,
+) -> Tool {
+    Tool::new(name, description, input(&V::fields()))
+        .with_title(title)
+        .with_annotations(annotations)
+        .with_raw_output_schema(output)
+}
+
+/// Dresses an answer: whole for programs, as text for a reader.
+pub(super) fn answered(
+    answer: &impl Serialize,
+    text: String,
+) -> Result<CallToolResponse, ToolFailure> {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(to_json(answer)?);
+    Ok(result.into())
+}
+
+async fn run_verb<V: Spoken>(
+    call: &ToolCall<'_>,
+    arguments: JsonObject,
+    render: fn(&V::Answer) -> String,
+) -> Result<CallToolResponse, ToolFailure> {
+    let verb = V::parse(Arguments::new(arguments))?;
+    let answer = call.ask(verb).await?;
+    answered(&answer, render(&answer))
+}
+
+impl From<CallError> for ToolFailure {
+    fn from(error: CallError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<InvalidArguments> for ToolFailure {
+    fn from(invalid: InvalidArguments) -> Self {
+        Self::Refused(EngineError::from(invalid).into())
+    }
+}
+
+impl From<ErrorData> for ToolFailure {
+    fn from(error: ErrorData) -> Self {
+        Self::Request(error)
+    }
+}

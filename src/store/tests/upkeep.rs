@@ -1,0 +1,80 @@
+//! What fails around sled must not be held against sled, and what fails in sled not against reading.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::*;
+
+#[test]
+fn upkeep_that_fails_condemns_nothing_and_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut session = store.session(&user("ada")).unwrap();
+    put(&mut session, 1, "before").unwrap();
+    let (folder, away) = (sled_folder(dir.path()), dir.path().join("away"));
+    fs::rename(&folder, &away).unwrap();
+
+    let refusal = store.compact_now().unwrap_err();
+
+    assert!(matches!(refusal, StoreError::Disk { .. }), "{refusal}");
+    assert!(store.is_writable());
+    put(&mut session, 2, "meanwhile").unwrap();
+    assert_eq!(contents(&store, "ada").len(), 2);
+    fs::rename(&away, &folder).unwrap();
+    store.compact_now().unwrap();
+    assert!(!has_aside(dir.path(), "sled"));
+}
+
+#[test]
+fn trees_that_are_not_durable_are_read_until_they_are_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put(&mut store.session(&user("ada")).unwrap(), 1, "before").unwrap();
+
+    store.shared().trees().stall("the disk is read-only");
+
+    assert!(!store.is_writable());
+    let refusal = put(&mut store.session(&user("ada")).unwrap(), 2, "too early").unwrap_err();
+    assert!(matches!(refusal, StoreError::Unavailable { .. }), "{refusal}");
+    assert_eq!(contents(&store, "ada").len(), 1);
+    store.shared().nudge();
+    wait_until_writable(&store);
+    put(&mut store.session(&user("ada")).unwrap(), 2, "after").unwrap();
+    assert_eq!(contents(&store, "ada").len(), 2);
+}
+
+#[test]
+fn no_checkpoint_is_made_while_the_journal_takes_no_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Arc::new(Faults::default());
+    let store = Store::open(dir.path(), failing(&faults)).unwrap();
+    put(&mut store.session(&user("ada")).unwrap(), 1, "before").unwrap();
+    let checkpoint = dir.path().join("checkpoint");
+    let before = fs::read(&checkpoint).unwrap();
+    faults.creations.store(u32::MAX, SeqCst);
+    faults.syncs.store(1, SeqCst);
+    put(&mut store.session(&user("ada")).unwrap(), 2, "lost").unwrap_err();
+
+    store.shared().nudge();
+    // Errands are done in order, so the look is over when this one is.
+    store.compact_now().unwrap_err();
+
+    assert_eq!(fs::read(&checkpoint).unwrap(), before);
+    assert_eq!(contents(&store, "ada").len(), 1);
+    faults.creations.store(0, SeqCst);
+    wait_until_writable(&store);
+    store.compact_now().unwrap();
+    assert_ne!(fs::read(&checkpoint).unwrap(), before);
+}
+
+#[test]
+fn a_want_of_file_descriptors_costs_no_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Arc::new(Faults::default());
+    faults.descriptors.store(3, SeqCst);
+    let store = Store::open(dir.path(), failing(&faults)).unwrap();
+
+    put(&mut store.session(&user("ada")).unwrap(), 1, "patient").unwrap();
+
+    assert!(store.is_writable());
+    assert_eq!(contents(&store, "ada").len(), 1);
+}

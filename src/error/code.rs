@@ -55,6 +55,7 @@ codes! {
     InvalidHeader = "invalid_header", 400, "Invalid header", "A header cannot be read, or stands there twice with different values.";
     InvalidJson = "invalid_json", 400 rpc -32700, "Invalid JSON", "The body is empty or not JSON.";
     NotAnObject = "not_an_object", 400 rpc -32600, "Invalid JSON", "The body is JSON, but not an object.";
+    NameTwice = "name_twice", 400 rpc -32600, "Invalid JSON", "A name stands twice in one object of the body.";
     BodyBroken = "body_broken", 400, "Incomplete request body", "The connection broke off within the body.";
     InvalidQuery = "invalid_query", 400, "Invalid query string", "The query string cannot be read, or names an argument twice.";
     BadRequest = "bad_request", 400 rpc -32602, "Bad request", "A route of an older server says in its own words what is missing.";
@@ -76,6 +77,7 @@ codes! {
     UnsupportedEncoding = "unsupported_encoding", 415, "Unsupported encoding", "The body is compressed.";
     ValidationError = "validation_error", 422 rpc -32602, "Validation failed", "Arguments do not fit; `fields` names each with its problem.";
     RateLimited = "rate_limited", 429, "Rate limit exceeded", "Too many requests or failed attempts from this address; `Retry-After` says how long to wait.";
+    TooManyStreams = "too_many_streams", 429, "Too many streams", "The credential has as many streams open as it may; close one first.";
     Internal = "internal", 500 rpc -32603, "Internal server error", "The server failed; its log says why.";
     Busy = "busy", 503, "Server busy", "Too much waits for the session or the disk; try again after `Retry-After`.";
     Stopping = "stopping", 503, "Server stopping", "The server is shutting down.";

@@ -44,6 +44,9 @@ pub enum Error {
     #[error("too many failed attempts from this address; try again in {retry_after} s")]
     TooManyFailures { retry_after: u64 },
 
+    #[error("this credential has {limit} streams open already; close one first")]
+    TooManyStreams { limit: usize },
+
     #[error("the rate limiter does not answer; try again with a valid credential or later")]
     LimiterDown,
 
@@ -64,6 +67,9 @@ pub enum Error {
 
     #[error("the body is not a JSON object")]
     NotAnObject,
+
+    #[error("a name stands twice in one object of the body")]
+    NameTwice,
 
     #[error("the body is larger than the limit of {limit} bytes")]
     BodyTooLarge { limit: usize },
@@ -124,11 +130,13 @@ impl Error {
             Self::OriginRefused => Code::OriginRefused,
             Self::PreflightRefused => Code::PreflightRefused,
             Self::RateLimited { .. } | Self::TooManyFailures { .. } => Code::RateLimited,
+            Self::TooManyStreams { .. } => Code::TooManyStreams,
             Self::BadHeader { .. } => Code::InvalidHeader,
             Self::UnsupportedType => Code::UnsupportedType,
             Self::UnsupportedEncoding => Code::UnsupportedEncoding,
             Self::EmptyBody | Self::NotJson { .. } => Code::InvalidJson,
             Self::NotAnObject => Code::NotAnObject,
+            Self::NameTwice => Code::NameTwice,
             Self::BodyTooLarge { .. } => Code::BodyTooLarge,
             Self::BodyTimeout => Code::BodyTimeout,
             Self::BodyBroken => Code::BodyBroken,
@@ -183,7 +191,9 @@ impl Error {
             Self::RateLimited { retry_after } | Self::TooManyFailures { retry_after } => {
                 Some(*retry_after)
             }
-            Self::Call(CallError::Busy | CallError::Stopped) | Self::LimiterDown => Some(1),
+            Self::Call(CallError::Busy | CallError::Stopped)
+            | Self::LimiterDown
+            | Self::TooManyStreams { .. } => Some(1),
             Self::Call(CallError::Refused(EngineError::Store(StoreError::Busy))) => Some(1),
             _ => None,
         }

@@ -1,53 +1,85 @@
-use actix_web::{HttpRequest, web};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
 
 use crate::actors::Sessions;
-use crate::engine::{Arguments, InvalidArguments, Spoken, USER_ID};
+use crate::auth;
+use crate::engine::{Arguments, Spoken, USER_ID};
 use crate::error::Error;
+use crate::http::body::JsonBody;
 use crate::http::front::PathId;
 use crate::model::{Caller, UserId};
 
-/// What a REST call asks for: arguments from its query and body, and whose memories are meant.
+/// What a REST call asks for: arguments from its path, query and body, and whose memories are
+/// meant.
 pub(super) struct Ask {
-    pub(super) user: Option<UserId>,
-    pub(super) arguments: Arguments,
+    user: Option<UserId>,
+    arguments: Arguments,
 }
 
-/// Query arguments that may stand there more than once and then make a list.
-const LISTS: [&str; 5] = ["tags", "kind", "status", "include", "ids"];
+/// Answers a route whose whole work is one verb with its arguments in the query string.
+pub(super) async fn by_query<V: Spoken>(
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let answer = Ask::of_query::<V>(&request)?.run::<V>(&sessions, &caller).await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// The same with the arguments in a JSON body.
+pub(super) async fn by_body<V: Spoken>(
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    body: JsonBody,
+) -> Result<HttpResponse, Error> {
+    let answer = Ask::of_body(&request, body)?.run::<V>(&sessions, &caller).await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// The caller as whom a call without arguments acts: for another user, if the query names one.
+pub(super) fn acting(request: &HttpRequest, caller: &Caller) -> Result<Caller, Error> {
+    let Ask { user, arguments } = Ask::new(request, query(request, |_| false)?)?;
+    arguments.finish(())?;
+    Ok(auth::acting_for(caller, user)?)
+}
 
 impl Ask {
-    /// Reads the query string; names that stand there twice make a list.
-    pub(super) fn of_query(request: &HttpRequest) -> Result<Self, Error> {
-        Ok(Self::new(query(request)?))
+    /// Reads the query string. The verb says which names may stand there more than once and then
+    /// make a list.
+    fn of_query<V: Spoken>(request: &HttpRequest) -> Result<Self, Error> {
+        let fields = V::fields();
+        let is_list = |name: &str| fields.iter().any(|field| field.name == name && field.is_list());
+        Self::new(request, query(request, is_list)?)
     }
 
     /// Reads the body. Of the query only `user_id` counts.
     pub(super) fn of_body(
         request: &HttpRequest,
-        mut body: Map<String, Value>,
+        JsonBody(mut body): JsonBody,
     ) -> Result<Self, Error> {
-        if let Some(user) = query(request)?.shift_remove("user_id") {
-            body.entry("user_id").or_insert(user);
+        if let Some(user) = query(request, |_| false)?.shift_remove(USER_ID.name) {
+            body.entry(USER_ID.name).or_insert(user);
         }
-        Ok(Self::new(body))
+        let ask = Self::new(request, body)?;
+        Ok(if request.method() == Method::PATCH { ask.with_nulls_that_clear() } else { ask })
     }
 
-    /// Adds what the path says.
-    pub(super) fn with(mut self, name: &str, id: PathId) -> Self {
-        self.arguments.set(name, Value::from(id.0.to_string()));
-        self
+    /// Adds what the path says, which nothing else can overrule.
+    fn new(request: &HttpRequest, values: Map<String, Value>) -> Result<Self, Error> {
+        let mut arguments = Arguments::new(values);
+        let user = arguments.take(&USER_ID);
+        if let Some(id) = PathId::of(request)? {
+            arguments.set("id", Value::from(id.0.to_string()));
+        }
+        Ok(Self { user, arguments })
     }
 
     /// As JSON Merge Patch has it: `null` clears a field.
-    pub(super) fn with_nulls_that_clear(mut self) -> Self {
+    fn with_nulls_that_clear(mut self) -> Self {
         self.arguments = self.arguments.with_nulls_that_clear();
         self
-    }
-
-    fn new(values: Map<String, Value>) -> Self {
-        let mut arguments = Arguments::new(values);
-        Self { user: arguments.take(&USER_ID), arguments }
     }
 
     /// Makes the verb and carries it out.
@@ -56,17 +88,16 @@ impl Ask {
         sessions: &Sessions,
         caller: &Caller,
     ) -> Result<V::Answer, Error> {
-        let verb = V::parse(self.arguments).map_err(invalid)?;
+        let verb = V::parse(self.arguments)?;
         Ok(sessions.ask_for(caller, self.user, verb).await?)
     }
 }
 
-/// Arguments that do not fit, as the engine would say it.
-pub(super) fn invalid(problem: InvalidArguments) -> Error {
-    Error::from(crate::actors::CallError::from(crate::engine::EngineError::from(problem)))
-}
-
-fn query(request: &HttpRequest) -> Result<Map<String, Value>, Error> {
+/// Reads the query string. A name without a value counts as not said.
+fn query(
+    request: &HttpRequest,
+    is_list: impl Fn(&str) -> bool,
+) -> Result<Map<String, Value>, Error> {
     let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
     let pairs = pairs.map_err(|_| Error::BadQuery)?.into_inner();
     let mut values = Map::new();
@@ -75,11 +106,29 @@ fn query(request: &HttpRequest) -> Result<Map<String, Value>, Error> {
             None if value.is_empty() => {}
             None => drop(values.insert(name, Value::from(value))),
             Some(Value::Array(list)) => list.push(Value::from(value)),
-            Some(first) if LISTS.contains(&name.as_str()) => {
+            Some(first) if is_list(&name) => {
                 *first = Value::from(vec![first.take(), Value::from(value)]);
             }
             Some(_) => return Err(Error::BadQuery),
         }
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn only_a_list_may_stand_in_the_query_twice() {
+        let read = |uri: &str| {
+            let request = TestRequest::with_uri(uri).to_http_request();
+            query(&request, |name| name == "tags").map(Value::Object)
+        };
+
+        assert_eq!(read("/?tags=a&tags=b&tags=c").unwrap()["tags"][2], "c");
+        assert_eq!(read("/?query=&query=x").unwrap(), serde_json::json!({ "query": "x" }));
+        assert!(matches!(read("/?limit=1&limit=2"), Err(Error::BadQuery)));
+    }
 }

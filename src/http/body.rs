@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::mcp::{self, Unreadable};
 
 /// Announcing a large body must not be enough to get the memory for it.
 const FIRST_BUFFER: usize = 64 * 1024;
@@ -49,7 +50,7 @@ impl FromRequest for JsonBody {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            if !may_be_json(request.content_type()) {
+            if !is_json(request.headers()) {
                 return Err(Error::UnsupportedType);
             }
             parse_object(&read(&request, payload).await?).map(Self)
@@ -69,16 +70,25 @@ pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Erro
     tokio::time::timeout(rules.timeout, collected).await.map_err(|_| Error::BodyTimeout)?
 }
 
-/// Reads a JSON object. serde_json stops at a depth of 128 by itself.
+/// Reads a JSON object, in which no name may stand twice: two readers could understand two things.
+/// serde_json stops at a depth of 128 by itself.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, Error> {
     if body.trim_ascii().is_empty() {
         return Err(Error::EmptyBody);
     }
-    match serde_json::from_slice(body) {
+    match mcp::read_json(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::NotAnObject),
-        Err(error) => Err(Error::NotJson { line: error.line(), column: error.column() }),
+        Err(Unreadable::Twice) => Err(Error::NameTwice),
+        Err(Unreadable::NotJson) => Err(not_json(body)),
     }
+}
+
+/// Says where a body stops being JSON, by reading it once more.
+fn not_json(body: &[u8]) -> Error {
+    let place = serde_json::from_slice::<Value>(body).err();
+    let (line, column) = place.map_or((1, 1), |error| (error.line(), error.column()));
+    Error::NotJson { line, column }
 }
 
 async fn collect(payload: Payload, announced: usize, limit: usize) -> Result<Bytes, Error> {
@@ -112,11 +122,25 @@ fn announced(request: &HttpRequest) -> Option<usize> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Scripts often leave the type out; what they send is JSON then, or refused as such.
-fn may_be_json(kind: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
+/// Whether a body says that it is JSON, which is always UTF-8 (RFC 8259). Scripts often leave the
+/// type out; what they send is JSON then, or refused as such. Another type is refused, because a
+/// browser sends those across origins without asking.
+///
+/// ```text
+/// Content-Type: application/merge-patch+json; charset=utf-8
+/// ```
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(CONTENT_TYPE);
+    let Some(line) = lines.next() else { return true };
+    let (Ok(line), None) = (line.to_str(), lines.next()) else { return false };
+    let line = line.to_ascii_lowercase();
+    let mut parts = line.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
     let is_suffixed = kind.starts_with("application/") && kind.ends_with("+json");
-    kind.is_empty() || kind == "application/json" || is_suffixed
+    let is_utf8 = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
+        name.trim() != "charset" || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
+    });
+    is_utf8 && (kind.is_empty() || kind == "application/json" || is_suffixed)
 }
 
 impl Default for BodyRules {
@@ -128,6 +152,7 @@ impl Default for BodyRules {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::test::TestRequest;
 
     #[test]
     fn only_an_object_is_taken() {
@@ -143,12 +168,44 @@ mod tests {
     }
 
     #[test]
-    fn json_has_several_names() {
-        for json in ["", "application/json", "Application/JSON", "application/merge-patch+json"] {
-            assert!(may_be_json(json), "{json}");
+    fn a_name_stands_once() {
+        for twice in [&br#"{"a":1,"a":1}"#[..], br#"{"a":{"b":1,"b":2}}"#, br#"{"a":1,"\u0061":2}"#]
+        {
+            assert!(matches!(parse_object(twice), Err(Error::NameTwice)));
         }
-        for other in ["text/plain", "application/x-www-form-urlencoded", "text/json+json"] {
-            assert!(!may_be_json(other), "{other}");
+        assert!(matches!(
+            parse_object(b"{\n\"a\": x}"),
+            Err(Error::NotJson { line: 2, column: 6 })
+        ));
+    }
+
+    #[test]
+    fn json_has_several_names_and_one_charset() {
+        let says_json = |line: &str| {
+            let request = TestRequest::post().insert_header(("Content-Type", line));
+            is_json(request.to_http_request().headers())
+        };
+
+        assert!(is_json(TestRequest::post().to_http_request().headers()));
+        for json in [
+            "",
+            "application/json",
+            "Application/JSON;charset=UTF-8",
+            "application/merge-patch+json; charset=\"utf-8\"",
+            "application/json; profile=x",
+        ] {
+            assert!(says_json(json), "{json}");
+        }
+        for other in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "text/json+json",
+            "x/y+json",
+            "text/html;charset=utf-16",
+            "application/json;charset=utf-16",
+            "application/json; Charset = latin1",
+        ] {
+            assert!(!says_json(other), "{other}");
         }
     }
 }

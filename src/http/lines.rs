@@ -21,6 +21,8 @@ pub(super) struct Lines {
     line_limit: usize,
     ready: VecDeque<Vec<u8>>,
     rest: BytesMut,
+    /// So much of the rest was searched for the end of its line already.
+    searched: usize,
     is_over: bool,
 }
 
@@ -36,6 +38,7 @@ impl FromRequest for Lines {
             line_limit: rules.limit.max(LINE_LIMIT),
             ready: VecDeque::new(),
             rest: BytesMut::new(),
+            searched: 0,
             is_over: false,
         };
         ready(refuse_encoding(request).map(|()| lines))
@@ -70,11 +73,13 @@ impl Lines {
                 return Ok(());
             }
         }
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let mut line = self.rest.split_to(end + 1).to_vec();
+        while let Some(end) = self.rest.iter().skip(self.searched).position(|byte| *byte == b'\n') {
+            let mut line = self.rest.split_to(self.searched + end + 1).to_vec();
             line.pop();
             self.ready.push_back(line);
+            self.searched = 0;
         }
+        self.searched = self.rest.len();
         if self.rest.len() > self.line_limit {
             return Err(Error::BodyTooLarge { limit: self.line_limit });
         }

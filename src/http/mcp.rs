@@ -6,15 +6,14 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
-};
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use futures_util::stream::{self, Stream};
 use tokio::time::timeout;
 
-use super::body::RawBody;
+use super::OpenStreams;
+use super::body::{RawBody, is_json};
 use super::metrics::Metrics;
 use crate::error::Error;
 use crate::mcp::{
@@ -29,12 +28,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What an event stream says when there is nothing to say.
 const COMMENT: &[u8] = b": \n\n";
 
+/// What answers at `/mcp`.
+#[allow(missing_debug_implementations, reason = "the protocol has no Debug")]
+pub struct McpFace {
+    pub protocol: Protocol,
+    pub streams: OpenStreams,
+}
+
 /// Answers `POST /mcp`.
 pub(super) async fn post(
     request: HttpRequest,
     caller: Caller,
     RawBody(body): RawBody,
-    protocol: web::Data<Protocol>,
+    face: web::Data<McpFace>,
     metrics: web::Data<Metrics>,
 ) -> HttpResponse {
     let headers = Headers::of(request.headers());
@@ -43,6 +49,7 @@ pub(super) async fn post(
         Ok(incoming) => incoming,
         Err(refusal) => return refused(&refusal),
     };
+    // Told only after the body, so that garbage is told as what it is.
     if !is_json(request.headers()) {
         return Error::UnsupportedType.error_response();
     }
@@ -52,7 +59,7 @@ pub(super) async fn post(
                 metrics.record_tool(tool);
             }
             let accepts = Accepts::of(request.headers());
-            answer_one(&protocol, &label, caller, asked, accepts).await
+            answer_one(&face, &label, caller, asked, accepts).await
         }
         Incoming::One(RpcMessage::Notification { .. } | RpcMessage::Response) => {
             match label.check_unasked() {
@@ -60,21 +67,13 @@ pub(super) async fn post(
                 Err(refusal) => refused(&refusal),
             }
         }
-        Incoming::Batch(messages) => answer_batch(&protocol, &label, &caller, messages).await,
+        Incoming::Batch(messages) => answer_batch(&face.protocol, &label, &caller, messages).await,
     }
 }
 
-/// Answers `GET /mcp`: there is no stream apart from those of requests.
-#[must_use]
-pub(super) fn get() -> HttpResponse {
-    let mut response = Error::WrongMethod.error_response();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
-    response
-}
-
 /// Answers `DELETE /mcp`: the caller's session may give its memory back.
-pub(super) async fn delete(caller: Caller, protocol: web::Data<Protocol>) -> HttpResponse {
-    protocol.disconnect(&caller).await;
+pub(super) async fn delete(caller: Caller, face: web::Data<McpFace>) -> HttpResponse {
+    face.protocol.disconnect(&caller).await;
     HttpResponse::Ok().json(serde_json::json!({ "status": "disconnected" }))
 }
 
@@ -148,7 +147,7 @@ fn is_excluded(range: &str) -> bool {
 }
 
 async fn answer_one(
-    protocol: &Protocol,
+    face: &McpFace,
     label: &Label<'_>,
     caller: Caller,
     asked: RpcRequest,
@@ -163,11 +162,15 @@ async fn answer_one(
         Err(refusal) => return refused(&refusal),
     };
     let may_stream = accepts != Accepts::Json || asked.method == "subscriptions/listen";
+    let credential = caller.credential.clone();
     let ask = Ask { caller: named(caller, &asked), version, request: asked, may_stream };
-    match protocol.answer(ask).await {
+    match face.protocol.answer(ask).await {
         Reply::Whole(outcome) if accepts == Accepts::Stream => one_event(&outcome, version),
         Reply::Whole(outcome) => whole(outcome, version),
-        Reply::Stream(messages) => event_stream(events(messages)),
+        Reply::Stream(messages) => match face.streams.open(&credential) {
+            Ok(place) => event_stream(place.held_by(events(messages))),
+            Err(error) => error.error_response(),
+        },
     }
 }
 
@@ -202,15 +205,6 @@ fn named(caller: Caller, asked: &RpcRequest) -> Caller {
         Some(client) => Caller { client: Some(client), ..caller },
         None => caller,
     }
-}
-
-/// Scripts often leave the type out. Another type is refused, because a browser sends those across
-/// origins without asking; but only after the body, so that garbage is told as what it is.
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
-    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    let kind = kind.trim().to_ascii_lowercase();
-    kind.is_empty() || kind == "application/json" || kind.ends_with("+json")
 }
 
 /// A message that got no further than the door: always the client's fault.

@@ -1,154 +1,251 @@
+//! `/openapi.json`, made from the route table and from what verbs say of their arguments.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, Modify, OpenApi};
 
-use super::compat::ai_memory;
-use super::rest::described;
+use super::front::Guard;
+use super::route::{BodyWords, Content, Row, Words};
+use super::table::table;
+use crate::engine::{Field, USER_ID};
+use crate::error::Code;
 use crate::mcp;
 
-/// The description of the REST API, collected from its handlers. The schemas of memories and of
-/// their arguments are those of the MCP tools, so that both faces are described once.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "memoryd",
-        description = "Memories of AI assistants, on hardware of their owner. Every route but `/`, \
-                       `/health` and `/ready` needs a key."
-    ),
-    paths(
-        described::root, described::health, described::ready,
-        described::list, described::add, described::get, described::update, described::delete,
-        described::history, described::restore, described::related,
-        described::search, described::search_by_query, described::context,
-        described::tags, described::projects, described::totals, described::tools,
-        described::events, described::export, described::import,
-        described::sessions, described::stats, described::metrics,
-        ai_memory::list,
-    ),
-    modifiers(&Credentials),
-)]
-struct Description;
-
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{
-            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
-        };
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
-        let components = api.components.get_or_insert_default();
-        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        components.add_security_scheme("key", SecurityScheme::ApiKey(header));
-        let either = ["bearer", "key"].map(|name| SecurityRequirement::new(name, [""; 0]));
-        api.security = Some(either.into());
-    }
-}
-
-/// One memory.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[allow(dead_code, reason = "it only describes")]
-pub(super) struct IdPath {
-    /// The memory's id, a ULID.
-    id: String,
-}
-
-/// Whose memories are meant.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "it only describes")]
-pub(super) struct UserQuery {
-    /// Another user's, for credentials with the scope `admin`.
-    user_id: Option<String>,
-}
-
-/// Which memories to list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "it only describes")]
-pub(super) struct ListQuery {
-    user_id: Option<String>,
-    /// With commas, or several times.
-    tags: Option<String>,
-    /// `all` (default) or `any`.
-    tag_match: Option<String>,
-    kind: Option<String>,
-    category: Option<String>,
-    project: Option<String>,
-    /// `project` or `user`.
-    scope: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
-    /// The state at that moment.
-    as_of: Option<String>,
-    /// `active` (default), `archived`, `superseded`, `deleted`.
-    status: Option<String>,
-    pinned: Option<bool>,
-    /// `created_at` (default), `updated_at`, `event_at`, `priority`.
-    sort: Option<String>,
-    /// `desc` (default) or `asc`.
-    order: Option<String>,
-    /// 1 to 100; 20 unless given.
-    limit: Option<u32>,
-    cursor: Option<String>,
-}
-
-/// What to look for.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "it only describes")]
-pub(super) struct SearchQuery {
-    query: String,
-    user_id: Option<String>,
-    tags: Option<String>,
-    kind: Option<String>,
-    project: Option<String>,
-    /// 1 to 100; 10 unless given.
-    limit: Option<u32>,
-    /// `full` (default) or `brief`.
-    detail: Option<String>,
-    max_tokens: Option<u32>,
-    mode: Option<String>,
-    cursor: Option<String>,
-}
-
-/// What the context is for.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "it only describes")]
-pub(super) struct ContextQuery {
-    user_id: Option<String>,
-    project: Option<String>,
-    /// What the conversation is about.
-    query: Option<String>,
-    /// 1500 unless given.
-    max_tokens: Option<u32>,
-}
+const TITLE: &str = "Memories of AI assistants, on hardware of their owner. Every route but those \
+                     with an empty `security` needs a key.";
+const USER_ABOUT: &str = "Another user's memories, for credentials with the scope `admin`";
 
 /// `GET /openapi.json`.
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(super) async fn openapi() -> HttpResponse {
-    HttpResponse::Ok().json(description())
+    static DESCRIPTION: LazyLock<Value> = LazyLock::new(description);
+    HttpResponse::Ok().json(&*DESCRIPTION)
 }
 
-fn description() -> Value {
-    let mut described = serde_json::to_value(Description::openapi()).unwrap_or_default();
+pub(super) fn description() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for row in table() {
+        let methods = paths.entry(plain(row.path)).or_insert_with(|| json!({}));
+        if let Some(methods) = methods.as_object_mut() {
+            methods.insert(row.method.as_str().to_ascii_lowercase(), operation(&row));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "memoryd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": TITLE,
+        },
+        "security": [{ "bearer": [] }, { "key": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer" },
+                "key": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+            },
+            "schemas": schemas(),
+        },
+    })
+}
+
+/// `/mcp` and `/mcp/` are one place.
+fn plain(path: &str) -> String {
+    match path.trim_end_matches('/') {
+        "" => "/".to_owned(),
+        path => path.to_owned(),
+    }
+}
+
+fn operation(row: &Row) -> Value {
+    let words = &row.words;
+    let mut operation = Map::new();
+    operation.insert("tags".to_owned(), json!([words.tag]));
+    operation.insert("summary".to_owned(), json!(words.summary));
+    match row.guard {
+        Guard::Open(why) => {
+            operation.insert("description".to_owned(), json!(format!("Open to everybody: {why}.")));
+            operation.insert("security".to_owned(), json!([]));
+        }
+        Guard::Monitoring => {
+            // An empty requirement beside the others makes the credential optional.
+            operation.insert("security".to_owned(), json!([{}, { "bearer": [] }, { "key": [] }]));
+        }
+        Guard::Key | Guard::Scope(_) => {}
+    }
+    operation.insert("parameters".to_owned(), Value::Array(parameters(row)));
+    if let Some(body) = &words.body {
+        operation.insert("requestBody".to_owned(), request_body(row.path, body));
+    }
+    operation.insert("responses".to_owned(), responses(row));
+    Value::Object(operation)
+}
+
+/// The names in the braces of a path.
+fn path_names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+}
+
+fn parameters(row: &Row) -> Vec<Value> {
+    let Words { query, body, takes_user, .. } = &row.words;
+    let fields: &[&Field] = match body {
+        Some(BodyWords::Fields(fields)) => fields,
+        Some(BodyWords::Other(_)) | None => query,
+    };
+    let in_path = path_names(row.path).map(|name| {
+        let field = fields.iter().find(|field| field.name == name);
+        let schema = field.map_or_else(|| json!({ "type": "string" }), |field| field.schema());
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
+    });
+    let in_query = query.iter().filter(|field| !is_in_path(row.path, field));
+    let user = takes_user.then(|| {
+        let schema = json!({ "type": "string" });
+        json!({ "name": USER_ID.name, "in": "query", "description": USER_ABOUT, "schema": schema })
+    });
+    in_path.chain(in_query.map(|field| parameter(field))).chain(user).collect()
+}
+
+fn is_in_path(path: &str, field: &Field) -> bool {
+    path_names(path).any(|name| name == field.name)
+}
+
+fn parameter(field: &Field) -> Value {
+    let mut parameter = json!({
+        "name": field.name,
+        "in": "query",
+        "required": field.is_required,
+        "schema": field.schema(),
+    });
+    if let Some(parameter) = parameter.as_object_mut() {
+        if !field.about.is_empty() {
+            parameter.insert("description".to_owned(), json!(field.about));
+        }
+        if field.is_list() {
+            // One name several times; commas are taken, too.
+            parameter.insert("style".to_owned(), json!("form"));
+            parameter.insert("explode".to_owned(), json!(true));
+        }
+    }
+    parameter
+}
+
+fn request_body(path: &str, body: &BodyWords) -> Value {
+    match body {
+        BodyWords::Fields(fields) => {
+            let schema = object_of(fields.iter().copied().filter(|field| !is_in_path(path, field)));
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } })
+        }
+        BodyWords::Other(media) => {
+            let mut content = Map::new();
+            content.insert((*media).to_owned(), json!({}));
+            json!({ "required": true, "content": content })
+        }
+    }
+}
+
+fn object_of<'a>(fields: impl Iterator<Item = &'a Field>) -> Value {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for field in fields {
+        properties.insert(field.name.to_owned(), field.schema());
+        if field.is_required {
+            required.push(field.name);
+        }
+    }
+    properties
+        .insert(USER_ID.name.to_owned(), json!({ "type": "string", "description": USER_ABOUT }));
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+/// What the route promises, and every refusal that stands before or within it.
+fn responses(row: &Row) -> Value {
+    let mut told: BTreeMap<u16, Value> = BTreeMap::new();
+    for promise in &row.words.answers {
+        let mut answer = json!({ "description": promise.about });
+        if let (Some(parts), Some(held)) = (answer.as_object_mut(), content(&promise.content)) {
+            parts.insert("content".to_owned(), held);
+        }
+        told.insert(promise.status, answer);
+    }
+    for (status, about) in refusals(row) {
+        told.entry(status).or_insert_with(|| refusal(about, row.words.has_own_errors));
+    }
+    let mut all: Map<String, Value> =
+        told.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
+    all.insert("default".to_owned(), refusal("Any other failure", row.words.has_own_errors));
+    Value::Object(all)
+}
+
+fn refusals(row: &Row) -> Vec<(u16, &'static str)> {
+    let words = &row.words;
+    let mut refusals = vec![
+        (400, "The host is not ours, or a header, the query or the body cannot be read"),
+        (403, "Pages of this origin may not call, or the credential lacks a scope"),
+    ];
+    if !matches!(row.guard, Guard::Open(_)) {
+        refusals.extend([
+            (401, "No credential, or one that is not valid"),
+            (429, "Too many requests; see `Retry-After`"),
+            (503, "Too busy, or the store cannot write"),
+        ]);
+    }
+    if path_names(row.path).next().is_some() {
+        refusals.push((404, "No such memory"));
+    }
+    let takes_fields = matches!(words.body, Some(BodyWords::Fields(_)));
+    if words.takes_user || takes_fields || !words.query.is_empty() {
+        refusals.push((422, "Arguments that do not fit; `fields` names them"));
+    }
+    if words.body.is_some() {
+        refusals.extend([
+            (408, "The body did not arrive in time"),
+            (413, "The body, or a text in it, is too large"),
+            (415, "Another media type, charset or encoding than is taken"),
+        ]);
+    }
+    if takes_fields {
+        refusals.extend([
+            (409, "Not at the version that the call names"),
+            (507, "There are too many users"),
+        ]);
+    }
+    refusals
+}
+
+fn refusal(about: &str, is_own: bool) -> Value {
+    if is_own {
+        return json!({ "description": about });
+    }
+    let schema = json!({ "$ref": "#/components/schemas/error" });
+    json!({ "description": about, "content": { "application/json": { "schema": schema } } })
+}
+
+fn content(content: &Content) -> Option<Value> {
+    let json_of = |schema: &Value| Some(json!({ "application/json": { "schema": schema } }));
+    match content {
+        Content::Tool(name) => json_of(&json!({ "$ref": format!("#/components/schemas/{name}") })),
+        Content::Json(schema) => json_of(schema),
+        Content::Text(media) => {
+            let mut content = Map::new();
+            content.insert((*media).to_owned(), json!({ "schema": { "type": "string" } }));
+            Some(Value::Object(content))
+        }
+        Content::Nothing => None,
+    }
+}
+
+/// The answers of the tools describe those of REST, and there is one body for all refusals.
+fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
     schemas.insert("error".to_owned(), error_schema());
     for tool in mcp::tool_list() {
-        let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
-        for (part, field) in [("input", "inputSchema"), ("output", "outputSchema")] {
-            if let Some(schema) = tool.get(field) {
-                schemas.insert(format!("{name}.{part}"), schema.clone());
-            }
+        let name = tool.get("name").and_then(Value::as_str);
+        if let (Some(name), Some(schema)) = (name, tool.get("outputSchema")) {
+            schemas.insert(name.to_owned(), schema.clone());
         }
     }
-    if let Some(components) = described.pointer_mut("/components").and_then(Value::as_object_mut) {
-        components.insert("schemas".to_owned(), Value::Object(schemas));
-    }
-    described
+    schemas
 }
 
 fn error_schema() -> Value {
@@ -157,7 +254,10 @@ fn error_schema() -> Value {
         "type": "object",
         "required": ["error", "message", "detail", "code"],
         "properties": {
-            "error": text, "message": text, "detail": text, "code": text,
+            "error": text,
+            "message": text,
+            "detail": text,
+            "code": { "type": "string", "enum": Code::ALL },
             "fields": {
                 "type": "array",
                 "items": {
@@ -168,25 +268,4 @@ fn error_schema() -> Value {
             "retry_after": { "type": "integer", "description": "Seconds." },
         },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_reference_leads_somewhere() {
-        let described = description();
-        let text = described.to_string();
-
-        let references =
-            text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next());
-        let mut count = 0;
-        for reference in references {
-            count += 1;
-            assert!(described.pointer(reference).is_some(), "{reference} leads nowhere");
-        }
-        assert!(count > 10, "only {count} references");
-        assert!(described.pointer("/paths/~1api~1v1~1memories/post").is_some());
-    }
 }

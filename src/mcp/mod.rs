@@ -41,6 +41,7 @@ pub use message::{
     Refusal, RpcMessage, RpcRequest, UNSUPPORTED_VERSION,
 };
 pub use protocol::{Ask, Messages, Protocol, Reply, ReplyLine};
+pub use strict::{Unreadable, read as read_json};
 pub use tool_sets::ToolSets;
 pub use version::Version;
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 
 /// Why bytes were not taken for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// Not JSON, or nested too deep to be one.
     NotJson,
     /// JSON that says one thing twice, so that two readers may understand two things.
@@ -13,7 +13,7 @@ pub(super) enum Unreadable {
 }
 
 /// Reads JSON, but refuses an object in which a name stands twice.
-pub(super) fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
+pub fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict
         .deserialize(&mut reader)

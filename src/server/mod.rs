@@ -69,7 +69,8 @@ impl Server {
         let run_files = RunFiles::create(&config.server.run_dir, &token, address.port())?;
         let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
         let parts = wiring::Parts { config, token: &token, sessions: &sessions, clock };
-        let http = wiring::http(&parts, listener, certificates.as_ref())?;
+        let open_files = wiring::open_files();
+        let http = wiring::http(&parts, listener, certificates.as_ref(), open_files)?;
         let running = Running { sessions, store, run_files, token };
         Ok(Self { address, http, running, certificates })
     }

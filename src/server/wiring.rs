@@ -13,9 +13,9 @@ use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
-use crate::http::front::{Front, admit, extractors, receive};
+use crate::http::front::{ConnectionBounds, Connections, Front, extractors, receive};
 use crate::http::metrics::Metrics;
-use crate::http::{self, Face};
+use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, Scopes};
 use crate::store::{Options, Progress, Store, StoreError};
@@ -24,6 +24,11 @@ use crate::store::{Options, Progress, Store, StoreError};
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a request's head may take. Nobody honest needs as much.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer may wait for its reader.
+const READ_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a connection may stay without a request: what [`KEEP_ALIVE`] leaves open, such as a
+/// head that never ends.
+const UNUSED: Duration = KEEP_ALIVE.saturating_add(HEAD_PATIENCE);
 /// How long a client may take to read a refusal while it still sends what was refused.
 const LINGER: Duration = Duration::from_secs(5);
 /// An interval of nothing would spin.
@@ -64,11 +69,18 @@ pub(super) struct Parts<'a> {
     pub(super) clock: &'a Arc<dyn Clock>,
 }
 
-/// The listener with everything in front of the routes and behind them.
+/// How many files the process may have open.
+pub(super) fn open_files() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// The listener with everything in front of the routes and behind them. Of the files that may be
+/// open, it leaves more than half to the store.
 pub(super) fn http(
     parts: &Parts<'_>,
     listener: TcpListener,
     certificates: Option<&reload::Certificates>,
+    open_files: u64,
 ) -> Result<ActixServer, StartError> {
     let Parts { config, token, sessions, clock } = *parts;
     let credentials = credentials(config, token)?;
@@ -79,8 +91,13 @@ pub(super) fn http(
     let face = web::Data::new(Face { is_guarded, clock: Arc::clone(clock) });
     let metrics = web::Data::from(metrics);
     let listed = ToolSets::new(&config.tools.sets);
-    let protocol = web::Data::new(Protocol::new(sessions.clone(), listed, token.secret()));
+    let protocol = Protocol::new(sessions.clone(), listed, token.secret());
+    let streams = OpenStreams::default();
+    let mcp = web::Data::new(McpFace { protocol, streams: streams.clone() });
+    let streams = web::Data::new(streams);
     let sessions = web::Data::new(sessions.clone());
+    let bounds = ConnectionBounds::within(open_files, READ_PATIENCE, UNUSED);
+    let connections = Connections::new(bounds, config.http.trusted_proxies.clone());
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
 
     let server = HttpServer::new(move || {
@@ -88,15 +105,18 @@ pub(super) fn http(
             .app_data(front.clone())
             .app_data(face.clone())
             .app_data(metrics.clone())
-            .app_data(protocol.clone())
+            .app_data(mcp.clone())
             .app_data(sessions.clone())
+            .app_data(streams.clone())
             .configure(extractors(rules))
             .configure(http::routes)
-            .wrap(from_fn(admit))
             .wrap(front.cors())
             .wrap(from_fn(receive))
     })
     .workers(config.http.workers)
+    // actix counts for each worker.
+    .max_connections((bounds.total / config.http.workers.max(1)).max(1))
+    .on_connect(move |stream, data| connections.welcome(stream, data))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_PATIENCE)
     .client_disconnect_timeout(LINGER)

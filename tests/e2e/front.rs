@@ -43,6 +43,7 @@ async fn failed_attempts_have_a_limit_of_their_own() {
     }
 
     assert_eq!(codes, [401, 401, 401, 429, 429]);
+    assert_eq!(server.get("/api/v1/tags").await.status, 200, "a good key passes");
 }
 
 #[actix_web::test]
@@ -80,10 +81,15 @@ async fn a_key_in_the_query_string_opens_nothing() {
 async fn oauth_metadata_is_a_plain_404() {
     let server = TestServer::start();
 
-    for path in
-        ["/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server/mcp"]
-    {
-        let reply = server.send("GET", path, &[], None).await;
+    for (method, path) in [
+        ("GET", "/.well-known/oauth-protected-resource"),
+        ("GET", "/.well-known/oauth-authorization-server/mcp"),
+        ("GET", "/.well-known/openid-configuration"),
+        ("GET", "/authorize"),
+        ("POST", "/register"),
+        ("POST", "/token"),
+    ] {
+        let reply = server.send(method, path, &[], None).await;
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.json()["error"].is_string());
     }

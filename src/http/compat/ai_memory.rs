@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::actors::Sessions;
 use crate::engine::List;
@@ -14,27 +14,17 @@ const LIMIT: usize = 100;
 
 /// Lists the newest memories. Arguments that the older server did not know are passed over, as
 /// there.
-#[utoipa::path(
-    get,
-    path = "/api/memory/list",
-    tag = "ai-memory",
-    responses((status = 200, description = "`{success, data: [memories], total, message}`"))
-)]
 pub(in crate::http) async fn list(caller: Caller, sessions: web::Data<Sessions>) -> HttpResponse {
-    match newest(&caller, &sessions).await {
-        Ok((memories, total)) => HttpResponse::Ok().json(json!({
+    let newest = List { limit: LIMIT, ..List::default() };
+    match sessions.ask(&caller, newest).await {
+        Ok(listed) => HttpResponse::Ok().json(json!({
             "success": true,
-            "message": format!("{total} memories"),
-            "data": memories,
-            "total": total,
+            "message": format!("{} memories", listed.total),
+            "data": listed.memories,
+            "total": listed.total,
         })),
-        Err(error) => failure(&error),
+        Err(failed) => failure(&Error::from(failed)),
     }
-}
-
-async fn newest(caller: &Caller, sessions: &Sessions) -> Result<(Value, usize), Error> {
-    let listed = sessions.ask(caller, List { limit: LIMIT, ..List::default() }).await?;
-    Ok((json!(listed.memories), listed.total))
 }
 
 /// That server's errors, beside the flat fields of ours.
@@ -46,8 +36,8 @@ fn failure(error: &Error) -> HttpResponse {
         400..=499 => "VALIDATION_ERROR",
         _ => "DATABASE_ERROR",
     };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status).json(json!({
+    let answered = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    HttpResponse::build(answered).json(json!({
         "success": false,
         "error": { "code": code, "message": told },
         "message": told,

@@ -1,43 +1,66 @@
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::body::BoxBody;
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
-use actix_web::{HttpMessage, ResponseError, web};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{HttpMessage, ResponseError, Route, web};
 
+use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
 use crate::actors::{Attempt, Checked, ClientKey, Verdict};
 use crate::auth;
 use crate::error::Error;
 use crate::model::{Caller, Scope};
 
-/// Open to everybody and never counted, so that a probe neither needs a key nor uses up a quota.
-const PUBLIC: &[&str] = &["/", "/health", "/ready"];
+/// Who may come to a route. A row of the table that says nothing has [`Guard::Key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Whoever has a credential. The verb behind asks for the scope that it needs.
+    Key,
+    /// Whoever has a credential with this scope.
+    Scope(Scope),
+    /// The monitoring of this machine; from elsewhere it takes an administrator.
+    Monitoring,
+    /// Everybody, and nothing is counted, so that a probe neither needs a key nor uses up a quota.
+    /// With the reason.
+    Open(&'static str),
+}
 
-/// Clients look here for OAuth before they have a key. There is none, and that must be a plain
-/// 404: a 401 would make some of them drop the key they were configured with.
-const OAUTH_METADATA: &str = "/.well-known/oauth-";
+/// Marks a request whose credential did not verify, for the log.
+pub(super) struct InvalidCredential;
 
-/// For the monitoring of this machine; from elsewhere it takes an administrator.
-const METRICS: &str = "/metrics";
+/// Puts a guard before one handler. It belongs to the route that actix matched, so that no
+/// spelling of a path can come to a handler without it.
+pub fn guarded(route: Route, guard: Guard) -> Route {
+    let layer = move |front: web::Data<Front>, request: ServiceRequest, next: Next<BoxBody>| {
+        admit(guard, front, request, next)
+    };
+    route.wrap(from_fn::<_, (web::Data<Front>,)>(layer))
+}
 
-/// Counts a request, and lets it through to its handler if somebody answers for it. Whatever is
-/// not listed above is closed.
-pub async fn admit(
+/// Counts a request, and lets it through to its handler if somebody answers for it.
+async fn admit(
+    guard: Guard,
     front: web::Data<Front>,
     request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<EitherBody<impl MessageBody, BoxBody>>, actix_web::Error> {
-    if PUBLIC.contains(&request.path()) {
-        return Ok(next.call(request).await?.map_into_left_body());
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if matches!(guard, Guard::Open(_)) {
+        return next.call(request).await;
+    }
+    if is_foreign_fetch(request.head()) {
+        return Ok(request.into_response(Error::OriginRefused.error_response()));
     }
     let client = client_of(&front, &request);
-    let Admission { caller, quota, outcome } = front.admit(request.head(), client).await;
+    let admission = front.admit(guard, request.head(), client).await;
+    let Admission { caller, is_invalid, quota, outcome } = admission;
     // Kept even if the request goes no further, for the log says whose it was.
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
+    } else if is_invalid {
+        request.extensions_mut().insert(InvalidCredential);
     }
     let mut response = match outcome {
-        Ok(()) => next.call(request).await?.map_into_left_body(),
-        Err(refused) => request.into_response(refused.error_response()).map_into_right_body(),
+        Ok(()) => next.call(request).await?,
+        Err(refused) => request.into_response(refused.error_response()),
     };
     if let Some(quota) = quota {
         headers::put_quota(response.headers_mut(), &quota);
@@ -48,6 +71,8 @@ pub async fn admit(
 /// Whether a request may go on, on whose behalf, and what is left of its client's quota.
 struct Admission {
     caller: Option<Caller>,
+    /// A credential was brought, and did not verify.
+    is_invalid: bool,
     quota: Option<Verdict>,
     outcome: Result<(), Error>,
 }
@@ -55,8 +80,9 @@ struct Admission {
 impl Front {
     /// The credential is verified first because that costs less than asking the limiter, which
     /// then counts the request and its failure at once. The limiter's word still goes first.
-    async fn admit(&self, head: &RequestHead, client: Client) -> Admission {
-        let (attempt, verified) = self.verify(head, client);
+    async fn admit(&self, guard: Guard, head: &RequestHead, client: Client) -> Admission {
+        let (attempt, verified) = self.verify(guard, head, client);
+        let is_invalid = matches!(attempt, Attempt::Failed(_));
         let checked = match &self.limiter {
             Some(limiter) => limiter.check(ClientKey::of(client.address), attempt).await,
             None => Ok(Checked { requests: None, attempts: None }),
@@ -70,27 +96,28 @@ impl Front {
             Err(_) if caller.is_some() => (None, Ok(())),
             Err(_) => (None, Err(Error::LimiterDown)),
         };
-        let outcome = counted.and_then(|()| self.accept(head, caller.as_ref(), denied));
-        Admission { caller, quota, outcome }
+        let outcome = counted.and_then(|()| self.accept(guard, caller.as_ref(), denied));
+        Admission { caller, is_invalid, quota, outcome }
     }
 
     /// Finds out who asks. Where nobody has to answer for a request, there is no caller.
     fn verify(
         &self,
+        guard: Guard,
         head: &RequestHead,
         client: Client,
     ) -> (Attempt, Result<Option<Caller>, Error>) {
         let presented = caller::presented(head.headers());
-        let is_open = head.uri.path().starts_with(OAUTH_METADATA)
-            || (!presented.is_attempt() && is_local_monitoring(head, client));
-        if is_open {
+        let is_monitoring = guard == Guard::Monitoring && is_from_here(head, client);
+        if is_monitoring && !presented.is_attempt() {
             return (Attempt::Absent, Ok(None));
         }
         let verified = self.credentials.verify(&presented);
         let attempt = match &verified {
-            _ if self.credentials.is_disabled() || !presented.is_attempt() => Attempt::Absent,
+            _ if self.credentials.is_disabled() => Attempt::Passed,
+            _ if !presented.is_attempt() => Attempt::Absent,
             Ok(_) => Attempt::Passed,
-            Err(_) => Attempt::Failed,
+            Err(_) => Attempt::Failed(caller::mistake(head.headers(), &self.mistakes)),
         };
         let caller = verified
             .map_err(Error::from)
@@ -111,7 +138,7 @@ impl Front {
 
     fn accept(
         &self,
-        head: &RequestHead,
+        guard: Guard,
         caller: Option<&Caller>,
         denied: Option<Error>,
     ) -> Result<(), Error> {
@@ -121,19 +148,22 @@ impl Front {
             }
             return Err(denied);
         }
-        match caller {
-            Some(caller) if head.uri.path() == METRICS => Ok(auth::require(caller, Scope::Admin)?),
+        let needed = match guard {
+            Guard::Scope(scope) => Some(scope),
+            Guard::Monitoring => Some(Scope::Admin),
+            Guard::Key | Guard::Open(_) => None,
+        };
+        match (caller, needed) {
+            (Some(caller), Some(needed)) => Ok(auth::require(caller, needed)?),
             _ => Ok(()),
         }
     }
 }
 
 /// The name must be this machine's too, or a page could point its own name here and read along.
-fn is_local_monitoring(head: &RequestHead, client: Client) -> bool {
+fn is_from_here(head: &RequestHead, client: Client) -> bool {
     let host = || hosts::host_of(head).ok().flatten();
-    client.is_local
-        && head.uri.path() == METRICS
-        && host().is_some_and(|host| hosts::is_loopback(hosts::name_of(host)))
+    client.is_local && host().is_some_and(|host| hosts::is_loopback(hosts::name_of(host)))
 }
 
 fn client_of(front: &Front, request: &ServiceRequest) -> Client {

@@ -1,10 +1,13 @@
+use std::collections::hash_map::RandomState;
 use std::future::{Ready, ready};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::Client;
+use crate::actors::Mistake;
 use crate::auth::{AuthError, Carrier, Identity, Presented, ProjectMode};
 use crate::error::Error;
 use crate::model::{Caller, Project};
@@ -25,6 +28,18 @@ pub(super) fn presented(headers: &HeaderMap) -> Presented<'_> {
             .chain(keys.map(|line| (Carrier::Key, line.as_bytes())))
             .chain(users.map(|line| (Carrier::User, line.as_bytes()))),
     )
+}
+
+/// By what wrong credentials are known again. The key of the hash is made anew at each start, so
+/// that it tells nothing of them.
+pub(super) fn mistake(headers: &HeaderMap, key: &RandomState) -> Mistake {
+    let mut hasher = key.build_hasher();
+    for name in ["authorization", "x-api-key", "x-mcp-token", "x-mcp-userid"] {
+        for line in headers.get_all(name) {
+            (name, line.as_bytes()).hash(&mut hasher);
+        }
+    }
+    Mistake(hasher.finish())
 }
 
 /// Puts together who is asking, and from where.

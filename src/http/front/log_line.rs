@@ -23,7 +23,8 @@ pub(super) enum Event {
 pub(super) struct LogLine<'a> {
     pub(super) id: &'a RequestId,
     pub(super) client: IpAddr,
-    pub(super) credential: Option<&'a str>,
+    /// Its name; `-` stands for none, `invalid` for one that did not verify.
+    pub(super) credential: &'a str,
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) status: StatusCode,
@@ -69,7 +70,7 @@ impl fmt::Display for LogLine<'_> {
             "request id={} client={} credential={} method={} path={} status={} ms={:.1}",
             self.id.as_str(),
             self.client,
-            self.credential.unwrap_or("-"),
+            self.credential,
             Escaped(self.method.as_str()),
             Escaped(self.path),
             self.status.as_u16(),

@@ -1,23 +1,31 @@
 //! What stands in front of every route: who calls, from where, how often, and whether it may.
 //!
-//! [`receive`] is the outermost layer, actix-cors the next, [`admit`] the innermost. Together they
-//! keep the order of docs/API.md: host and HTTPS, origin, rate limit, authentication, handler.
+//! [`receive`] is the outermost layer, actix-cors the next; then the route is found, and its own
+//! guard ([`guarded`]) is the innermost. Together they keep the order of docs/API.md: host and
+//! HTTPS, origin, rate limit, authentication, handler.
 
 mod admit;
 mod caller;
 mod client;
+mod connection;
 mod headers;
 mod hosts;
 mod log_line;
 mod origins;
+mod outgoing;
 mod place;
 mod receive;
 mod refusal;
 mod request_id;
 
 #[cfg(test)]
-mod tests;
+mod budget_tests;
+#[cfg(test)]
+mod connection_tests;
+#[cfg(test)]
+pub(super) mod tests;
 
+use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 
 use actix_cors::Cors;
@@ -28,12 +36,13 @@ use crate::actors::Limiter;
 use crate::auth::{Credentials, ProjectMode};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
-pub use admit::admit;
+pub use admit::{Guard, guarded};
 pub use client::Client;
+pub use connection::{ConnectionBounds, Connections};
 use headers::Attire;
 use hosts::HostRule;
 use origins::OriginRule;
-pub use place::{PathId, extractors, no_route, place};
+pub use place::{PathId, extractors, no_route};
 pub use receive::receive;
 pub use request_id::RequestId;
 use request_id::RequestIds;
@@ -51,6 +60,8 @@ pub struct Front {
     credentials: Credentials,
     projects: ProjectMode,
     limiter: Option<Limiter>,
+    /// Hashes wrong credentials, to know them again.
+    mistakes: RandomState,
     metrics: Arc<Metrics>,
 }
 
@@ -74,11 +85,12 @@ impl Front {
             credentials,
             projects: project_mode(config),
             limiter,
+            mistakes: RandomState::new(),
             metrics,
         }
     }
 
-    /// The layer between [`receive`] and [`admit`]. It decides nothing about origins: those that
+    /// The layer between [`receive`] and the guards. It decides nothing about origins: those that
     /// are refused do not come so far.
     #[must_use]
     pub fn cors(&self) -> Condition<Cors> {

@@ -1,7 +1,7 @@
 use actix_cors::Cors;
 use actix_web::dev::RequestHead;
 use actix_web::http::Method;
-use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN};
 use actix_web::middleware::Condition;
 
 use super::hosts::{address_of, host_of, is_loopback, name_of};
@@ -9,22 +9,6 @@ use crate::config::{AllowedOrigins, Config, HostPattern};
 use crate::error::Error;
 
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
-/// What a page may send besides what every page may.
-const REQUEST_HEADERS: &[&str] = &[
-    "authorization",
-    "content-type",
-    "x-api-key",
-    "x-mcp-token",
-    "x-mcp-userid",
-    "x-project-dir",
-    "x-request-id",
-    "mcp-protocol-version",
-    "mcp-method",
-    "mcp-name",
-    "mcp-session-id",
-    "last-event-id",
-];
 
 /// What a page may read besides what every page may.
 const RESPONSE_HEADERS: &[&str] = &[
@@ -36,8 +20,9 @@ const RESPONSE_HEADERS: &[&str] = &[
     "www-authenticate",
 ];
 
-/// How long a browser may remember a preflight, in seconds. Browsers cut it to two hours at most.
-const PREFLIGHT_AGE: usize = 3600;
+/// How long a browser may remember a preflight, in seconds: not much longer than it takes to see
+/// that an origin that was taken off the list is shut out.
+const PREFLIGHT_AGE: usize = 600;
 
 /// Which web pages may call.
 #[derive(Debug)]
@@ -79,7 +64,9 @@ impl OriginRule {
     pub(super) fn layer(&self) -> Condition<Cors> {
         let cors = Cors::default()
             .allowed_methods(METHODS.iter().copied())
-            .allowed_headers(REQUEST_HEADERS.iter().copied())
+            // Whom an origin may name itself as is decided; browsers' clients name headers of
+            // their own, and none of them is a danger.
+            .allow_any_header()
             .expose_headers(RESPONSE_HEADERS.iter().copied())
             .max_age(PREFLIGHT_AGE);
         let cors = match self.allowed {
@@ -130,6 +117,21 @@ impl OriginRule {
             || bare.to_ascii_lowercase().ends_with(".local")
             || self.named_hosts.iter().any(|pattern| pattern.matches(name))
     }
+}
+
+/// Whether a page of another site made a browser send this as it loads an image or follows a link,
+/// without an `Origin` that could be looked at. Such a request brings no key and its answer cannot
+/// be read, so all that it could do is to use up what somebody else may ask.
+///
+/// ```text
+/// GET /mcp HTTP/1.1
+/// Sec-Fetch-Site: cross-site
+/// Sec-Fetch-Dest: image
+/// ```
+pub(super) fn is_foreign_fetch(head: &RequestHead) -> bool {
+    let headers = head.headers();
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    matches!(site, Some(b"cross-site" | b"same-site")) && !headers.contains_key(ORIGIN)
 }
 
 fn is_same(known: &str, origin: &str) -> bool {

@@ -1,10 +1,4 @@
-use std::future::{Ready, ready};
-
-use actix_web::dev::Payload;
-use actix_web::guard::fn_guard;
-use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Resource, ResponseError, Route, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::error::Error;
 use crate::http::body::BodyRules;
@@ -14,20 +8,8 @@ use crate::model::MemoryId;
 #[derive(Debug, Clone, Copy)]
 pub struct PathId(pub MemoryId);
 
-/// A path and what it does for each method, as `place("/x", [(Method::GET, web::to(list))])`.
-///
-/// Any other method is 405 and learns from `Allow` which there are.
-pub fn place<const N: usize>(path: &str, methods: [(Method, Route); N]) -> Resource {
-    let allow = allow(methods.iter().map(|(method, _)| method));
-    let mut resource = web::resource(path);
-    for (method, route) in methods {
-        let is_asked = fn_guard(move |context| context.head().method == method);
-        resource = resource.route(route.guard(is_asked));
-    }
-    resource.default_service(web::to(move || ready(wrong_method(allow.clone()))))
-}
-
-/// The answer where no place is, for `App::default_service`.
+/// The answer where no place is.
+#[allow(clippy::unused_async, reason = "a handler is async")]
 pub async fn no_route() -> Result<HttpResponse, Error> {
     Err(Error::NoRoute)
 }
@@ -42,32 +24,12 @@ pub fn extractors(rules: BodyRules) -> impl FnOnce(&mut web::ServiceConfig) {
     }
 }
 
-impl FromRequest for PathId {
-    type Error = Error;
-    type Future = Ready<Result<Self, Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let matched = request.match_info();
-        let raw = matched.get("id").or_else(|| matched.get("memory_id")).unwrap_or_default();
-        ready(MemoryId::parse(raw).map(Self).map_err(|_| Error::UnknownMemory))
+impl PathId {
+    /// The id that the path of a request names, if its route has one.
+    pub fn of(request: &HttpRequest) -> Result<Option<Self>, Error> {
+        let Some(raw) = request.match_info().get("id") else {
+            return Ok(None);
+        };
+        MemoryId::parse(raw).map(|id| Some(Self(id))).map_err(|_| Error::UnknownMemory)
     }
-}
-
-fn wrong_method(allow: Option<HeaderValue>) -> HttpResponse {
-    let mut response = Error::WrongMethod.error_response();
-    if let Some(allow) = allow {
-        response.headers_mut().insert(ALLOW, allow);
-    }
-    response
-}
-
-fn allow<'a>(methods: impl Iterator<Item = &'a Method>) -> Option<HeaderValue> {
-    let mut names = Vec::new();
-    for method in methods {
-        names.push(method.as_str());
-        if *method == Method::GET {
-            names.push("HEAD");
-        }
-    }
-    HeaderValue::try_from(names.join(", ")).ok()
 }

@@ -2,17 +2,22 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 
+use super::admit::InvalidCredential;
+use super::connection::Connection;
 use super::log_line::{Event, LogLine};
+use super::outgoing::send_off;
 use super::{Client, Front, RequestId};
 use crate::error::Error;
 use crate::model::Caller;
@@ -33,7 +38,10 @@ struct Arrival {
 struct Outcome<'a> {
     /// The pattern of its route, if it came to one.
     route: Option<&'a str>,
+    /// The name of the credential, if one verified.
     credential: Option<&'a str>,
+    /// What the log shows in its place.
+    shown: &'a str,
     status: StatusCode,
     event: Option<Event>,
 }
@@ -42,34 +50,48 @@ struct Outcome<'a> {
 /// and the log line after. A panic further in becomes a 500.
 pub async fn receive(
     front: web::Data<Front>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let arrival = Arrival::of(&front, &request);
+    let connection = request.conn_data::<Rc<Connection>>();
+    let exchange = connection.map(Connection::begin);
+    let mut response = match exchange {
+        // Without a body, which would have to wait for its reader like all the others.
+        Some(None) => request.into_response(crowded()),
+        Some(Some(_)) | None => answer(&front, &arrival, request, next).await?,
+    };
+    front.see_off(&arrival, &mut response);
+    let is_head = arrival.method == Method::HEAD;
+    Ok(response.map_body(|_, body| send_off(body, is_head, exchange.flatten())))
+}
+
+async fn answer(
+    front: &Front,
+    arrival: &Arrival,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<EitherBody<impl MessageBody, BoxBody>>, actix_web::Error> {
-    let arrival = Arrival::of(&front, &request);
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let is_preflight = front.origins.answers_preflight(request.head());
-    if let Err(refused) = front.gate(request.head(), &arrival) {
-        let mut response = request.into_response(refused.error_response());
-        front.see_off(&arrival, &mut response, Event::of_refusal(&refused));
-        return Ok(response.map_into_right_body());
+    if let Err(refused) = front.gate(request.head(), arrival) {
+        return Ok(request.into_response(refused.error_response()));
     }
     if arrival.method == Method::HEAD {
-        // Whatever answers a GET answers this too; actix leaves the body out on the wire.
+        // Whatever answers a GET answers this too; the body is taken off on the way out.
         request.head_mut().method = Method::GET;
     }
     match unless_panicking(next.call(request)).await {
         Ok(Ok(response)) if is_preflight && response.status() == StatusCode::BAD_REQUEST => {
-            let mut response = response.into_response(Error::PreflightRefused.error_response());
-            front.see_off(&arrival, &mut response, None);
-            Ok(response.map_into_right_body())
+            Ok(response.into_response(Error::PreflightRefused.error_response()))
         }
-        Ok(Ok(mut response)) => {
-            let event = Event::of_status(response.status());
-            front.see_off(&arrival, &mut response, event);
-            Ok(response.map_into_left_body())
-        }
-        Ok(Err(error)) => Err(front.send_back(&arrival, error.error_response())),
-        Err(_) => Err(front.send_back(&arrival, Error::Panicked.error_response())),
+        Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
+        Ok(Err(error)) => Err(front.send_back(arrival, error.error_response())),
+        Err(_) => Err(front.send_back(arrival, Error::Panicked.error_response())),
     }
+}
+
+fn crowded() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, "1")).finish()
 }
 
 impl Arrival {
@@ -96,31 +118,32 @@ impl Front {
         self.origins.check(head, arrival.client.is_https)
     }
 
-    fn see_off<B>(
-        &self,
-        arrival: &Arrival,
-        response: &mut ServiceResponse<B>,
-        event: Option<Event>,
-    ) {
+    fn see_off<B>(&self, arrival: &Arrival, response: &mut ServiceResponse<B>) {
         self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
-        let route = response.request().match_pattern();
+        let pattern = response.request().match_pattern();
         let extensions = response.request().extensions();
         let credential = extensions.get::<Caller>().map(|caller| caller.credential.as_str());
+        let is_invalid = extensions.contains::<InvalidCredential>();
+        let shown = credential.unwrap_or(if is_invalid { "invalid" } else { "-" });
         let status = response.status();
-        self.record(arrival, &Outcome { route: route.as_deref(), credential, status, event });
+        let refused = response.response().extensions().get::<Event>().copied();
+        let event = refused.or_else(|| Event::of_status(status));
+        let route = pattern.as_deref();
+        self.record(arrival, &Outcome { route, credential, shown, status, event });
     }
 
     /// Where the request itself is lost, the answer travels as an error.
     fn send_back(&self, arrival: &Arrival, mut response: HttpResponse) -> actix_web::Error {
         self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
-        let status = response.status();
-        self.record(arrival, &Outcome { route: None, credential: None, status, event: None });
+        let (shown, status) = ("-", response.status());
+        let outcome = Outcome { route: None, credential: None, shown, status, event: None };
+        self.record(arrival, &outcome);
         InternalError::from_response("the request was lost", response).into()
     }
 
     fn record(&self, arrival: &Arrival, outcome: &Outcome<'_>) {
         let took = arrival.at.elapsed();
-        let Outcome { route, credential, status, event } = *outcome;
+        let Outcome { route, credential, shown, status, event } = *outcome;
         if event == Some(Event::CorsViolation) {
             self.metrics.record_cors_violation();
         }
@@ -130,7 +153,7 @@ impl Front {
             LogLine {
                 id: &arrival.id,
                 client: arrival.client.address,
-                credential,
+                credential: shown,
                 method: &arrival.method,
                 path: &arrival.path,
                 status,

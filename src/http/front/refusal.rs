@@ -2,6 +2,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 
+use super::log_line::Event;
 use crate::actors::CallError;
 use crate::auth::AuthError;
 use crate::error::Error;
@@ -15,6 +16,9 @@ impl ResponseError for Error {
     fn error_response(&self) -> HttpResponse {
         self.log();
         let mut response = HttpResponse::build(self.status_code()).json(self.body());
+        if let Some(event) = Event::of_refusal(self) {
+            response.extensions_mut().insert(event);
+        }
         let headers = response.headers_mut();
         if let Some(challenge) = challenge(self) {
             headers.insert(WWW_AUTHENTICATE, challenge);

@@ -7,54 +7,56 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Front, PathId, admit, extractors, no_route, place, receive};
+use super::connection_tests;
+use super::{ConnectionBounds, Connections, Front, Guard, PathId, extractors, receive};
 use crate::actors::{Limiter, Quota, Quotas};
 use crate::auth::{Credentials, Key, Keyring};
 use crate::config::{Config, Flags, Reader, Surroundings};
 use crate::http::body::{BodyRules, JsonBody};
 use crate::http::metrics::Metrics;
-use crate::model::{Caller, UserId};
+use crate::http::route::{Row, get, post, register, register_nothing};
+use crate::model::{Caller, Scope, UserId};
 
-const KEY: &str = "front-test-key-0123456789abcdef";
+pub(super) const KEY: &str = "front-test-key-0123456789abcdef";
 const PLAIN_KEY: &str = "plain-test-key-0123456789abcdef";
 
-struct TestServer {
-    base: String,
+pub(super) struct TestServer {
+    pub(super) base: String,
     handle: ServerHandle,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Value,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Value,
 }
 
 impl TestServer {
-    fn start(env: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut env = env.to_vec();
-        env.push(("MCP_API_KEY", KEY));
-        env.push(("MCP_API_KEYS", "ada:plain-test-key-0123456789abcdef"));
-        let surroundings = Surroundings::only(dir.path().to_owned(), &env);
-        let config = Config::load(&Flags::default(), &surroundings, Reader::Serve).unwrap().config;
+    pub(super) fn start(env: &[(&str, &str)]) -> Self {
+        let patience = Duration::from_secs(60);
+        Self::bounded(env, ConnectionBounds::within(1_024, patience, patience))
+    }
+
+    pub(super) fn bounded(env: &[(&str, &str)], bounds: ConnectionBounds) -> Self {
+        let connections = Connections::new(bounds, Vec::new());
         let metrics = Arc::new(Metrics::default());
-        let front = web::Data::new(front(&config, Arc::clone(&metrics)));
+        let front = web::Data::new(front_of(env, Arc::clone(&metrics)));
         let rules = BodyRules { limit: 1_000, timeout: Duration::from_millis(300) };
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(front.clone())
                 .configure(extractors(rules))
                 .configure(routes)
-                .default_service(web::to(no_route))
-                .wrap(from_fn(admit))
                 .wrap(front.cors())
                 .wrap(from_fn(receive))
         });
+        let server = server.on_connect(move |stream, data| connections.welcome(stream, data));
         let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
         let base = format!("http://{}", server.addrs()[0]);
         let server = server.run();
@@ -63,7 +65,7 @@ impl TestServer {
         Self { base, handle, metrics }
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -88,12 +90,29 @@ impl TestServer {
         }
     }
 
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(super) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         self.send(Method::GET, path, headers, "").await
     }
 
-    async fn status(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
+    pub(super) async fn status(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
         self.get(path, headers).await.status
+    }
+
+    /// A connection on which `head` was sent, with the header `Host` added.
+    pub(super) async fn connect(&self, head: &str) -> TcpStream {
+        let address = self.base.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = head.replacen("\r\n", &format!("\r\nHost: {address}\r\n"), 1);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// The whole answer to a request whose target is sent byte for byte, which no client does.
+    pub(super) async fn raw(&self, target: &str, headers: &str) -> String {
+        let head = format!("{target} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
+        let mut answer = String::new();
+        self.connect(&head).await.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 }
 
@@ -103,7 +122,14 @@ impl Drop for TestServer {
     }
 }
 
-fn front(config: &Config, metrics: Arc<Metrics>) -> Front {
+/// The layers as these settings make them, with two keys: an administrator's and a plain one.
+pub(in crate::http) fn front_of(env: &[(&str, &str)], metrics: Arc<Metrics>) -> Front {
+    let dir = tempfile::tempdir().unwrap();
+    let mut env = env.to_vec();
+    env.push(("MCP_API_KEY", KEY));
+    env.push(("MCP_API_KEYS", "ada:plain-test-key-0123456789abcdef"));
+    let surroundings = Surroundings::only(dir.path().to_owned(), &env);
+    let config = Config::load(&Flags::default(), &surroundings, Reader::Serve).unwrap().config;
     let key = |key: crate::config::ConfiguredKey| Key {
         name: key.name,
         user: key.user,
@@ -119,39 +145,49 @@ fn front(config: &Config, metrics: Arc<Metrics>) -> Front {
         requests: Quota { limit: config.rate_limit.requests, window: config.rate_limit.window },
         failures: Quota { limit: config.auth.fail_limit, window: config.auth.fail_window },
     });
-    Front::new(config, credentials, limiter, metrics)
+    Front::new(&config, credentials, limiter, metrics)
 }
 
 fn routes(app: &mut web::ServiceConfig) {
-    let fine =
-        || web::get().to(|| async { HttpResponse::Ok().json(json!({ "status": "healthy" })) });
-    let echo = web::to(|body: JsonBody| async move { HttpResponse::Ok().json(body.0) });
-    let me = web::to(|caller: Caller| async move {
+    register_nothing(app, "/.well-known/{any:.*}", "a test");
+    register(app, rows());
+}
+
+fn rows() -> Vec<Row> {
+    let fine = || async { HttpResponse::Ok().json(json!({ "status": "healthy" })) };
+    let me = |caller: Caller| async move {
         HttpResponse::Ok().json(json!({
             "user": caller.user,
             "credential": caller.credential,
             "project": caller.project,
             "address": caller.address,
         }))
-    });
-    let memory = web::to(|id: PathId| async move { id.0.to_string() });
+    };
+    let memory = |request: HttpRequest| async move {
+        PathId::of(&request).map(|id| id.unwrap().0.to_string())
+    };
     #[allow(unreachable_code, reason = "the handler's type comes from what it never returns")]
-    let broken = web::to(|| async {
+    let broken = || async {
         panic!("as the test wants it");
         HttpResponse::Ok().finish()
-    });
-    app.service(place("/", [(Method::GET, fine())]))
-        .service(place("/health", [(Method::GET, fine())]))
-        .service(place("/metrics", [(Method::GET, fine())]))
-        .service(place("/echo", [(Method::POST, echo)]))
-        .service(place("/me", [(Method::GET, me)]))
-        .service(place("/memories/{id}", [(Method::GET, memory)]))
-        .service(place("/panic", [(Method::GET, broken)]));
+    };
+    vec![
+        get("/").guard(Guard::Open("a test")).to(fine),
+        get("/health").guard(Guard::Open("a test")).to(fine),
+        get("/metrics").guard(Guard::Monitoring).to(fine),
+        get("/admin").guard(Guard::Scope(Scope::Admin)).to(fine),
+        post("/echo").to(|body: JsonBody| async move { HttpResponse::Ok().json(body.0) }),
+        get("/me").to(me),
+        get("/memories/{id}").to(memory),
+        get("/panic").to(broken),
+        get("/endless").guard(Guard::Open("a test")).to(connection_tests::endless),
+        get("/silent").guard(Guard::Open("a test")).to(connection_tests::silent),
+    ]
 }
 
-const GOOD: (&str, &str) = ("X-API-Key", KEY);
-const PLAIN: (&str, &str) = ("X-API-Key", PLAIN_KEY);
-const JSON: (&str, &str) = ("Content-Type", "application/json");
+pub(super) const GOOD: (&str, &str) = ("X-API-Key", KEY);
+pub(super) const PLAIN: (&str, &str) = ("X-API-Key", PLAIN_KEY);
+pub(super) const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 #[actix_web::test]
 async fn every_answer_wears_the_security_headers() {
@@ -230,10 +266,48 @@ async fn metrics_are_for_this_machine_and_for_administrators() {
     assert_eq!(server.status("/metrics", &[]).await, 200);
     assert_eq!(server.status("/metrics", &[("Host", "evil.example")]).await, 401);
     assert_eq!(server.status("/metrics", &[remote]).await, 401);
+    for said in [("Forwarded", "for=127.0.0.1"), ("X-Real-IP", "127.0.0.1")] {
+        assert_eq!(server.status("/metrics", &[said]).await, 401, "{said:?}: a proxy is between");
+    }
     assert_eq!(server.status("/metrics", &[remote, GOOD]).await, 200);
     let refused = server.get("/metrics", &[remote, PLAIN]).await;
     assert_eq!((refused.status, &refused.body["code"]), (403, &json!("insufficient_scope")));
     assert!(refused.headers["www-authenticate"].contains("error=\"insufficient_scope\""));
+}
+
+#[actix_web::test]
+async fn no_spelling_of_a_path_comes_past_its_guard() {
+    let server = TestServer::start(&[("RATE_LIMIT_REQUESTS", "0")]);
+    let remote = "X-Forwarded-For: 198.51.100.7\r\n";
+    let plain = format!("{remote}X-API-Key: {PLAIN_KEY}\r\n");
+
+    for name in ["metrics", "admin"] {
+        let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
+        for target in [
+            format!("/{name}"),
+            format!("/%{:02x}{}", name.as_bytes()[0], &name[1..]),
+            format!("/{encoded}"),
+            format!("//{name}"),
+            format!("/{name}/"),
+            format!("/{}", name.to_uppercase()),
+            format!("/./{name}"),
+            format!("/%2e/{name}"),
+            format!("/health/../{name}"),
+            format!("/health/%2e%2e/{name}"),
+            format!("/{name}%2f"),
+            format!("/{name};x"),
+            format!("/{name}?x=1"),
+            format!("http://127.0.0.1/{name}"),
+        ] {
+            let closed = server.raw(&format!("GET {target}"), remote).await;
+            assert!(!closed.starts_with("HTTP/1.1 2"), "a stranger came to {target}: {closed}");
+            let refused = server.raw(&format!("GET {target}"), &plain).await;
+            assert!(!refused.starts_with("HTTP/1.1 2"), "a plain key came to {target}: {refused}");
+        }
+    }
+    assert!(server.raw("GET /%6detrics", &plain).await.starts_with("HTTP/1.1 403 "));
+    let admin = format!("{remote}X-API-Key: {KEY}\r\n");
+    assert!(server.raw("GET /%6detrics", &admin).await.starts_with("HTTP/1.1 200 "));
 }
 
 #[actix_web::test]
@@ -249,6 +323,7 @@ async fn the_limit_counts_each_client_and_spares_probes_and_preflights() {
     assert_eq!((first.status, first.headers["ratelimit-remaining"].as_str()), (200, "2"));
     assert_eq!(server.status("/nope", &[]).await, 401);
     assert_eq!(server.status("/me", &[GOOD]).await, 200);
+    assert_eq!(server.status("/nope", &[GOOD]).await, 404);
 
     let refused = server.get("/me", &[GOOD, ("Origin", "http://localhost:1")]).await;
     assert_eq!((refused.status, &refused.body["error"]), (429, &json!("Rate limit exceeded")));
@@ -258,20 +333,6 @@ async fn the_limit_counts_each_client_and_spares_probes_and_preflights() {
     let other = ("X-Forwarded-For", "198.51.100.7");
     assert_eq!(server.status("/me", &[GOOD, other]).await, 200);
     assert_eq!(server.metrics.stats_json()["rate_limit_violations"], 1);
-}
-
-#[actix_web::test]
-async fn too_many_wrong_keys_shut_the_door_to_good_ones_as_well() {
-    let server = TestServer::start(&[("AUTH_FAIL_LIMIT", "2"), ("RATE_LIMIT_REQUESTS", "0")]);
-    let wrong = ("X-API-Key", "wrong-key-wrong-key");
-
-    assert_eq!(server.status("/me", &[GOOD]).await, 200);
-    assert_eq!(server.status("/me", &[wrong]).await, 401);
-    assert_eq!(server.status("/me", &[wrong]).await, 401);
-    assert_eq!(server.status("/me", &[wrong]).await, 429);
-    assert_eq!(server.status("/me", &[GOOD]).await, 429);
-    assert_eq!(server.status("/me", &[]).await, 401, "no attempt");
-    assert_eq!(server.status("/me", &[GOOD, ("X-Forwarded-For", "2001:db8::1")]).await, 200);
 }
 
 #[actix_web::test]
@@ -288,7 +349,7 @@ async fn origins_are_looked_at_before_keys() {
     assert_eq!(listed.headers["access-control-allow-origin"], "https://claude.ai");
     assert!(listed.headers["access-control-expose-headers"].contains("retry-after"));
 
-    let asked = "content-type,x-api-key,mcp-protocol-version";
+    let asked = "content-type,x-api-key,mcp-protocol-version,x-some-inspector";
     let preflight = [
         ("Origin", "https://app.example.com"),
         ("Access-Control-Request-Method", "DELETE"),
@@ -297,7 +358,8 @@ async fn origins_are_looked_at_before_keys() {
     let allowed = server.send(Method::OPTIONS, "/mcp", &preflight, "").await;
     assert_eq!(allowed.status, 200);
     assert_eq!(allowed.headers["access-control-allow-origin"], "https://app.example.com");
-    assert!(allowed.headers["access-control-allow-headers"].contains("mcp-protocol-version"));
+    assert_eq!(allowed.headers["access-control-allow-headers"], asked);
+    assert_eq!(allowed.headers["access-control-max-age"], "600");
     let evil = [evil, ("Access-Control-Request-Method", "POST")];
     assert_eq!(server.send(Method::OPTIONS, "/mcp", &evil, "").await.status, 403);
     assert_eq!(server.metrics.stats_json()["cors_violations"], 2);
@@ -370,7 +432,10 @@ async fn bodies_are_bounded_and_json() {
         (&[GOOD, JSON], "", 400),
         (&[GOOD, JSON], "{nope", 400),
         (&[GOOD, JSON], "[]", 400),
+        (&[GOOD, JSON], "{\"a\":1,\"a\":2}", 400),
         (&[GOOD, ("Content-Type", "text/plain")], "{}", 415),
+        (&[GOOD, ("Content-Type", "application/json;charset=utf-16")], "{}", 415),
+        (&[GOOD, ("Content-Type", "x/y+json")], "{}", 415),
         (&[GOOD, JSON, ("Content-Encoding", "gzip")], "{}", 415),
         (&[GOOD, JSON, ("Content-Encoding", "identity")], "{}", 200),
         (&[GOOD, JSON], &large, 413),
@@ -386,13 +451,10 @@ async fn bodies_are_bounded_and_json() {
 #[actix_web::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let server = TestServer::start(&[]);
-    let address = server.base.trim_start_matches("http://");
-    let mut stream = actix_web::rt::net::TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "POST /echo HTTP/1.1\r\nHost: {address}\r\nX-API-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{\"a\""
-    );
+    let head =
+        format!("POST /echo HTTP/1.1\r\nX-API-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{\"a\"");
+    let mut stream = server.connect(&head).await;
 
-    stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
 

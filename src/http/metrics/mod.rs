@@ -17,7 +17,7 @@ use histogram::Histogram;
 use memory::resident_memory;
 use tally::Tally;
 
-/// The label of requests that no route took, refused ones among them.
+/// The label of requests that no route took, or that were refused before one was looked for.
 const NO_ROUTE: &str = "none";
 
 /// Counts since the start. Shared by all workers, and cheap to add to.

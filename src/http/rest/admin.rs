@@ -8,14 +8,7 @@ use crate::http::metrics::Metrics;
 use crate::model::{Caller, Scope};
 
 /// Lists who uses the server now, by the names of their credentials.
-#[utoipa::path(
-    get,
-    path = "/admin/sessions",
-    tag = "admin",
-    responses((status = 200, description = "`{active_sessions, sessions: [\"name-abc123\"]}`"))
-)]
 pub(in crate::http) async fn sessions(
-    _caller: Caller,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let active = sessions.active().await?;
@@ -24,12 +17,6 @@ pub(in crate::http) async fn sessions(
 }
 
 /// Counts what the server did since its start. Without the scope `admin` one sees one's own calls.
-#[utoipa::path(
-    get,
-    path = "/admin/stats",
-    tag = "admin",
-    responses((status = 200, description = "Requests, response times, failures, memory"))
-)]
 pub(in crate::http) async fn stats(
     caller: Caller,
     sessions: web::Data<Sessions>,
@@ -59,12 +46,6 @@ pub(in crate::http) async fn stats(
 }
 
 /// The same figures for Prometheus. Open to loopback and to the scope `admin`.
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    tag = "admin",
-    responses((status = 200, description = "Prometheus text exposition", content_type = "text/plain"))
-)]
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
     HttpResponse::Ok()

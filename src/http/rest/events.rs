@@ -9,38 +9,30 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
 use crate::actors::{Change, Sessions};
-use crate::auth;
 use crate::error::Error;
-use crate::http::ask::{Ask, invalid};
-use crate::model::{Caller, Scope};
+use crate::http::OpenStreams;
+use crate::http::ask::acting;
+use crate::model::Caller;
 
 /// Proxies close a connection on which nothing moves; a comment now and then keeps it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Tells of every write to a user's memories as it happens, as server-sent events.
-#[utoipa::path(
-    get,
-    path = "/api/v1/events",
-    tag = "search",
-    params(crate::http::openapi::UserQuery),
-    responses((status = 200, description = "`event: change`, `data: {\"memories\": [ids]}`", content_type = "text/event-stream"))
-)]
 pub(in crate::http) async fn events(
     request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
+    streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
-    let ask = Ask::of_query(&request)?;
-    ask.arguments.finish(()).map_err(invalid)?;
-    let caller = auth::acting_for(&caller, ask.user)?;
-    auth::require(&caller, Scope::Read)?;
+    let caller = acting(&request, &caller)?;
+    let place = streams.open(&caller.credential)?;
     let changes = sessions.changes(&caller.user).await?;
     let opening = Some(Feed { changes, stopping: sessions.stopping(), is_new: true });
     let events = stream::unfold(opening, |feed| async move { feed?.next().await });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(events))
+        .streaming(place.held_by(events)))
 }
 
 struct Feed {

@@ -3,16 +3,10 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::actors::Sessions;
-use crate::error::Error;
 use crate::http::Face;
+use crate::mcp;
 
 /// Says that the server is there, and nothing about what it holds.
-#[utoipa::path(
-    get,
-    path = "/",
-    tag = "server",
-    responses((status = 200, description = "`{status, service, version, endpoints}`"))
-)]
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn root() -> HttpResponse {
     HttpResponse::Ok().json(json!({
@@ -24,12 +18,6 @@ pub(in crate::http) async fn root() -> HttpResponse {
 }
 
 /// Says whether the server can do its work; 503 when the store cannot write.
-#[utoipa::path(
-    get,
-    path = "/health",
-    tag = "server",
-    responses((status = 200, description = "Healthy"), (status = 503, description = "Cannot write"))
-)]
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn health(
     face: web::Data<Face>,
@@ -39,12 +27,6 @@ pub(in crate::http) async fn health(
 }
 
 /// The same for a supervisor that waits before it sends traffic.
-#[utoipa::path(
-    get,
-    path = "/ready",
-    tag = "server",
-    responses((status = 200, description = "Ready"), (status = 503, description = "Cannot write"))
-)]
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn ready(
     face: web::Data<Face>,
@@ -53,10 +35,10 @@ pub(in crate::http) async fn ready(
     state(&face, sessions.is_writable(), "ready")
 }
 
-/// Clients that find OAuth metadata drop the header they were configured with.
+/// Lists the MCP tools with their schemas.
 #[allow(clippy::unused_async, reason = "a handler is async")]
-pub(in crate::http) async fn no_oauth() -> Result<HttpResponse, Error> {
-    Err(Error::NoRoute)
+pub(in crate::http) async fn tools() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "tools": mcp::tool_list() }))
 }
 
 fn state(face: &Face, is_writable: bool, well: &str) -> HttpResponse {

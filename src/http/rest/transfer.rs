@@ -3,12 +3,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
 use crate::actors::Sessions;
-use crate::auth;
-use crate::engine::{
-    Export, Exported, FieldProblem, Import, ImportItem, Imported, InvalidArguments,
-};
+use crate::engine::{Export, Exported, Import, ImportItem, Imported, InvalidArguments};
 use crate::error::Error;
-use crate::http::ask::{Ask, invalid};
+use crate::http::OpenStreams;
+use crate::http::ask::acting;
 use crate::http::lines::Lines;
 use crate::model::{Caller, MemoryId};
 
@@ -16,29 +14,22 @@ use crate::model::{Caller, MemoryId};
 const PART: usize = 200;
 
 /// Writes every memory with its history as JSON Lines, which `import` takes back whole.
-#[utoipa::path(
-    get,
-    path = "/api/v1/export",
-    tag = "transfer",
-    params(crate::http::openapi::UserQuery),
-    responses((status = 200, description = "One memory a line", content_type = "application/x-ndjson"))
-)]
 pub(in crate::http) async fn export(
     request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
+    streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
-    let ask = Ask::of_query(&request)?;
-    ask.arguments.finish(()).map_err(invalid)?;
-    let caller = auth::acting_for(&caller, ask.user)?;
+    let caller = acting(&request, &caller)?;
+    let place = streams.open(&caller.credential)?;
     // The first page is read before the status goes out, so that a refusal still can be one.
-    let first = page(&sessions, &caller, Export::first_page()).await?;
-    let pages = stream::unfold(Some(Page::Ready(first)), move |state| {
+    let first = sessions.ask(&caller, Export::first_page()).await?;
+    let read = stream::unfold(Some(Page::Ready(first)), move |state| {
         let (sessions, caller) = (sessions.clone(), caller.clone());
         async move { next_part(state?, &sessions, &caller).await }
     });
-    let body = HttpResponse::Ok().content_type("application/x-ndjson").streaming(pages);
-    Ok(body)
+    let pages = place.held_by(read);
+    Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(pages))
 }
 
 enum Page {
@@ -56,19 +47,16 @@ async fn next_part(
 ) -> Option<(Part, Option<Page>)> {
     let read = match state {
         Page::Ready(read) => Ok(read),
-        Page::After(last) => page(sessions, caller, Export::page_after(last)).await,
+        Page::After(last) => sessions.ask(caller, Export::page_after(last)).await,
     };
     match read {
         Ok(read) => Some((Ok(lines(&read)), read.next.map(Page::After))),
-        Err(error) => {
+        Err(failed) => {
+            let error = Error::from(failed);
             error.log();
             Some((Err(error.into()), None))
         }
     }
-}
-
-async fn page(sessions: &Sessions, caller: &Caller, export: Export) -> Result<Exported, Error> {
-    Ok(sessions.ask(caller, export).await?)
 }
 
 fn lines(page: &Exported) -> Bytes {
@@ -85,24 +73,13 @@ fn lines(page: &Exported) -> Bytes {
 /// Reads JSON Lines: lines of an export, or objects with the arguments of `add_memory`.
 ///
 /// What was read before a bad line or a broken connection stays; sending it again adds nothing.
-#[utoipa::path(
-    post,
-    path = "/api/v1/import",
-    tag = "transfer",
-    params(crate::http::openapi::UserQuery),
-    request_body(content_type = "application/x-ndjson", description = "One memory a line"),
-    responses((status = 200, description = "`{imported, duplicates, failed, errors: [{line, problem}]}`"))
-)]
 pub(in crate::http) async fn import(
     request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
     mut body: Lines,
 ) -> Result<HttpResponse, Error> {
-    let ask = Ask::of_query(&request)?;
-    ask.arguments.finish(()).map_err(invalid)?;
-    let caller = auth::acting_for(&caller, ask.user)?;
-    auth::require(&caller, crate::model::Scope::Write)?;
+    let caller = acting(&request, &caller)?;
     let mut told = Imported::default();
     let mut part = Vec::new();
     let mut number = 0;
@@ -115,24 +92,15 @@ pub(in crate::http) async fn import(
             Err(problem) => told.refuse(number, problem.to_string()),
         }
         if part.len() >= PART {
-            told.absorb(store(&sessions, &caller, std::mem::take(&mut part)).await?);
+            told.absorb(sessions.ask(&caller, Import { lines: std::mem::take(&mut part) }).await?);
         }
     }
     if !part.is_empty() {
-        told.absorb(store(&sessions, &caller, part).await?);
+        told.absorb(sessions.ask(&caller, Import { lines: part }).await?);
     }
     Ok(HttpResponse::Ok().json(told))
 }
 
-async fn store(
-    sessions: &Sessions,
-    caller: &Caller,
-    lines: Vec<(usize, ImportItem)>,
-) -> Result<Imported, Error> {
-    Ok(sessions.ask(caller, Import { lines }).await?)
-}
-
 fn not_utf8() -> InvalidArguments {
-    let (field, problem) = ("line".to_owned(), "is not UTF-8".to_owned());
-    InvalidArguments { fields: vec![FieldProblem { field, problem }] }
+    InvalidArguments::one("line", "is not UTF-8")
 }

@@ -1,0 +1,51 @@
+use std::collections::{HashSet, VecDeque};
+
+use super::{ClientKey, Mistake};
+
+/// For so long, in milliseconds, a wrong credential is known again: a program with an old key tries
+/// it every few seconds, and guesses nothing.
+const SAME_MISTAKE_MS: u64 = 60_000;
+
+/// Wrong credentials that are known again at a time, 24 bytes each.
+const MAX_MISTAKES: usize = 100_000;
+
+/// The wrong credentials that each client brought last, for [`SAME_MISTAKE_MS`].
+#[derive(Debug, Default)]
+pub(super) struct Mistakes {
+    known: HashSet<(ClientKey, Mistake)>,
+    /// The same by the moment of their counting, oldest first.
+    by_age: VecDeque<(u64, (ClientKey, Mistake))>,
+}
+
+impl Mistakes {
+    pub(super) fn has(&mut self, client: ClientKey, mistake: Mistake, now: u64) -> bool {
+        self.forget(now);
+        self.known.contains(&(client, mistake))
+    }
+
+    pub(super) fn remember(&mut self, client: ClientKey, mistake: Mistake, now: u64) {
+        if self.by_age.len() >= MAX_MISTAKES {
+            self.drop_oldest();
+        }
+        self.known.insert((client, mistake));
+        self.by_age.push_back((now, (client, mistake)));
+    }
+
+    pub(super) fn forget(&mut self, now: u64) {
+        let is_old = |(at, _): &(u64, _)| now.saturating_sub(*at) >= SAME_MISTAKE_MS;
+        while self.by_age.front().is_some_and(is_old) {
+            self.drop_oldest();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.by_age.is_empty()
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((_, oldest)) = self.by_age.pop_front() {
+            self.known.remove(&oldest);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Every route of the server, one row each.
+//!
+//! A new route is a handler and a row here; a route that only carries out a verb is a row alone.
+
+use serde_json::{Value, json};
+
+use super::compat::ai_memory;
+use super::front::Guard;
+use super::route::Content::{Json, Nothing, Text, Tool};
+use super::route::{Row, delete, get, patch, post};
+use super::{mcp, openapi, rest};
+use crate::engine::{
+    Add, Context, Delete, Get, History, List, Projects, Related, Restore, Search, Stats, Tags,
+    Update,
+};
+use crate::model::Scope;
+
+/// Clients look here for OAuth before they have a key. There is none, and that must be a plain
+/// 404: a 401 would make some of them drop the key they were configured with, and it would count
+/// as a failed attempt of somebody who made none.
+pub(super) const NO_OAUTH: [&str; 4] =
+    ["/.well-known/{any:.*}", "/authorize", "/register", "/token"];
+
+/// What stands at the places of [`NO_OAUTH`] is no secret.
+pub(super) const NOTHING_THERE: &str = "there is nothing to protect";
+
+const PROBE: Guard = Guard::Open("a probe has no key, and its answer holds nothing of anybody's");
+
+/// The rows, in the order of the description. Built anew for each worker, as actix wants it.
+pub(super) fn table() -> Vec<Row> {
+    let mut rows = server();
+    rows.extend(memories());
+    rows.extend(finding());
+    rows.extend(transfer());
+    rows.extend(admin());
+    rows.extend(older_servers());
+    // One place, without a redirect that clients would not follow with a POST.
+    rows.extend(protocol("/mcp"));
+    rows.extend(protocol("/mcp/"));
+    rows
+}
+
+fn server() -> Vec<Row> {
+    vec![
+        get("/")
+            .guard(PROBE)
+            .does("server", "Says that the server is there, and nothing about what it holds")
+            .to(rest::root)
+            .answers(200, "Which server this is, and where its parts are", Json(object())),
+        get("/health")
+            .guard(PROBE)
+            .does("server", "Says whether the server can do its work")
+            .to(rest::health)
+            .answers(200, "Healthy", Json(object()))
+            .answers(503, "The store cannot write", Json(object())),
+        get("/ready")
+            .guard(PROBE)
+            .does("server", "The same for a supervisor that waits before it sends traffic")
+            .to(rest::ready)
+            .answers(200, "Ready", Json(object()))
+            .answers(503, "The store cannot write", Json(object())),
+        get("/openapi.json")
+            .does("server", "Gives out this description")
+            .to(openapi::openapi)
+            .answers(200, "OpenAPI 3.1", Json(object())),
+        get("/api/v1/tools")
+            .does("server", "Lists the MCP tools with their schemas")
+            .to(rest::tools)
+            .answers(200, "As `tools/list` gives it", Json(list_of("tools", &object()))),
+    ]
+}
+
+fn memories() -> Vec<Row> {
+    vec![
+        get("/api/v1/memories")
+            .does(
+                "memories",
+                "Lists memories, newest first unless `sort` and `order` say otherwise",
+            )
+            .by_query::<List>()
+            .answers(200, "One page", Tool("list_memories")),
+        post("/api/v1/memories")
+            .does("memories", "Stores a memory")
+            .takes_body::<Add>()
+            .to(rest::add)
+            .answers(201, "Stored", Tool("add_memory"))
+            .answers(200, "The same text was there already", Tool("add_memory")),
+        get("/api/v1/memories/{id}")
+            .does("memories", "Reads one memory; with `history=true` also the versions before it")
+            .by_query::<Get>()
+            .answers(200, "The memory", Tool("get_memory")),
+        patch("/api/v1/memories/{id}")
+            .does("memories", "Changes some fields of a memory; null clears one")
+            .by_body::<Update>()
+            .answers(200, "Changed", Tool("update_memory")),
+        delete("/api/v1/memories/{id}")
+            .does("memories", "Deletes a memory; it can be restored for a while, unless purged")
+            .by_query::<Delete>()
+            .answers(200, "Deleted", Tool("delete_memory")),
+        get("/api/v1/memories/{id}/history")
+            .does("memories", "Reads every version of a memory, also of a deleted one")
+            .by_query::<History>()
+            .answers(200, "The memory and its history", Tool("get_memory")),
+        post("/api/v1/memories/{id}/restore")
+            .does("memories", "Brings back a deleted, archived, superseded or expired memory")
+            .by_query::<Restore>()
+            .answers(200, "Active again", Tool("update_memory")),
+        get("/api/v1/memories/{id}/related")
+            .does("memories", "Finds what speaks of the same things as one memory")
+            .by_query::<Related>()
+            .answers(200, "Best first", Tool("search_memories")),
+    ]
+}
+
+fn finding() -> Vec<Row> {
+    vec![
+        get("/api/v1/search")
+            .does("finding", "Finds memories that answer a question")
+            .by_query::<Search>()
+            .answers(200, "Best first", Tool("search_memories")),
+        post("/api/v1/search")
+            .does("finding", "The same with the arguments in the body")
+            .by_body::<Search>()
+            .answers(200, "Best first", Tool("search_memories")),
+        get("/api/v1/context")
+            .does("finding", "Puts together what to know at the start of a conversation")
+            .by_query::<Context>()
+            .answers(200, "A text and its parts", Tool("get_context")),
+        get("/api/v1/tags")
+            .does("finding", "Lists the tags in use, the most used first")
+            .by_query::<Tags>()
+            .answers(200, "With their counts", Json(list_of("tags", &name_count()))),
+        get("/api/v1/projects")
+            .does("finding", "Lists the projects in use, the most used first")
+            .by_query::<Projects>()
+            .answers(200, "With their counts", Json(list_of("projects", &name_count()))),
+        get("/api/v1/stats")
+            .does("finding", "Counts what a user has stored")
+            .by_query::<Stats>()
+            .answers(200, "Numbers of memories by status", Json(object())),
+        get("/api/v1/events")
+            .guard(Guard::Scope(Scope::Read))
+            .does("finding", "Tells of every write to a user's memories as it happens")
+            .takes_user()
+            .to(rest::events)
+            .answers(
+                200,
+                "`event: change` with `data: {\"memories\": [ids]}`",
+                Text("text/event-stream"),
+            ),
+    ]
+}
+
+fn transfer() -> Vec<Row> {
+    vec![
+        get("/api/v1/export")
+            .guard(Guard::Scope(Scope::Read))
+            .does(
+                "transfer",
+                "Writes every memory with its history, which `import` takes back whole",
+            )
+            .takes_user()
+            .to(rest::export)
+            .answers(200, "One memory a line", Text("application/x-ndjson")),
+        post("/api/v1/import")
+            .guard(Guard::Scope(Scope::Write))
+            .does(
+                "transfer",
+                "Reads lines of an export, or objects with the arguments of add_memory",
+            )
+            .takes("application/x-ndjson")
+            .takes_user()
+            .to(rest::import)
+            .answers(200, "What was stored, and which lines were not", Json(object())),
+    ]
+}
+
+fn admin() -> Vec<Row> {
+    vec![
+        // An older server's guide reads all names with the key of one user.
+        get("/admin/sessions")
+            .does("admin", "Lists who uses the server now, by the names of their credentials")
+            .to(rest::sessions)
+            .answers(200, "`name-abc123` for each", Json(list_of("sessions", &text()))),
+        get("/admin/stats")
+            .does("admin", "Counts since the start; without the scope `admin` one's own calls only")
+            .to(rest::stats)
+            .answers(200, "Requests, response times, failures, memory", Json(object())),
+        get("/metrics")
+            .guard(Guard::Monitoring)
+            .does("admin", "The same figures for Prometheus")
+            .to(rest::metrics)
+            .answers(200, "Text format 0.0.4", Text("text/plain")),
+    ]
+}
+
+fn older_servers() -> Vec<Row> {
+    vec![
+        get("/api/memory/list")
+            .does("ai-memory", "Lists the newest memories, as the AI-memory server did")
+            .with_own_errors()
+            .to(ai_memory::list)
+            .answers(200, "Arguments are passed over, as there", Json(list_of("data", &object()))),
+    ]
+}
+
+/// `GET` is no method here: there is no stream apart from those of requests.
+fn protocol(path: &'static str) -> Vec<Row> {
+    vec![
+        post(path)
+            .does("mcp", "Takes one JSON-RPC message of the Model Context Protocol")
+            .takes("application/json")
+            .with_own_errors()
+            .to(mcp::post)
+            .answers(200, "The answer, or a stream of events", Json(json!(true)))
+            .answers(202, "Taken; it wants no answer", Nothing)
+            .answers(404, "The revision has no such method", Json(object()))
+            .answers(406, "The answer is JSON or a stream of events", Json(object())),
+        delete(path)
+            .does("mcp", "Lets the caller's session give its memory back")
+            .to(mcp::delete)
+            .answers(200, "Asleep until the next call", Json(object())),
+    ]
+}
+
+fn object() -> Value {
+    json!({ "type": "object" })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn list_of(name: &str, items: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": [name],
+        "properties": { name: { "type": "array", "items": items } },
+    })
+}
+
+fn name_count() -> Value {
+    json!({
+        "type": "object",
+        "required": ["name", "count", "updated_at"],
+        "properties": {
+            "name": text(),
+            "count": { "type": "integer" },
+            "updated_at": { "type": "string", "format": "date-time" },
+        },
+    })
+}

@@ -14,8 +14,8 @@
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
 mod crash;
-mod keys;
 mod folders;
+mod keys;
 mod process;
 mod strain;
 

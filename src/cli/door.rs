@@ -54,7 +54,7 @@ impl LocalStore {
 
     fn open_with(
         config: &Config,
-        open: fn(&Config, Option<Arc<dyn Progress>>) -> Result<Store, StoreError>,
+        open: impl FnOnce(&Config, Option<Arc<dyn Progress>>) -> Result<Store, StoreError>,
     ) -> Result<Self, Failed> {
         let settings = session_settings(config).map_err(Failed::because)?;
         let store = open(config, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;

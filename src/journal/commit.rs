@@ -124,6 +124,7 @@ impl Committer {
 
     /// Descriptors come back when connections end, and nothing is lost by waiting for one: the
     /// batches are not written yet.
+    #[allow(clippy::disallowed_methods, reason = "the commit thread is nobody's arbiter")]
     fn create_patiently(&self, first: Seq) -> io::Result<Writer> {
         let mut tries = DESCRIPTOR_TRIES;
         loop {

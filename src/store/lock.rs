@@ -54,6 +54,7 @@ impl Lock {
 }
 
 /// Tries until the outcome is another than that somebody holds the lock, but not for long.
+#[allow(clippy::disallowed_methods, reason = "nothing tells when a lock is let go")]
 pub(super) fn patiently<T>(mut attempt: impl FnMut() -> T, is_held: impl Fn(&T) -> bool) -> T {
     for _ in 0..TRIES {
         let outcome = attempt();

@@ -9,20 +9,20 @@
 //! Each module is a room. Which room may import which is written in `docs/ARCHITECTURE.md` and
 //! checked by `tests/tidy.rs`.
 
-pub mod actors;
-pub mod auth;
+pub(crate) mod actors;
+pub(crate) mod auth;
 pub mod cli;
 pub mod config;
-pub mod disk;
-pub mod embedding;
-pub mod engine;
-pub mod error;
-pub mod http;
-pub mod journal;
-pub mod logging;
-pub mod mcp;
+pub(crate) mod disk;
+pub(crate) mod embedding;
+pub(crate) mod engine;
+pub(crate) mod error;
+pub(crate) mod http;
+pub(crate) mod journal;
+pub(crate) mod logging;
+pub(crate) mod mcp;
 pub mod model;
-pub mod retrieval;
+pub(crate) mod retrieval;
 pub mod server;
-pub mod store;
+pub(crate) mod store;
 pub mod tls;

@@ -4,6 +4,9 @@
 //! session's actor, and the actor gives the verb to its engine. Nothing else may hold an engine.
 //!
 //! Begin reading at [`Sessions`], then `session.rs`.
+//!
+//! It refuses a caller without the scope, a call that finds no place in line in time, and every call
+//! once the server stops.
 
 mod arbiters;
 mod limiter;
@@ -64,7 +67,7 @@ pub struct SessionSettings {
 
 /// Somebody's memories have changed.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct ChangeNotice {
     pub memories: Arc<[MemoryId]>,
 }
 
@@ -111,7 +114,10 @@ impl Sessions {
     }
 
     /// Listens to what is written to a user's memories from now on.
-    pub async fn changes(&self, user: &UserId) -> Result<broadcast::Receiver<Change>, CallError> {
+    pub async fn changes(
+        &self,
+        user: &UserId,
+    ) -> Result<broadcast::Receiver<ChangeNotice>, CallError> {
         Ok(self.locate(user).await?.subscribe())
     }
 

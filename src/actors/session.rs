@@ -23,10 +23,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
 use super::registry::ActiveSession;
-use super::{CallError, Change, PATIENCE, SessionSettings};
+use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Engine, EngineError, Verb, Written};
 use crate::model::{Caller, Clock, CredentialName, MemoryId, Timestamp, UserId};
-use crate::retrieval::ModelId;
+use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
 
 /// How many calls may wait for one session. More than this many would wait longer than a client.
@@ -61,7 +61,7 @@ pub(super) struct Session {
     /// Whether the embedder is at work for this session.
     pub(super) is_embedding: bool,
     last_call: Instant,
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<ChangeNotice>,
     uses: Uses,
 }
 
@@ -73,7 +73,7 @@ type Uses = Arc<Mutex<BTreeMap<CredentialName, u64>>>;
 pub(super) struct SessionHandle {
     actor: Addr<Session>,
     places: Arc<Semaphore>,
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<ChangeNotice>,
     uses: Uses,
 }
 
@@ -129,7 +129,7 @@ impl SessionHandle {
         self.actor.connected()
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Change> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<ChangeNotice> {
         self.changes.subscribe()
     }
 
@@ -237,9 +237,9 @@ impl Session {
     }
 
     /// The model of the better embedder; nothing before that has shown itself.
-    fn model(&self) -> Option<ModelId> {
+    fn model(&self) -> Option<ModelDigest> {
         let model = self.settings.embedder.as_ref()?.model()?;
-        Some(ModelId(model.digest()))
+        Some(ModelDigest(model.digest()))
     }
 
     fn count_use(&mut self, credential: &CredentialName) {
@@ -311,7 +311,7 @@ impl Session {
     fn tell(&self, written: Vec<MemoryId>) {
         if self.changes.receiver_count() > 0 && !written.is_empty() {
             // Nobody listening any more is no failure.
-            let _ = self.changes.send(Change { memories: written.into() });
+            let _ = self.changes.send(ChangeNotice { memories: written.into() });
         }
     }
 }

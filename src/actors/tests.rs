@@ -12,7 +12,7 @@ use super::*;
 use crate::engine::{Add, AddStatus, Arguments, Get, Search, Spoken, Update};
 use crate::journal::{self, SyncHook};
 use crate::model::{CredentialName, Scopes, SystemClock};
-use crate::store::Options;
+use crate::store::StoreOptions;
 
 /// Long enough for any machine; nothing waits for it that goes well.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,8 +89,10 @@ impl House {
     fn build(undo: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::default();
-        let journal = journal::Options { sync_hook: Some(disk.hook()), ..Default::default() };
-        let store = Store::open(dir.path(), Options { journal, ..Options::default() }).unwrap();
+        let journal =
+            journal::JournalOptions { sync_hook: Some(disk.hook()), ..Default::default() };
+        let store =
+            Store::open(dir.path(), StoreOptions { journal, ..StoreOptions::default() }).unwrap();
         let limits = Limits { content_bytes: 1 << 16, undo };
         let settings = SessionSettings { limits, embedder: None, idle: PATIENCE };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock));

@@ -65,11 +65,11 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Carrier, Key};
+    use crate::auth::{Carrier, RingKey};
     use crate::model::Secret;
 
     fn credentials() -> Credentials {
-        let key = Key {
+        let key = RingKey {
             name: CredentialName::parse("laptop").unwrap(),
             user: UserId::parse("ada").unwrap(),
             secret: Secret::new("good-key".to_owned()),

@@ -6,7 +6,7 @@ use crate::model::{CredentialName, Scopes, Secret, UserId};
 
 /// A key before it is put on the ring.
 #[derive(Debug)]
-pub struct Key {
+pub struct RingKey {
     pub name: CredentialName,
     pub user: UserId,
     pub secret: Secret,
@@ -27,9 +27,9 @@ struct Entry {
 
 impl Keyring {
     /// Keeps the digest; the secret is wiped.
-    pub fn add(&mut self, key: Key) {
+    pub fn add(&mut self, key: RingKey) {
         let digest = digest(&SHA256, key.secret.reveal().as_bytes());
-        let Key { name: credential, user, scopes, .. } = key;
+        let RingKey { name: credential, user, scopes, .. } = key;
         self.entries.push(Entry { digest, identity: Identity { user, credential, scopes } });
     }
 
@@ -48,8 +48,8 @@ impl Keyring {
     }
 }
 
-impl FromIterator<Key> for Keyring {
-    fn from_iter<I: IntoIterator<Item = Key>>(keys: I) -> Self {
+impl FromIterator<RingKey> for Keyring {
+    fn from_iter<I: IntoIterator<Item = RingKey>>(keys: I) -> Self {
         let mut ring = Self::default();
         keys.into_iter().for_each(|key| ring.add(key));
         ring
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn ring(keys: &[(&str, &str)]) -> Keyring {
-        let key = |(name, secret): &(&str, &str)| Key {
+        let key = |(name, secret): &(&str, &str)| RingKey {
             name: CredentialName::parse(name).unwrap(),
             user: UserId::parse(name).unwrap(),
             secret: Secret::new((*secret).to_owned()),

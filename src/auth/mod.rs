@@ -1,4 +1,9 @@
 //! Who may come in: credentials, scopes, and the one check that turns headers into an [`Identity`].
+//!
+//! It refuses every credential that it does not know, with one word for all reasons, and never keeps
+//! a secret where its digest will do.
+//!
+//! Begin reading at `credentials.rs`, which is the check.
 
 mod credentials;
 mod instance;
@@ -11,16 +16,18 @@ use crate::model::{Caller, Scope, UserId};
 
 pub use credentials::{Credentials, Identity};
 pub use instance::{InstanceToken, RandomnessFailed, generate_key};
-pub use keyring::{Key, Keyring};
+pub use keyring::{Keyring, RingKey};
 pub use presented::{Carrier, Presented};
-pub use project::{InvalidProjectDir, ProjectMode};
+pub use project::ProjectRule;
 pub use run_files::{RunFileError, RunFiles};
 
 /// Why somebody was turned away. What is wrong with a credential is never told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    #[error("send a key as `Authorization: Bearer KEY`, `X-API-Key: KEY` or `X-MCP-Token: KEY`")]
+    #[error(
+        "send a key as `Authorization: Bearer KEY`, `X-API-RingKey: KEY` or `X-MCP-Token: KEY`"
+    )]
     Missing,
 
     #[error("the credential is unknown, expired or revoked")]

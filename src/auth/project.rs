@@ -10,7 +10,7 @@ const MAX_BASE_CHARS: usize = 64;
 
 /// How the project of a call is found, and whose memories it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum ProjectMode {
+pub enum ProjectRule {
     /// Only arguments name a project.
     #[default]
     Manual,
@@ -25,7 +25,7 @@ pub enum ProjectMode {
 #[error("X-Project-Dir is not a path of at most {MAX_DIR_BYTES} bytes in UTF-8")]
 pub struct InvalidProjectDir;
 
-impl ProjectMode {
+impl ProjectRule {
     /// Whose memories a caller means, who would otherwise mean its own.
     #[must_use]
     pub fn user(&self, own: UserId) -> UserId {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn auto(dir: &str) -> Option<String> {
-        ProjectMode::Auto.project(Some(dir.as_bytes())).unwrap().map(|name| name.to_string())
+        ProjectRule::Auto.project(Some(dir.as_bytes())).unwrap().map(|name| name.to_string())
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_no_path_is_refused() {
         for odd in [&b"/a\0b"[..], b"/a\nb", b"\xff\xfe", &[b'a'; 5000]] {
-            assert_eq!(ProjectMode::Auto.project(Some(odd)), Err(InvalidProjectDir));
+            assert_eq!(ProjectRule::Auto.project(Some(odd)), Err(InvalidProjectDir));
         }
     }
 
@@ -106,11 +106,11 @@ mod tests {
     fn other_modes_do_not_look_at_directories() {
         let own = UserId::parse("ada").unwrap();
         let shared = UserId::parse("shared").unwrap();
-        let global = ProjectMode::Global { user: shared.clone() };
+        let global = ProjectRule::Global { user: shared.clone() };
 
-        assert_eq!(ProjectMode::Manual.project(Some(b"/projects/app1")), Ok(None));
+        assert_eq!(ProjectRule::Manual.project(Some(b"/projects/app1")), Ok(None));
         assert_eq!(global.project(Some(b"\xff")), Ok(None));
-        assert_eq!(ProjectMode::Manual.user(own.clone()), own);
+        assert_eq!(ProjectRule::Manual.user(own.clone()), own);
         assert_eq!(global.user(own), shared);
     }
 }

@@ -4,8 +4,9 @@ use log::Level;
 
 use super::layers::Layers;
 use super::{
-    Auth, Config, ConfigError, Cors, Embedding, Flags, Http, Limits, Log, Notice, Projects,
-    RateLimit, Server, Sessions, Storage, Tls, Tools, keys, pairs, rate, settings,
+    AuthSection, Config, ConfigError, CorsSection, EmbeddingSection, Flags, HttpSection,
+    LimitsSection, LogSection, Notice, ProjectsSection, RateLimitSection, ServerSection,
+    SessionsSection, StorageSection, TlsSection, ToolsSection, keys, pairs, rate, settings,
 };
 
 pub(super) fn config(
@@ -14,19 +15,19 @@ pub(super) fn config(
     notices: &mut Vec<Notice>,
 ) -> Result<Config, ConfigError> {
     let mut config = Config {
-        server: Server::read(layers)?,
-        tls: Tls::read(layers)?,
-        http: Http::read(layers)?,
-        cors: Cors::read(layers)?,
-        auth: Auth::read(layers)?,
-        rate_limit: RateLimit::read(layers)?,
-        project: Projects::read(layers)?,
-        session: Sessions::read(layers)?,
-        log: Log::read(layers)?,
-        storage: Storage::read(layers)?,
-        limits: Limits::read(layers)?,
-        tools: Tools::read(layers)?,
-        embedding: Embedding::read(layers)?,
+        server: ServerSection::read(layers)?,
+        tls: TlsSection::read(layers)?,
+        http: HttpSection::read(layers)?,
+        cors: CorsSection::read(layers)?,
+        auth: AuthSection::read(layers)?,
+        rate_limit: RateLimitSection::read(layers)?,
+        project: ProjectsSection::read(layers)?,
+        session: SessionsSection::read(layers)?,
+        log: LogSection::read(layers)?,
+        storage: StorageSection::read(layers)?,
+        limits: LimitsSection::read(layers)?,
+        tools: ToolsSection::read(layers)?,
+        embedding: EmbeddingSection::read(layers)?,
         keys: Vec::new(),
     };
     refuse_encryption(&config.storage, layers)?;
@@ -39,7 +40,7 @@ pub(super) fn config(
 }
 
 /// The setting has its place already, so that nobody believes an older server to have obeyed it.
-fn refuse_encryption(storage: &Storage, layers: &Layers) -> Result<(), ConfigError> {
+fn refuse_encryption(storage: &StorageSection, layers: &Layers) -> Result<(), ConfigError> {
     match storage.encryption_key_file {
         Some(_) => {
             let given = layers.subject("storage.encryption_key_file");
@@ -49,7 +50,7 @@ fn refuse_encryption(storage: &Storage, layers: &Layers) -> Result<(), ConfigErr
     }
 }
 
-fn refuse_half_tls(tls: &Tls, layers: &Layers) -> Result<(), ConfigError> {
+fn refuse_half_tls(tls: &TlsSection, layers: &Layers) -> Result<(), ConfigError> {
     let (set, unset): (&str, &[&str]) = match (&tls.cert_path, &tls.key_path) {
         (Some(_), None) => ("tls.cert_path", &["tls.key_path"]),
         (None, Some(_)) => ("tls.key_path", &["tls.cert_path"]),

@@ -5,7 +5,7 @@ use crate::model::{CredentialName, InvalidName, Scopes, Secret, UserId};
 use super::layers::Layers;
 use super::parse::{self, Parsed};
 use super::source::{Origin, Raw};
-use super::{Auth, Config, ConfigError, Flags, Host, Notice};
+use super::{AuthSection, Config, ConfigError, Flags, Host, Notice};
 
 /// A key from the settings, with whom it acts for and what it may do.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ pub(super) fn collect(
 }
 
 /// The keys of `auth.api_key` and `auth.api_keys`.
-fn settled(auth: &Auth, layers: &Layers, owner: &UserId) -> Result<Vec<Found>, ConfigError> {
+fn settled(auth: &AuthSection, layers: &Layers, owner: &UserId) -> Result<Vec<Found>, ConfigError> {
     let mut found = Vec::new();
     if let Some(secret) = auth.api_key.clone() {
         let given = layers.subject("auth.api_key");

@@ -4,6 +4,11 @@
 //! folders that strangers wrote, and a stranger's `embedding.url` would be sent every memory.
 //!
 //! After [`Config::load`] nothing reads a settings file, a variable or a flag again.
+//!
+//! It refuses unknown keys, values that do not parse and settings that are dangerous together, in one
+//! line that names the key, its giver and what is accepted.
+//!
+//! Begin reading at `sections.rs`, which declares every setting.
 
 mod assemble;
 mod declare;
@@ -39,27 +44,28 @@ use crate::model::Secret;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
-    Auth, Cors, Embedding, Http, Limits, Log, ProjectMode, Projects, RateLimit, Server, Sessions,
-    Storage, Tls, Tools,
+    AuthSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection, LogSection,
+    ProjectMode, ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection,
+    TlsSection, ToolsSection,
 };
 pub use web::{AllowedOrigins, Host, HostPattern, Port};
 
 /// Everything the server can be told. One field of a section, one key in `config.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub server: Server,
-    pub tls: Tls,
-    pub http: Http,
-    pub cors: Cors,
-    pub auth: Auth,
-    pub rate_limit: RateLimit,
-    pub project: Projects,
-    pub session: Sessions,
-    pub log: Log,
-    pub storage: Storage,
-    pub limits: Limits,
-    pub tools: Tools,
-    pub embedding: Embedding,
+    pub server: ServerSection,
+    pub tls: TlsSection,
+    pub http: HttpSection,
+    pub cors: CorsSection,
+    pub auth: AuthSection,
+    pub rate_limit: RateLimitSection,
+    pub project: ProjectsSection,
+    pub session: SessionsSection,
+    pub log: LogSection,
+    pub storage: StorageSection,
+    pub limits: LimitsSection,
+    pub tools: ToolsSection,
+    pub embedding: EmbeddingSection,
     /// From `auth.api_key`, `auth.api_keys` and the flags, each key once.
     keys: Vec<ConfiguredKey>,
 }

@@ -6,7 +6,7 @@ use super::layers::Layers;
 use super::parse::{self, Parsed};
 use super::settings;
 use super::source::Raw;
-use super::{ConfigError, RateLimit};
+use super::{ConfigError, RateLimitSection};
 
 /// What both guides that bring a pair of variables say their servers allow.
 const REQUESTS_OF_A_PAIR: u32 = 100;
@@ -44,7 +44,10 @@ const PAIRS: [Pair; 2] = [
 ];
 
 /// Takes the pair that is set; else what `config.toml` or the default says.
-pub(super) fn limit(otherwise: RateLimit, layers: &Layers) -> Result<RateLimit, ConfigError> {
+pub(super) fn limit(
+    otherwise: RateLimitSection,
+    layers: &Layers,
+) -> Result<RateLimitSection, ConfigError> {
     let [seconds, milliseconds] = &PAIRS;
     match (seconds.read(layers)?, milliseconds.read(layers)?) {
         (None, None) => Ok(otherwise),
@@ -58,7 +61,7 @@ pub(super) fn limit(otherwise: RateLimit, layers: &Layers) -> Result<RateLimit, 
 
 impl Pair {
     /// Nothing when neither variable is set; else the limit, and what was set where.
-    fn read(&self, layers: &Layers) -> Result<Option<(RateLimit, String)>, ConfigError> {
+    fn read(&self, layers: &Layers) -> Result<Option<(RateLimitSection, String)>, ConfigError> {
         let requests_place = settings::place_in_rate_limit(self.requests);
         let window_place = settings::place_in_rate_limit(self.window);
         let given_requests = layers.read(&requests_place, requests)?;
@@ -68,7 +71,7 @@ impl Pair {
             (Some(_), _) => requests_place,
             (None, Some(_)) => window_place,
         };
-        let limit = RateLimit {
+        let limit = RateLimitSection {
             requests: given_requests.unwrap_or(REQUESTS_OF_A_PAIR),
             window: given_window.unwrap_or(self.default_window),
         };

@@ -37,7 +37,7 @@ const LONGEST_UNDO_DAYS: u32 = 3_650;
 section! {
     /// Where the process listens and keeps its files.
     #[derive(Debug, Clone)]
-    pub struct Server {
+    pub struct ServerSection {
         pub host: Host = setting("server.host", &["HOST", "MCP_HOST"], "127.0.0.1", Host::parse)
             .because("Being reachable by others is a decision, not a default."),
 
@@ -67,7 +67,7 @@ section! {
             "server.header", &["SERVER_HEADER"], "memoryd", parse::header,
         )
         .because(
-            "Value of the Server header; a drop-in for another server may have to bear its name.",
+            "Value of the ServerSection header; a drop-in for another server may have to bear its name.",
         ),
 
         /// Without a final slash.
@@ -81,7 +81,7 @@ section! {
 section! {
     /// How the listener speaks TLS. When it is enabled, both paths are there.
     #[derive(Debug, Clone)]
-    pub struct Tls {
+    pub struct TlsSection {
         pub enabled: bool = optional(
             "tls.enabled", &["USE_HTTPS"], "true when both paths are set", parse::boolean,
         )
@@ -109,7 +109,7 @@ section! {
 section! {
     /// Whom the wire believes, and how long it waits.
     #[derive(Debug, Clone)]
-    pub struct Http {
+    pub struct HttpSection {
         pub trusted_hosts: Vec<HostPattern> = setting(
             "http.trusted_hosts", &["TRUSTED_HOSTS"], "*", HostPattern::parse_list,
         )
@@ -144,7 +144,7 @@ section! {
 section! {
     /// Which web pages may call.
     #[derive(Debug, Clone)]
-    pub struct Cors {
+    pub struct CorsSection {
         pub enabled: bool = setting("cors.enabled", &["ENABLE_CORS"], "true", parse::boolean)
             .because("Without it no CORS header is sent and every foreign origin gets 403."),
 
@@ -161,7 +161,7 @@ section! {
 section! {
     /// Who may call. The keys themselves are in [`Config::keys`](super::Config::keys).
     #[derive(Debug, Clone)]
-    pub struct Auth {
+    pub struct AuthSection {
         pub(super) api_key: Option<Secret> = optional(
             "auth.api_key", &["MCP_API_KEY", "API_KEY", "MCP_MEMORY_TOKEN"], "none",
             keys::single_key,
@@ -205,7 +205,7 @@ section! {
 section! {
     /// How often one client address may call. The variables are pairs, which `rate` makes sense of.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct RateLimit {
+    pub struct RateLimitSection {
         /// 0 turns the limit off.
         pub requests: u32 = setting(
             "rate_limit.requests", &["RATE_LIMIT_REQUESTS", "RATE_LIMIT_MAX_REQUESTS"], "100",
@@ -230,7 +230,7 @@ section! {
 section! {
     /// How memories are grouped.
     #[derive(Debug, Clone)]
-    pub struct Projects {
+    pub struct ProjectsSection {
         pub mode: ProjectMode = setting(
             "project.mode", &["PROJECT_ID_MODE"], "manual", ProjectMode::parse,
         )
@@ -248,7 +248,7 @@ section! {
 section! {
     /// How sessions live.
     #[derive(Debug, Clone)]
-    pub struct Sessions {
+    pub struct SessionsSection {
         /// After so long without a call a session is put to sleep.
         pub idle: Duration = setting(
             "session.idle", &["SESSION_TTL"], "900",
@@ -262,7 +262,7 @@ section! {
 section! {
     /// What is logged, and where.
     #[derive(Debug, Clone)]
-    pub struct Log {
+    pub struct LogSection {
         /// A filter in the language of `env_logger`.
         pub level: String = setting(
             "log.level", &["RUST_LOG", "LOG_LEVEL"], "info", parse::log_filter,
@@ -280,7 +280,7 @@ section! {
 section! {
     /// How the store behaves.
     #[derive(Debug, Clone)]
-    pub struct Storage {
+    pub struct StorageSection {
         pub cache_bytes: u64 = setting(
             "storage.cache_mb", &["CACHE_MB"], "32", |raw| parse::mebibytes(raw, 1..=65_536),
         )
@@ -308,7 +308,7 @@ section! {
 section! {
     /// How much one request may bring.
     #[derive(Debug, Clone)]
-    pub struct Limits {
+    pub struct LimitsSection {
         pub body_bytes: usize = setting(
             "limits.body", &["MAX_BODY_BYTES"], "2 MiB", parse::size_bytes,
         )
@@ -327,7 +327,7 @@ section! {
 section! {
     /// Which tools a client is shown.
     #[derive(Debug, Clone)]
-    pub struct Tools {
+    pub struct ToolsSection {
         /// At least one, none twice.
         pub sets: Vec<ToolSet> = setting("tools.sets", &["TOOLSETS"], "core", tool_sets)
             .unit("comma list")
@@ -338,7 +338,7 @@ section! {
 section! {
     /// A better embedder than the built-in one. Off unless a URL or a folder is named.
     #[derive(Debug, Clone)]
-    pub struct Embedding {
+    pub struct EmbeddingSection {
         /// A service. A path that ends in `/api/embed` is Ollama's; everything else is OpenAI's, to
         /// whose path `/embeddings` is added where it is missing, and `/v1` where there is no path.
         pub url: Option<String> = optional(
@@ -421,7 +421,7 @@ impl ProjectMode {
     }
 }
 
-impl Tls {
+impl TlsSection {
     /// The certificate chain and the private key to serve with; nothing when TLS is off.
     #[must_use]
     pub fn files(&self) -> Option<(&Path, &Path)> {
@@ -430,7 +430,7 @@ impl Tls {
     }
 }
 
-impl RateLimit {
+impl RateLimitSection {
     #[must_use]
     pub fn is_off(self) -> bool {
         self.requests == 0

@@ -5,27 +5,28 @@ use std::sync::LazyLock;
 
 use super::declare::Row;
 use super::{
-    Auth, Cors, Embedding, Http, Limits, Log, Projects, RateLimit, Server, Sessions, Storage, Tls,
-    Tools, secret_file,
+    AuthSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection, LogSection,
+    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
+    ToolsSection, secret_file,
 };
 
 /// Every setting, in the order of `config.toml`.
 pub(super) fn table() -> &'static [Row] {
     static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
         let sections = [
-            Server::rows(),
-            Tls::rows(),
-            Http::rows(),
-            Cors::rows(),
-            Auth::rows(),
-            RateLimit::rows(),
-            Projects::rows(),
-            Sessions::rows(),
-            Log::rows(),
-            Storage::rows(),
-            Limits::rows(),
-            Tools::rows(),
-            Embedding::rows(),
+            ServerSection::rows(),
+            TlsSection::rows(),
+            HttpSection::rows(),
+            CorsSection::rows(),
+            AuthSection::rows(),
+            RateLimitSection::rows(),
+            ProjectsSection::rows(),
+            SessionsSection::rows(),
+            LogSection::rows(),
+            StorageSection::rows(),
+            LimitsSection::rows(),
+            ToolsSection::rows(),
+            EmbeddingSection::rows(),
         ];
         sections.concat()
     });

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use crate::model::{Scopes, Secret, ToolSet};
 
 use super::{
-    AllowedOrigins, Config, ConfigError, Flags, Host, Loaded, Port, ProjectMode, RateLimit, Reader,
-    Surroundings,
+    AllowedOrigins, Config, ConfigError, Flags, Host, Loaded, Port, ProjectMode, RateLimitSection,
+    Reader, Surroundings,
 };
 
 const KEY: &str = "a-key-0123456789-abcdef";
@@ -83,7 +83,7 @@ pub(super) fn keys_of(start: &Start) -> Vec<String> {
 }
 
 fn rate_of(env: &[(&'static str, &'static str)]) -> (u32, u128) {
-    let RateLimit { requests, window } = Start::new(env).config().rate_limit;
+    let RateLimitSection { requests, window } = Start::new(env).config().rate_limit;
     (requests, window.as_millis())
 }
 

@@ -24,8 +24,7 @@ pub(crate) use files::{
     Draft, close_to_others, create_file, open_for_output, put_in_place, remove_file, replace_file,
 };
 pub(crate) use folders::{create_folder, create_folder_with_mode, remove_folder, sync_folder};
-pub use limits::raise_open_files;
-pub(crate) use limits::{is_out_of_files, is_passing};
+pub(crate) use limits::{is_out_of_files, is_passing, raise_open_files};
 pub(crate) use space::require_free;
 
 /// Readable by the owner alone.

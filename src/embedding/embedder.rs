@@ -7,8 +7,9 @@ use super::answer;
 use super::breaker::{Breaker, Ticket};
 use super::id::Fingerprint;
 use super::line::{Answered, Line};
+use super::started::{Prefixes, Started};
 use super::{EmbedError, EmbedderError, ModelId, PACE, Pace, Purpose, url};
-use crate::config::Embedding;
+use crate::config::EmbeddingSection;
 
 /// A handle on the embedder; copies share it. The last one to go ends its thread.
 #[derive(Debug, Clone)]
@@ -27,31 +28,17 @@ struct Shared {
     pace: Pace,
 }
 
-/// What a model wants before its texts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Prefixes {
-    pub(super) query: String,
-    pub(super) passage: String,
-}
-
-/// A started embedder: what a service and a folder have in common.
-#[derive(Debug)]
-pub(super) struct Started {
-    pub(super) line: Line,
-    pub(super) fingerprint: Fingerprint,
-    /// What the model's makers say, unless the settings say otherwise.
-    pub(super) prefixes: Prefixes,
-    pub(super) dimensions: Option<usize>,
-}
-
 impl Embedder {
     /// Starts the embedder of the settings; nothing if they name none. A folder is read here, which
     /// takes a second for each 100 MB or so; a service is not called yet.
-    pub fn open(settings: &Embedding) -> Result<Option<Self>, EmbedderError> {
+    pub fn open(settings: &EmbeddingSection) -> Result<Option<Self>, EmbedderError> {
         Self::open_at(PACE, settings)
     }
 
-    pub(super) fn open_at(pace: Pace, settings: &Embedding) -> Result<Option<Self>, EmbedderError> {
+    pub(super) fn open_at(
+        pace: Pace,
+        settings: &EmbeddingSection,
+    ) -> Result<Option<Self>, EmbedderError> {
         let Some(started) = start(pace, settings)? else { return Ok(None) };
         let prefixes = Prefixes {
             query: settings.query_prefix.clone().unwrap_or(started.prefixes.query),
@@ -156,7 +143,7 @@ impl Embedder {
     }
 }
 
-fn start(pace: Pace, settings: &Embedding) -> Result<Option<Started>, EmbedderError> {
+fn start(pace: Pace, settings: &EmbeddingSection) -> Result<Option<Started>, EmbedderError> {
     let only_for_url = [
         ("model", settings.model.is_some()),
         ("key", settings.key.is_some()),

@@ -4,6 +4,10 @@
 //! The work is done on a thread of its own, so neither a session nor an HTTP worker ever waits in
 //! it; they wait for an answer, and only so long. After a failure the embedder is *away* for a
 //! while: it is not asked, and keyword search goes on without it.
+//!
+//! It refuses texts that the model does not take, and knows nothing of whose they are.
+//!
+//! Begin reading at `embedder.rs`.
 
 use std::time::Duration;
 
@@ -15,6 +19,7 @@ mod error;
 mod folder;
 mod id;
 mod line;
+mod started;
 #[cfg(test)]
 mod tests;
 mod url;

@@ -1,16 +1,16 @@
 use std::path::PathBuf;
 
 use super::{Embedder, EmbedderError};
-use crate::config::{Config, Embedding, Flags, Reader, Surroundings};
+use crate::config::{Config, EmbeddingSection, Flags, Reader, Surroundings};
 use crate::model::Secret;
 
 /// The settings of somebody who says nothing.
-pub(super) fn nothing_set() -> Embedding {
+pub(super) fn nothing_set() -> EmbeddingSection {
     let around = Surroundings::only(PathBuf::from("/nowhere"), &[]);
     Config::load(&Flags::default(), &around, Reader::Verb).unwrap().config.embedding
 }
 
-fn refusal(settings: &Embedding) -> EmbedderError {
+fn refusal(settings: &EmbeddingSection) -> EmbedderError {
     Embedder::open(settings).unwrap_err()
 }
 
@@ -27,19 +27,19 @@ fn settings_that_contradict_each_other_are_refused() {
     let key = |text: &str| Some(Secret::new(text.to_owned()));
     let none = nothing_set();
 
-    let both = Embedding { url: url(), model_path: path(), ..none.clone() };
+    let both = EmbeddingSection { url: url(), model_path: path(), ..none.clone() };
     assert!(matches!(refusal(&both), EmbedderError::Both));
-    let no_model = Embedding { url: url(), ..none.clone() };
+    let no_model = EmbeddingSection { url: url(), ..none.clone() };
     assert!(matches!(refusal(&no_model), EmbedderError::NoModel));
-    let no_url = Embedding { model: model(), model_path: path(), ..none.clone() };
+    let no_url = EmbeddingSection { model: model(), model_path: path(), ..none.clone() };
     assert!(matches!(refusal(&no_url), EmbedderError::OnlyForUrl { key: "model" }));
-    let no_header = Embedding { url: url(), model: model(), key: key("a\nb"), ..none };
+    let no_header = EmbeddingSection { url: url(), model: model(), key: key("a\nb"), ..none };
     assert!(matches!(refusal(&no_header), EmbedderError::Key));
 }
 
 #[test]
 fn a_folder_that_cannot_be_used_says_why() {
-    let settings = Embedding { model_path: Some("/nowhere".into()), ..nothing_set() };
+    let settings = EmbeddingSection { model_path: Some("/nowhere".into()), ..nothing_set() };
 
     let error = refusal(&settings).to_string();
 

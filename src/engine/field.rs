@@ -15,6 +15,8 @@ pub struct Field {
 pub enum Shape {
     /// Text that is kept byte for byte.
     Text,
+    /// A question in words.
+    Query,
     /// A text of one line, such as a title. White space around it does not count.
     Name,
     /// The id of a memory.
@@ -84,7 +86,7 @@ impl Shape {
     #[must_use]
     pub fn expected(self) -> String {
         match self {
-            Self::Text => "text".to_owned(),
+            Self::Text | Self::Query => "text".to_owned(),
             Self::Name => "text of one line".to_owned(),
             Self::Id => "a memory id: 26 characters such as 01JC3V5Y9ZK7Q2M8N4T6W0X1ER".to_owned(),
             Self::Ids => "a list of memory ids".to_owned(),
@@ -106,7 +108,9 @@ impl Shape {
     fn schema(self) -> Map<String, Value> {
         let texts = json!({ "type": "string" });
         let schema = match self {
-            Self::Text | Self::Name | Self::Id | Self::Moment | Self::EndMoment => texts,
+            Self::Text | Self::Query | Self::Name | Self::Id | Self::Moment | Self::EndMoment => {
+                texts
+            }
             Self::Ids | Self::Names => json!({ "type": "array", "items": texts }),
             Self::Word(words) => json!({ "type": "string", "enum": words }),
             Self::Words(words) => {

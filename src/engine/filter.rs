@@ -128,12 +128,6 @@ impl Filter {
             || self.min_priority.is_some()
     }
 
-    /// Whether nobody asked for anything at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Looks only where the caller stands, unless the call says otherwise.
     #[must_use]
     pub(super) fn for_caller(mut self, caller: &Caller) -> Self {

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::catalog::{Catalog, Entry};
 use super::write::Step;
 use crate::model::{Memory, MemoryId, Timestamp};
-use crate::retrieval::{DocId, Document, Index, ModelId};
+use crate::retrieval::{DocId, Document, Index, ModelDigest};
 
 /// Everything that is derived from the store and held in memory while a session is awake. It changes
 /// only by the steps of a write that the store has accepted; losing it loses nothing.
@@ -14,7 +14,7 @@ pub(super) struct Mind {
     /// What ranking needs.
     pub(super) index: Index,
     /// Whose vectors the index holds, if not the built-in table's.
-    pub(super) model: Option<ModelId>,
+    pub(super) model: Option<ModelDigest>,
     /// What has no vector of that model yet.
     pub(super) waiting: BTreeSet<MemoryId>,
     /// The memories that have an end, by when that is.
@@ -23,7 +23,7 @@ pub(super) struct Mind {
 
 impl Mind {
     /// With a model, vectors come from outside; without one the index makes its own.
-    pub(super) fn new(model: Option<ModelId>) -> Self {
+    pub(super) fn new(model: Option<ModelDigest>) -> Self {
         Self {
             catalog: Catalog::default(),
             index: model.map_or_else(Index::new, Index::for_model),

@@ -27,12 +27,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{Access, Caller, MemoryId, MemoryIds, Scope, Timestamp, UserId};
-use crate::retrieval::ModelId;
+use crate::retrieval::ModelDigest;
 use crate::store::{SessionStore, StoreError};
-pub use arguments::{Arguments, Change, FieldProblem, InvalidArguments};
-pub use draft::Draft;
+pub use arguments::{Arguments, FieldProblem, InvalidArguments};
 pub use field::{Field, Shape};
-pub use filter::{Filter, QueryScope, TagMatch};
+pub use filter::{Filter, QueryScope};
 pub use meaning::{Embedded, Unembedded};
 use mind::Mind;
 pub use verb::{Asked, Question, Spoken, Verb};
@@ -96,7 +95,7 @@ impl Engine {
         store: SessionStore,
         user: UserId,
         limits: Limits,
-        model: Option<ModelId>,
+        model: Option<ModelDigest>,
     ) -> Result<Self, EngineError> {
         let mut engine = Self {
             user,

@@ -3,7 +3,7 @@ use std::thread;
 
 use super::{Engine, EngineError, MemoryView};
 use crate::model::{Access, Memory, MemoryId, Status, Timestamp};
-use crate::retrieval::{Document, Embedder, EmbedderForMany, Vector};
+use crate::retrieval::{Document, EmbedderForMany, TableEmbedder, Vector};
 use crate::store::StoreError;
 
 /// How many memories a waking session reads at once, and how many bytes of text. It holds up to
@@ -78,7 +78,7 @@ impl Engine {
 
     /// Every version of a memory before its present one, oldest first.
     pub(super) fn versions(&self, id: MemoryId) -> Result<Vec<Memory>, EngineError> {
-        let rows = self.store.scan_range::<crate::store::History>(&((id, 0)..=(id, u32::MAX)));
+        let rows = self.store.scan_range::<crate::store::PastVersion>(&((id, 0)..=(id, u32::MAX)));
         rows.map(|row| Ok(row?.1.0)).collect()
     }
 }
@@ -86,10 +86,10 @@ impl Engine {
 /// Reads all memories, and sends them on until nobody listens any more.
 fn read_parts(
     mut rows: impl Iterator<Item = Result<(MemoryId, Memory), StoreError>>,
-    embedder: Option<&Embedder>,
+    embedder: Option<&TableEmbedder>,
     sender: &SyncSender<Result<Part, StoreError>>,
 ) {
-    let mut embedder = embedder.map(Embedder::for_many);
+    let mut embedder = embedder.map(TableEmbedder::for_many);
     loop {
         let part = read_part(&mut rows, embedder.as_mut());
         let is_last = part.as_ref().map_or(true, |part| part.memories.is_empty());

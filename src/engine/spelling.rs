@@ -19,7 +19,8 @@ pub(super) fn read(shape: Shape, value: Value) -> Result<Option<Value>, String> 
     }
     let refuse = || format!("expected {}", shape.expected());
     match shape {
-        Shape::Text => text(value),
+        Shape::Text => Some(value).filter(Value::is_string),
+        Shape::Query => text(value),
         Shape::Name | Shape::Id => text(value).map(trimmed),
         Shape::Ids | Shape::Names => return list(value, text).ok_or_else(refuse),
         Shape::Word(words) => word(&value, words),
@@ -52,7 +53,7 @@ fn is_blank(shape: Shape, value: &Value) -> bool {
     }
 }
 
-/// Numbers stand for their digits where text is wanted.
+/// Numbers stand for their digits where a name or a question is wanted.
 fn text(value: Value) -> Option<Value> {
     match value {
         Value::String(_) => Some(value),
@@ -201,7 +202,8 @@ mod tests {
             assert_eq!(said(Shape::Flag, yes), Some(json!(true)));
         }
         assert_eq!(said(Shape::Word(&["auto", "keyword"]), json!("Auto")), Some(json!("auto")));
-        assert_eq!(said(Shape::Text, json!(2024)), Some(json!("2024")));
+        assert_eq!(said(Shape::Query, json!(2024)), Some(json!("2024")));
+        assert!(read(Shape::Text, json!(42)).is_err(), "what is kept must have been written");
         assert_eq!(said(Shape::Text, json!(" ")), Some(json!(" ")), "its verb decides");
     }
 }

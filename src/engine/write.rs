@@ -17,7 +17,7 @@
 use super::{Asked, Engine, EngineError};
 use crate::model::{Access, Memory, MemoryId, Scope, Status, Timestamp};
 use crate::retrieval::Vector;
-use crate::store::{Batch, History, Receipt, StoredVector};
+use crate::store::{Batch, PastVersion, Receipt, StoredVector};
 
 /// How many memories go into one batch: a frame of the journal is held in memory whole.
 pub(super) const BATCH: usize = 64;
@@ -60,7 +60,7 @@ impl Write {
         after.version = before.version.saturating_add(1);
         // The clock may have gone back; versions must not.
         after.updated_at = now.max(before.updated_at);
-        self.batch.put::<History>(&(before.id, before.version), &History(before.clone()));
+        self.batch.put::<PastVersion>(&(before.id, before.version), &PastVersion(before.clone()));
         self.put_over(before, &after);
         after
     }
@@ -82,7 +82,7 @@ impl Write {
     pub(super) fn forget(&mut self, memory: Memory, versions: &[Memory]) {
         let id = memory.id;
         for version in versions {
-            self.batch.remove::<History>(&(id, version.version));
+            self.batch.remove::<PastVersion>(&(id, version.version));
         }
         self.batch.remove::<Access>(&id);
         self.batch.remove::<StoredVector>(&id);
@@ -91,7 +91,8 @@ impl Write {
     }
 
     pub(super) fn put_version(&mut self, version: &Memory) {
-        self.batch.put::<History>(&(version.id, version.version), &History(version.clone()));
+        self.batch
+            .put::<PastVersion>(&(version.id, version.version), &PastVersion(version.clone()));
     }
 
     pub(super) fn put_access(&mut self, id: MemoryId, access: &Access) {

@@ -2,7 +2,9 @@
 //!
 //! Rooms below have their own error types and know nothing of HTTP or JSON-RPC. [`Error::code`] is
 //! the only place where a failure meets its [`Code`], and the table of codes the only one where a
-//! code meets a status. Begin reading there.
+//! code meets a status. Begin reading at `code.rs`.
+//!
+//! It refuses to tell the cause of a fault of ours to anybody but the log.
 
 mod code;
 

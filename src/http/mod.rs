@@ -1,4 +1,9 @@
 //! The wire. Turns HTTP into a call on `mcp` or `actors`, and the answer back into HTTP.
+//!
+//! It refuses what comes from the wrong host or page, without a key, too often, too large or too
+//! slowly, before a handler sees it; what a request means is for the rooms below.
+//!
+//! Begin reading at `table.rs`, which has every route, then `front` for what stands before them.
 
 mod ask;
 pub mod body;

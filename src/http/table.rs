@@ -10,8 +10,8 @@ use super::route::Content::{Json, Nothing, Text, Tool};
 use super::route::{Row, delete, get, patch, post};
 use super::{mcp, openapi, rest};
 use crate::engine::{
-    Add, Context, Delete, Get, History, List, Projects, Related, Restore, Search, Stats, Tags,
-    Update,
+    Add, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore, Search,
+    Stats, Update,
 };
 use crate::model::Scope;
 
@@ -128,11 +128,11 @@ fn finding() -> Vec<Row> {
             .answers(200, "A text and its parts", Tool("get_context")),
         get("/api/v1/tags")
             .does("finding", "Lists the tags in use, the most used first")
-            .by_query::<Tags>()
+            .by_query::<ListTags>()
             .answers(200, "With their counts", Json(list_of("tags", &name_count()))),
         get("/api/v1/projects")
             .does("finding", "Lists the projects in use, the most used first")
-            .by_query::<Projects>()
+            .by_query::<ListProjects>()
             .answers(200, "With their counts", Json(list_of("projects", &name_count()))),
         get("/api/v1/stats")
             .does("finding", "Counts what a user has stored")

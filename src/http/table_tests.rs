@@ -14,8 +14,8 @@ use super::openapi::description;
 use super::route::BodyWords;
 use super::table::table;
 use crate::engine::{
-    Add, Arguments, Context, Delete, Get, History, List, Projects, Related, Restore, Search,
-    Spoken, Stats, Tags, Update,
+    Add, Arguments, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore,
+    Search, Spoken, Stats, Update,
 };
 
 #[actix_web::test]
@@ -95,8 +95,8 @@ fn what_a_verb_takes_is_what_the_description_says() {
     seen += told::<Search>(&described, "/api/v1/search", "get");
     seen += told::<Search>(&described, "/api/v1/search", "post");
     seen += told::<Context>(&described, "/api/v1/context", "get");
-    seen += told::<Tags>(&described, "/api/v1/tags", "get");
-    seen += told::<Projects>(&described, "/api/v1/projects", "get");
+    seen += told::<ListTags>(&described, "/api/v1/tags", "get");
+    seen += told::<ListProjects>(&described, "/api/v1/projects", "get");
     seen += told::<Stats>(&described, "/api/v1/stats", "get");
 
     let takes_user_only = 3;

@@ -14,7 +14,7 @@ const OP_HEAD_BYTES: usize = 7;
 
 /// Operations that become durable together or not at all, in the bytes that the log will hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Batch {
+pub struct EncodedBatch {
     payload: Vec<u8>,
     ops: usize,
 }
@@ -38,7 +38,7 @@ pub struct Ops<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-impl Batch {
+impl EncodedBatch {
     pub fn put(
         &mut self,
         session: SessionNo,
@@ -59,6 +59,7 @@ impl Batch {
 
     /// How many operations there are.
     #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.ops
     }
@@ -169,8 +170,8 @@ mod tests {
         (any::<u32>(), key, value)
     }
 
-    fn batch_of(ops: &[Owned]) -> Batch {
-        let mut batch = Batch::default();
+    fn batch_of(ops: &[Owned]) -> EncodedBatch {
+        let mut batch = EncodedBatch::default();
         for (session, key, value) in ops {
             match value {
                 Some(value) => batch.put(SessionNo(*session), key, value).unwrap(),
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_a_limit() {
-        let mut batch = Batch::default();
+        let mut batch = EncodedBatch::default();
 
         assert!(batch.put(SessionNo(1), &[0; MAX_KEY_BYTES + 1], b"").is_err());
         assert!(batch.put(SessionNo(1), b"key", &vec![0; MAX_PAYLOAD_BYTES]).is_err());

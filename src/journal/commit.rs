@@ -12,7 +12,7 @@ use super::hooks::Hooks;
 use super::queue::{Shared, Work};
 use super::receipt::{Group, Outcome};
 use super::writer::Writer;
-use super::{Batch, Seq};
+use super::{EncodedBatch, Seq};
 use crate::disk;
 
 /// How long a failed disk is left alone before the next try.
@@ -32,7 +32,7 @@ const KEPT_BUFFER_BYTES: usize = 4 << 20;
 /// Takes batches that are durable, in order. Called by the commit thread only.
 pub trait Sink: Send {
     /// One group, never empty. Must not fail: what the sink cannot take is its own trouble.
-    fn apply(&mut self, group: &[(Seq, Batch)]);
+    fn apply(&mut self, group: &[(Seq, EncodedBatch)]);
 }
 
 /// What the commit thread owns.
@@ -41,7 +41,7 @@ pub(super) struct Committer {
     pub(super) folder: PathBuf,
     pub(super) sink: Box<dyn Sink>,
     pub(super) segment_bytes: u64,
-    /// See [`super::Options::free_bytes`].
+    /// See [`super::JournalOptions::free_bytes`].
     pub(super) free_bytes: u64,
     /// Nothing after a failure, until a new segment could be made.
     pub(super) writer: Option<Writer>,
@@ -66,7 +66,7 @@ impl Committer {
 
     /// The receipts come true only after the sink has seen the batches: an acknowledged write is
     /// visible to everyone.
-    fn commit(&mut self, batches: &[(Seq, Batch)], group: &Group) {
+    fn commit(&mut self, batches: &[(Seq, EncodedBatch)], group: &Group) {
         let Some((last, _)) = batches.last() else { return };
         if let Err(error) = self.write(batches, *last) {
             log::error!("cannot write to the journal: {error}; writes are refused for now");
@@ -78,7 +78,7 @@ impl Committer {
         group.settle(Outcome::Durable);
     }
 
-    fn write(&mut self, batches: &[(Seq, Batch)], last: Seq) -> io::Result<()> {
+    fn write(&mut self, batches: &[(Seq, EncodedBatch)], last: Seq) -> io::Result<()> {
         disk::require_free(&self.folder, self.free_bytes)?;
         let durable = self.shared.durable();
         let first = batches.first().map_or(last, |(seq, _)| *seq);

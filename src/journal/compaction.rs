@@ -65,7 +65,7 @@ fn find_places(
         paths.push(segment.path.clone());
         let one = std::slice::from_ref(segment);
         let mut visitor = |found: super::segment::Found<'_>| note(&mut places, file, &found);
-        if let Some(path) = replay_files((None, one), (from, Seq::MAX), &mut visitor)? {
+        if let Some(path) = replay_files(None, one, from, Seq::MAX, &mut visitor)? {
             let problem = "a frame went bad since the start; restart to mend it";
             return Err(JournalError::Damaged { path, offset: 0, problem });
         }

@@ -116,9 +116,11 @@ impl Folder {
         from: Seq,
         visitor: &mut dyn FnMut(Seq, Op<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let files = (self.snapshot.as_ref(), &self.segments[..]);
+        let (snapshot, segments) = (self.snapshot.as_ref(), &self.segments[..]);
         // Holes are in the list of damage, which the caller has judged.
-        replay_files(files, (from, Seq::MAX), &mut |found| visitor(found.seq, found.op))?;
+        replay_files(snapshot, segments, from, Seq::MAX, &mut |found| {
+            visitor(found.seq, found.op)
+        })?;
         Ok(())
     }
 
@@ -241,8 +243,10 @@ impl Folder {
 /// Shows the operations after the first and up to the second seq, in order. Returns the first
 /// file in which something was missing.
 pub(super) fn replay_files<E: From<JournalError>>(
-    (snapshot, segments): (Option<&Snapshot>, &[SegmentFile]),
-    (from, to): (Seq, Seq),
+    snapshot: Option<&Snapshot>,
+    segments: &[SegmentFile],
+    from: Seq,
+    to: Seq,
     visitor: &mut dyn FnMut(Found<'_>) -> Result<(), E>,
 ) -> Result<Option<PathBuf>, E> {
     let mut incomplete = None;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Options;
+use super::JournalOptions;
 
 #[cfg(test)]
 pub(crate) use in_tests::{Faults, SyncHook};
@@ -18,7 +18,7 @@ pub(super) struct Hooks {
 
 #[cfg(not(test))]
 impl Hooks {
-    pub(super) fn of(_options: &Options) -> Self {
+    pub(super) fn of(_options: &JournalOptions) -> Self {
         Self {}
     }
 
@@ -37,7 +37,7 @@ impl Hooks {
 
 #[cfg(test)]
 impl Hooks {
-    pub(super) fn of(options: &Options) -> Self {
+    pub(super) fn of(options: &JournalOptions) -> Self {
         let faults = std::sync::Arc::clone(&options.faults);
         Self { faults, before_sync: options.sync_hook.clone() }
     }

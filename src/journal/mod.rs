@@ -2,6 +2,11 @@
 //!
 //! A write is acknowledged when its frame was made durable with `fdatasync`; whoever waits while
 //! one runs shares the next one. `docs/FORMAT.md` has the bytes.
+//!
+//! It refuses a batch that is too large, that comes while too much waits or the disk fails, or that
+//! may rest on what was lost. It knows neither records nor users: keys and values are bytes.
+//!
+//! Begin reading at `running.rs`, whose head has the protocol, then `commit.rs`.
 
 mod batch;
 mod commit;
@@ -20,20 +25,19 @@ mod snapshot;
 mod tests;
 mod writer;
 
-pub use batch::{Batch, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, Op, Ops};
+pub use batch::{EncodedBatch, MAX_PAYLOAD_BYTES, Op};
 pub use commit::Sink;
 pub use error::JournalError;
-pub use folder::{Damage, Folder, Torn};
+pub use folder::{Damage, Folder};
 #[cfg(test)]
 pub(crate) use hooks::{Faults, SyncHook};
 pub use numbers::{Seq, SessionNo};
-pub use queue::Submitted;
-pub use receipt::Receipt;
+pub use receipt::GroupReceipt;
 pub use running::Journal;
 
 /// How the journal behaves.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct JournalOptions {
     /// A segment that is longer is followed by a new one.
     pub segment_bytes: u64,
     /// How much may wait for the disk before writes are refused as too many.

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::folder::SegmentFile;
 use super::frame::FRAME_HEAD_BYTES;
-use super::receipt::{Group, Outcome, Receipt};
+use super::receipt::{Group, GroupReceipt, Outcome};
 use super::snapshot::Snapshot;
-use super::{Batch, JournalError, Seq};
+use super::{EncodedBatch, JournalError, Seq};
 
 /// How many failures are remembered. A session that slept through more of them starts afresh, which
 /// costs time and nothing else.
@@ -51,12 +51,12 @@ pub(super) struct Files {
 #[derive(Debug)]
 pub struct Submitted {
     pub seq: Seq,
-    pub receipt: Receipt,
+    pub receipt: GroupReceipt,
 }
 
 /// What the commit thread does next.
 pub(super) enum Work {
-    Group(Vec<(Seq, Batch)>, Arc<Group>),
+    Group(Vec<(Seq, EncodedBatch)>, Arc<Group>),
     Rotate(Vec<Arc<Group>>),
     /// See whether the disk takes writes again. The next segment begins with this seq.
     Probe(Seq),
@@ -66,7 +66,7 @@ pub(super) enum Work {
 #[derive(Debug)]
 struct Queue {
     next: Seq,
-    batches: Vec<(Seq, Batch)>,
+    batches: Vec<(Seq, EncodedBatch)>,
     bytes: usize,
     group: Arc<Group>,
     /// The group that the thread is writing.
@@ -109,7 +109,11 @@ impl Shared {
 
     /// `epoch` is what the caller's picture of the store rests on. If the journal failed since,
     /// the batch may rest on what is lost, and is refused.
-    pub(super) fn submit(&self, batch: Batch, epoch: u64) -> Result<Submitted, JournalError> {
+    pub(super) fn submit(
+        &self,
+        batch: EncodedBatch,
+        epoch: u64,
+    ) -> Result<Submitted, JournalError> {
         let mut queue = self.lock();
         queue.refuse_if_unfit()?;
         if self.epoch.load(Acquire) != epoch {
@@ -125,17 +129,17 @@ impl Shared {
         queue.next = seq.after();
         queue.bytes += size;
         queue.batches.push((seq, batch));
-        let receipt = Receipt::new(&queue.group);
+        let receipt = GroupReceipt::new(&queue.group);
         self.wake(queue);
         Ok(Submitted { seq, receipt })
     }
 
     /// Asks for a new segment, so that all earlier ones stand still.
-    pub(super) fn rotate(&self) -> Result<Receipt, JournalError> {
+    pub(super) fn rotate(&self) -> Result<GroupReceipt, JournalError> {
         let mut queue = self.lock();
         queue.refuse_if_unfit()?;
         let group = Arc::default();
-        let receipt = Receipt::new(&group);
+        let receipt = GroupReceipt::new(&group);
         queue.rotations.push(group);
         self.wake(queue);
         Ok(receipt)

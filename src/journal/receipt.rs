@@ -9,7 +9,7 @@ use super::JournalError;
 ///
 /// Dropping it does not take the batch back.
 #[derive(Debug)]
-pub struct Receipt {
+pub struct GroupReceipt {
     group: Arc<Group>,
     /// Where this receipt's waker stands in the group, so that polling twice does not add two.
     place: Option<usize>,
@@ -38,7 +38,7 @@ pub(super) enum Outcome {
     Closed,
 }
 
-impl Receipt {
+impl GroupReceipt {
     /// Blocks the thread. Never call it on a thread that serves others meanwhile.
     pub fn wait(self) -> Result<(), JournalError> {
         let mut state = self.group.lock();
@@ -69,7 +69,7 @@ impl Receipt {
     }
 }
 
-impl Future for Receipt {
+impl Future for GroupReceipt {
     type Output = Result<(), JournalError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

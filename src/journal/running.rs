@@ -45,7 +45,7 @@ use super::hooks::Hooks;
 use super::queue::{Files, Shared, Submitted};
 use super::snapshot::Draft;
 use super::writer::Writer;
-use super::{Batch, JournalError, Op, Options, Seq};
+use super::{EncodedBatch, JournalError, JournalOptions, Op, Seq};
 use crate::disk;
 
 /// The open journal and its commit thread.
@@ -63,7 +63,7 @@ impl Journal {
     pub fn start(
         mut folder: Folder,
         sink: Box<dyn Sink>,
-        options: &Options,
+        options: &JournalOptions,
     ) -> Result<Self, JournalError> {
         let path = folder.path.clone();
         disk::create_folder(&path).map_err(JournalError::disk("create", &path))?;
@@ -108,7 +108,7 @@ impl Journal {
 
     /// Puts a batch in line. It has its place in the order at once and is durable when the receipt
     /// comes true. `epoch` is that of [`Journal::epoch`] when the caller last looked.
-    pub fn submit(&self, batch: Batch, epoch: u64) -> Result<Submitted, JournalError> {
+    pub fn submit(&self, batch: EncodedBatch, epoch: u64) -> Result<Submitted, JournalError> {
         self.shared.submit(batch, epoch)
     }
 
@@ -151,6 +151,7 @@ impl Journal {
 
     /// How many times `fdatasync` made a group of batches durable.
     #[must_use]
+    #[cfg(test)]
     pub fn syncs(&self) -> u64 {
         self.shared.syncs.load(Relaxed)
     }
@@ -173,7 +174,8 @@ impl Journal {
     /// others go on writing. If the snapshot reaches past `from`, everything is shown.
     pub fn replay<E: From<JournalError>>(
         &self,
-        (from, to): (Seq, Seq),
+        from: Seq,
+        to: Seq,
         visitor: &mut dyn FnMut(Seq, Op<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (snapshot, segments) = {
@@ -182,9 +184,9 @@ impl Journal {
             segments.extend(files.active.clone());
             (files.snapshot.clone(), segments)
         };
-        let files = (snapshot.as_ref(), &segments[..]);
-        let incomplete =
-            replay_files(files, (from, to), &mut |found| visitor(found.seq, found.op))?;
+        let incomplete = replay_files(snapshot.as_ref(), &segments, from, to, &mut |found| {
+            visitor(found.seq, found.op)
+        })?;
         match incomplete {
             Some(path) => {
                 let problem = "a frame went bad since the start; restart to mend it";
@@ -246,7 +248,7 @@ impl Drop for Journal {
     }
 }
 
-impl Default for Options {
+impl Default for JournalOptions {
     fn default() -> Self {
         Self {
             // A segment is read as a whole when the program starts, so it must fit into the

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Advice;
 
-use super::batch::Batch;
+use super::batch::EncodedBatch;
 use super::folder::snapshot_name;
 use super::frame::{FRAME_HEAD_BYTES, FRAMES_START, Frame, FrameHead, Header};
 use super::segment::{Found, parse_header, visit_payload};
@@ -38,7 +38,7 @@ pub(super) struct Draft {
     file: File,
     header: Header,
     free_bytes: u64,
-    pending: Batch,
+    pending: EncodedBatch,
     buffer: Vec<u8>,
     frames: u64,
     ops: u64,
@@ -60,7 +60,7 @@ impl Draft {
             file,
             header,
             free_bytes,
-            pending: Batch::default(),
+            pending: EncodedBatch::default(),
             buffer: Vec::new(),
             frames: 0,
             ops: 0,

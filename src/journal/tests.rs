@@ -10,7 +10,8 @@ use super::frame::{FRAMES_START, Frame, Header};
 use super::segment::Segment;
 use super::snapshot::Draft;
 use super::{
-    Batch, Faults, Folder, Journal, JournalError, Op, Options, Seq, SessionNo, Sink, SyncHook,
+    EncodedBatch, Faults, Folder, Journal, JournalError, JournalOptions, Op, Seq, SessionNo, Sink,
+    SyncHook,
 };
 
 type Seen = Arc<Mutex<Vec<Seq>>>;
@@ -19,7 +20,7 @@ type Seen = Arc<Mutex<Vec<Seq>>>;
 struct Notebook(Seen);
 
 impl Sink for Notebook {
-    fn apply(&mut self, group: &[(Seq, Batch)]) {
+    fn apply(&mut self, group: &[(Seq, EncodedBatch)]) {
         self.0.lock().unwrap().extend(group.iter().map(|(seq, _)| *seq));
     }
 }
@@ -27,18 +28,18 @@ impl Sink for Notebook {
 struct Bomb;
 
 impl Sink for Bomb {
-    fn apply(&mut self, _group: &[(Seq, Batch)]) {
+    fn apply(&mut self, _group: &[(Seq, EncodedBatch)]) {
         panic!("a sink that breaks its promise");
     }
 }
 
-fn batch(text: &str) -> Batch {
-    let mut batch = Batch::default();
+fn batch(text: &str) -> EncodedBatch {
+    let mut batch = EncodedBatch::default();
     batch.put(SessionNo(1), text.as_bytes(), text.as_bytes()).unwrap();
     batch
 }
 
-fn start(dir: &Path, options: &Options) -> (Journal, Seen) {
+fn start(dir: &Path, options: &JournalOptions) -> (Journal, Seen) {
     let seen = Seen::default();
     let sink = Box::new(Notebook(Arc::clone(&seen)));
     (Journal::start(Folder::open(dir).unwrap(), sink, options).unwrap(), seen)
@@ -151,7 +152,7 @@ fn frames_that_nobody_acknowledged_do_not_come_back() {
 #[test]
 fn a_segment_that_is_missing_is_damage() {
     let dir = tempfile::tempdir().unwrap();
-    let small = Options { segment_bytes: 300, ..Options::default() };
+    let small = JournalOptions { segment_bytes: 300, ..JournalOptions::default() };
     let (journal, _) = start(dir.path(), &small);
     for number in 0..20 {
         write(&journal, &format!("number {number}")).unwrap();
@@ -173,7 +174,7 @@ fn a_segment_that_is_missing_is_damage() {
 #[test]
 fn the_sink_sees_every_batch_once_and_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let (journal, seen) = start(dir.path(), &Options::default());
+    let (journal, seen) = start(dir.path(), &JournalOptions::default());
     let receipts: Vec<_> =
         (0..500).map(|n| journal.submit(batch(&n.to_string()), 0).unwrap().receipt).collect();
     receipts.into_iter().for_each(|receipt| receipt.wait().unwrap());
@@ -181,14 +182,14 @@ fn the_sink_sees_every_batch_once_and_in_order() {
     assert_eq!(*seen.lock().unwrap(), (1..=500).map(Seq).collect::<Vec<_>>());
     assert!(journal.syncs() < 250, "{} syncs", journal.syncs());
     drop(journal);
-    let (journal, _) = start(dir.path(), &Options::default());
+    let (journal, _) = start(dir.path(), &JournalOptions::default());
     assert_eq!(write(&journal, "next").unwrap(), Seq(501));
 }
 
 #[test]
 fn too_much_at_once_is_refused_and_keeps_no_place() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { queue_bytes: 3_000, ..Options::default() };
+    let options = JournalOptions { queue_bytes: 3_000, ..JournalOptions::default() };
     let (journal, _) = start(dir.path(), &options);
     let large = "x".repeat(1_000);
     let mut receipts = Vec::new();
@@ -213,7 +214,7 @@ fn too_much_at_once_is_refused_and_keeps_no_place() {
 fn a_failed_sync_loses_the_group_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let faults = Arc::new(Faults::default());
-    let options = Options { faults: Arc::clone(&faults), ..Options::default() };
+    let options = JournalOptions { faults: Arc::clone(&faults), ..JournalOptions::default() };
     let (journal, seen) = start(dir.path(), &options);
     write(&journal, "kept").unwrap();
     faults.syncs.store(1, SeqCst);
@@ -237,7 +238,7 @@ fn a_sync_hook_stands_before_every_sync() {
         announce.send(()).unwrap();
         allowed.lock().unwrap().recv().unwrap()
     });
-    let options = Options { sync_hook: Some(hook), ..Options::default() };
+    let options = JournalOptions { sync_hook: Some(hook), ..JournalOptions::default() };
     let (journal, seen) = start(dir.path(), &options);
 
     let first = journal.submit(batch("kept"), 0).unwrap().receipt;
@@ -258,7 +259,11 @@ fn a_sync_hook_stands_before_every_sync() {
 fn a_segment_without_a_file_descriptor_grows_until_there_is_one() {
     let dir = tempfile::tempdir().unwrap();
     let faults = Arc::new(Faults::default());
-    let options = Options { segment_bytes: 300, faults: Arc::clone(&faults), ..Options::default() };
+    let options = JournalOptions {
+        segment_bytes: 300,
+        faults: Arc::clone(&faults),
+        ..JournalOptions::default()
+    };
     let (journal, _) = start(dir.path(), &options);
     write(&journal, &"x".repeat(400)).unwrap();
     faults.descriptors.store(5, SeqCst);
@@ -279,7 +284,7 @@ fn a_first_segment_waits_for_a_file_descriptor() {
     let dir = tempfile::tempdir().unwrap();
     let faults = Arc::new(Faults::default());
     faults.descriptors.store(3, SeqCst);
-    let options = Options { faults, ..Options::default() };
+    let options = JournalOptions { faults, ..JournalOptions::default() };
     let (journal, _) = start(dir.path(), &options);
 
     write(&journal, "patient").unwrap();
@@ -291,7 +296,7 @@ fn a_first_segment_waits_for_a_file_descriptor() {
 fn nobody_waits_for_a_thread_that_died() {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::open(dir.path()).unwrap();
-    let journal = Journal::start(folder, Box::new(Bomb), &Options::default()).unwrap();
+    let journal = Journal::start(folder, Box::new(Bomb), &JournalOptions::default()).unwrap();
 
     let outcome = write(&journal, "durable, but nobody can say so");
 
@@ -311,7 +316,7 @@ impl Wake for Unpark {
 #[test]
 fn a_receipt_can_be_awaited() {
     let dir = tempfile::tempdir().unwrap();
-    let (journal, _) = start(dir.path(), &Options::default());
+    let (journal, _) = start(dir.path(), &JournalOptions::default());
     let mut receipt = std::pin::pin!(journal.submit(batch("x"), 0).unwrap().receipt);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -329,11 +334,11 @@ fn a_receipt_can_be_awaited() {
 #[test]
 fn a_snapshot_holds_what_lives_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let (journal, _) = start(dir.path(), &Options::default());
+    let (journal, _) = start(dir.path(), &JournalOptions::default());
     for text in ["a", "b", "a", "c"] {
         write(&journal, text).unwrap();
     }
-    let mut gone = Batch::default();
+    let mut gone = EncodedBatch::default();
     gone.remove(SessionNo(1), b"b").unwrap();
     journal.submit(gone, 0).unwrap().receipt.wait().unwrap();
 
@@ -347,7 +352,7 @@ fn a_snapshot_holds_what_lives_and_nothing_else() {
     let folder = Folder::open(dir.path()).unwrap();
     assert_eq!(keys(&folder), ["a", "c", "d"]);
     assert_eq!((folder.last_seq(), folder.segment_count()), (Seq(6), 0));
-    let (journal, _) = start(dir.path(), &Options::default());
+    let (journal, _) = start(dir.path(), &JournalOptions::default());
     assert_eq!(write(&journal, "e").unwrap(), Seq(7));
 }
 

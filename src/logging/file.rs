@@ -33,10 +33,6 @@ impl LogFile {
         file
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(super) fn reopen(&mut self) {
         self.open = None;
         if let Err(error) = self.follow() {

@@ -1,7 +1,12 @@
 //! The log: one line per event, to standard error or to a file that may be renamed away.
+//!
+//! It refuses a filter that cannot be read, and no line: a log that cannot be written goes to
+//! standard error.
+//!
+//! Begin reading at [`start`].
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use env_logger::{Builder, Logger, Target};
@@ -70,13 +75,6 @@ impl Log {
             file.lock().unwrap_or_else(PoisonError::into_inner).reopen();
         }
     }
-
-    /// Where the lines go, if not to standard error.
-    #[must_use]
-    pub fn path(&self) -> Option<PathBuf> {
-        let file = self.file.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(file.path().to_owned())
-    }
 }
 
 fn build(filter: &str, target: Target, clock: Arc<dyn Clock>) -> Logger {
@@ -126,6 +124,5 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().map(|line| line.get(25..).unwrap()).collect();
         assert_eq!(lines, ["WARN  sled hello", "DEBUG memoryd::http hello"]);
-        assert_eq!(Log { file: Some(file) }.path().unwrap(), path);
     }
 }

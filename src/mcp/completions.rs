@@ -2,7 +2,7 @@ use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorDa
 
 use super::context::McpContext;
 use super::resources::project_names;
-use crate::engine::Tags;
+use crate::engine::ListTags;
 use crate::model::Caller;
 
 /// Completes the names of projects and tags. Whatever else is asked for has no completions.
@@ -48,6 +48,6 @@ fn wanted(reference: &Reference, argument: &str) -> Option<CompletedNames> {
 }
 
 async fn tag_names(mcp: &McpContext, caller: &Caller) -> Result<Vec<String>, ErrorData> {
-    let found = mcp.ask(caller, Tags).await?;
+    let found = mcp.ask(caller, ListTags).await?;
     Ok(found.tags.into_iter().map(|tag| tag.name).collect())
 }

@@ -151,6 +151,7 @@ impl Refusal {
     }
 
     #[must_use]
+    #[cfg(test)]
     pub fn code(&self) -> i32 {
         self.0.code
     }

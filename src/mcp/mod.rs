@@ -6,6 +6,11 @@
 //!
 //! The files of the room form no circle: what several of them share stands in a file that knows
 //! none of them, such as `context` for the handlers.
+//!
+//! It refuses what the revisions do not allow, in the order that they lay down, and reads leniently
+//! what older clients write; who may call was settled before.
+//!
+//! Begin reading at `protocol.rs`, whose head has the way of a message, then `tools`.
 
 mod about;
 mod completions;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::context::{McpContext, bad_cursor, refused, to_json};
 use crate::actors::CallError;
 use crate::engine::{
-    EngineError, Filter, Get, Got, History, List, Projects, QueryScope, Sort, Stats,
+    EngineError, Filter, Get, Got, History, List, ListProjects, QueryScope, Sort, Stats,
 };
 use crate::error::Error;
 use crate::model::foreign::inline;
@@ -99,7 +99,7 @@ impl ResourceUri {
     }
 
     /// The same, without counting as a use of the memory, and with deleted ones.
-    pub(super) async fn glance(
+    pub(super) async fn peek(
         &self,
         mcp: &McpContext,
         caller: &Caller,
@@ -160,7 +160,7 @@ pub(super) async fn list(
     let mut projects = project_names(mcp, caller).await?;
     projects.sort_unstable();
     let mut resources = match &after {
-        None => FIXED.map(fixed_resource).to_vec(),
+        None => FIXED.map(|(name, title, about)| fixed_resource(name, title, about)).to_vec(),
         Some(after) => {
             projects.retain(|name| name > after);
             Vec::new()
@@ -202,11 +202,11 @@ pub(super) async fn project_names(
     mcp: &McpContext,
     caller: &Caller,
 ) -> Result<Vec<String>, ErrorData> {
-    let found = mcp.ask(caller, Projects).await?;
+    let found = mcp.ask(caller, ListProjects).await?;
     Ok(found.projects.into_iter().map(|project| project.name).collect())
 }
 
-fn fixed_resource((name, title, about): (&str, &str, &str)) -> Resource {
+fn fixed_resource(name: &str, title: &str, about: &str) -> Resource {
     Resource::new(format!("memory://{name}"), name)
         .with_title(title)
         .with_description(about)

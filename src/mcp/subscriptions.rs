@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::context::McpContext;
 use super::resources::{ResourceUri, project_names};
-use crate::actors::Change;
+use crate::actors::ChangeNotice;
 use crate::model::Caller;
 
 /// Uris in one subscription. Each is read again after a write, so there must be an end to them.
@@ -38,7 +38,7 @@ pub(super) fn accepted(requested: &SubscriptionFilter) -> SubscriptionFilter {
 pub(super) struct Beginning(Arc<Mutex<Option<Start>>>);
 
 /// Where to hear of writes, and how everything looked before them.
-type Start = (Receiver<Change>, Watched);
+type Start = (Receiver<ChangeNotice>, Watched);
 
 impl Beginning {
     /// Looks once at everything that will be watched.
@@ -119,7 +119,7 @@ impl Watched {
         let mut news = News::default();
         for (uri, resource) in &self.uris {
             // A memory that is gone, or a session in trouble, looks like nothing.
-            let contents = resource.glance(mcp, caller).await.ok().flatten();
+            let contents = resource.peek(mcp, caller).await.ok().flatten();
             let print = fingerprint(&contents.map(without_reads));
             if self.seen.insert(uri.clone(), print).is_some_and(|before| before != print) {
                 news.uris.push(uri.clone());

@@ -11,7 +11,7 @@ use super::{Ask, Incoming, Protocol, Reply, ReplyLine, RpcMessage, ToolSets, Ver
 use crate::actors::{SessionSettings, Sessions};
 use crate::engine::Limits;
 use crate::model::{Caller, CredentialName, Scopes, Secret, SystemClock, UserId};
-use crate::store::{Options, Store};
+use crate::store::{Store, StoreOptions};
 
 const MODERN: &str = "2026-07-28";
 
@@ -25,7 +25,7 @@ struct Bench {
 impl Bench {
     fn new(scopes: Scopes) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let store = Store::open(data.path(), Options::default()).unwrap();
+        let store = Store::open(data.path(), StoreOptions::default()).unwrap();
         let limits = Limits { content_bytes: 1_024, undo: Duration::from_secs(60) };
         let settings = SessionSettings { limits, embedder: None, idle: Duration::from_secs(60) };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock));

@@ -1,6 +1,8 @@
 //! Plain data that every room speaks: identifiers, names, time, memories, scopes, the caller.
 //!
 //! Nothing here does IO, and nothing here can fail except parsing.
+//!
+//! It refuses names and times that are none. Begin reading at `memory.rs`.
 
 mod caller;
 pub mod foreign;

@@ -1,6 +1,11 @@
 //! Ranking: pure functions and structures in memory. No IO, no clock, no knowledge of storage.
 //!
 //! The engine keeps one [`Index`] per awake session, tells it of every memory, and asks it to rank.
+//!
+//! It refuses nothing: any text can be indexed and any question asked. `docs/RECALL.md` has the
+//! formulas and the figures.
+//!
+//! Begin reading at `index/mod.rs`, then `index/rank.rs`.
 
 mod document;
 mod index;
@@ -13,6 +18,6 @@ mod text;
 mod when;
 
 pub use document::{DocId, Document, SittingKey};
-pub use index::{Index, overlap};
-pub use meaning::{Embedder, EmbedderForMany, InvalidTable, ModelId, Vector};
-pub use query::{Hit, Mode, Query, Why};
+pub use index::Index;
+pub use meaning::{EmbedderForMany, ModelDigest, TableEmbedder, Vector};
+pub use query::{Hit, Query, Ranking, Why};

@@ -10,7 +10,7 @@ pub struct Query<'a> {
     pub text: &'a str,
     /// Recency is counted from here, and "yesterday" is the day before.
     pub now: Timestamp,
-    pub mode: Mode,
+    pub mode: Ranking,
     /// What another model than the built-in table made of the text.
     pub vector: Option<&'a Vector>,
 }
@@ -18,7 +18,7 @@ pub struct Query<'a> {
 /// Which rankings a search asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum Ranking {
     /// Only the words.
     Keyword,
     /// Only what the text means.
@@ -57,11 +57,11 @@ pub struct Why {
 impl<'a> Query<'a> {
     #[must_use]
     pub fn new(text: &'a str, now: Timestamp) -> Self {
-        Self { text, now, mode: Mode::default(), vector: None }
+        Self { text, now, mode: Ranking::default(), vector: None }
     }
 
     #[must_use]
-    pub fn with_mode(self, mode: Mode) -> Self {
+    pub fn with_mode(self, mode: Ranking) -> Self {
         Self { mode, ..self }
     }
 }

@@ -2,13 +2,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use super::StartError;
-use crate::config::{Host, Port, Server};
+use crate::config::{Host, Port, ServerSection};
 
 /// Where `auto` looks for a port.
 const AUTO_PORTS: std::ops::RangeInclusive<u16> = 8501..=8999;
 
 /// Takes the port of the settings.
-pub(super) fn bind(server: &Server) -> Result<TcpListener, StartError> {
+pub(super) fn bind(server: &ServerSection) -> Result<TcpListener, StartError> {
     match server.port {
         Port::Number(port) => bind_to(&server.host, port).map_err(|source| {
             let address = format!("{}:{port}", server.host);

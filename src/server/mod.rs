@@ -1,4 +1,7 @@
 //! Wiring: builds every room from a [`Config`], connects them, and takes them down in good order.
+//!
+//! It refuses to start on settings, certificates or a store that are not right, before it takes the
+//! port's first connection. Begin reading at [`Server::start`].
 
 mod error;
 mod listen;
@@ -16,6 +19,7 @@ use actix_web::rt;
 use crate::actors::Sessions;
 use crate::auth::{InstanceToken, RunFiles};
 use crate::config::Config;
+use crate::disk;
 use crate::model::{Clock, Secret};
 use crate::store::{Progress, Store};
 pub use error::StartError;
@@ -59,6 +63,7 @@ impl Server {
         clock: &Arc<dyn Clock>,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self, StartError> {
+        let open_files = disk::raise_open_files();
         // Certificates and models are read first: a mistake there must not touch anything.
         let certificates = reload::Certificates::open(config)?;
         let settings = session_settings(config)?;
@@ -69,7 +74,6 @@ impl Server {
         let run_files = RunFiles::create(&config.server.run_dir, &token, address.port())?;
         let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
         let parts = wiring::Parts { config, token: &token, sessions: &sessions, clock };
-        let open_files = wiring::open_files();
         let http = wiring::http(&parts, listener, certificates.as_ref(), open_files)?;
         let running = Running { sessions, store, run_files, token };
         Ok(Self { address, http, running, certificates })

@@ -8,7 +8,7 @@ use actix_web::{App, HttpServer, web};
 
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
-use crate::auth::{Credentials, InstanceToken, Key, Keyring};
+use crate::auth::{Credentials, InstanceToken, Keyring, RingKey};
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
@@ -18,7 +18,7 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, Scopes};
-use crate::store::{Options, Progress, Store, StoreError};
+use crate::store::{Progress, Store, StoreError, StoreOptions};
 
 /// Clients keep a connection for their next call; proxies close theirs after a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -47,12 +47,12 @@ pub(crate) fn open_existing_store(
     config: &Config,
     progress: Option<Arc<dyn Progress>>,
 ) -> Result<Store, StoreError> {
-    let options = Options { create: false, ..store_options(config, progress) };
+    let options = StoreOptions { create: false, ..store_options(config, progress) };
     Store::open(&config.server.data_dir, options)
 }
 
-fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> Options {
-    Options { cache_bytes: config.storage.cache_bytes, progress, ..Options::default() }
+fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> StoreOptions {
+    StoreOptions { cache_bytes: config.storage.cache_bytes, progress, ..StoreOptions::default() }
 }
 
 pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {
@@ -67,11 +67,6 @@ pub(super) struct Parts<'a> {
     pub(super) token: &'a InstanceToken,
     pub(super) sessions: &'a Sessions,
     pub(super) clock: &'a Arc<dyn Clock>,
-}
-
-/// How many files the process may have open.
-pub(super) fn open_files() -> u64 {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// The listener with everything in front of the routes and behind them. Of the files that may be
@@ -139,9 +134,14 @@ fn credentials(config: &Config, token: &InstanceToken) -> Result<Credentials, St
     }
     let mut keyring = Keyring::default();
     for key in config.keys() {
-        keyring.add(Key { name: key.name, user: key.user, secret: key.secret, scopes: key.scopes });
+        keyring.add(RingKey {
+            name: key.name,
+            user: key.user,
+            secret: key.secret,
+            scopes: key.scopes,
+        });
     }
-    keyring.add(Key {
+    keyring.add(RingKey {
         name: CredentialName::parse("instance")?,
         user: config.project.default_user.clone(),
         secret: token.secret().clone(),

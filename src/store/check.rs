@@ -8,7 +8,7 @@ use super::checkpoint::Checkpoint;
 use super::lock::Lock;
 use super::rebuild::{Digest, generation_path};
 use super::trees::{Broken, Trees, TreesError};
-use super::{Options, StoreError, codec, kinds, premises, recovery};
+use super::{StoreError, StoreOptions, codec, kinds, premises, recovery};
 use crate::disk;
 use crate::journal::{Folder, Op, Seq, SessionNo};
 
@@ -47,7 +47,7 @@ impl Report {
     }
 }
 
-pub(super) fn check(dir: &Path, options: &Options) -> Result<Report, StoreError> {
+pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreError> {
     premises::enter(dir)?;
     let _lock = Lock::take(dir)?;
     let checkpoint = Checkpoint::read(dir)?;
@@ -69,7 +69,7 @@ pub(super) fn check(dir: &Path, options: &Options) -> Result<Report, StoreError>
         ));
     }
     let digest = read_journal(&folder, &mut report)?;
-    check_trees(dir, options, (&folder, checkpoint.as_ref()), digest, &mut report)?;
+    check_trees(dir, options, &folder, checkpoint.as_ref(), digest, &mut report)?;
     Ok(report)
 }
 
@@ -88,8 +88,9 @@ fn read_journal(folder: &Folder, report: &mut Report) -> Result<Digest, StoreErr
 
 fn check_trees(
     dir: &Path,
-    options: &Options,
-    (folder, checkpoint): (&Folder, Option<&Checkpoint>),
+    options: &StoreOptions,
+    folder: &Folder,
+    checkpoint: Option<&Checkpoint>,
     digest: Digest,
     report: &mut Report,
 ) -> Result<(), StoreError> {
@@ -101,7 +102,7 @@ fn check_trees(
     };
     // sled changes its files even when it only opens them, and worse when that fails.
     let copy = Copy::make(&generation_path(dir, checkpoint.generation), dir)?;
-    match compare(&copy.path, options, (folder, checkpoint), digest) {
+    match compare(&copy.path, options, folder, checkpoint, digest) {
         Ok(counts) => {
             report.sessions =
                 counts.keys().filter(|session| **session != SessionNo::SYSTEM).count();
@@ -118,8 +119,9 @@ fn check_trees(
 
 fn compare(
     path: &Path,
-    options: &Options,
-    (folder, checkpoint): (&Folder, &Checkpoint),
+    options: &StoreOptions,
+    folder: &Folder,
+    checkpoint: &Checkpoint,
     digest: Digest,
 ) -> Result<BTreeMap<SessionNo, u64>, TreesError> {
     let trees = Trees::open(path, checkpoint.generation, options.cache_bytes)?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use super::keeper::Keeper;
 use super::lock::Lock;
 use super::shared::{Ledger, Shared};
-use super::{Options, Report, SessionStore, StoreError, Usage, check, premises, recovery};
-use crate::journal::{Batch, Journal, Seq, Sink};
+use super::{Report, SessionStore, StoreError, StoreOptions, Usage, check, premises, recovery};
+use crate::journal::{EncodedBatch, Journal, Seq, Sink};
 use crate::model::UserId;
 
 /// The open data directory. Clones share it.
@@ -27,7 +27,7 @@ struct TreeSink(Arc<Shared>);
 impl Store {
     /// Opens a data directory, or makes one if the options say so, and mends what can be mended.
     /// Blocks while it does. A folder in which something else lives is refused and stays as it is.
-    pub fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let entered =
             if options.create { premises::enter_or_create(dir) } else { premises::enter(dir) };
         entered?;
@@ -35,7 +35,7 @@ impl Store {
         let found = recovery::recover(dir, &options)?;
         let ledger = Ledger::new(found.folder.last_seq(), found.counts);
         let journal_options = options.journal.clone();
-        let shared = Shared::new((dir.to_owned(), options, lock), found.trees, ledger)?;
+        let shared = Shared::new(dir.to_owned(), options, lock, found.trees, ledger)?;
         let shared = Arc::new(shared);
         let sink = Box::new(TreeSink(Arc::clone(&shared)));
         let journal = Arc::new(Journal::start(found.folder, sink, &journal_options)?);
@@ -45,7 +45,7 @@ impl Store {
 
     /// Looks at everything in a data directory that is not open, without changing it.
     pub fn check(dir: &Path) -> Result<Report, StoreError> {
-        check::check(dir, &Options::default())
+        check::check(dir, &StoreOptions::default())
     }
 
     /// One user's records. Only one [`SessionStore`] per user should be in use at a time. Waits for
@@ -55,12 +55,14 @@ impl Store {
     }
 
     /// The records of the program itself: credentials, audit entries. Prefix 1 is the store's.
+    #[cfg(test)]
     pub fn system(&self) -> Result<SessionStore, StoreError> {
         self.open_session(None)
     }
 
     /// Every user who ever stored anything, in order.
     #[must_use]
+    #[cfg(test)]
     pub fn users(&self) -> Vec<UserId> {
         self.inner.shared.user_ids()
     }
@@ -83,17 +85,20 @@ impl Store {
 
     /// How many times `fdatasync` made a group of commits durable.
     #[must_use]
+    #[cfg(test)]
     pub fn syncs(&self) -> u64 {
         self.inner.journal.syncs()
     }
 
     /// Rewrites the journal as a snapshot, which gives space back. Blocks until it is done.
+    #[cfg(test)]
     pub fn compact_now(&self) -> Result<(), StoreError> {
         self.inner.keeper.compact()
     }
 
     /// Builds sled anew from the journal and swaps it in, while others go on. What was removed
     /// leaves the disk with the old files. Blocks until it is done.
+    #[cfg(test)]
     pub fn rebuild_now(&self) -> Result<(), StoreError> {
         self.inner.keeper.rebuild()
     }
@@ -133,7 +138,7 @@ impl Drop for Inner {
 }
 
 impl Sink for TreeSink {
-    fn apply(&mut self, group: &[(Seq, Batch)]) {
+    fn apply(&mut self, group: &[(Seq, EncodedBatch)]) {
         self.0.apply(group);
     }
 }

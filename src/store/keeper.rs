@@ -36,8 +36,10 @@ pub(super) enum Errand {
     /// See whether there is something to do.
     Look,
     /// Compact now, and tell how it went.
+    #[cfg(test)]
     Compact(Sender<Result<(), StoreError>>),
     /// Rebuild the trees now, and tell how it went.
+    #[cfg(test)]
     Rebuild(Sender<Result<(), StoreError>>),
     Stop,
 }
@@ -82,9 +84,13 @@ impl Keeper {
         Ok(Self { errands, thread: Mutex::new(Some(thread)) })
     }
 
+    #[cfg(test)]
+
     pub(super) fn compact(&self) -> Result<(), StoreError> {
         self.send(Errand::Compact)
     }
+
+    #[cfg(test)]
 
     pub(super) fn rebuild(&self) -> Result<(), StoreError> {
         self.send(Errand::Rebuild)
@@ -99,6 +105,8 @@ impl Keeper {
             log::error!("the keeper's thread panicked");
         }
     }
+
+    #[cfg(test)]
 
     fn send(&self, errand: fn(Sender<Result<(), StoreError>>) -> Errand) -> Result<(), StoreError> {
         let (answer, result) = channel();
@@ -117,9 +125,11 @@ impl Work {
         loop {
             match inbox.recv_timeout(self.pause()) {
                 Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look(),
+                #[cfg(test)]
                 Ok(Errand::Compact(answer)) => {
                     let _ = answer.send(self.compact());
                 }
+                #[cfg(test)]
                 Ok(Errand::Rebuild(answer)) => {
                     let _ = answer.send(self.rebuild());
                 }
@@ -217,16 +227,16 @@ impl Work {
         let bytes = journal.bytes();
         let mut fresh =
             rebuild::build(&shared.dir, &shared.options, generation, bytes, &mut |visitor| {
-                journal.replay((Seq::ZERO, built_to), visitor)
+                journal.replay(Seq::ZERO, built_to, visitor)
             })?;
         while journal.durable().0 - built_to.0 > LAST_STEP {
             let to = journal.durable();
-            journal.replay((built_to, to), &mut |_, op| fresh.write(op))?;
+            journal.replay(built_to, to, &mut |_, op| fresh.write(op))?;
             built_to = to;
         }
         let old = shared.replace_trees(fresh, |fresh, offered| {
             if offered > built_to {
-                journal.replay((built_to, offered), &mut |_, op| fresh.write(op))?;
+                journal.replay(built_to, offered, &mut |_, op| fresh.write(op))?;
             }
             Ok(fresh.trees.set_applied(offered)?)
         })?;

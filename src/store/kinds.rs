@@ -2,7 +2,7 @@
 
 use super::Key;
 use super::codec::{self, CodecError, Record};
-use super::records::{History, SessionNumber, StoredVector};
+use super::records::{PastVersion, SessionNumber, StoredVector};
 use crate::journal::SessionNo;
 use crate::model::{Access, Memory};
 
@@ -15,6 +15,7 @@ pub struct RecordKind {
     /// What messages and `docs/FORMAT.md` call it.
     pub name: &'static str,
     /// The newest layout. Older ones can be read as well.
+    #[cfg(test)]
     pub version: u8,
     /// Decodes a record from its key, without the prefix, and its value.
     pub check: fn(&[u8], &[u8]) -> Result<(), CodecError>,
@@ -31,7 +32,7 @@ pub enum Owner {
 pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<SessionNumber>(Owner::System),
     RecordKind::of::<Memory>(Owner::User),
-    RecordKind::of::<History>(Owner::User),
+    RecordKind::of::<PastVersion>(Owner::User),
     RecordKind::of::<Access>(Owner::User),
     RecordKind::of::<StoredVector>(Owner::User),
 ];
@@ -44,7 +45,14 @@ pub(super) fn find(session: SessionNo, prefix: u8) -> Option<&'static RecordKind
 
 impl RecordKind {
     const fn of<R: Record>(owner: Owner) -> Self {
-        Self { prefix: R::PREFIX, owner, name: R::KIND, version: R::VERSION, check: check::<R> }
+        Self {
+            prefix: R::PREFIX,
+            owner,
+            name: R::KIND,
+            #[cfg(test)]
+            version: R::VERSION,
+            check: check::<R>,
+        }
     }
 }
 

@@ -2,6 +2,12 @@
 //!
 //! Each session has its own tree, so one session's walk cannot see another's keys. The journal is
 //! the truth; sled holds what it says in a form that can be read, and is rebuilt when it fails.
+//!
+//! It refuses a folder that another process owns or in which something else lives, a newer format,
+//! and every write while the disk fails. It never starts empty over old data.
+//!
+//! Begin reading at `session.rs` (what an engine sees), then the head of `shared.rs` for the locks
+//! and that of `recovery.rs` for what a start decides.
 
 mod check;
 mod checkpoint;
@@ -28,17 +34,16 @@ use std::sync::Arc;
 
 use crate::journal;
 pub use check::Report;
-pub use codec::{CodecError, Record, decode_body};
+pub use codec::{CodecError, Record};
 pub use directory::Store;
 pub use error::StoreError;
 pub use key::Key;
-pub use kinds::{Owner, RECORDS, RecordKind};
-pub use records::{AccessV1, History, MemoryV1, StoredVector, VectorV1};
+pub use records::{PastVersion, StoredVector};
 pub use session::{Batch, Receipt, SessionStore};
 
 /// How to open a data directory.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct StoreOptions {
     /// What sled may keep in memory.
     pub cache_bytes: u64,
     /// A journal below this size is never rewritten.
@@ -50,7 +55,7 @@ pub struct Options {
     pub create: bool,
     /// Told about long work, such as rebuilding the trees.
     pub progress: Option<Arc<dyn Progress>>,
-    pub journal: journal::Options,
+    pub journal: journal::JournalOptions,
 }
 
 /// Somebody who shows long work to the user.
@@ -69,7 +74,7 @@ pub struct Usage {
     pub sessions: usize,
 }
 
-impl Default for Options {
+impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 32 << 20,
@@ -77,7 +82,7 @@ impl Default for Options {
             sled_bloat: 3,
             create: true,
             progress: None,
-            journal: journal::Options::default(),
+            journal: journal::JournalOptions::default(),
         }
     }
 }

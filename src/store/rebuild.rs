@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::shared::count;
 use super::trees::{Broken, Trees, TreesError};
-use super::{Options, StoreError};
+use super::{StoreError, StoreOptions};
 use crate::disk;
 use crate::journal::{Op, Seq, SessionNo};
 
@@ -40,7 +40,7 @@ pub(super) fn generation_path(dir: &Path, generation: u64) -> PathBuf {
 /// Fills a new generation. What an earlier try has left in its place is removed.
 pub(super) fn build(
     dir: &Path,
-    options: &Options,
+    options: &StoreOptions,
     generation: u64,
     bytes: u64,
     source: Source<'_>,

@@ -9,7 +9,7 @@ use crate::model::{
 
 /// An older version of a memory, under the memory's id and that version's number.
 #[derive(Debug, Clone, PartialEq)]
-pub struct History(pub Memory);
+pub struct PastVersion(pub Memory);
 
 /// The number of a user's session, in the system tree. Its tree is called `s<number>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Record for Memory {
     }
 }
 
-impl Record for History {
+impl Record for PastVersion {
     type Key = (MemoryId, u32);
     type Body = MemoryV1;
     const PREFIX: u8 = 2;

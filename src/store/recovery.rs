@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::Checkpoint;
 use super::rebuild::{self, Digest, generation_path};
 use super::trees::{Broken, Trees, TreesError};
-use super::{Options, StoreError};
+use super::{StoreError, StoreOptions};
 use crate::disk;
 use crate::journal::{Damage, Folder, Seq, SessionNo};
 
@@ -53,14 +53,14 @@ pub(super) struct Recovered {
 /// What was found in the data directory.
 struct Found<'a> {
     dir: &'a Path,
-    options: &'a Options,
+    options: &'a StoreOptions,
     folder: Folder,
     checkpoint: Option<Checkpoint>,
     /// The numbers of all folders of sled, in order.
     generations: Vec<u64>,
 }
 
-pub(super) fn recover(dir: &Path, options: &Options) -> Result<Recovered, StoreError> {
+pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, StoreError> {
     let checkpoint = Checkpoint::read(dir)?;
     let folder = Folder::open(&dir.join("journal"))?;
     let generations = list_generations(dir)?;

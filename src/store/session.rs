@@ -55,10 +55,11 @@ pub struct Batch {
 
 /// Comes true when a batch is on disk and visible to every reader. It can be awaited or waited for.
 #[derive(Debug)]
-pub struct Receipt(journal::Receipt);
+pub struct Receipt(journal::GroupReceipt);
 
 impl Batch {
     #[must_use]
+    #[cfg(test)]
     pub fn new() -> Self {
         Self::default()
     }
@@ -162,14 +163,14 @@ impl SessionStore {
             return Err(broken.into());
         }
         if batch.ops.is_empty() {
-            return Ok(Receipt(journal::Receipt::granted()));
+            return Ok(Receipt(journal::GroupReceipt::granted()));
         }
         let applied = self.shared.applied();
         self.overlay.retain(|_, (seq, _)| *seq > applied);
         if self.overlay.is_empty() {
             self.epoch.set(self.journal.epoch());
         }
-        let mut encoded = journal::Batch::default();
+        let mut encoded = journal::EncodedBatch::default();
         let number = self.number_for(&mut encoded)?;
         for (key, value) in &batch.ops {
             match value {
@@ -188,7 +189,7 @@ impl SessionStore {
     }
 
     /// The session's number. The first batch of a user also says which number that is.
-    fn number_for(&mut self, batch: &mut journal::Batch) -> Result<SessionNo, StoreError> {
+    fn number_for(&mut self, batch: &mut journal::EncodedBatch) -> Result<SessionNo, StoreError> {
         if let Some(number) = self.number {
             return Ok(number);
         }

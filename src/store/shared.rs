@@ -40,8 +40,8 @@ use super::lock::Lock;
 use super::rebuild::Build;
 use super::records::SessionNumber;
 use super::trees::{Broken, Trees};
-use super::{Key, Options, Receipt, Record, StoreError};
-use crate::journal::{Batch, Op, Seq, SessionNo};
+use super::{Key, Receipt, Record, StoreError, StoreOptions};
+use crate::journal::{EncodedBatch, Op, Seq, SessionNo};
 use crate::model::UserId;
 
 /// How many users one data directory may have. Each has a tree, and sled pays for every tree.
@@ -53,7 +53,7 @@ const CHECKPOINT_BYTES: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) dir: PathBuf,
-    pub(super) options: Options,
+    pub(super) options: StoreOptions,
     /// Replaced by an online rebuild. The sink holds the lock while it applies a group.
     trees: RwLock<Arc<Trees>>,
     /// Every batch up to this one is visible in the trees.
@@ -88,7 +88,9 @@ struct Users {
 
 impl Shared {
     pub(super) fn new(
-        (dir, options, lock): (PathBuf, Options, Lock),
+        dir: PathBuf,
+        options: StoreOptions,
+        lock: Lock,
         trees: Trees,
         ledger: Ledger,
     ) -> Result<Self, StoreError> {
@@ -119,7 +121,7 @@ impl Shared {
 
     /// Puts a durable group into the trees. While they are broken, batches stay in the journal
     /// only; the rebuild picks them up from there.
-    pub(super) fn apply(&self, group: &[(Seq, Batch)]) {
+    pub(super) fn apply(&self, group: &[(Seq, EncodedBatch)]) {
         let trees = self.read_trees();
         let mut ledger = self.ledger();
         for (_, batch) in group {
@@ -198,6 +200,8 @@ impl Shared {
         users.claims.insert(user.clone(), number);
         Ok(number)
     }
+
+    #[cfg(test)]
 
     pub(super) fn user_ids(&self) -> Vec<UserId> {
         self.users().numbers.keys().cloned().collect()
@@ -281,7 +285,11 @@ impl Users {
     }
 }
 
-fn apply_to(trees: &Trees, group: &[(Seq, Batch)], ledger: &mut Ledger) -> Result<(), Broken> {
+fn apply_to(
+    trees: &Trees,
+    group: &[(Seq, EncodedBatch)],
+    ledger: &mut Ledger,
+) -> Result<(), Broken> {
     let Some((last, _)) = group.last() else { return Ok(()) };
     for (_, batch) in group {
         ledger.bytes_since_checkpoint += batch.payload().len() as u64;

@@ -13,12 +13,12 @@ use super::x509::Facts;
 
 /// A certificate chain with the private key that belongs to it.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct ServerIdentity {
     certified: Arc<CertifiedKey>,
     expires_at: Option<Timestamp>,
 }
 
-impl Identity {
+impl ServerIdentity {
     /// Reads a PEM chain and its key (PKCS#8, PKCS#1 or SEC1), and checks that they fit.
     /// Both may stand in one file.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {

@@ -2,6 +2,10 @@
 //! them, and trusting our own.
 //!
 //! The crypto provider is always ring and always named; the process default is neither read nor set.
+//!
+//! It refuses a pair that does not fit or cannot be read, with the file's name and what is wrong.
+//!
+//! Begin reading at `identity.rs`.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +22,7 @@ mod trust;
 mod x509;
 
 pub use client::{client_config, pinned_client_config, system_authorities};
-pub use identity::Identity;
+pub use identity::ServerIdentity;
 pub use make::{AuthorityFate, Certificates, make_certificates};
 pub use reload::Reloader;
 pub use trust::trust_instructions;

@@ -8,7 +8,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::TlsError;
-use super::identity::{Identity, provider};
+use super::identity::{ServerIdentity, provider};
 use super::pem::PemFile;
 
 /// Shows the certificate that lies in two files, and follows them when they change.
@@ -73,7 +73,7 @@ impl Reloader {
 
     /// The pair that new connections are shown.
     #[must_use]
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> ServerIdentity {
         self.shown.current()
     }
 }
@@ -89,8 +89,8 @@ impl Pair {
         Self { cert: PemFile::read(cert), key: PemFile::read(key) }
     }
 
-    fn parse(self) -> Result<Identity, TlsError> {
-        Identity::parse(&self.cert?, &self.key?)
+    fn parse(self) -> Result<ServerIdentity, TlsError> {
+        ServerIdentity::parse(&self.cert?, &self.key?)
     }
 
     /// Tells one content from another. Nobody gains by a collision, so a fast hash will do.
@@ -107,14 +107,14 @@ impl Pair {
 }
 
 /// What is shown to new connections.
-struct Shown(RwLock<Identity>);
+struct Shown(RwLock<ServerIdentity>);
 
 impl Shown {
-    fn current(&self) -> Identity {
+    fn current(&self) -> ServerIdentity {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn replace(&self, identity: Identity) {
+    fn replace(&self, identity: ServerIdentity) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 }

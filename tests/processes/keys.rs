@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use memoryd::tls::{Identity, TlsError};
+use memoryd::tls::{ServerIdentity, TlsError};
 use tempfile::TempDir;
 
 fn openssl(folder: &Path, line: &str) {
@@ -20,8 +20,8 @@ fn self_signed(make_key: &str) -> TempDir {
     folder
 }
 
-fn load(folder: &TempDir) -> Result<Identity, TlsError> {
-    Identity::load(&folder.path().join("cert.pem"), &folder.path().join("key.pem"))
+fn load(folder: &TempDir) -> Result<ServerIdentity, TlsError> {
+    ServerIdentity::load(&folder.path().join("cert.pem"), &folder.path().join("key.pem"))
 }
 
 fn refusal(folder: &TempDir) -> String {
@@ -73,7 +73,7 @@ fn a_refusal_names_the_file_and_what_is_wrong() {
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let pem = fs::read_to_string(&cert).unwrap();
     let cut = pem.replace("-----END CERTIFICATE-----", "");
-    let swapped = Identity::load(&key, &cert).unwrap_err().to_string();
+    let swapped = ServerIdentity::load(&key, &cert).unwrap_err().to_string();
 
     for (content, says) in [
         ("", "cert.pem holds no certificate"),

@@ -15,7 +15,7 @@ use crate::cli::Failed;
 use crate::cli::daemon::{ANSWER_LIMIT, Daemon};
 use crate::config::Config;
 use crate::mcp::Version;
-use crate::mcp::stdio::{Desk, Job, Outbox, Taken, cancelled, is_endless};
+use crate::mcp::stdio::{Job, LineResponder, Outbox, Taken, cancelled, is_endless};
 
 /// A subscription lasts as long as its client; this is as good as for ever.
 const PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -62,7 +62,7 @@ impl Bridge {
     }
 }
 
-impl Desk for Bridge {
+impl LineResponder for Bridge {
     fn take(&self, line: Vec<u8>, out: &Outbox) -> Taken {
         let parcel = match Parcel::wrap(line) {
             Ok(parcel) => parcel,

@@ -8,7 +8,7 @@ use super::daemon::Daemon;
 use super::door::{LocalStore, owner};
 use super::{Failed, Outcome};
 use crate::config::Config;
-use crate::mcp::stdio::{Desk, Local, input, serve};
+use crate::mcp::stdio::{LineResponder, Local, input, serve};
 use crate::mcp::{Protocol, ToolSets};
 use bridge::Bridge;
 
@@ -40,7 +40,7 @@ async fn alone(config: &Config) -> Outcome {
     local.close().await.and(done)
 }
 
-async fn talk(desk: &impl Desk, config: &Config) -> Outcome {
+async fn talk(responder: &impl LineResponder, config: &Config) -> Outcome {
     let limit = config.limits.body_bytes;
-    serve(desk, limit, input(), tokio::io::stdout()).await.map_err(Failed::because)
+    serve(responder, limit, input(), tokio::io::stdout()).await.map_err(Failed::because)
 }

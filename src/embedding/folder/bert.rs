@@ -46,7 +46,7 @@ impl Bert {
         if let Some(first) = types.rows().into_iter().next() {
             positions += &first;
         }
-        let norm = Norm::read(weights, "embeddings.LayerNorm", (hidden, shape.layer_norm_eps))?;
+        let norm = Norm::read(weights, "embeddings.LayerNorm", hidden, shape.layer_norm_eps)?;
         let layers = (0..shape.num_hidden_layers)
             .map(|number| Layer::read(weights, number, shape))
             .collect::<Result<_, _>>()?;
@@ -93,17 +93,21 @@ impl Layer {
     fn read(weights: &mut Weights, number: usize, shape: &Shape) -> Result<Self, EmbedderError> {
         let (hidden, wide) = (shape.hidden_size, shape.intermediate_size);
         let path = |name: &str| format!("encoder.layer.{number}.{name}");
-        let same = (hidden, hidden);
-        let norm = (hidden, shape.layer_norm_eps);
+        let epsilon = shape.layer_norm_eps;
         Ok(Self {
-            query: Linear::read(weights, &path("attention.self.query"), same)?,
-            key: Linear::read(weights, &path("attention.self.key"), same)?,
-            value: Linear::read(weights, &path("attention.self.value"), same)?,
-            joined: Linear::read(weights, &path("attention.output.dense"), same)?,
-            attention_norm: Norm::read(weights, &path("attention.output.LayerNorm"), norm)?,
-            wide: Linear::read(weights, &path("intermediate.dense"), (hidden, wide))?,
-            narrow: Linear::read(weights, &path("output.dense"), (wide, hidden))?,
-            norm: Norm::read(weights, &path("output.LayerNorm"), norm)?,
+            query: Linear::read(weights, &path("attention.self.query"), hidden, hidden)?,
+            key: Linear::read(weights, &path("attention.self.key"), hidden, hidden)?,
+            value: Linear::read(weights, &path("attention.self.value"), hidden, hidden)?,
+            joined: Linear::read(weights, &path("attention.output.dense"), hidden, hidden)?,
+            attention_norm: Norm::read(
+                weights,
+                &path("attention.output.LayerNorm"),
+                hidden,
+                epsilon,
+            )?,
+            wide: Linear::read(weights, &path("intermediate.dense"), hidden, wide)?,
+            narrow: Linear::read(weights, &path("output.dense"), wide, hidden)?,
+            norm: Norm::read(weights, &path("output.LayerNorm"), hidden, epsilon)?,
             activation: shape.hidden_act,
         })
     }

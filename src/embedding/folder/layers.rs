@@ -1,7 +1,7 @@
 use ndarray::{Array1, Array2, ArrayViewMut1};
 
+use super::files::unfit;
 use super::recipe::Activation;
-use super::unfit;
 use super::weights::Weights;
 use crate::embedding::EmbedderError;
 
@@ -25,7 +25,8 @@ impl Linear {
     pub(super) fn read(
         weights: &mut Weights,
         name: &str,
-        (from, to): (usize, usize),
+        from: usize,
+        to: usize,
     ) -> Result<Self, EmbedderError> {
         let weight = table(weights, &format!("{name}.weight"), (to, from))?;
         let bias = weights.take(&format!("{name}.bias"), &[to])?.into();
@@ -41,7 +42,8 @@ impl Norm {
     pub(super) fn read(
         weights: &mut Weights,
         name: &str,
-        (size, epsilon): (usize, f32),
+        size: usize,
+        epsilon: f32,
     ) -> Result<Self, EmbedderError> {
         let weight = weights.take(&format!("{name}.weight"), &[size])?.into();
         let bias = weights.take(&format!("{name}.bias"), &[size])?.into();

@@ -4,9 +4,9 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{read, read_if_there, unfit};
+use super::files::{read, read_if_there, unfit};
 use crate::embedding::EmbedderError;
-use crate::embedding::embedder::Prefixes;
+use crate::embedding::started::Prefixes;
 
 /// What the small files of a folder say about its model.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::config::Embedding;
+use crate::config::EmbeddingSection;
 use crate::embedding::tests::nothing_set;
 use crate::embedding::{Embedder, EmbedderError, Purpose};
 
@@ -90,7 +90,7 @@ fn write(folder: &Path, name: &str, json: &Value) {
 }
 
 fn open(folder: &Path) -> Result<Embedder, EmbedderError> {
-    let settings = Embedding { model_path: Some(folder.to_owned()), ..nothing_set() };
+    let settings = EmbeddingSection { model_path: Some(folder.to_owned()), ..nothing_set() };
     Embedder::open(&settings).map(Option::unwrap)
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::files::{read, read_if_there, unfit};
 use super::pieces::{Cleaning, Pieces};
 use super::recipe::parse;
-use super::{read, read_if_there, unfit};
 use crate::embedding::EmbedderError;
 use crate::embedding::id::Fingerprint;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::unfit;
+use super::files::unfit;
 use crate::embedding::EmbedderError;
 use crate::embedding::id::Fingerprint;
 

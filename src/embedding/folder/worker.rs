@@ -3,13 +3,22 @@ use std::thread;
 use log::error;
 use tokio::runtime::Builder;
 
-use super::Model;
+use super::bert::Bert;
+use super::pieces::Pieces;
 use crate::embedding::line::{Answered, Job, Line, Queue, line};
 use crate::embedding::{EmbedError, EmbedderError};
 
 /// Tokens that go through the model at once. Enough to keep the processor busy, and few enough that
 /// a search behind them waits some tenths of a second.
 const TOKENS_AT_ONCE: usize = 256;
+
+/// A model, ready to run.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) bert: Bert,
+    pub(super) pieces: Pieces,
+    pub(super) tokens_limit: usize,
+}
 
 /// Starts the thread that a model is run on. One: the other cores are for the server.
 pub(super) fn start(model: Model) -> Result<Line, EmbedderError> {

@@ -18,11 +18,11 @@ mod tests;
 
 use self::endpoint::Endpoint;
 use super::answer::DIMENSIONS_LIMIT;
-use super::embedder::{Prefixes, Started};
 use super::id::{Fingerprint, Home};
 use super::line::{Answered, Job, Queue, line};
+use super::started::{Prefixes, Started};
 use super::{EmbedError, EmbedderError, Pace};
-use crate::config::Embedding;
+use crate::config::EmbeddingSection;
 use crate::model::Secret;
 use crate::tls;
 
@@ -44,7 +44,11 @@ struct Service {
 }
 
 /// Starts the thread. Nothing is sent before the first text comes.
-pub(super) fn start(url: &str, pace: Pace, settings: &Embedding) -> Result<Started, EmbedderError> {
+pub(super) fn start(
+    url: &str,
+    pace: Pace,
+    settings: &EmbeddingSection,
+) -> Result<Started, EmbedderError> {
     let endpoint = Endpoint::parse(url)?;
     let model = settings.model.clone().filter(|model| !model.is_empty());
     let model = model.ok_or(EmbedderError::NoModel)?;
@@ -74,7 +78,7 @@ pub(super) fn start(url: &str, pace: Pace, settings: &Embedding) -> Result<Start
 /// How to make the client, once on the thread that it may not leave.
 fn client(
     endpoint: &Endpoint,
-    settings: &Embedding,
+    settings: &EmbeddingSection,
 ) -> Result<impl FnOnce() -> Client + Send + use<>, EmbedderError> {
     let key = settings.key.clone();
     if key.as_ref().is_some_and(|key| !is_header_text(key)) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 
-use crate::config::Embedding;
+use crate::config::EmbeddingSection;
 use crate::embedding::tests::nothing_set;
 use crate::embedding::{EmbedError, Embedder, PACE, Pace, Purpose};
 use crate::model::{Clock, Secret, SystemClock};
@@ -80,8 +80,8 @@ impl Service {
         Embedder::open(&self.settings(path)).unwrap().unwrap()
     }
 
-    fn settings(&self, path: &str) -> Embedding {
-        Embedding {
+    fn settings(&self, path: &str) -> EmbeddingSection {
+        EmbeddingSection {
             url: Some(format!("http://{}{path}", self.address)),
             model: Some("minilm".to_owned()),
             timeout: Duration::from_secs(10),
@@ -112,7 +112,7 @@ async fn an_openai_service_is_asked_in_batches() {
         // Backwards: the index says where each belongs.
         Some(HttpResponse::Ok().json(json!({ "data": data.rev().collect::<Vec<_>>() })))
     });
-    let settings = Embedding {
+    let settings = EmbeddingSection {
         key: Some(Secret::new("k1".to_owned())),
         passage_prefix: Some("p: ".to_owned()),
         ..service.settings("/v1")
@@ -149,7 +149,8 @@ async fn an_ollama_service_is_asked_in_its_own_words() {
     assert_eq!(vectors, [[0.6, 0.8]]);
     assert_eq!(service.requests.lock().unwrap()[0].1, json!({ "model": "minilm", "input": ["a"] }));
     let id = embedder.model().unwrap();
-    let settings = Embedding { model: Some("other".to_owned()), ..service.settings("/api/embed") };
+    let settings =
+        EmbeddingSection { model: Some("other".to_owned()), ..service.settings("/api/embed") };
     let other = Embedder::open(&settings).unwrap().unwrap();
     other.embed(&["a"], Purpose::Query).await.unwrap();
     assert_ne!(other.model(), Some(id));
@@ -188,7 +189,7 @@ async fn a_status_tells_who_is_at_fault() {
 async fn a_silent_service_is_asked_once_and_then_left_alone() {
     let service = Service::start(|_| None);
     let timeout = Duration::from_millis(50);
-    let settings = Embedding { timeout, ..service.settings("/v1") };
+    let settings = EmbeddingSection { timeout, ..service.settings("/v1") };
     let embedder = Embedder::open(&settings).unwrap().unwrap();
 
     let first = embedder.embed(&["a"], Purpose::Query).await;
@@ -207,8 +208,8 @@ async fn a_certificate_is_checked() {
     let script = json_script!({ "data": [{ "embedding": [1] }] });
     let service = Service::listen(script, Some(folder.path()));
     let url = Some(format!("https://{}", service.address));
-    let settings = Embedding { url, ..service.settings("") };
-    let trusting = Embedding { authority: Some(made.authority), ..settings.clone() };
+    let settings = EmbeddingSection { url, ..service.settings("") };
+    let trusting = EmbeddingSection { authority: Some(made.authority), ..settings.clone() };
 
     let trusting = Embedder::open(&trusting).unwrap().unwrap();
     assert_eq!(trusting.embed(&["a"], Purpose::Query).await.unwrap(), [[1.0]]);
@@ -224,7 +225,7 @@ async fn a_certificate_is_checked() {
 #[actix_web::test]
 async fn a_service_that_is_not_there_is_said_without_its_key() {
     let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let settings = Embedding {
+    let settings = EmbeddingSection {
         url: Some(format!("http://{address}/v1?key=geheim")),
         model: Some("m".to_owned()),
         key: Some(Secret::new("geheim".to_owned())),

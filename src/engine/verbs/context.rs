@@ -52,7 +52,7 @@ struct Budget {
 }
 
 const PROJECT: Field = Field::new("project", Shape::Name, "");
-const QUERY: Field = Field::new("query", Shape::Text, "What the task is about");
+const QUERY: Field = Field::new("query", Shape::Query, "What the task is about");
 const TOKENS: Field =
     Field::new("max_tokens", Shape::Whole { least: 100, most: MAX_TOKENS }, "Default 1500");
 
@@ -64,7 +64,7 @@ impl Spoken for Context {
     fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
         let verb = Self {
             project: arguments.take(&PROJECT),
-            query: arguments.take(&QUERY).filter(|query: &String| !query.trim().is_empty()),
+            query: arguments.take(&QUERY),
             max_tokens: arguments.take(&TOKENS).unwrap_or(DEFAULT_TOKENS),
             vector: None,
         };

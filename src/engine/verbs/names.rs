@@ -9,11 +9,11 @@ use crate::model::{Scope, Timestamp};
 
 /// Lists the tags in use, the most used first.
 #[derive(Debug, Clone, Copy)]
-pub struct Tags;
+pub struct ListTags;
 
 /// Lists the projects in use, the most used first.
 #[derive(Debug, Clone, Copy)]
-pub struct Projects;
+pub struct ListProjects;
 
 #[derive(Debug, Serialize)]
 pub struct TagNames {
@@ -34,7 +34,7 @@ pub struct NameCount {
     pub updated_at: Timestamp,
 }
 
-impl Spoken for Tags {
+impl Spoken for ListTags {
     fn fields() -> Vec<&'static Field> {
         Vec::new()
     }
@@ -44,7 +44,7 @@ impl Spoken for Tags {
     }
 }
 
-impl Verb for Tags {
+impl Verb for ListTags {
     type Answer = TagNames;
 
     fn scope(&self) -> Scope {
@@ -56,7 +56,7 @@ impl Verb for Tags {
     }
 }
 
-impl Spoken for Projects {
+impl Spoken for ListProjects {
     fn fields() -> Vec<&'static Field> {
         Vec::new()
     }
@@ -66,7 +66,7 @@ impl Spoken for Projects {
     }
 }
 
-impl Verb for Projects {
+impl Verb for ListProjects {
     type Answer = ProjectNames;
 
     fn scope(&self) -> Scope {

@@ -83,7 +83,7 @@ const DEFAULT_LIMIT: usize = 10;
 const QUERY_LIMIT: usize = 8 * 1024;
 
 const QUERY: Field =
-    Field::required("query", Shape::Text, "What you want to know, in words or a question");
+    Field::required("query", Shape::Query, "What you want to know, in words or a question");
 const LIMIT: Field =
     Field::new("limit", Shape::Whole { least: 1, most: MAX_LIMIT_U32 }, "Default 10");
 const MIN_SCORE: Field = Field::new("min_score", Shape::Share { least: -1, most: 1_000 }, "");
@@ -204,9 +204,11 @@ impl Engine {
     ) -> Result<(Mode, Vec<Ranked>), EngineError> {
         let knows_meaning = self.mind.model.is_none() || wanted.vector.is_some();
         let (used, ranking) = match mode {
-            Mode::Semantic if knows_meaning => (mode, retrieval::Mode::Semantic),
-            Mode::Auto | Mode::Hybrid if knows_meaning => (Mode::Hybrid, retrieval::Mode::Hybrid),
-            _ => (Mode::Keyword, retrieval::Mode::Keyword),
+            Mode::Semantic if knows_meaning => (mode, retrieval::Ranking::Semantic),
+            Mode::Auto | Mode::Hybrid if knows_meaning => {
+                (Mode::Hybrid, retrieval::Ranking::Hybrid)
+            }
+            _ => (Mode::Keyword, retrieval::Ranking::Keyword),
         };
         let vector = wanted.vector.map(Vector::quantize);
         let query = Query::new(wanted.text, now).with_mode(ranking);

@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::Client;
 use crate::actors::Mistake;
-use crate::auth::{AuthError, Carrier, Identity, Presented, ProjectMode};
+use crate::auth::{AuthError, Carrier, Identity, Presented, ProjectRule};
 use crate::error::Error;
 use crate::model::{Caller, Project};
 
@@ -45,7 +45,7 @@ pub(super) fn mistake(headers: &HeaderMap, key: &RandomState) -> Mistake {
 /// Puts together who is asking, and from where.
 pub(super) fn caller(
     identity: Identity,
-    projects: &ProjectMode,
+    projects: &ProjectRule,
     head: &RequestHead,
     client: Client,
 ) -> Result<Caller, Error> {
@@ -60,9 +60,9 @@ pub(super) fn caller(
     })
 }
 
-fn project(projects: &ProjectMode, headers: &HeaderMap) -> Result<Option<Project>, Error> {
+fn project(projects: &ProjectRule, headers: &HeaderMap) -> Result<Option<Project>, Error> {
     let unreadable = || Error::BadHeader { name: "X-Project-Dir" };
-    if !matches!(projects, ProjectMode::Auto) {
+    if !matches!(projects, ProjectRule::Auto) {
         return Ok(None);
     }
     let mut lines = headers.get_all(PROJECT_DIR);

@@ -20,18 +20,18 @@ const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// The headers that every response wears.
 #[derive(Debug)]
-pub(super) struct Attire {
+pub(super) struct DefaultHeaders {
     server: HeaderValue,
 }
 
-impl Attire {
+impl DefaultHeaders {
     /// `server` was checked when the settings were read.
     pub(super) fn new(server: &str) -> Self {
         let plain = HeaderValue::from_static("memoryd");
         Self { server: HeaderValue::from_str(server).unwrap_or(plain) }
     }
 
-    pub(super) fn put_on(&self, headers: &mut HeaderMap, id: &RequestId, client: Client) {
+    pub(super) fn apply(&self, headers: &mut HeaderMap, id: &RequestId, client: Client) {
         for (name, value) in &ALWAYS {
             headers.insert(name.clone(), value.clone());
         }

@@ -33,13 +33,13 @@ use actix_web::middleware::Condition;
 use ipnet::IpNet;
 
 use crate::actors::Limiter;
-use crate::auth::{Credentials, ProjectMode};
+use crate::auth::{Credentials, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
 pub use admit::{Guard, guarded};
 pub use client::Client;
 pub use connection::{ConnectionBounds, Connections};
-use headers::Attire;
+use headers::DefaultHeaders;
 use hosts::HostRule;
 use origins::OriginRule;
 pub use place::{PathId, extractors, no_route};
@@ -55,10 +55,10 @@ pub struct Front {
     proxies: Vec<IpNet>,
     hosts: HostRule,
     origins: OriginRule,
-    attire: Attire,
+    default_headers: DefaultHeaders,
     request_ids: RequestIds,
     credentials: Credentials,
-    projects: ProjectMode,
+    projects: ProjectRule,
     limiter: Option<Limiter>,
     /// Hashes wrong credentials, to know them again.
     mistakes: RandomState,
@@ -80,7 +80,7 @@ impl Front {
             proxies: config.http.trusted_proxies.clone(),
             hosts,
             origins: OriginRule::new(config),
-            attire: Attire::new(&config.server.header),
+            default_headers: DefaultHeaders::new(&config.server.header),
             request_ids: RequestIds::default(),
             credentials,
             projects: project_mode(config),
@@ -98,12 +98,12 @@ impl Front {
     }
 }
 
-fn project_mode(config: &Config) -> ProjectMode {
+fn project_mode(config: &Config) -> ProjectRule {
     match config.project.mode {
-        config::ProjectMode::Manual => ProjectMode::Manual,
-        config::ProjectMode::Auto => ProjectMode::Auto,
+        config::ProjectMode::Manual => ProjectRule::Manual,
+        config::ProjectMode::Auto => ProjectRule::Auto,
         config::ProjectMode::Global => {
-            ProjectMode::Global { user: config.project.default_user.clone() }
+            ProjectRule::Global { user: config.project.default_user.clone() }
         }
     }
 }

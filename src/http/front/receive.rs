@@ -119,7 +119,7 @@ impl Front {
     }
 
     fn see_off<B>(&self, arrival: &Arrival, response: &mut ServiceResponse<B>) {
-        self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
+        self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
         let pattern = response.request().match_pattern();
         let extensions = response.request().extensions();
         let credential = extensions.get::<Caller>().map(|caller| caller.credential.as_str());
@@ -134,7 +134,7 @@ impl Front {
 
     /// Where the request itself is lost, the answer travels as an error.
     fn send_back(&self, arrival: &Arrival, mut response: HttpResponse) -> actix_web::Error {
-        self.attire.put_on(response.headers_mut(), &arrival.id, arrival.client);
+        self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
         let (shown, status) = ("-", response.status());
         let outcome = Outcome { route: None, credential: None, shown, status, event: None };
         self.record(arrival, &outcome);

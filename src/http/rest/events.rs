@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
-use crate::actors::{Change, Sessions};
+use crate::actors::{ChangeNotice, Sessions};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::acting;
@@ -36,7 +36,7 @@ pub(in crate::http) async fn events(
 }
 
 struct Feed {
-    changes: broadcast::Receiver<Change>,
+    changes: broadcast::Receiver<ChangeNotice>,
     stopping: watch::Receiver<bool>,
     is_new: bool,
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::mcp::message::Params;
 
 /// Takes the lines of one client and makes work of them.
-pub trait Desk {
+pub trait LineResponder {
     /// Takes one line, in the order of their coming.
     fn take(&self, line: Vec<u8>, out: &Outbox) -> Taken;
 }

@@ -2,7 +2,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::desk::{Desk, Job, Outbox, Taken, cancelled, is_endless};
+use super::desk::{Job, LineResponder, Outbox, Taken, cancelled, is_endless};
 use crate::mcp::era::{Label, client_of, judge, judge_in_batch};
 use crate::mcp::message::{Incoming, Refusal, RpcMessage, RpcRequest};
 use crate::mcp::protocol::{Ask, Protocol, Reply};
@@ -84,7 +84,7 @@ impl Local {
     }
 }
 
-impl Desk for Local {
+impl LineResponder for Local {
     fn take(&self, line: Vec<u8>, out: &Outbox) -> Taken {
         let settled = self.client.lock().unwrap_or_else(PoisonError::into_inner).settled;
         match Incoming::parse(&line, settled.has_batches()) {

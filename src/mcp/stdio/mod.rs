@@ -7,7 +7,7 @@ mod serve;
 
 use tokio::io::{AsyncBufRead, BufReader};
 
-pub use desk::{Desk, Job, Outbox, Taken, cancelled, is_endless};
+pub use desk::{Job, LineResponder, Outbox, Taken, cancelled, is_endless};
 pub use local::Local;
 pub use serve::serve;
 

@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::desk::{Desk, Job, Outbox, Taken};
+use super::desk::{Job, LineResponder, Outbox, Taken};
 use super::lines::{Lines, TooLong};
 use crate::mcp::message::{INVALID_REQUEST, Refusal};
 
@@ -18,19 +18,19 @@ const OUTBOX: usize = 64;
 /// Serves one client until its lines end and everything it asked for is answered. Must be called
 /// within an actix system or another `LocalSet`.
 pub async fn serve(
-    desk: &impl Desk,
+    responder: &impl LineResponder,
     limit: usize,
     input: impl AsyncBufRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
     let (out, outgoing) = mpsc::channel(OUTBOX);
     let (read, written) =
-        tokio::join!(read_lines(desk, limit, input, out), write(outgoing, output));
+        tokio::join!(read_lines(responder, limit, input, out), write(outgoing, output));
     read.and(written)
 }
 
 async fn read_lines(
-    desk: &impl Desk,
+    responder: &impl LineResponder,
     limit: usize,
     input: impl AsyncBufRead + Unpin,
     out: Outbox,
@@ -41,7 +41,7 @@ async fn read_lines(
         tokio::select! {
             line = lines.next(), if work.tasks.len() < AT_ONCE => match line? {
                 Some(Ok(line)) if line.iter().all(u8::is_ascii_whitespace) => {}
-                Some(Ok(line)) => work.start(desk.take(line, &out), &out).await,
+                Some(Ok(line)) => work.start(responder.take(line, &out), &out).await,
                 Some(Err(TooLong)) => work.start(Taken::Answer(too_long(limit)), &out).await,
                 None => break,
             },

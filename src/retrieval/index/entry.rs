@@ -1,5 +1,6 @@
 //! What is kept of each document beside its postings and its vector.
 
+use super::speakers::SpeakerId;
 use crate::model::Timestamp;
 use crate::retrieval::Document;
 use crate::retrieval::priors::{Ceiling, Standing};
@@ -10,8 +11,8 @@ pub(super) struct Entry {
     pub(super) standing: Standing,
     /// When it took place.
     pub(super) moment: Timestamp,
-    /// The number of who says it; `NONE` where nobody is known to.
-    pub(super) speaker: u32,
+    /// Who says it.
+    pub(super) speaker: SpeakerId,
     /// How many different terms it has.
     pub(super) distinct: u32,
 }
@@ -33,7 +34,7 @@ pub(super) struct Entries {
 }
 
 impl Entry {
-    pub(super) fn new(document: &Document<'_>, speaker: u32, distinct: u32) -> Self {
+    pub(super) fn new(document: &Document<'_>, speaker: SpeakerId, distinct: u32) -> Self {
         let standing = Standing {
             written_at: document.written_at,
             priority: document.priority,
@@ -109,6 +110,8 @@ impl Entries {
         self.lengths.shrink_to_fit();
         self.ceilings.shrink_to_fit();
     }
+
+    #[cfg(test)]
 
     pub(super) fn bytes(&self) -> usize {
         self.all.capacity() * size_of::<Option<Entry>>()

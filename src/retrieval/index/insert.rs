@@ -6,7 +6,8 @@ use crate::retrieval::{DocId, Document};
 
 use super::entry::Entry;
 use super::postings::Posting;
-use super::{Index, Waking, fields, sittings};
+use super::speakers::SpeakerId;
+use super::{Index, Waking, fields};
 
 impl Index {
     /// Makes a document findable; nothing happens if its number is in use. To change a document,
@@ -70,7 +71,7 @@ impl Index {
         }
         let speaker = match document.author {
             Some(author) => self.speakers.insert(analyzer, author),
-            None => sittings::NONE,
+            None => SpeakerId::NOBODY,
         };
         let distinct = u32::try_from(terms.len()).unwrap_or(u32::MAX);
         self.entries.insert(doc.0, Entry::new(document, speaker, distinct), length);

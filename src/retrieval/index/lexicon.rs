@@ -88,11 +88,14 @@ impl Lexicon {
         ids.shrink_to_fit(|&id| hasher.hash_one(name(names, id)));
     }
 
+    #[cfg(test)]
+
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
 
     /// Roughly what the lexicon takes, for the figures.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         // The allocator adds a word and rounds up.
         let name = |name: &str| (name.len() + 8).next_multiple_of(16);

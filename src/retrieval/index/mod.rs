@@ -17,7 +17,7 @@ mod tests;
 mod top;
 mod words;
 
-use crate::retrieval::meaning::{Embedder, ModelId, Vector, Vectors};
+use crate::retrieval::meaning::{ModelDigest, TableEmbedder, Vector, Vectors};
 use crate::retrieval::text::Analyzer;
 
 use super::{DocId, Document};
@@ -26,8 +26,6 @@ use lexicon::{Lexicon, TermId};
 use scratch::Scratch;
 use sittings::Sittings;
 use speakers::Speakers;
-
-pub use similar::overlap;
 
 /// Finds memories by their words, their meaning, who said them and when.
 #[derive(Debug, Default)]
@@ -38,7 +36,7 @@ pub struct Index {
     speakers: Speakers,
     vectors: Vectors,
     /// Whose vectors it holds, if not the built-in table's.
-    foreign: Option<ModelId>,
+    foreign: Option<ModelDigest>,
     waking: Option<Waking>,
     scratch: Scratch,
 }
@@ -60,19 +58,15 @@ impl Index {
 
     /// An index whose vectors come from another model, through [`Index::place`].
     #[must_use]
-    pub fn for_model(model: ModelId) -> Self {
+    pub fn for_model(model: ModelDigest) -> Self {
         Self { foreign: Some(model), ..Self::default() }
     }
 
     /// How many documents it holds.
     #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.entries.count() as usize
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     #[must_use]
@@ -105,19 +99,21 @@ impl Index {
 
     /// Roughly how many bytes it takes.
     #[must_use]
+    #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.lexicon.bytes() + self.sittings.bytes() + self.vectors.bytes() + self.entries.bytes()
     }
 
     /// How many different terms it knows.
     #[must_use]
+    #[cfg(test)]
     pub fn terms(&self) -> usize {
         self.lexicon.len()
     }
 
     /// What makes the vectors of its documents; nothing if they come from outside.
     #[must_use]
-    pub fn embedder(&self) -> Option<&'static Embedder> {
-        Embedder::built_in().filter(|_| self.foreign.is_none())
+    pub fn embedder(&self) -> Option<&'static TableEmbedder> {
+        TableEmbedder::built_in().filter(|_| self.foreign.is_none())
     }
 }

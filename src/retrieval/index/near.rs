@@ -59,7 +59,7 @@ pub(super) fn terms<'a>(lexicon: &'a Lexicon, term: &str) -> Vec<&'a Postings> {
     let (slips, shape) = (if term.len() < TWO_SLIPS { 1 } else { 2 }, Shape::of(term));
     let mut near: Vec<(usize, &Postings)> = Vec::new();
     for (name, list) in lexicon.filter(|other| shape.may_be_near(other, slips)) {
-        if let Some(slips) = distance(name.as_bytes(), term.as_bytes(), slips as usize) {
+        if let Some(slips) = edit_distance(name.as_bytes(), term.as_bytes(), slips as usize) {
             near.push((slips, list));
         } else if name.starts_with(term) {
             near.push((usize::MAX, list));
@@ -84,7 +84,7 @@ fn holding(lexicon: &Lexicon, only: char) -> Vec<&Postings> {
 /// Fawthrop, 1983).
 ///
 /// Optimal string alignment (Damerau, 1964), row by row.
-fn distance(one: &[u8], other: &[u8], most: usize) -> Option<usize> {
+fn edit_distance(one: &[u8], other: &[u8], most: usize) -> Option<usize> {
     if one.len().abs_diff(other.len()) > most || one.first() != other.first() {
         return None;
     }
@@ -92,7 +92,7 @@ fn distance(one: &[u8], other: &[u8], most: usize) -> Option<usize> {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     let mut last = None;
     for (at, &a) in one.iter().enumerate() {
-        let next = next_row(&before, &row, (at, a, last), other);
+        let next = next_row(&before, &row, at, a, last, other);
         if next.iter().all(|&slips| slips > most) {
             return None;
         }
@@ -106,7 +106,9 @@ fn distance(one: &[u8], other: &[u8], most: usize) -> Option<usize> {
 fn next_row(
     before: &[usize],
     row: &[usize],
-    (at, a, last): (usize, u8, Option<u8>),
+    at: usize,
+    a: u8,
+    last: Option<u8>,
     other: &[u8],
 ) -> Vec<usize> {
     let get = |list: &[usize], at: usize| list.get(at).copied().unwrap_or(usize::MAX / 2);
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn slips_are_counted() {
-        let slips = |a: &str, b: &str| distance(a.as_bytes(), b.as_bytes(), 2);
+        let slips = |a: &str, b: &str| edit_distance(a.as_bytes(), b.as_bytes(), 2);
 
         assert_eq!(slips("alerg", "allerg"), Some(1));
         assert_eq!(slips("recieve", "receive"), Some(1));

@@ -3,11 +3,11 @@
 use crate::retrieval::meaning::Vector;
 use crate::retrieval::text::Analyzer;
 use crate::retrieval::when::{self, Span};
-use crate::retrieval::{DocId, Hit, Mode, Query, Why, priors};
+use crate::retrieval::{DocId, Hit, Query, Ranking, Why, priors};
 
 use super::Index;
 use super::entry::{BLOCK, Entry};
-use super::sittings::NONE;
+use super::speakers::SpeakerId;
 use super::top::{Ranked, Top};
 
 /// What a cosine of one is worth beside a question answered word for word. Joined by their scores,
@@ -32,7 +32,7 @@ struct Search<'a> {
     query: &'a Query<'a>,
     words: Vec<f32>,
     meaning: Vec<f32>,
-    speaker: u32,
+    speaker: SpeakerId,
     spans: Vec<Span>,
 }
 
@@ -92,15 +92,15 @@ impl<'a> Search<'a> {
         let span = index.entries.span().next_multiple_of(BLOCK);
         let (mut words, mut meaning) =
             (index.scratch.take(span, 0.0), index.scratch.take(span, 0.0));
-        if query.mode != Mode::Semantic {
+        if query.mode != Ranking::Semantic {
             index.words(&asked, &mut words);
         }
-        if query.mode != Mode::Keyword {
+        if query.mode != Ranking::Keyword {
             index.meanings(query, &mut meaning);
         }
         let speaker = index.speakers.named(asked.iter().map(|asked| asked.term.as_str()));
         let spans = when::named(query.text, query.now);
-        Self { index, query, words, meaning, speaker: speaker.unwrap_or(NONE), spans }
+        Self { index, query, words, meaning, speaker: speaker.unwrap_or(SpeakerId::NOBODY), spans }
     }
 
     fn best(&self, allowed: &dyn Fn(DocId) -> bool, limit: usize) -> Vec<Ranked> {
@@ -119,7 +119,7 @@ impl<'a> Search<'a> {
             }
             let raise = 1.0 + ceiling.share(self.query.now);
             if top.reaches(most * raise) {
-                self.choose(start, (&own, raise), allowed, &mut top);
+                self.choose(start, &own, raise, allowed, &mut top);
             }
         }
         top.into_sorted()
@@ -129,7 +129,8 @@ impl<'a> Search<'a> {
     fn choose(
         &self,
         start: u32,
-        (own, raise): (&[f32; BLOCK], f32),
+        own: &[f32; BLOCK],
+        raise: f32,
         allowed: &dyn Fn(DocId) -> bool,
         top: &mut Top,
     ) {
@@ -149,20 +150,24 @@ impl<'a> Search<'a> {
     }
 
     fn is_answer(&self, doc: u32) -> bool {
-        let faintest = if self.query.mode == Mode::Hybrid { FAINT } else { 0.0 };
+        let faintest = if self.query.mode == Ranking::Hybrid { FAINT } else { 0.0 };
         let at = |list: &[f32]| list.get(doc as usize).copied().unwrap_or_default();
         at(&self.words) > 0.0 || at(&self.meaning) > faintest
     }
 
     /// What a document can get beside words and meaning.
     fn most_beside(&self) -> f32 {
-        let speaker = if self.speaker == NONE { 0.0 } else { SPEAKER };
+        let speaker = if self.speaker == SpeakerId::NOBODY { 0.0 } else { SPEAKER };
         let time = if self.spans.is_empty() { 0.0 } else { TIME };
         speaker + time
     }
 
     fn speaker(&self, entry: &Entry) -> f32 {
-        if self.speaker != NONE && self.speaker == entry.speaker { SPEAKER } else { 0.0 }
+        if self.speaker != SpeakerId::NOBODY && self.speaker == entry.speaker {
+            SPEAKER
+        } else {
+            0.0
+        }
     }
 
     fn time(&self, entry: &Entry) -> f32 {

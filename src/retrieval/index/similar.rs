@@ -90,16 +90,6 @@ impl Index {
     }
 }
 
-/// The share of terms that two documents have in common (Jaccard, 1901): 1 says the same words.
-#[must_use]
-#[allow(clippy::cast_precision_loss, reason = "counts of terms are far below 24 bits")]
-pub fn overlap(one: &Document<'_>, other: &Document<'_>) -> f32 {
-    let (one, other) = (fields::distinct_terms(one), fields::distinct_terms(other));
-    let shared = one.iter().filter(|term| other.binary_search(term).is_ok()).count();
-    let all = one.len() + other.len() - shared;
-    if all == 0 { 0.0 } else { shared as f32 / all as f32 }
-}
-
 /// The greater share first; of equals the newer.
 fn by_share(a: &(DocId, f32), b: &(DocId, f32)) -> Ordering {
     b.1.total_cmp(&a.1).then(b.0.cmp(&a.0))
@@ -121,7 +111,6 @@ mod tests {
 
         assert_eq!(found.first().map(|hit| hit.0), Some(DocId(1)));
         assert!(found.iter().find(|hit| hit.0 == DocId(2)).is_none_or(|hit| hit.1 < 0.5));
-        assert!(overlap(&copy, &note("The router's password is taped under the desk.")) > 0.7);
     }
 
     #[test]

@@ -96,6 +96,8 @@ impl Sittings {
         self.links.shrink_to_fit();
     }
 
+    #[cfg(test)]
+
     pub(super) fn bytes(&self) -> usize {
         let runs: usize = self.runs.values().map(|run| 4 * run.capacity() + 64).sum();
         runs + self.links.capacity() * size_of::<Link>()

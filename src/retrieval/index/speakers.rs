@@ -4,37 +4,48 @@ use std::collections::HashMap;
 
 use crate::retrieval::text::Analyzer;
 
-use super::sittings::NONE;
-
 /// Once may be a heading that looks like a name; who speaks again is a speaker.
 const FEWEST_TURNS: u32 = 2;
+
+/// A speaker of a session, numbered as they were met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SpeakerId(u32);
+
+impl SpeakerId {
+    /// Where nobody is known to speak.
+    pub(super) const NOBODY: Self = Self(u32::MAX);
+
+    fn place(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The speakers of a session by the terms of their names.
 #[derive(Debug, Default)]
 pub(super) struct Speakers {
     /// By the name as it is written, so that it is taken apart once.
-    spellings: HashMap<Box<str>, u32>,
-    ids: HashMap<Box<str>, u32>,
-    by_term: HashMap<Box<str>, Vec<u32>>,
+    spellings: HashMap<Box<str>, SpeakerId>,
+    ids: HashMap<Box<str>, SpeakerId>,
+    by_term: HashMap<Box<str>, Vec<SpeakerId>>,
     /// How many turns each has.
     turns: Vec<u32>,
 }
 
 impl Speakers {
     /// Counts one more turn of a speaker and gives the speaker's number.
-    pub(super) fn insert(&mut self, analyzer: &mut Analyzer, name: &str) -> u32 {
+    pub(super) fn insert(&mut self, analyzer: &mut Analyzer, name: &str) -> SpeakerId {
         let id = match self.spellings.get(name) {
             Some(&id) => id,
             None => self.meet(analyzer, name),
         };
-        if let Some(turns) = self.turns.get_mut(id as usize) {
+        if let Some(turns) = self.turns.get_mut(id.place()) {
             *turns += 1;
         }
         id
     }
 
-    pub(super) fn remove(&mut self, id: u32) {
-        if let Some(turns) = self.turns.get_mut(id as usize) {
+    pub(super) fn remove(&mut self, id: SpeakerId) {
+        if let Some(turns) = self.turns.get_mut(id.place()) {
             *turns = turns.saturating_sub(1);
         }
     }
@@ -45,23 +56,24 @@ impl Speakers {
     }
 
     /// The one speaker whom a question names; none if it names nobody or several.
-    pub(super) fn named<'a>(&self, terms: impl Iterator<Item = &'a str>) -> Option<u32> {
+    pub(super) fn named<'a>(&self, terms: impl Iterator<Item = &'a str>) -> Option<SpeakerId> {
         let mut named = terms.flat_map(|term| self.with(term));
         let first = named.next()?;
         named.all(|other| other == first).then_some(first)
     }
 
-    fn with(&self, term: &str) -> impl Iterator<Item = u32> {
+    fn with(&self, term: &str) -> impl Iterator<Item = SpeakerId> {
         let ids = self.by_term.get(term).into_iter().flatten().copied();
-        ids.filter(|&id| self.turns.get(id as usize).is_some_and(|&turns| turns >= FEWEST_TURNS))
+        ids.filter(|&id| self.turns.get(id.place()).is_some_and(|&turns| turns >= FEWEST_TURNS))
     }
 
-    fn meet(&mut self, analyzer: &mut Analyzer, name: &str) -> u32 {
+    fn meet(&mut self, analyzer: &mut Analyzer, name: &str) -> SpeakerId {
         let mut terms = Vec::new();
         analyzer.each(name, &mut |term| terms.push(term.text.to_owned()));
         let key = terms.join(" ");
         let id = self.ids.get(key.as_str()).copied().unwrap_or_else(|| {
-            let id = u32::try_from(self.turns.len()).unwrap_or(NONE);
+            let number = u32::try_from(self.turns.len());
+            let id = number.map_or(SpeakerId::NOBODY, SpeakerId);
             self.turns.push(0);
             for term in terms {
                 self.by_term.entry(term.into()).or_default().push(id);
@@ -90,8 +102,8 @@ mod tests {
     fn a_speaker_is_named_by_any_part_of_the_name() {
         let speakers = speakers(&["Fahim Khan", "Emi", "FAHIM KHAN", "Emi", "Once"]);
 
-        assert_eq!(speakers.named(["fahim", "cook"].into_iter()), Some(0));
-        assert_eq!(speakers.named(["khan", "fahim"].into_iter()), Some(0));
+        assert_eq!(speakers.named(["fahim", "cook"].into_iter()), Some(SpeakerId(0)));
+        assert_eq!(speakers.named(["khan", "fahim"].into_iter()), Some(SpeakerId(0)));
         assert_eq!(speakers.named(["fahim", "emi"].into_iter()), None, "two");
         assert_eq!(speakers.named(["once"].into_iter()), None, "no speaker yet");
     }
@@ -99,7 +111,7 @@ mod tests {
     #[test]
     fn who_speaks_no_more_is_forgotten() {
         let mut speakers = speakers(&["Emi", "Emi"]);
-        speakers.remove(0);
+        speakers.remove(SpeakerId(0));
 
         assert!(!speakers.has("emi"));
     }

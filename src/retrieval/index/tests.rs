@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Priority, Tags, Timestamp};
 use crate::retrieval::document::tests::{note, turn};
-use crate::retrieval::{Hit, Mode, Query, SittingKey};
+use crate::retrieval::{Hit, Query, Ranking, SittingKey};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -18,7 +18,7 @@ fn ranked(index: &Index, text: &str) -> Vec<Hit> {
 }
 
 fn ask_words(index: &Index, text: &str) -> Vec<u32> {
-    let query = Query::new(text, NOW).with_mode(Mode::Keyword);
+    let query = Query::new(text, NOW).with_mode(Ranking::Keyword);
     index.rank(&query, &|_| true, 10).iter().map(|hit| hit.doc.0).collect()
 }
 
@@ -269,7 +269,7 @@ fn repeats_make_room() {
 
 #[test]
 fn vectors_of_another_model_are_used_instead_of_the_table() {
-    let mut index = Index::for_model(ModelId([7; 16]));
+    let mut index = Index::for_model(ModelDigest([7; 16]));
     index.insert(DocId(0), &note("one"));
     index.insert(DocId(1), &note("two"));
     index.place(DocId(0), &Vector::quantize(&[1.0, 0.0]));
@@ -372,7 +372,7 @@ proptest! {
 
         prop_assert_eq!((index.len(), index.terms()), (built.len(), built.terms()));
         for query in ["red the sled", "user name", "\u{6771}\u{4eac} cup 7", "the", "Ben sledd", ""] {
-            for mode in [Mode::Keyword, Mode::Semantic, Mode::Hybrid] {
+            for mode in [Ranking::Keyword, Ranking::Semantic, Ranking::Hybrid] {
                 let rank = |index: &Index| {
                     index.rank(&Query::new(query, NOW).with_mode(mode), &|_| true, 10)
                 };

@@ -79,7 +79,7 @@ impl Index {
     pub(super) fn words(&self, asked: &[Asked<'_>], scores: &mut [f32]) {
         let most: f32 = asked.iter().map(|asked| asked.idf).sum();
         let average = self.entries.average_length();
-        let mut spread = Spread::default();
+        let mut spread = NoisyOr::default();
         for asked in asked {
             let share = asked.idf / most;
             for posting in asked.postings.iter() {
@@ -88,7 +88,7 @@ impl Index {
                 let own = asked.sure
                     * saturated(posting.weight, b, self.entries.length(posting.doc), average);
                 if head != NONE && !asked.is_name {
-                    spread.say(self, (posting.doc, head), own.min(1.0));
+                    spread.say(self, posting.doc, head, own.min(1.0));
                 } else if let Some(score) = scores.get_mut(posting.doc as usize) {
                     *score += share * if head == NONE { own } else { own.min(1.0) };
                 }
@@ -109,16 +109,16 @@ impl Index {
 /// One term on its way from the turns that say it to the turns around them: a noisy-or (Pearl,
 /// 1988). A turn fails to answer for the term only if it fails by each way.
 #[derive(Default)]
-struct Spread {
+struct NoisyOr {
     /// How likely each turn does not answer. All ones between terms; empty until it is needed.
     misses: Vec<f32>,
     /// The sittings in which the term is said.
     heads: Vec<u32>,
 }
 
-impl Spread {
+impl NoisyOr {
     /// The term is said in a turn, of the sitting named by `head`.
-    fn say(&mut self, index: &Index, (doc, head): (u32, u32), own: f32) {
+    fn say(&mut self, index: &Index, doc: u32, head: u32, own: f32) {
         if self.misses.is_empty() {
             self.misses = index.scratch.take(index.entries.span(), 1.0);
         }

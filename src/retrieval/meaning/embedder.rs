@@ -13,11 +13,11 @@ const MOST_PIECES: usize = 2_048;
 
 /// Names the table that vectors were made with. Vectors of different tables do not compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ModelId(pub [u8; 16]);
+pub struct ModelDigest(pub [u8; 16]);
 
 /// Makes vectors: the sum of the rows of a text's word pieces.
 #[derive(Debug)]
-pub struct Embedder {
+pub struct TableEmbedder {
     table: Table,
     pieces: Pieces,
 }
@@ -25,7 +25,7 @@ pub struct Embedder {
 /// The same, for many texts in a row: remembers the pieces of words.
 #[derive(Debug)]
 pub struct EmbedderForMany<'a> {
-    embedder: &'a Embedder,
+    embedder: &'a TableEmbedder,
     /// From where to where a word's pieces stand in `pieces`.
     met: Memo<(u32, u32)>,
     pieces: Vec<u16>,
@@ -34,10 +34,10 @@ pub struct EmbedderForMany<'a> {
 /// The table that the program carries, with its vocabulary. Both are made by `tools/distill`.
 static TABLE: &[u8] = include_bytes!("../../../assets/static-embeddings.bin");
 static VOCABULARY: &str = include_str!("../../../assets/vocab.txt");
-static BUILT_IN: LazyLock<Result<Embedder, InvalidTable>> =
-    LazyLock::new(|| Embedder::parse(TABLE, VOCABULARY));
+static BUILT_IN: LazyLock<Result<TableEmbedder, InvalidTable>> =
+    LazyLock::new(|| TableEmbedder::parse(TABLE, VOCABULARY));
 
-impl Embedder {
+impl TableEmbedder {
     /// The table that is compiled in; reading its vocabulary takes some milliseconds once.
     ///
     /// A test holds that it can be read, so there is always one.
@@ -57,9 +57,9 @@ impl Embedder {
         Ok(Self { table, pieces })
     }
 
-    #[must_use]
-    pub fn model(&self) -> ModelId {
-        ModelId(self.table.id)
+    #[cfg(test)]
+    fn model(&self) -> ModelDigest {
+        ModelDigest(self.table.id)
     }
 
     /// The vector of a text that comes in parts, each word weighing the same.
@@ -133,7 +133,7 @@ impl EmbedderForMany<'_> {
     }
 }
 
-impl fmt::Display for ModelId {
+impl fmt::Display for ModelDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn texts_about_the_same_lie_near() {
-        let embedder = Embedder::built_in().unwrap();
+        let embedder = TableEmbedder::built_in().unwrap();
         let [film, movie, router] =
             ["we watched a film", "we saw a movie", "the router needs a reboot"]
                 .map(|text| embedder.embed(&[text]));
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_embedder_for_many_texts_makes_the_same_vectors() {
-        let embedder = Embedder::built_in().unwrap();
+        let embedder = TableEmbedder::built_in().unwrap();
         let mut many = embedder.for_many();
 
         for text in

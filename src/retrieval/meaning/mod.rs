@@ -5,7 +5,6 @@ mod pieces;
 mod table;
 mod vector;
 
-pub use embedder::{Embedder, EmbedderForMany, ModelId};
-pub use table::InvalidTable;
+pub use embedder::{EmbedderForMany, ModelDigest, TableEmbedder};
 pub use vector::Vector;
 pub(crate) use vector::Vectors;

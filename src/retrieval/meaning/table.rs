@@ -36,6 +36,7 @@ pub(super) struct Table {
     dims: usize,
     scales: Vec<f32>,
     rows: &'static [u8],
+    #[cfg_attr(not(test), allow(dead_code, reason = "the test of what it makes compares it"))]
     pub(super) id: [u8; 16],
 }
 

@@ -122,6 +122,8 @@ impl Vectors {
         self.reaches.shrink_to_fit();
     }
 
+    #[cfg(test)]
+
     pub(crate) fn bytes(&self) -> usize {
         self.codes.capacity() + self.reaches.capacity() * size_of::<f32>()
     }

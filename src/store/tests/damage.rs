@@ -136,7 +136,7 @@ fn damage_to_both_is_refused_and_named() {
     fs::remove_dir_all(sled_folder(dir.path())).unwrap();
     let before = fs::read(&segment).unwrap();
 
-    let refusal = Store::open(dir.path(), Options::default()).unwrap_err();
+    let refusal = Store::open(dir.path(), StoreOptions::default()).unwrap_err();
 
     let StoreError::Unrecoverable { path, offset, .. } = &refusal else { panic!("{refusal}") };
     assert_eq!(path, &segment);
@@ -150,9 +150,9 @@ fn nothing_starts_empty_over_old_data() {
     fs::remove_dir_all(dir.path().join("journal")).unwrap();
     fs::write(sled_folder(dir.path()).join("db"), b"").unwrap();
 
-    assert!(Store::open(dir.path(), Options::default()).is_err());
+    assert!(Store::open(dir.path(), StoreOptions::default()).is_err());
     fs::remove_file(dir.path().join("checkpoint")).unwrap();
-    assert!(Store::open(dir.path(), Options::default()).is_err());
+    assert!(Store::open(dir.path(), StoreOptions::default()).is_err());
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_newer_format_is_refused_untouched() {
     (bytes[8], bytes[72]) = (7, 7);
     fs::write(&segment, &bytes).unwrap();
 
-    let refusal = Store::open(dir.path(), Options::default()).unwrap_err();
+    let refusal = Store::open(dir.path(), StoreOptions::default()).unwrap_err();
 
     assert!(matches!(refusal, StoreError::NewerFormat { found: 7, .. }), "{refusal}");
     assert_eq!(fs::read(&segment).unwrap(), bytes);
@@ -184,7 +184,7 @@ fn a_second_process_is_told_who_holds_the_directory() {
     let dir = tempfile::tempdir().unwrap();
     let _store = open(dir.path());
 
-    let refusal = Store::open(dir.path(), Options::default()).unwrap_err();
+    let refusal = Store::open(dir.path(), StoreOptions::default()).unwrap_err();
 
     assert!(refusal.to_string().contains(&std::process::id().to_string()), "{refusal}");
     assert!(Store::check(dir.path()).is_err());

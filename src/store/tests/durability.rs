@@ -143,8 +143,10 @@ fn a_disk_that_is_nearly_full_takes_no_writes_and_can_be_read() {
     let store = open(dir.path());
     put(&mut store.session(&user("ada")).unwrap(), 1, "before").unwrap();
     store.close();
-    let journal = journal::Options { free_bytes: u64::MAX / 2, ..journal::Options::default() };
-    let store = Store::open(dir.path(), Options { journal, ..Options::default() }).unwrap();
+    let journal =
+        journal::JournalOptions { free_bytes: u64::MAX / 2, ..journal::JournalOptions::default() };
+    let store =
+        Store::open(dir.path(), StoreOptions { journal, ..StoreOptions::default() }).unwrap();
 
     let refusal = put(&mut store.session(&user("ada")).unwrap(), 2, "too much").unwrap_err();
 
@@ -355,10 +357,10 @@ proptest! {
     ) {
         let mut dir = tempfile::tempdir().unwrap();
         let mut expected: BTreeMap<u8, Contents> = BTreeMap::new();
-        let small = || Options {
+        let small = || StoreOptions {
             compact_bytes: 40_000,
-            journal: journal::Options { segment_bytes: 10_000, ..journal::Options::default() },
-            ..Options::default()
+            journal: journal::JournalOptions { segment_bytes: 10_000, ..journal::JournalOptions::default() },
+            ..StoreOptions::default()
         };
 
         for (steps, end) in rounds {

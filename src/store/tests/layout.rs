@@ -3,9 +3,10 @@
 use super::*;
 use crate::journal::SessionNo;
 use crate::model::{Category, Priority, Project, Status, Tag, Title};
+use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
-use crate::store::{History, Key, Owner, RECORDS, StoredVector, codec};
+use crate::store::{Key, PastVersion, StoredVector, codec};
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
 const ACCESS_V1: &str = include_str!("../../../tests/data/access-v1.hex");
@@ -40,12 +41,12 @@ fn full_memory() -> Memory {
 #[test]
 fn records_of_version_1_are_still_readable() {
     let memory = codec::decode::<Memory>(&id(42), &from_hex(MEMORY_V1)).unwrap();
-    let old = codec::decode::<History>(&(id(42), 3), &from_hex(MEMORY_V1)).unwrap();
+    let old = codec::decode::<PastVersion>(&(id(42), 3), &from_hex(MEMORY_V1)).unwrap();
     let access = codec::decode::<Access>(&id(42), &from_hex(ACCESS_V1)).unwrap();
     let vector = codec::decode::<StoredVector>(&id(42), &from_hex(VECTOR_V1)).unwrap();
     let number = codec::decode::<SessionNumber>(&user("ada"), &from_hex(USER_V1)).unwrap();
 
-    assert_eq!((memory, old), (full_memory(), History(full_memory())));
+    assert_eq!((memory, old), (full_memory(), PastVersion(full_memory())));
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
     assert_eq!(number, SessionNumber(SessionNo(7)));
@@ -58,7 +59,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
     }
     let encoded = [
         (codec::encode(&full_memory()), MEMORY_V1),
-        (codec::encode(&History(full_memory())), MEMORY_V1),
+        (codec::encode(&PastVersion(full_memory())), MEMORY_V1),
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
@@ -97,7 +98,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
 #[test]
 fn no_two_kinds_of_record_share_a_prefix() {
     for (at, kind) in RECORDS.iter().enumerate() {
-        let place = |kind: &crate::store::RecordKind| (kind.owner, kind.prefix);
+        let place = |kind: &RecordKind| (kind.owner, kind.prefix);
         assert!(RECORDS[..at].iter().all(|other| place(other) != place(kind)), "{}", kind.name);
         assert_ne!(kind.prefix, PIECE_PREFIX, "{}", kind.name);
     }

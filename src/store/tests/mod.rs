@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Batch, Options, SessionStore, Store, StoreError};
+use super::{Batch, SessionStore, Store, StoreError, StoreOptions};
 use crate::journal::{self, Faults};
 use crate::model::{Access, Kind, Memory, MemoryId, Source, Tags, Timestamp, UserId};
 
@@ -52,7 +52,7 @@ fn memory(number: u128, content: &str) -> Memory {
 }
 
 fn open(dir: &Path) -> Store {
-    Store::open(dir, Options::default()).unwrap()
+    Store::open(dir, StoreOptions::default()).unwrap()
 }
 
 /// Commits one memory, and waits until it is durable.
@@ -142,9 +142,12 @@ fn access(count: u64) -> Access {
     Access { count, last: Timestamp(9) }
 }
 
-fn failing(faults: &Arc<Faults>) -> Options {
-    let journal = journal::Options { faults: Arc::clone(faults), ..journal::Options::default() };
-    Options { journal, ..Options::default() }
+fn failing(faults: &Arc<Faults>) -> StoreOptions {
+    let journal = journal::JournalOptions {
+        faults: Arc::clone(faults),
+        ..journal::JournalOptions::default()
+    };
+    StoreOptions { journal, ..StoreOptions::default() }
 }
 
 fn wait_until_writable(store: &Store) {

@@ -17,7 +17,7 @@ fn a_folder_of_somebody_else_is_refused_and_stays_as_it_is() {
     let dir = open_to_others();
     fs::write(dir.path().join("photo.jpg"), "precious").unwrap();
 
-    let refusal = Store::open(dir.path(), Options::default()).unwrap_err();
+    let refusal = Store::open(dir.path(), StoreOptions::default()).unwrap_err();
 
     assert!(matches!(&refusal, StoreError::Foreign { found, .. } if found == "photo.jpg"));
     assert!(refusal.to_string().contains("--data-dir"), "{refusal}");
@@ -42,7 +42,7 @@ fn a_folder_that_is_there_keeps_its_mode_and_what_is_made_in_it_is_private() {
 
 #[test]
 fn whoever_only_reads_makes_no_store() {
-    let reading = || Options { create: false, ..Options::default() };
+    let reading = || StoreOptions { create: false, ..StoreOptions::default() };
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
     let (filled, expected) = filled(3);

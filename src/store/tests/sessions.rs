@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::Status;
 use crate::store::shared::MAX_SESSIONS;
-use crate::store::{CodecError, History, Record};
+use crate::store::{CodecError, PastVersion, Record};
 
 #[test]
 fn a_session_reads_its_own_writes_before_they_are_durable() {
@@ -61,13 +61,13 @@ fn a_range_includes_both_of_its_ends() {
     let mut session = store.session(&user("ada")).unwrap();
     let mut batch = Batch::new();
     for version in 1..=5 {
-        batch.put(&(id(7), version), &History(Memory { version, ..memory(7, "old") }));
-        batch.put(&(id(8), version), &History(Memory { version, ..memory(8, "other") }));
+        batch.put(&(id(7), version), &PastVersion(Memory { version, ..memory(7, "old") }));
+        batch.put(&(id(8), version), &PastVersion(Memory { version, ..memory(8, "other") }));
     }
     session.commit(batch).unwrap().wait().unwrap();
 
     let found: Vec<u32> = session
-        .scan_range::<History>(&((id(7), 2)..=(id(7), 4)))
+        .scan_range::<PastVersion>(&((id(7), 2)..=(id(7), 4)))
         .map(|entry| entry.unwrap().1.0.version)
         .collect();
 

@@ -25,9 +25,7 @@ pub use run_files::{RunFileError, RunFiles};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    #[error(
-        "send a key as `Authorization: Bearer KEY`, `X-API-RingKey: KEY` or `X-MCP-Token: KEY`"
-    )]
+    #[error("send a key as `Authorization: Bearer KEY`, `X-API-Key: KEY` or `X-MCP-Token: KEY`")]
     Missing,
 
     #[error("the credential is unknown, expired or revoked")]

@@ -67,7 +67,7 @@ section! {
             "server.header", &["SERVER_HEADER"], "memoryd", parse::header,
         )
         .because(
-            "Value of the ServerSection header; a drop-in for another server may have to bear its name.",
+            "Value of the Server header; a drop-in for another server may have to bear its name.",
         ),
 
         /// Without a final slash.

@@ -54,7 +54,7 @@ async fn too_many_wrong_keys_do_not_shut_the_door_to_good_ones() {
     let server = TestServer::start(&[("AUTH_FAIL_LIMIT", "2"), ("RATE_LIMIT_REQUESTS", "0")]);
 
     for (key, status) in [("wrong-key-1", 401), ("wrong-key-2", 401), ("wrong-key-3", 429)] {
-        assert_eq!(server.status("/me", &[("X-API-RingKey", key)]).await, status, "{key}");
+        assert_eq!(server.status("/me", &[("X-API-Key", key)]).await, status, "{key}");
     }
     assert_eq!(server.status("/me", &[GOOD]).await, 200);
     assert_eq!(server.status("/me", &[]).await, 401, "no attempt");
@@ -65,7 +65,7 @@ async fn a_program_with_an_old_key_makes_one_mistake_however_often_it_calls() {
     let server = TestServer::start(&[("AUTH_FAIL_LIMIT", "2"), ("RATE_LIMIT_REQUESTS", "0")]);
 
     for _ in 0..5 {
-        assert_eq!(server.status("/me", &[("X-API-RingKey", "an-old-key")]).await, 401);
+        assert_eq!(server.status("/me", &[("X-API-Key", "an-old-key")]).await, 401);
     }
     assert_eq!(server.status("/me", &[("X-MCP-Token", "another")]).await, 401);
     assert_eq!(server.status("/me", &[("X-MCP-Token", "a-third")]).await, 429);

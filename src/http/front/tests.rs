@@ -185,8 +185,8 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-pub(super) const GOOD: (&str, &str) = ("X-API-RingKey", KEY);
-pub(super) const PLAIN: (&str, &str) = ("X-API-RingKey", PLAIN_KEY);
+pub(super) const GOOD: (&str, &str) = ("X-API-Key", KEY);
+pub(super) const PLAIN: (&str, &str) = ("X-API-Key", PLAIN_KEY);
 pub(super) const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 #[actix_web::test]
@@ -243,7 +243,7 @@ async fn credentials_are_told_apart() {
         (&[("Authorization", "Basic eDp5")], 401, "Missing or invalid Authorization header"),
         (&[("Authorization", "Bearer")], 401, "Missing or invalid Authorization header"),
         (&[("X-MCP-Token", "wrong")], 401, "Invalid authentication token"),
-        (&[GOOD, ("X-API-RingKey", "other")], 401, "Invalid authentication token"),
+        (&[GOOD, ("X-API-Key", "other")], 401, "Invalid authentication token"),
         (&[GOOD, ("X-MCP-UserID", "bob")], 401, "User ID mismatch"),
         (&[("Authorization", &bearer), ("X-MCP-UserID", "default")], 200, ""),
         (&[GOOD, ("Authorization", "Basic eDp5")], 200, ""),
@@ -279,7 +279,7 @@ async fn metrics_are_for_this_machine_and_for_administrators() {
 async fn no_spelling_of_a_path_comes_past_its_guard() {
     let server = TestServer::start(&[("RATE_LIMIT_REQUESTS", "0")]);
     let remote = "X-Forwarded-For: 198.51.100.7\r\n";
-    let plain = format!("{remote}X-API-RingKey: {PLAIN_KEY}\r\n");
+    let plain = format!("{remote}X-API-Key: {PLAIN_KEY}\r\n");
 
     for name in ["metrics", "admin"] {
         let encoded: String = name.bytes().map(|b| format!("%{b:02X}")).collect();
@@ -306,7 +306,7 @@ async fn no_spelling_of_a_path_comes_past_its_guard() {
         }
     }
     assert!(server.raw("GET /%6detrics", &plain).await.starts_with("HTTP/1.1 403 "));
-    let admin = format!("{remote}X-API-RingKey: {KEY}\r\n");
+    let admin = format!("{remote}X-API-Key: {KEY}\r\n");
     assert!(server.raw("GET /%6detrics", &admin).await.starts_with("HTTP/1.1 200 "));
 }
 
@@ -404,7 +404,7 @@ async fn without_authentication_only_names_of_this_machine_are_answered() {
     let server = TestServer::start(&[("DISABLE_AUTH", "true")]);
 
     assert_eq!(server.get("/me", &[]).await.body["user"], "default");
-    assert_eq!(server.status("/me", &[("X-API-RingKey", "whatever")]).await, 200);
+    assert_eq!(server.status("/me", &[("X-API-Key", "whatever")]).await, 200);
     assert_eq!(server.status("/me", &[("Host", "rebound.example:3000")]).await, 400);
 }
 
@@ -452,7 +452,7 @@ async fn bodies_are_bounded_and_json() {
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let server = TestServer::start(&[]);
     let head =
-        format!("POST /echo HTTP/1.1\r\nX-API-RingKey: {KEY}\r\nContent-Length: 9\r\n\r\n{{\"a\"");
+        format!("POST /echo HTTP/1.1\r\nX-API-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{\"a\"");
     let mut stream = server.connect(&head).await;
 
     let mut answer = String::new();

@@ -60,7 +60,7 @@ impl Server {
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self, StartError> {
         // Certificates and models are read first: a mistake there must not touch anything.
-        let certificates = reload::Certificates::open(config)?;
+        let certificates = reload::Certificates::open(config, clock)?;
         let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;

@@ -55,15 +55,17 @@ fn describe(made: &Certificates) -> Outcome {
     say(&format!("names        {}", made.names.join(", ")))?;
     say(&format!("valid until  {}\n", made.server_expires_at))?;
     if !made.left_out.is_empty() {
-        say(&format!(
-            "Left out: {}. The authority may not sign for them, or no certificate can carry them;\n\
-             memoryd certs --new-ca makes an authority that may, which every client must be told to trust.\n",
-            made.left_out.join(", ")
-        ))?;
+        say(&format!("Left out: {}", made.left_out.join(", ")))?;
+        say(
+            "The authority may not sign for them, or no certificate can carry them. With --new-ca it\n\
+             may, but then every client must be told to trust the new one.\n",
+        )?;
     }
     if made.authority_limits_addresses {
-        say("This authority was made by an earlier version, and Claude Code and Bun refuse it\n\
-             (UNSUPPORTED_CONSTRAINT_TYPE). memoryd certs --new-ca makes one that they take.\n")?;
+        say(
+            "This authority is of an earlier version. Claude Code, Bun and other clients refuse it\n\
+             (UNSUPPORTED_CONSTRAINT_TYPE); with --new-ca there is one that they take.\n",
+        )?;
     }
     Ok(())
 }

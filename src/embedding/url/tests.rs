@@ -203,7 +203,8 @@ async fn a_silent_service_is_asked_once_and_then_left_alone() {
 #[actix_web::test]
 async fn a_certificate_is_checked() {
     let folder = tempfile::tempdir().unwrap();
-    let made = make_certificates(folder.path(), &WantedNames::default(), SystemClock.now()).unwrap();
+    let made =
+        make_certificates(folder.path(), &WantedNames::default(), SystemClock.now()).unwrap();
     let script = json_script!({ "data": [{ "embedding": [1] }] });
     let service = Service::listen(script, Some(folder.path()));
     let url = Some(format!("https://{}", service.address));

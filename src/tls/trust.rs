@@ -19,7 +19,8 @@ Other clients on Node.js or Bun (before the client starts)
     export NODE_EXTRA_CA_CERTS={quoted}
 
 Claude Desktop starts a program; "memoryd stdio" on this machine needs no certificate. On another
-machine the program can be mcp-remote, in claude_desktop_config.json
+machine it is "memoryd stdio --url https://NAME:3000 --ca FILE --key YOUR_KEY", or mcp-remote, in
+claude_desktop_config.json
     {{ "mcpServers": {{ "memory": {{
         "command": "npx",
         "args": ["-y", "mcp-remote", "https://NAME:3000/mcp", "--header", "Authorization:Bearer YOUR_KEY"],

@@ -67,9 +67,9 @@ eval: ## recall on labelled conversations, where the data set is at hand
 		echo "eval: not run, there is no $(SHARED)/eval/run.py"; \
 	fi
 
-certs: ## a local CA and a server certificate in ./certs
+certs: ## a local CA and a server certificate in ./certs, also for NAMES="nas.lan 192.168.1.5"
 	cargo build --release
-	$(BINARY) certs
+	$(BINARY) certs $(foreach name,$(NAMES),--name '$(name)')
 
 acceptance: ## the rows of tests/acceptance.txt against the release binary
 	cargo build --release

@@ -86,9 +86,14 @@ pub(super) struct CertsArguments {
     #[arg(long, default_value = "certs", value_name = "DIR")]
     pub(super) out: PathBuf,
 
-    /// Another name or address that the certificate is for (may be given several times)
+    /// Another name or address that the certificate is for (may be given several times). Those of
+    /// this machine and those of the present certificate are kept by themselves
     #[arg(long, value_name = "NAME")]
     pub(super) name: Vec<String>,
+
+    /// Make a new authority, which every client must then be told to trust
+    #[arg(long)]
+    pub(super) new_ca: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -10,6 +10,7 @@ mod certs;
 mod check;
 mod daemon;
 mod door;
+mod machine;
 mod progress;
 mod serve;
 mod stdio;

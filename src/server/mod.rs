@@ -65,7 +65,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let open_files = disk::raise_open_files();
         // Certificates and models are read first: a mistake there must not touch anything.
-        let certificates = reload::Certificates::open(config)?;
+        let certificates = reload::Certificates::open(config, clock)?;
         let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;

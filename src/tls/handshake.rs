@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::client::roots;
 use super::identity::provider;
-use super::{Reloader, client_config, make_certificates, pinned_client_config};
+use super::{Reloader, WantedNames, client_config, make_certificates, pinned_client_config};
 use crate::model::{Clock, SystemClock};
 
 /// Shakes hands without a socket; says the version agreed on.
@@ -48,7 +48,9 @@ fn shake_hands(
 
 fn made() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    make_certificates(folder.path(), &["attic".to_owned()], SystemClock.now()).unwrap();
+    let given = vec!["attic".to_owned(), "nas.lan".to_owned(), "192.168.1.5".to_owned()];
+    let wanted = WantedNames { given, found: Vec::new() };
+    make_certificates(folder.path(), &wanted, SystemClock.now()).unwrap();
     folder
 }
 
@@ -88,7 +90,7 @@ fn whoever_trusts_our_authority_gets_through_in_both_versions_by_every_name() {
     for (offered, agreed) in
         [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)]
     {
-        for name in ["localhost", "127.0.0.1", "::1", "attic"] {
+        for name in ["localhost", "127.0.0.1", "::1", "attic", "nas.lan", "192.168.1.5"] {
             let client = client_of(offered, folder.path().join("ca.pem"));
 
             let shaken = shake_hands(&server, client, name);

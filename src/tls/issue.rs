@@ -3,9 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    NameConstraints, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
@@ -34,13 +33,16 @@ const MAX_COMMON_NAME: usize = 64;
 /// The year 2200. What lies outside of here and 1970 comes from a broken clock.
 const LATEST: Timestamp = Timestamp(7_258_118_400_000);
 
-/// The names that a server certificate is made for.
+/// Suffixes under which nobody can own a name in public, so that most new names need no new
+/// authority: RFC 6761 (this machine), RFC 6762 (multicast DNS), RFC 8375 (homes), ICANN's
+/// resolution 2024.07.29.06 (`internal`), and what routers hand out.
+const PRIVATE_SUFFIXES: [&str; 6] = ["localhost", "local", "home.arpa", "internal", "lan", "home"];
+/// An address that no authority was ever made for (RFC 5737).
+const STRANGE_ADDRESS: &str = "203.0.113.254";
+
+/// The names that a server certificate is made for, each once and as certificates have it.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
-    pub kept: Vec<String>,
-    /// Host names that no certificate can carry.
-    pub left_out: Vec<String>,
-}
+pub(super) struct Names(Vec<String>);
 
 /// Somebody who can sign server certificates: an authority's certificate with its key.
 pub(super) struct Authority {
@@ -58,40 +60,72 @@ pub(super) struct Issued {
     pub expires_at: Timestamp,
 }
 
+/// Writes a name as certificates have it; nothing if none can carry it.
+pub(super) fn parse_name(text: &str) -> Option<String> {
+    let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Some(address.to_string());
+    }
+    ServerName::try_from(name.as_str()).is_ok().then_some(name)
+}
+
 impl Names {
-    /// The loopback names, then those of the machine. A single-label host name is also known as
-    /// `<name>.local` where multicast DNS runs, but only the caller knows whether it does.
-    pub(super) fn choose(host_names: &[String]) -> Self {
-        let mut names = Self { kept: Vec::new(), left_out: Vec::new() };
-        for name in ["localhost", "127.0.0.1", "::1"] {
-            names.kept.push(name.to_owned());
+    /// Those by which a machine reaches itself.
+    pub(super) fn loopback() -> Self {
+        Self(["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec())
+    }
+
+    pub(super) fn add(&mut self, name: String) {
+        if !self.0.contains(&name) {
+            self.0.push(name);
         }
-        for given in host_names {
-            let name = given.trim().trim_end_matches('.').to_ascii_lowercase();
-            if ServerName::try_from(name.as_str()).is_err() {
-                names.left_out.push(given.clone());
-            } else if !names.kept.contains(&name) {
-                names.kept.push(name);
+    }
+
+    /// Takes out what the authority may not sign for, and returns it.
+    pub(super) fn take_forbidden(
+        &mut self,
+        authority: &Authority,
+        now: Timestamp,
+    ) -> Result<Vec<String>, TlsError> {
+        let mut forbidden = Vec::new();
+        for name in &self.0 {
+            if !authority.may_sign_for(name, now)? {
+                forbidden.push(name.clone());
             }
         }
-        names
+        self.0.retain(|name| !forbidden.contains(name));
+        Ok(forbidden)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    pub(super) fn into_list(self) -> Vec<String> {
+        self.0
     }
 
     fn machine(&self) -> Option<&str> {
-        let beyond_loopback = self.kept.iter().skip(3);
-        beyond_loopback.map(String::as_str).find(|name| name.parse::<IpAddr>().is_err())
+        self.iter().find(|name| *name != "localhost" && is_host_name(name))
     }
 
-    /// What the authority may sign for: if its key is stolen, it cannot pose as a bank.
+    /// What the authority may sign for. Many people put it into the store of their system, so whoever
+    /// steals its key must not be able to pose as a bank.
+    ///
+    /// Only DNS names are limited. BoringSSL knows no limits on addresses: where an authority has
+    /// some, permitted or excluded, it refuses every certificate that holds an address (Bun 1.4.5
+    /// and Claude Code 2.1.197 say `UNSUPPORTED_CONSTRAINT_TYPE`; OpenSSL 3, Node.js 20, GnuTLS and
+    /// Java 17 take them). Limits on one kind of name leave the others free (RFC 5280, 4.2.1.10), so
+    /// every address may be signed for: hardly anything in public is called by its address.
     fn constraints(&self) -> NameConstraints {
-        let subtree = |name: &String| match name.parse::<IpAddr>() {
-            Ok(IpAddr::V4(v4)) => GeneralSubtree::IpAddress(CidrSubnet::V4(v4.octets(), [0xff; 4])),
-            Ok(IpAddr::V6(v6)) => {
-                GeneralSubtree::IpAddress(CidrSubnet::V6(v6.octets(), [0xff; 16]))
+        let mut permitted = PRIVATE_SUFFIXES.to_vec();
+        for name in self.iter().filter(|name| is_host_name(name)) {
+            if !permitted.contains(&name) {
+                permitted.push(name);
             }
-            Err(_) => GeneralSubtree::DnsName(name.clone()),
-        };
-        let permitted_subtrees = self.kept.iter().map(subtree).collect();
+        }
+        let subtree = |name: &str| GeneralSubtree::DnsName(name.to_owned());
+        let permitted_subtrees = permitted.into_iter().map(subtree).collect();
         NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() }
     }
 }
@@ -130,20 +164,33 @@ impl Authority {
         let mut params = CertificateParams::default();
         let machine = names.machine().filter(|machine| machine.len() <= MAX_COMMON_NAME);
         params.distinguished_name = common_name(machine.unwrap_or("localhost").to_owned());
-        params.subject_alt_names =
-            names.kept.iter().map(|name| subject_name(name)).collect::<Result<_, _>>()?;
+        params.subject_alt_names = names.iter().map(subject_name).collect::<Result<_, _>>()?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
-        let expires_at = set_life(&mut params, now, SERVER_LIFE)?;
+        // A certificate is worth nothing without the one that signed it.
+        let left = Duration::from_secs(self.expires_at.since(now).as_secs());
+        let expires_at = set_life(&mut params, now, SERVER_LIFE.min(left))?;
         let made = params.signed_by(&key, &self.issuer)?;
         let (certificate, pem) = (made.der().clone(), made.pem());
         Ok(Issued { certificate, pem, key_pem: key.serialize_pem(), expires_at })
     }
 
-    /// Whether a client that trusts this authority will accept the certificate for every name.
-    pub(super) fn vouches_for(&self, issued: &Issued, names: &Names, now: Timestamp) -> bool {
+    /// Whether clients would accept what this authority signs for a name. They accept nothing that it
+    /// signs if the key is not its own.
+    pub(super) fn may_sign_for(&self, name: &str, now: Timestamp) -> Result<bool, TlsError> {
+        let names = Names(vec![name.to_owned()]);
+        let issued = self.issue(&names, now)?;
+        Ok(self.vouches_for(&issued, &names, now))
+    }
+
+    /// Whether this authority is of the kind that clients on BoringSSL refuse (see `constraints`).
+    pub(super) fn limits_addresses(&self, now: Timestamp) -> Result<bool, TlsError> {
+        Ok(!self.may_sign_for(STRANGE_ADDRESS, now)?)
+    }
+
+    fn vouches_for(&self, issued: &Issued, names: &Names, now: Timestamp) -> bool {
         let mut roots = RootCertStore::empty();
         if roots.add(self.certificate.clone()).is_err() {
             return false;
@@ -152,8 +199,8 @@ impl Authority {
         let Ok(verifier) = verifier.build() else { return false };
         let since_epoch = Duration::from_millis(u64::try_from(now.0).unwrap_or_default());
         let now = UnixTime::since_unix_epoch(since_epoch);
-        names.kept.iter().all(|name| {
-            ServerName::try_from(name.as_str()).is_ok_and(|name| {
+        names.iter().all(|name| {
+            ServerName::try_from(name).is_ok_and(|name| {
                 verifier.verify_server_cert(&issued.certificate, &[], &name, &[], now).is_ok()
             })
         })
@@ -165,6 +212,8 @@ fn authority_params(name: String) -> CertificateParams {
     params.distinguished_name = common_name(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // The store of a system would otherwise trust it for programs and mail as well.
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params
 }
 
@@ -172,6 +221,10 @@ fn common_name(name: String) -> DistinguishedName {
     let mut names = DistinguishedName::new();
     names.push(DnType::CommonName, name);
     names
+}
+
+fn is_host_name(name: &str) -> bool {
+    name.parse::<IpAddr>().is_err()
 }
 
 fn subject_name(name: &str) -> Result<SanType, rcgen::Error> {

@@ -11,6 +11,7 @@ use std::io;
 use std::path::PathBuf;
 
 mod client;
+mod concern;
 #[cfg(test)]
 mod handshake;
 mod identity;
@@ -22,8 +23,11 @@ mod trust;
 mod x509;
 
 pub use client::{client_config, pinned_client_config, system_authorities};
+pub use concern::Concern;
 pub use identity::ServerIdentity;
-pub use make::{AuthorityFate, Certificates, make_certificates};
+pub use make::{
+    AuthorityFate, Certificates, WantedNames, make_certificates, make_certificates_anew,
+};
 pub use reload::Reloader;
 pub use trust::trust_instructions;
 
@@ -86,6 +90,24 @@ pub enum TlsError {
 
     #[error("cannot write {path}: {cause}")]
     Unwritable { path: PathBuf, cause: io::Error },
+
+    #[error(
+        "{name:?} is no name for a certificate; \
+         give a host name or an address, without https:// and without a port"
+    )]
+    NotAName { name: String },
+
+    #[error(
+        "the authority in {path} cannot sign: {because}; \
+         --new-ca makes another one, which every client must be told to trust"
+    )]
+    UnfitAuthority { path: PathBuf, because: &'static str },
+
+    #[error(
+        "the authority in {path} may not sign for {name}; \
+         --new-ca makes one that may, which every client must be told to trust"
+    )]
+    NotPermitted { path: PathBuf, name: String },
 
     #[error(
         "{path} was not made by memoryd and will not be replaced; move it, or use another folder"

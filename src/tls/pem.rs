@@ -12,6 +12,9 @@ use crate::disk::Draft;
 /// A bundle of every public authority has about 220 KiB; this leaves room for four of them.
 const LIMIT_BYTES: u64 = 1024 * 1024;
 
+/// Editors on Windows put it before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A PEM file as it was read, before anything was understood. It may hold a key, so it wipes itself.
 #[derive(Clone)]
 pub(super) struct PemFile {
@@ -36,6 +39,10 @@ impl PemFile {
         let mut content = Zeroizing::new(Vec::with_capacity(room));
         let mut file = File::open(path).map_err(unreadable)?.take(LIMIT_BYTES);
         file.read_to_end(&mut content).map_err(unreadable)?;
+        // The parser would pass over the first line, and with it the first section.
+        if content.starts_with(BYTE_ORDER_MARK) {
+            content.drain(..BYTE_ORDER_MARK.len());
+        }
         Ok(Self { path: path.to_owned(), bytes: content })
     }
 
@@ -115,5 +122,26 @@ pub(super) fn write(path: &Path, content: &str, mode: u32) -> Result<(), TlsErro
 impl std::fmt::Debug for PemFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PemFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("both.pem");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let text = format!("\u{feff}{}{}", certificate.pem(), key.serialize_pem());
+        std::fs::write(&path, text).unwrap();
+
+        let file = PemFile::read(&path).unwrap();
+
+        assert_eq!(file.certificates().unwrap(), [certificate.der().clone()]);
+        assert!(file.private_key().is_ok());
+        assert!(file.bytes().starts_with(b"-----BEGIN"), "it must not get into another file");
     }
 }

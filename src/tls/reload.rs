@@ -7,7 +7,10 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::model::Timestamp;
+
 use super::TlsError;
+use super::concern::{self, Concern};
 use super::identity::{ServerIdentity, provider};
 use super::pem::PemFile;
 
@@ -69,6 +72,12 @@ impl Reloader {
         *tried = pair.print();
         self.shown.replace(pair.parse()?);
         Ok(())
+    }
+
+    /// What the owner should see to now, in the order in which it should be told.
+    #[must_use]
+    pub fn concerns(&self, now: Timestamp) -> Vec<Concern> {
+        concern::of(&self.cert, &self.key, self.identity().expires_at(), now)
     }
 
     /// The pair that new connections are shown.
@@ -138,13 +147,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::model::Timestamp;
-    use crate::tls::make_certificates;
+    use crate::tls::{WantedNames, make_certificates};
 
     const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
     fn make(folder: &TempDir) {
-        make_certificates(folder.path(), &[], NOW).unwrap();
+        make_certificates(folder.path(), &WantedNames::default(), NOW).unwrap();
     }
 
     fn open(folder: &TempDir) -> Reloader {
@@ -207,5 +215,20 @@ mod tests {
         assert!(matches!(reloader.refresh(), Err(TlsError::Unreadable { .. })));
 
         assert_eq!(leaf(&reloader), before);
+    }
+
+    #[test]
+    fn the_concerns_are_those_of_the_pair_that_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        make(&folder);
+        let reloader = open(&folder);
+        let end = reloader.identity().expires_at().unwrap();
+
+        // Rubbish in the file changes nothing for clients, so it changes nothing here.
+        fs::write(folder.path().join("server.pem"), "rubbish").unwrap();
+        assert!(reloader.refresh().is_err());
+
+        assert!(reloader.concerns(NOW).is_empty());
+        assert!(matches!(reloader.concerns(end)[..], [Concern::Expired { .. }]));
     }
 }

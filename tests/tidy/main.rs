@@ -29,6 +29,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("rcgen::", &["tls"]),
     ("rmcp::", &["mcp", "http"]),
     ("clap::", &["cli"]),
+    ("if_addrs::", &["cli"]),
     ("env_logger::", &["logging"]),
     ("subtle::", &["auth"]),
     ("ring::digest", &["auth", "embedding"]),

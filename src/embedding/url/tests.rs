@@ -13,7 +13,7 @@ use crate::config::EmbeddingSection;
 use crate::embedding::tests::nothing_set;
 use crate::embedding::{EmbedError, Embedder, PACE, Pace, Purpose};
 use crate::model::{Clock, Secret, SystemClock};
-use crate::tls::{Reloader, make_certificates};
+use crate::tls::{Reloader, WantedNames, make_certificates};
 
 /// What a service answers to the body of a request; nothing: it never does.
 type Script = fn(&Value) -> Option<HttpResponse>;
@@ -204,7 +204,8 @@ async fn a_silent_service_is_asked_once_and_then_left_alone() {
 #[actix_web::test]
 async fn a_certificate_is_checked() {
     let folder = tempfile::tempdir().unwrap();
-    let made = make_certificates(folder.path(), &[], SystemClock.now()).unwrap();
+    let made =
+        make_certificates(folder.path(), &WantedNames::default(), SystemClock.now()).unwrap();
     let script = json_script!({ "data": [{ "embedding": [1] }] });
     let service = Service::listen(script, Some(folder.path()));
     let url = Some(format!("https://{}", service.address));

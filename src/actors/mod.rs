@@ -118,7 +118,7 @@ impl Sessions {
         &self,
         user: &UserId,
     ) -> Result<broadcast::Receiver<ChangeNotice>, CallError> {
-        Ok(self.locate(user).await?.subscribe())
+        self.locate(user).await?.subscribe().await
     }
 
     /// Lets a session give its memory back; the next call wakes it.
@@ -157,11 +157,12 @@ impl Sessions {
     /// Puts every session to sleep for good. Later calls are refused, and no actor holds the store
     /// any more.
     pub async fn stop(&self) -> Result<(), CallError> {
-        let sessions = self.registry.send(StopAll).await?;
-        for session in sessions {
-            session.end().await?;
+        let mut outcome = Ok(());
+        for session in self.registry.send(StopAll).await? {
+            // One that cannot write its counts keeps no other from it.
+            outcome = outcome.and(session.end().await);
         }
-        Ok(())
+        outcome
     }
 
     /// Has the better embedder, if there is one, look at the question of a verb. When it is away

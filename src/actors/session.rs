@@ -89,6 +89,11 @@ impl<V: Verb> Message for Call<V> {
     type Result = Result<V::Answer, CallError>;
 }
 
+/// Tells a session that somebody listens, so that it wakes and watches over what ends.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Listen;
+
 /// Asks a session to write what it still holds and give its memory back.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), CallError>")]
@@ -129,8 +134,11 @@ impl SessionHandle {
         self.actor.connected()
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<ChangeNotice> {
-        self.changes.subscribe()
+    /// Listens from now on.
+    pub(super) async fn subscribe(&self) -> Result<broadcast::Receiver<ChangeNotice>, CallError> {
+        let changes = self.changes.subscribe();
+        self.actor.send(Listen).timeout(PATIENCE).await?;
+        Ok(changes)
     }
 
     pub(super) fn active(&self, user: &UserId) -> Vec<ActiveSession> {
@@ -280,11 +288,14 @@ impl Session {
         newest
     }
 
-    /// Sees to it that somebody who listens hears of a memory's end when it comes.
+    /// Sees to it that somebody who listens hears of a memory's end when it comes. While the session
+    /// cannot be opened, it is tried again now and then.
     fn watch_ends(&mut self, context: &mut Context<Self>) {
-        let Some(engine) = &self.engine else { return };
         let now = self.clock.now();
-        let next = engine.next_end(now);
+        let next = match &self.engine {
+            Some(engine) => engine.next_end(now),
+            None => Some(now.plus(SWEEP)),
+        };
         if next == self.next_end.map(|(end, _)| end) {
             return;
         }
@@ -294,7 +305,7 @@ impl Session {
         if let Some(end) = next {
             let timer = context.run_later(end.since(now).min(LONGEST_WATCH), |session, context| {
                 session.next_end = None;
-                // Nobody listens to a session that sleeps: the next call finds what has ended.
+                // Nobody listens to a session that sleeps: whoever comes wakes it.
                 if session.engine.is_some() || session.changes.receiver_count() > 0 {
                     session.sweep(context);
                 }
@@ -334,11 +345,11 @@ impl<V: Verb> Handler<Call<V>> for Session {
         let may_write = verb.may_write();
         let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
         self.embed(context);
+        self.watch_ends(context);
         let Some(receipt) = newest.filter(|_| may_write) else {
             drop(place);
             return Box::pin(actix::fut::ready(answer));
         };
-        self.watch_ends(context);
         // The next command may run while the disk works; this answer waits for it.
         Box::pin(receipt.into_actor(self).map(move |durable, _, _| {
             drop(place);
@@ -346,6 +357,18 @@ impl<V: Verb> Handler<Call<V>> for Session {
             durable.map_err(EngineError::from)?;
             Ok(answer)
         }))
+    }
+}
+
+impl Handler<Listen> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: Listen, context: &mut Context<Self>) {
+        let (opened, _) = self.enter(context, |_, _| Ok(()));
+        if let Err(error) = opened {
+            log::warn!("session {}: cannot watch what ends: {error}", self.user);
+        }
+        self.watch_ends(context);
     }
 }
 

@@ -80,6 +80,7 @@ impl Disk {
 
 struct House {
     disk: Disk,
+    faults: Arc<journal::Faults>,
     sessions: Sessions,
     caller: Caller,
     _dir: tempfile::TempDir,
@@ -91,10 +92,11 @@ impl House {
         let disk = Disk::default();
         let journal =
             journal::JournalOptions { sync_hook: Some(disk.hook()), ..Default::default() };
+        let faults = Arc::clone(&journal.faults);
         let store =
             Store::open(dir.path(), StoreOptions { journal, ..StoreOptions::default() }).unwrap();
         let limits = Limits { content_bytes: 1 << 16, undo };
-        let settings = SessionSettings { limits, embedder: None, idle: PATIENCE };
+        let settings = SessionSettings { limits, embedder: None, idle: Duration::from_secs(3_600) };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock));
         let caller = Caller {
             user: UserId::parse("ada").unwrap(),
@@ -104,7 +106,7 @@ impl House {
             client: None,
             address: None,
         };
-        Self { disk, sessions, caller, _dir: dir }
+        Self { disk, faults, sessions, caller, _dir: dir }
     }
 
     /// Asks in the background.
@@ -217,6 +219,8 @@ async fn a_refused_write_costs_the_session_nothing() {
     let house = House::build(Duration::from_secs(60));
     let id = house.add("a memory that is found").await;
     house.disk.fail(true);
+    // No probe makes it well again meanwhile.
+    house.faults.creations.store(u32::MAX, std::sync::atomic::Ordering::SeqCst);
     // The one that the disk loses; whatever comes after it is refused.
     assert!(house.ask(adding("lost")).await.is_err());
     assert_eq!(house.found("found").await, 1);
@@ -247,21 +251,33 @@ async fn an_end_is_told_though_nobody_calls() {
 }
 
 #[actix_web::test]
+async fn an_end_is_told_to_who_listens_to_a_session_that_slept() {
+    let house = House::build(Duration::ZERO);
+    let short = json!({ "content": "parking 42", "ttl_days": 0.000_02 });
+    let id = house.ask(parsed::<Add>(short)).await.unwrap().id;
+    house.sessions.sleep(&house.caller.user).await.unwrap();
+
+    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+
+    let ended = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    assert_eq!(*ended.memories, [id]);
+}
+
+#[actix_web::test]
 async fn what_a_sweep_erases_is_told_under_no_other_name() {
     let house = House::build(Duration::ZERO);
-    let doomed = house.add("soon gone").await;
-    let delete = json!({ "id": doomed });
-    house.ask(parsed::<crate::engine::Delete>(delete)).await.unwrap();
     let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+    let short = json!({ "content": "soon gone", "ttl_days": 0.000_005 });
+    let doomed = house.ask(parsed::<Add>(short)).await.unwrap().id;
+    let added = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    assert_eq!(*added.memories, [doomed]);
     house.disk.hold();
-
-    let (sessions, user) = (house.sessions.clone(), house.caller.user.clone());
-    let swept = rt::spawn(async move { sessions.sleep(&user).await });
+    // The sweep, at its end.
     house.disk.is_waited_for().await;
     let other = house.asking(adding("another"));
+
     house.disk.release();
 
-    swept.await.unwrap().unwrap();
     let other = other.await.unwrap().unwrap().id;
     let first = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
     let second = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();

@@ -94,6 +94,17 @@ pub(super) fn size_bytes(raw: &Raw) -> Parsed<usize> {
         .ok_or_else(|| "a size from 1 byte to 1 GiB, such as 65536, 64KiB or 2 MiB".to_owned())
 }
 
+/// Reads the same, up to what one record may hold with room to spare.
+pub(super) fn record_bytes(raw: &Raw) -> Parsed<usize> {
+    const LARGEST: usize = 4 << 20;
+    let size = size_bytes(raw)?;
+    if size <= LARGEST {
+        Ok(size)
+    } else {
+        Err("a size from 1 byte to 4 MiB, such as 64KiB".to_owned())
+    }
+}
+
 pub(super) fn path(raw: &Raw) -> Parsed<PathBuf> {
     let given = text(raw)?;
     // A folder that is really called `~` would be a surprise.

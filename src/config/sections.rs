@@ -317,7 +317,7 @@ section! {
 
         /// The text of one memory.
         pub content_bytes: usize = setting(
-            "limits.content", &["MAX_CONTENT_BYTES"], "64 KiB", parse::size_bytes,
+            "limits.content", &["MAX_CONTENT_BYTES"], "64 KiB", parse::record_bytes,
         )
         .unit(BYTES)
         .because("One memory is a text to be recalled, not an archive."),

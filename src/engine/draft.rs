@@ -17,6 +17,9 @@ macro_rules! draft {
         impl Draft {
             pub(super) const FIELDS: &'static [Field] =
                 &[$(Field::new(stringify!($name), $shape, $about),)*];
+            /// What can be cleared: each of the fields, and the end of a memory's life.
+            pub(super) const CLEARABLE: &'static [&'static str] =
+                &[$(stringify!($name),)* "ttl_days"];
 
             pub(super) fn take(arguments: &mut Arguments) -> Self {
                 let draft = Self {
@@ -47,7 +50,7 @@ draft! {
 }
 
 /// Bytes of one memory's metadata, as JSON. Enough for a form; long texts belong into `content`.
-const METADATA_LIMIT: usize = 16 * 1024;
+pub(super) const METADATA_LIMIT: usize = 16 * 1024;
 /// Deeper values could be stored, but not be read by every client.
 const METADATA_DEPTH: usize = 32;
 

@@ -125,7 +125,8 @@ impl Filter {
             || self.since.is_some()
             || self.until.is_some()
             || self.pinned.is_some()
-            || self.min_priority.is_some()
+            // Every memory has at least the least priority.
+            || self.min_priority.is_some_and(|least| Priority::new(least) > Priority::new(1))
     }
 
     /// Looks only where the caller stands, unless the call says otherwise.

@@ -1,5 +1,5 @@
-use super::filter::Matcher;
-use super::{Engine, EngineError};
+use super::catalog::Catalog;
+use super::{Engine, EngineError, Filter};
 use crate::model::{Memory, MemoryId, Timestamp};
 
 impl Engine {
@@ -7,20 +7,27 @@ impl Engine {
     pub(super) fn state_at(
         &self,
         moment: Timestamp,
-        matcher: &Matcher,
+        filter: &Filter,
     ) -> Result<Vec<Memory>, EngineError> {
         let mut found = Vec::new();
+        // Names that only earlier versions bore are not in the session's own catalog.
+        let mut then = Catalog::default();
         for (_, entry) in self.mind.catalog.iter().filter(|(_, entry)| entry.created <= moment) {
-            if entry.updated <= moment {
-                if matcher.accepts(entry) {
-                    found.push(self.read(entry.id)?);
-                }
-            } else if let Some(memory) = self.version_at(entry.id, moment)?
-                && matcher.accepts(&self.mind.catalog.entry_of(&memory))
-            {
+            let memory = if entry.updated <= moment {
+                Some(self.read(entry.id)?)
+            } else {
+                self.version_at(entry.id, moment)?
+            };
+            if let Some(memory) = memory {
+                then.put(&memory);
                 found.push(memory);
             }
         }
+        let matcher = filter.matcher(&then, moment);
+        found.retain(|memory| {
+            let entry = then.find(memory.id).and_then(|doc| then.get(doc));
+            entry.is_some_and(|entry| matcher.accepts(entry))
+        });
         Ok(found)
     }
 

@@ -49,6 +49,7 @@ fn is_blank(shape: Shape, value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => shape != Shape::Text && text.trim().is_empty(),
         Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
         _ => false,
     }
 }
@@ -80,6 +81,7 @@ fn list(value: Value, item: impl Fn(Value) -> Option<Value>) -> Option<Option<Va
         Value::Array(items) => items,
         Value::String(line) => match serde_json::from_str(&line) {
             Ok(Value::Array(items)) => items,
+            Ok(only @ Value::String(_)) => vec![only],
             _ => line.split(',').map(Value::from).collect(),
         },
         other => vec![other],

@@ -14,19 +14,27 @@
 //! Several writes of one command are several batches, each whole. If one is refused, those before it
 //! stay; sending the same again goes on behind them.
 
+use std::collections::BTreeSet;
+
+use super::catalog::Entry;
+use super::draft::METADATA_LIMIT;
 use super::{Asked, Engine, EngineError};
 use crate::model::{Access, Memory, MemoryId, Scope, Status, Timestamp};
 use crate::retrieval::Vector;
 use crate::store::{Batch, PastVersion, Receipt, StoredVector};
 
-/// How many memories go into one batch: a frame of the journal is held in memory whole.
-pub(super) const BATCH: usize = 64;
+/// How many memories go into one batch, and how many bytes of text, far below what a frame of the
+/// journal may hold: it is held in memory whole.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// What one command changes. No search sees any of it before the batch is accepted.
 #[derive(Debug, Default)]
 pub(super) struct Write {
     batch: Batch,
     steps: Vec<Step>,
+    /// Of texts and metadata, about.
+    bytes: usize,
 }
 
 /// One change as catalog and index follow it.
@@ -51,6 +59,7 @@ impl Write {
     /// Stores a memory that is not there yet.
     pub(super) fn enter(&mut self, memory: &Memory) {
         self.batch.put::<Memory>(&memory.id, memory);
+        self.weigh(memory);
         self.steps.push(Step::Enter(Box::new(memory.clone())));
     }
 
@@ -60,7 +69,7 @@ impl Write {
         after.version = before.version.saturating_add(1);
         // The clock may have gone back; versions must not.
         after.updated_at = now.max(before.updated_at);
-        self.batch.put::<PastVersion>(&(before.id, before.version), &PastVersion(before.clone()));
+        self.put_version(before);
         self.put_over(before, &after);
         after
     }
@@ -68,6 +77,7 @@ impl Write {
     /// Puts a memory in the place of another with the same id, with its own version and times.
     pub(super) fn put_over(&mut self, before: &Memory, after: &Memory) {
         self.batch.put::<Memory>(&after.id, after);
+        self.weigh(after);
         let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
         self.steps.push(Step::Replace { before, after });
     }
@@ -91,6 +101,7 @@ impl Write {
     }
 
     pub(super) fn put_version(&mut self, version: &Memory) {
+        self.weigh(version);
         self.batch
             .put::<PastVersion>(&(version.id, version.version), &PastVersion(version.clone()));
     }
@@ -104,12 +115,33 @@ impl Write {
         self.steps.push(Step::Embed { id, vector });
     }
 
-    /// The memories that this write stores, in their newest versions, newest first.
+    /// Whether it has as much as one batch should.
+    pub(super) fn is_full(&self) -> bool {
+        self.steps.len() >= BATCH || self.bytes >= BATCH_BYTES
+    }
+
+    /// What it makes of a memory: nothing if it does not touch it.
+    pub(super) fn newest(&self, id: MemoryId) -> Option<&Memory> {
+        self.stored().find(|memory| memory.id == id)
+    }
+
+    /// The memories that it stores, each in its newest version only.
     pub(super) fn memories(&self) -> impl Iterator<Item = &Memory> {
+        let mut known = BTreeSet::new();
+        self.stored().filter(move |memory| known.insert(memory.id))
+    }
+
+    /// What it stores, the last first.
+    fn stored(&self) -> impl Iterator<Item = &Memory> {
         self.steps.iter().rev().filter_map(|step| match step {
             Step::Enter(memory) | Step::Replace { after: memory, .. } => Some(&**memory),
             Step::Forget(_) | Step::Embed { .. } => None,
         })
+    }
+
+    fn weigh(&mut self, memory: &Memory) {
+        let metadata = if memory.metadata.is_empty() { 0 } else { METADATA_LIMIT };
+        self.bytes += memory.content.len() + metadata;
     }
 }
 
@@ -133,13 +165,16 @@ impl Engine {
 
     /// Submits a change, and follows it if it was accepted.
     pub(super) fn commit(&mut self, write: Write) -> Result<(), EngineError> {
-        let Write { batch, steps } = write;
+        let Write { batch, steps, .. } = write;
         if batch.is_empty() {
             return Ok(());
         }
         let receipt = self.store.commit(batch)?;
+        // Receipts come true in order, so the newest stands for all of them. It is noted before
+        // anything else is done, so that whatever happens somebody waits for it.
         let mut ids: Vec<MemoryId> = self.written.take().map_or_else(Vec::new, |last| last.ids);
         ids.extend(steps.iter().filter_map(Step::changes));
+        self.written = Some(Written { receipt, ids });
         for step in steps {
             match &step {
                 Step::Enter(memory) => self.ids.continue_after(memory.id),
@@ -148,8 +183,19 @@ impl Engine {
             }
             self.mind.take(step);
         }
-        // Receipts come true in order, so the newest stands for all of them.
-        self.written = Some(Written { receipt, ids });
+        Ok(())
+    }
+
+    /// Goes on with a change that is too large for one batch: submits what there is once it is full,
+    /// and waits for it, so that one command never fills the queue of all.
+    pub(super) fn commit_if_full(&mut self, write: &mut Write) -> Result<(), EngineError> {
+        if write.is_full() {
+            let full = std::mem::replace(write, self.begin()?);
+            self.commit(full)?;
+            if let Some(receipt) = self.store.newest_receipt() {
+                receipt.wait()?;
+            }
+        }
         Ok(())
     }
 
@@ -179,31 +225,28 @@ impl Engine {
 
     /// Removes memories for good, with their histories.
     pub(super) fn erase(&mut self, ids: &[MemoryId]) -> Result<(), EngineError> {
-        for part in ids.chunks(BATCH) {
-            let mut write = self.begin()?;
-            for &id in part {
-                write.forget(self.read(id)?, &self.versions(id)?);
-            }
-            self.commit(write)?;
+        let mut write = self.begin()?;
+        for &id in ids {
+            write.forget(self.read(id)?, &self.versions(id)?);
+            self.commit_if_full(&mut write)?;
         }
-        Ok(())
+        self.commit(write)
     }
 
     /// Gives memories another status, each as a new version.
     pub(super) fn set_status(
         &mut self,
-        memories: &[Memory],
+        ids: &[MemoryId],
         status: Status,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        for part in memories.chunks(BATCH) {
-            let mut write = self.begin()?;
-            for before in part {
-                write.replace(before, Memory { status, ..before.clone() }, now);
-            }
-            self.commit(write)?;
+        let mut write = self.begin()?;
+        for &id in ids {
+            let before = self.read(id)?;
+            write.replace(&before, Memory { status, ..before.clone() }, now);
+            self.commit_if_full(&mut write)?;
         }
-        Ok(())
+        self.commit(write)
     }
 
     /// Removes what was deleted or has expired longer ago than it can be brought back, and writes
@@ -264,6 +307,19 @@ impl Engine {
 pub(super) fn guard_instruction(memory: &Memory, asked: Asked<'_>) -> Result<(), EngineError> {
     let needed = Scope::Instructions;
     if memory.kind.is_instruction() && !asked.caller.may(needed) {
+        return Err(EngineError::Denied { needed });
+    }
+    Ok(())
+}
+
+/// The same by what the catalog knows of a memory.
+pub(super) fn guard_entry(
+    engine: &Engine,
+    entry: &Entry,
+    asked: Asked<'_>,
+) -> Result<(), EngineError> {
+    let needed = Scope::Instructions;
+    if engine.mind.catalog.name(entry.kind) == "instruction" && !asked.caller.may(needed) {
         return Err(EngineError::Denied { needed });
     }
     Ok(())

@@ -60,7 +60,10 @@ impl Ask {
         JsonBody(mut body): JsonBody,
     ) -> Result<Self, Error> {
         if let Some(user) = query(request, |_| false)?.shift_remove(USER_ID.name) {
-            body.entry(USER_ID.name).or_insert(user);
+            let said = |user: &Value| !user.is_null() && user.as_str() != Some("");
+            if !body.get(USER_ID.name).is_some_and(said) {
+                body.insert(USER_ID.name.to_owned(), user);
+            }
         }
         let ask = Self::new(request, body)?;
         Ok(if request.method() == Method::PATCH { ask.with_nulls_that_clear() } else { ask })
@@ -105,9 +108,11 @@ fn query(
         match values.get_mut(&name) {
             None if value.is_empty() => {}
             None => drop(values.insert(name, Value::from(value))),
-            Some(Value::Array(list)) => list.push(Value::from(value)),
+            // `?tags=a,b&tags=c` are three.
+            Some(Value::Array(list)) => list.extend(value.split(',').map(Value::from)),
             Some(first) if is_list(&name) => {
-                *first = Value::from(vec![first.take(), Value::from(value)]);
+                let both = format!("{},{value}", first.as_str().unwrap_or_default());
+                *first = both.split(',').map(Value::from).collect();
             }
             Some(_) => return Err(Error::BadQuery),
         }

@@ -43,8 +43,9 @@ impl Timestamp {
             .parse::<jiff::civil::DateTime>()
             .or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.at(0, 0, 0, 0)))
             .map_err(|_| InvalidTime)?;
+        // The last days of the year 9999 stand for "for ever", and are more than a timestamp holds.
         let moment = jiff::tz::TimeZone::UTC.to_timestamp(civil);
-        moment.map(|moment| Self(moment.as_millisecond())).map_err(|_| InvalidTime)
+        Ok(Self(moment.unwrap_or(jiff::Timestamp::MAX).as_millisecond()))
     }
 
     /// Reads a moment that ends a span: a bare date means its last millisecond.

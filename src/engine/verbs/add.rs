@@ -105,26 +105,13 @@ impl Verb for Add {
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Added, EngineError> {
-        engine.check_content(&self.content)?;
         let mut write = engine.begin()?;
-        let project = self.project(asked);
-        let replaced = self.supersedes.map(|id| engine.read_replaced(id, asked)).transpose()?;
-        if replaced.is_none()
-            && let Some(there) = self.find_same(engine, &write, project.as_ref(), asked.now)?
-        {
-            return engine.added(AddStatus::Duplicate, there, Vec::new());
+        let (status, memory) = self.put(engine, &mut write, asked)?;
+        if status == AddStatus::Duplicate {
+            return engine.added(status, memory, Vec::new());
         }
-
-        let memory = self.into_memory(engine, project, asked);
         let similar = engine.similar_to(&memory, asked.now)?;
         write.enter(&memory);
-        let status = match &replaced {
-            None => AddStatus::Created,
-            Some(old) => {
-                write.supersede(old, memory.id, asked.now);
-                AddStatus::Superseded
-            }
-        };
         engine.commit(write)?;
         engine.added(status, memory, similar)
     }
@@ -134,6 +121,31 @@ impl Add {
     #[must_use]
     pub fn is_instruction(&self) -> bool {
         self.draft.is_instruction()
+    }
+
+    /// Makes the memory, which the caller has yet to enter, and marks the one that it replaces. Of a
+    /// duplicate it gives the memory that is there.
+    pub(super) fn put(
+        self,
+        engine: &mut Engine,
+        write: &mut Write,
+        asked: Asked<'_>,
+    ) -> Result<(AddStatus, Memory), EngineError> {
+        engine.check_content(&self.content)?;
+        let project = self.project(asked);
+        let Some(old) = self.supersedes else {
+            if let Some(there) = self.find_same(engine, write, project.as_ref(), asked.now)? {
+                return Ok((AddStatus::Duplicate, there));
+            }
+            return Ok((AddStatus::Created, self.into_memory(engine, project, asked)));
+        };
+        let old = match write.newest(old) {
+            Some(fresh) => fresh.clone(),
+            None => engine.read_replaced(old, asked)?,
+        };
+        let memory = self.into_memory(engine, project, asked);
+        write.supersede(&old, memory.id, asked.now);
+        Ok((AddStatus::Superseded, memory))
     }
 
     /// Where it belongs: the project that it names, else the one that the caller stands in.
@@ -169,7 +181,7 @@ impl Add {
             .filter(|entry| entry.is_alive(now))
             .map(|entry| entry.id)
             .collect();
-        for id in ids {
+        for id in ids.into_iter().filter(|id| write.newest(*id).is_none()) {
             let there = engine.read(id)?;
             if is_same(&there) {
                 return Ok(Some(there));
@@ -240,7 +252,7 @@ impl Engine {
 /// When a memory ends that lives for so many days.
 pub(super) fn expiry(now: Timestamp, days: f64) -> Timestamp {
     #[allow(clippy::cast_possible_truncation, reason = "at most MAX_TTL_DAYS, which fits")]
-    let ms = (days * MS_PER_DAY) as i64;
+    let ms = (days * MS_PER_DAY).ceil() as i64;
     Timestamp(now.0.saturating_add(ms))
 }
 

@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::engine::arguments::{Arguments, InvalidArguments};
-use crate::engine::write::guard_instruction;
+use crate::engine::catalog::Entry;
+use crate::engine::write::guard_entry;
 use crate::engine::{Asked, Engine, EngineError, Field, Filter, Shape, Spoken, Verb};
-use crate::model::{Memory, MemoryId, Scope, Status, Timestamp};
+use crate::model::{MemoryId, Scope, Status, Timestamp};
 
 /// Deletes memories by id or by filter. Deleted ones can be restored for a while, purged ones not.
 #[derive(Debug, Clone)]
@@ -75,17 +78,13 @@ impl Verb for Delete {
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Deleted, EngineError> {
-        let memories = self.matched(engine, asked)?;
-        for memory in &memories {
-            guard_instruction(memory, asked)?;
-        }
-        let ids: Vec<MemoryId> = memories.iter().map(|memory| memory.id).collect();
+        let ids = self.matched(engine, asked)?;
         let dry_run = self.dry_run.unwrap_or(!self.names_memories());
         if !dry_run {
             if self.purge {
                 engine.erase(&ids)?;
             } else {
-                engine.set_status(&memories, Status::Deleted, asked.now)?;
+                engine.set_status(&ids, Status::Deleted, asked.now)?;
             }
         }
         let is_undoable = !dry_run && !self.purge && !ids.is_empty();
@@ -106,27 +105,34 @@ impl Delete {
         !matches!(self.target, DeleteTarget::Matching(_))
     }
 
-    fn matched(&self, engine: &Engine, asked: Asked<'_>) -> Result<Vec<Memory>, EngineError> {
+    /// The memories that are meant, all of which the caller may delete. Their texts are not read.
+    fn matched(&self, engine: &Engine, asked: Asked<'_>) -> Result<Vec<MemoryId>, EngineError> {
+        let catalog = &engine.mind.catalog;
         // What was deleted before can still be purged, though nobody can see it any more.
-        let read = |id: MemoryId| {
-            if self.purge { engine.read(id) } else { engine.read_alive(id, asked.now) }
+        let is_there = |entry: &Entry| {
+            let is_seen = entry.status != Status::Deleted && !entry.is_expired(asked.now);
+            self.purge || is_seen
         };
-        match &self.target {
-            DeleteTarget::One(id) => Ok(vec![read(*id)?]),
+        let find = |id: MemoryId| {
+            let entry = catalog.find(id).and_then(|doc| catalog.get(doc));
+            entry.filter(|entry| is_there(entry))
+        };
+        let entries: Vec<&Entry> = match &self.target {
+            DeleteTarget::One(id) => vec![find(*id).ok_or(EngineError::NotFound { id: *id })?],
             DeleteTarget::Many(ids) => {
-                let mut ids = ids.clone();
-                ids.sort_unstable();
-                ids.dedup();
-                let found = ids.into_iter().map(read);
-                found.filter(|one| !matches!(one, Err(EngineError::NotFound { .. }))).collect()
+                let ids: BTreeSet<MemoryId> = ids.iter().copied().collect();
+                ids.into_iter().filter_map(find).collect()
             }
             DeleteTarget::Matching(filter) => {
                 let filter = filter.as_ref().clone().for_caller(asked.caller);
-                let matcher = filter.matcher(&engine.mind.catalog, asked.now);
-                let matching =
-                    engine.mind.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
-                matching.map(|(_, entry)| engine.read(entry.id)).collect()
+                let matcher = filter.matcher(catalog, asked.now);
+                let matching = catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
+                matching.map(|(_, entry)| entry).collect()
             }
+        };
+        for entry in &entries {
+            guard_entry(engine, entry, asked)?;
         }
+        Ok(entries.into_iter().map(|entry| entry.id).collect())
     }
 }

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::{Add, Whole};
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::draft::check_metadata;
-use crate::engine::write::{BATCH, Write, guard_instruction};
-use crate::engine::{Asked, Engine, EngineError, Field, Shape, Spoken, Verb};
+use crate::engine::write::{Write, guard_instruction};
+use crate::engine::{AddStatus, Asked, Engine, EngineError, Field, Shape, Spoken, Verb};
 use crate::model::{Memory, Scope, Timestamp};
 
 /// Stores many memories: lines of an export, or lines with the fields of [`Add`].
@@ -47,8 +47,9 @@ pub struct LineProblem {
 
 const CREATED_AT: Field = Field::new("created_at", Shape::Moment, "");
 
-/// A batch ends here, far below what a frame of the journal may hold.
-const BATCH_BYTES: usize = 4 << 20;
+/// How many lines, and how many bytes of them, a session takes at once.
+const PART: usize = 200;
+const PART_BYTES: usize = 4 << 20;
 /// Clocks differ; an id from further ahead would push every later id behind it.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(86_400);
 /// More problems than these are counted, not told.
@@ -76,16 +77,6 @@ impl ImportItem {
         let created_at = arguments.take(&CREATED_AT);
         let add = Add::parse(arguments)?;
         Ok(Self::New(Box::new(NewLine { add, created_at })))
-    }
-
-    fn content_bytes(&self) -> usize {
-        match self {
-            Self::New(line) => line.add.content.len(),
-            Self::Whole(whole) => {
-                let history = whole.history.iter().map(|version| version.content.len());
-                whole.memory.content.len() + history.sum::<usize>()
-            }
-        }
     }
 
     fn is_instruction(&self) -> bool {
@@ -116,25 +107,70 @@ impl Verb for Import {
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Imported, EngineError> {
         let mut told = Imported::default();
-        let mut lines = self.lines.into_iter().peekable();
-        while lines.peek().is_some() {
-            let mut write = engine.begin()?;
-            let mut bytes = 0;
-            for (line, item) in lines.by_ref().take(BATCH) {
-                bytes += item.content_bytes();
-                match engine.import_line(&mut write, item, asked) {
-                    Ok(true) => told.imported += 1,
-                    Ok(false) => told.duplicates += 1,
-                    Err(EngineError::Store(error)) => return Err(error.into()),
-                    Err(refused) => told.refuse(line, refused.to_string()),
-                }
-                if bytes > BATCH_BYTES {
-                    break;
-                }
+        let mut write = engine.begin()?;
+        for (line, item) in self.lines {
+            match engine.import_line(&mut write, item, asked) {
+                Ok(true) => told.imported += 1,
+                Ok(false) => told.duplicates += 1,
+                Err(EngineError::Store(error)) => return Err(error.into()),
+                Err(refused) => told.refuse(line, refused.to_string()),
             }
-            engine.commit(write)?;
+            engine.commit_if_full(&mut write)?;
         }
+        engine.commit(write)?;
         Ok(told)
+    }
+}
+
+/// Reads the lines of one file, and hands them out in parts that a session takes at once.
+#[derive(Debug, Default)]
+pub struct ImportLines {
+    told: Imported,
+    part: Vec<(usize, ImportItem)>,
+    part_bytes: usize,
+    number: usize,
+}
+
+impl ImportLines {
+    /// Reads the next line, without its end. Returns what was read since the last part, if that is
+    /// enough for another.
+    pub fn read(&mut self, line: &[u8]) -> Option<Import> {
+        // Some editors begin a file with a mark that is no text.
+        let mark: &[u8] = if self.number == 0 { "\u{feff}".as_bytes() } else { &[] };
+        let line = line.strip_prefix(mark).unwrap_or(line);
+        self.number += 1;
+        let text = std::str::from_utf8(line);
+        match text
+            .map_err(|_| InvalidArguments::one("line", "is not UTF-8"))
+            .and_then(ImportItem::read)
+        {
+            Ok(Some(item)) => {
+                self.part.push((self.number, item));
+                self.part_bytes += line.len();
+            }
+            Ok(None) => {}
+            Err(problem) => self.told.refuse(self.number, problem.to_string()),
+        }
+        let is_full = self.part.len() >= PART || self.part_bytes >= PART_BYTES;
+        if is_full { self.rest() } else { None }
+    }
+
+    /// What was read since the last part.
+    pub fn rest(&mut self) -> Option<Import> {
+        self.part_bytes = 0;
+        let lines = std::mem::take(&mut self.part);
+        (!lines.is_empty()).then_some(Import { lines })
+    }
+
+    /// Notes what a session said of a part.
+    pub fn note(&mut self, part: Imported) {
+        self.told.absorb(part);
+    }
+
+    /// What became of all lines.
+    #[must_use]
+    pub fn told(self) -> Imported {
+        self.told
     }
 }
 
@@ -177,12 +213,10 @@ impl Engine {
         asked: Asked<'_>,
     ) -> Result<bool, EngineError> {
         let NewLine { add, created_at } = line;
-        self.check_content(&add.content)?;
-        let project = add.project(asked);
-        if add.find_same(self, write, project.as_ref(), asked.now)?.is_some() {
+        let (status, memory) = add.put(self, write, asked)?;
+        if status == AddStatus::Duplicate {
             return Ok(false);
         }
-        let memory = add.into_memory(self, project, asked);
         let created_at = created_at.unwrap_or(asked.now).min(asked.now);
         write.enter(&Memory { created_at, ..memory });
         Ok(true)
@@ -204,9 +238,8 @@ impl Engine {
             check_metadata(&version.metadata)
                 .map_err(|problem| InvalidArguments::one("metadata", &problem))?;
         }
-        let fresh = write.memories().find(|other| other.id == memory.id).cloned();
-        let there = match fresh {
-            Some(fresh) => Some(fresh),
+        let there = match write.newest(memory.id) {
+            Some(fresh) => Some(fresh.clone()),
             None if self.mind.catalog.find(memory.id).is_some() => Some(self.read(memory.id)?),
             None => None,
         };
@@ -216,11 +249,16 @@ impl Engine {
             }
             guard_instruction(there, asked)?;
         }
+        // What is here stays in the history, unless the line knows better.
+        if let Some(there) = &there {
+            write.put_version(there);
+        }
         for version in &whole.history {
             write.put_version(&Memory { id: memory.id, ..version.clone() });
         }
         if whole.access.count > 0 {
             write.put_access(memory.id, &whole.access);
+            self.touched.remove(&memory.id);
         }
         match &there {
             Some(there) => write.put_over(there, memory),

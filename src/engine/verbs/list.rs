@@ -118,12 +118,12 @@ impl Verb for List {
 
 impl Engine {
     fn rows(&self, filter: &Filter, sort: Sort, now: Timestamp) -> Result<Vec<Place>, EngineError> {
-        let matcher = filter.matcher(&self.mind.catalog, now);
         if let Some(moment) = filter.past() {
-            let state = self.state_at(moment, &matcher)?;
+            let state = self.state_at(moment, filter)?;
             let entries = state.iter().map(|memory| self.mind.catalog.entry_of(memory));
             return Ok(entries.map(|entry| place(&entry, sort)).collect());
         }
+        let matcher = filter.matcher(&self.mind.catalog, now);
         let matching = self.mind.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));
         Ok(matching.map(|(_, entry)| place(entry, sort)).collect())
     }

@@ -21,7 +21,7 @@ pub use delete::{Delete, Deleted};
 pub use export::{Export, Exported, Whole};
 pub use get::{Get, Got};
 pub use history::History;
-pub use import::{Import, ImportItem, Imported};
+pub use import::{Import, ImportItem, ImportLines, Imported};
 pub use list::{List, Listed, Order, Sort};
 pub use names::{ListProjects, ListTags};
 pub use related::Related;

@@ -3,7 +3,6 @@ use serde::{Deserialize, Serialize};
 use super::list::{CURSOR, MAX_LIMIT, MAX_LIMIT_U32, bad_cursor};
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::cursor::Cursor;
-use crate::engine::filter::Matcher;
 use crate::engine::view::{BriefView, estimate_tokens};
 use crate::engine::{
     Asked, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
@@ -213,10 +212,10 @@ impl Engine {
         let vector = wanted.vector.map(Vector::quantize);
         let query = Query::new(wanted.text, now).with_mode(ranking);
         let query = Query { vector: vector.as_ref(), ..query };
-        let matcher = filter.matcher(&self.mind.catalog, now);
         let ranked = match filter.past() {
-            Some(moment) => self.rank_past(query, &matcher, moment)?,
+            Some(moment) => self.rank_past(query, filter, moment)?,
             None => {
+                let matcher = filter.matcher(&self.mind.catalog, now);
                 let allowed =
                     |doc| self.mind.entry(doc).is_some_and(|entry| matcher.accepts(entry));
                 let hits = self.mind.index.rank(&query, &allowed, DEPTH);
@@ -230,10 +229,10 @@ impl Engine {
     fn rank_past(
         &self,
         query: Query<'_>,
-        matcher: &Matcher,
+        filter: &Filter,
         moment: Timestamp,
     ) -> Result<Vec<Ranked>, EngineError> {
-        let state = self.state_at(moment, matcher)?;
+        let state = self.state_at(moment, filter)?;
         let documents: Vec<_> =
             (0..).zip(&state).map(|(n, memory)| (DocId(n), Document::of(memory))).collect();
         // Its vectors are its own, whatever model the session has.

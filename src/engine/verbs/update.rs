@@ -38,11 +38,8 @@ const IF_VERSION: Field = Field::new(
     Shape::Whole { least: 1, most: u32::MAX },
     "Refuse if the memory is at another version",
 );
-const CLEAR: Field = Field::new(
-    "clear",
-    Shape::Words(&["title", "tags", "project", "category", "metadata", "event_at", "ttl_days"]),
-    "Names of fields to empty",
-);
+const CLEAR: Field =
+    Field::new("clear", Shape::Words(Draft::CLEARABLE), "Names of fields to empty");
 
 impl Spoken for Update {
     fn fields() -> Vec<&'static Field> {
@@ -118,6 +115,7 @@ impl Update {
             expires_at,
             supersedes: self.supersedes.or(before.supersedes),
             status: self.status.unwrap_or(before.status),
+            superseded_by: before.superseded_by.filter(|_| self.status != Some(Status::Active)),
             ..before.clone()
         };
         self.draft.write_to(&mut after);

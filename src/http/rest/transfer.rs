@@ -3,15 +3,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
 use crate::actors::Sessions;
-use crate::engine::{Export, Exported, Import, ImportItem, Imported, InvalidArguments};
+use crate::engine::{Export, Exported, ImportLines};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::acting;
 use crate::http::lines::Lines;
 use crate::model::{Caller, MemoryId};
-
-/// How many lines are stored together.
-const PART: usize = 200;
 
 /// Writes every memory with its history as JSON Lines, which `import` takes back whole.
 pub(in crate::http) async fn export(
@@ -80,27 +77,14 @@ pub(in crate::http) async fn import(
     mut body: Lines,
 ) -> Result<HttpResponse, Error> {
     let caller = acting(&request, &caller)?;
-    let mut told = Imported::default();
-    let mut part = Vec::new();
-    let mut number = 0;
+    let mut lines = ImportLines::default();
     while let Some(line) = body.next().await {
-        let line = line?;
-        number += 1;
-        match std::str::from_utf8(&line).map_err(|_| not_utf8()).and_then(ImportItem::read) {
-            Ok(Some(item)) => part.push((number, item)),
-            Ok(None) => {}
-            Err(problem) => told.refuse(number, problem.to_string()),
-        }
-        if part.len() >= PART {
-            told.absorb(sessions.ask(&caller, Import { lines: std::mem::take(&mut part) }).await?);
+        if let Some(part) = lines.read(&line?) {
+            lines.note(sessions.ask(&caller, part).await?);
         }
     }
-    if !part.is_empty() {
-        told.absorb(sessions.ask(&caller, Import { lines: part }).await?);
+    if let Some(part) = lines.rest() {
+        lines.note(sessions.ask(&caller, part).await?);
     }
-    Ok(HttpResponse::Ok().json(told))
-}
-
-fn not_utf8() -> InvalidArguments {
-    InvalidArguments::one("line", "is not UTF-8")
+    Ok(HttpResponse::Ok().json(lines.told()))
 }

@@ -1,6 +1,7 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use rmcp::model::{CallToolResponse, JsonObject};
+use rmcp::model::CallToolResponse;
 use serde_json::json;
 
 use super::confirm::{ConfirmQuestion, Consent};
@@ -11,6 +12,7 @@ use super::schema::{
     output, reading, string, text,
 };
 use crate::engine::{Add, Arguments, Context, Delete, Get, List, Search, Spoken, Update};
+use crate::model::MemoryId;
 
 /// The seven tools of the set `core`. Clients rely on their names and arguments: docs/API.md.
 pub(super) fn entries() -> &'static [ToolEntry] {
@@ -102,9 +104,9 @@ fn context() -> ToolEntry {
 /// earnest, the user is asked whether so many may go, if the client can ask.
 async fn delete_agreed(
     call: &ToolCall<'_>,
-    arguments: JsonObject,
+    arguments: Arguments,
 ) -> Result<CallToolResponse, ToolFailure> {
-    let verb = Delete::parse(Arguments::new(arguments))?;
+    let verb = Delete::parse(arguments)?;
     let is_decided = verb.names_memories() || verb.dry_run.is_some();
     let Some(confirming) = call.confirming.as_ref().filter(|_| !is_decided) else {
         let deleted = call.ask(verb).await?;
@@ -118,7 +120,7 @@ async fn delete_agreed(
         key: "confirm_deletion",
         message: format!("Delete {} memories that match the filter?", preview.matched),
         consent: "Delete them",
-        subject: preview.matched.to_string(),
+        subject: fingerprint(&preview.ids),
     };
     match confirming.consent(call.seal(), &question)? {
         Consent::Given => {
@@ -128,6 +130,13 @@ async fn delete_agreed(
         Consent::Withheld => answered(&preview, render::deleted(&preview)),
         Consent::Open => Ok(confirming.ask(call.seal(), &question)?),
     }
+}
+
+/// What the user agreed to: these memories, and not as many others.
+fn fingerprint(ids: &[MemoryId]) -> String {
+    let mut hasher = DefaultHasher::new();
+    ids.hash(&mut hasher);
+    format!("{}-{:016x}", ids.len(), hasher.finish())
 }
 
 const ADD: &str = "Store one lasting fact, preference, decision, task or note about the user or \

@@ -26,7 +26,7 @@ pub(super) struct ToolEntry {
 /// What a tool does: it reads its arguments, asks the session as often as it has to, and says what
 /// came of it to a program and to a reader.
 pub(super) type RunTool =
-    dyn for<'a> Fn(&'a ToolCall<'a>, JsonObject) -> RunningTool<'a> + Send + Sync;
+    dyn for<'a> Fn(&'a ToolCall<'a>, Arguments) -> RunningTool<'a> + Send + Sync;
 
 pub(super) type RunningTool<'a> =
     Pin<Box<dyn Future<Output = Result<CallToolResponse, ToolFailure>> + Send + 'a>>;
@@ -97,10 +97,10 @@ pub(super) fn answered(
 
 async fn run_verb<V: Spoken>(
     call: &ToolCall<'_>,
-    arguments: JsonObject,
+    arguments: Arguments,
     render: fn(&V::Answer) -> String,
 ) -> Result<CallToolResponse, ToolFailure> {
-    let verb = V::parse(Arguments::new(arguments))?;
+    let verb = V::parse(arguments)?;
     let answer = call.ask(verb).await?;
     answered(&answer, render(&answer))
 }

@@ -8,18 +8,16 @@ mod render;
 mod schema;
 
 use rmcp::RoleServer;
-use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, JsonObject, Tool,
-};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, Tool};
 use rmcp::service::RequestContext;
 use serde_json::json;
 
 use super::context::{McpContext, caller_of, refused};
 use super::progress::with_progress;
 use super::tool_sets::ToolSets;
-use crate::engine::InvalidArguments;
+use crate::engine::{Arguments, USER_ID};
 use crate::error::{Code, Error};
-use crate::model::{ToolSet, UserId};
+use crate::model::ToolSet;
 use confirm::Confirming;
 use entry::{ToolCall, ToolEntry, ToolFailure};
 pub(super) use render::memories as render_memories;
@@ -58,26 +56,13 @@ pub(super) async fn call(
     };
     let caller = caller_of(&context)?;
     let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
-    let mut arguments = call.arguments.unwrap_or_default();
-    let user = match take_user(&mut arguments) {
-        Ok(user) => user,
-        Err(invalid) => return failed(invalid.into()),
-    };
+    let mut arguments = Arguments::new(call.arguments.unwrap_or_default());
+    let user = arguments.take(&USER_ID);
     let asked = ToolCall { mcp, caller: &caller, user, confirming };
     match with_progress(&context, (entry.run)(&asked, arguments)).await? {
         Ok(response) => Ok(response),
         Err(failure) => failed(failure),
     }
-}
-
-/// Takes `user_id`, which every tool accepts and only an administrator can use for others.
-fn take_user(arguments: &mut JsonObject) -> Result<Option<UserId>, InvalidArguments> {
-    let Some(raw) = arguments.shift_remove("user_id").filter(|raw| !raw.is_null()) else {
-        return Ok(None);
-    };
-    let parsed = raw.as_str().and_then(|raw| UserId::parse(raw).ok());
-    let problem = "expected a user id of 1 to 128 characters without control characters";
-    parsed.map(Some).ok_or_else(|| InvalidArguments::one("user_id", problem))
 }
 
 /// Too small a scope is an error of the request, so that the transport can say which scope it

@@ -112,7 +112,7 @@ async fn a_mistake_a_model_can_mend_is_a_result() {
         ("add_memory", json!({}), "validation_error"),
         ("add_memory", json!({ "content": "x".repeat(2_000) }), "limit_exceeded"),
         ("get_memory", json!({ "id": "01HZZZZZZZZZZZZZZZZZZZZZZZ" }), "not_found"),
-        ("list_memories", json!({ "user_id": 5 }), "validation_error"),
+        ("list_memories", json!({ "user_id": { "name": "x" } }), "validation_error"),
     ] {
         let failed = bench.tool(name, arguments).await;
         assert_eq!(failed["isError"], true);

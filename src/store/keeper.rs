@@ -85,13 +85,11 @@ impl Keeper {
     }
 
     #[cfg(test)]
-
     pub(super) fn compact(&self) -> Result<(), StoreError> {
         self.send(Errand::Compact)
     }
 
     #[cfg(test)]
-
     pub(super) fn rebuild(&self) -> Result<(), StoreError> {
         self.send(Errand::Rebuild)
     }
@@ -107,7 +105,6 @@ impl Keeper {
     }
 
     #[cfg(test)]
-
     fn send(&self, errand: fn(Sender<Result<(), StoreError>>) -> Errand) -> Result<(), StoreError> {
         let (answer, result) = channel();
         let closed = || StoreError::unavailable("the store is closed");
@@ -122,6 +119,7 @@ impl Work {
         if self.is_bloated() {
             self.look();
         }
+        #[allow(clippy::while_let_loop, reason = "tests have more errands")]
         loop {
             match inbox.recv_timeout(self.pause()) {
                 Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look(),

@@ -202,7 +202,6 @@ impl Shared {
     }
 
     #[cfg(test)]
-
     pub(super) fn user_ids(&self) -> Vec<UserId> {
         self.users().numbers.keys().cloned().collect()
     }

@@ -112,7 +112,6 @@ impl Entries {
     }
 
     #[cfg(test)]
-
     pub(super) fn bytes(&self) -> usize {
         self.all.capacity() * size_of::<Option<Entry>>()
             + self.lengths.capacity() * size_of::<u32>()

@@ -89,7 +89,6 @@ impl Lexicon {
     }
 
     #[cfg(test)]
-
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }

@@ -119,7 +119,6 @@ impl Postings {
     }
 
     #[cfg(test)]
-
     pub(super) fn heap_bytes(&self) -> usize {
         let blocks = match self {
             Self::Short(_) => 0,

@@ -97,7 +97,6 @@ impl Sittings {
     }
 
     #[cfg(test)]
-
     pub(super) fn bytes(&self) -> usize {
         let runs: usize = self.runs.values().map(|run| 4 * run.capacity() + 64).sum();
         runs + self.links.capacity() * size_of::<Link>()

@@ -123,7 +123,6 @@ impl Vectors {
     }
 
     #[cfg(test)]
-
     pub(crate) fn bytes(&self) -> usize {
         self.codes.capacity() + self.reaches.capacity() * size_of::<f32>()
     }

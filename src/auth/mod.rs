@@ -3,18 +3,22 @@
 mod credentials;
 mod instance;
 mod keyring;
+mod local_socket;
 mod presented;
 mod project;
 mod run_files;
+mod whereabouts;
 
 use crate::model::{Caller, Scope, UserId};
 
 pub use credentials::{Credentials, Identity};
-pub use instance::{InstanceToken, RandomnessFailed, generate_key};
+pub use instance::{InstanceToken, RandomnessFailed, generate_key, proof};
 pub use keyring::{Key, Keyring};
+pub use local_socket::SOCKET_FILE;
 pub use presented::{Carrier, Presented};
 pub use project::{InvalidProjectDir, ProjectMode};
-pub use run_files::{RunFileError, RunFiles};
+pub use run_files::{Listening, RunFileError, RunFiles};
+pub use whereabouts::{ServerFile, StdioFile, read_token};
 
 /// Why somebody was turned away. What is wrong with a credential is never told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,7 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::rt;
 
 use crate::actors::Sessions;
-use crate::auth::{InstanceToken, RunFiles};
+use crate::auth::{InstanceToken, Listening, RunFiles};
 use crate::config::Config;
 use crate::model::{Clock, Secret};
 use crate::store::{Progress, Store};
@@ -66,10 +66,14 @@ impl Server {
         let address = listener.local_addr().map_err(StartError::listening)?;
         let store = open_store(config, progress)?;
         let token = InstanceToken::generate()?;
-        let run_files = RunFiles::create(&config.server.run_dir, &token, address.port())?;
+        let certificate = config.tls.files().map(|(certificate, _)| certificate.to_owned());
+        let listening = Listening { address, certificate };
+        let mut run_files = RunFiles::create(&config.server.run_dir, &token, &listening)?;
         let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
         let parts = wiring::Parts { config, token: &token, sessions: &sessions, clock };
-        let http = wiring::http(&parts, listener, certificates.as_ref())?;
+        let listeners =
+            wiring::Listeners { port: Some(listener), socket: run_files.take_listener() };
+        let http = wiring::http(&parts, listeners, certificates.as_ref())?;
         let running = Running { sessions, store, run_files, token };
         Ok(Self { address, http, running, certificates })
     }
@@ -89,7 +93,7 @@ impl Server {
     #[must_use]
     pub fn run_files(&self) -> (PathBuf, PathBuf) {
         let files = &self.running.run_files;
-        (files.token_path().to_owned(), files.port_path().to_owned())
+        (files.token_path(), files.port_path())
     }
 
     #[must_use]
@@ -120,8 +124,9 @@ impl Running {
             log::error!("a session could not write its last counts: {error}");
         }
         drop(sessions);
-        let closed = rt::task::spawn_blocking(move || store.close()).await;
+        // Before the store is given free: the next owner puts files of its own there.
         run_files.remove();
+        let closed = rt::task::spawn_blocking(move || store.close()).await;
         match closed {
             Ok(()) => Ok(()),
             Err(panicked) => Err(StartError::Stop(panicked.to_string())),

@@ -1,10 +1,11 @@
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server as ActixServer;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, rt, web};
 
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
-use crate::http::front::{Front, admit, extractors, receive};
+use crate::http::front::{Front, LocalSocket, admit, extractors, receive};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Face};
 use crate::mcp::{Protocol, ToolSets};
@@ -64,10 +65,17 @@ pub(super) struct Parts<'a> {
     pub(super) clock: &'a Arc<dyn Clock>,
 }
 
-/// The listener with everything in front of the routes and behind them.
+/// Where requests come in.
+pub(super) struct Listeners {
+    pub(super) port: Option<TcpListener>,
+    /// For programs of the same owner on this machine.
+    pub(super) socket: Option<UnixListener>,
+}
+
+/// The listeners with everything in front of the routes and behind them.
 pub(super) fn http(
     parts: &Parts<'_>,
-    listener: TcpListener,
+    listeners: Listeners,
     certificates: Option<&reload::Certificates>,
 ) -> Result<ActixServer, StartError> {
     let Parts { config, token, sessions, clock } = *parts;
@@ -81,20 +89,27 @@ pub(super) fn http(
     let listed = ToolSets::new(&config.tools.sets);
     let protocol = web::Data::new(Protocol::new(sessions.clone(), listed, token.secret()));
     let sessions = web::Data::new(sessions.clone());
+    let token = web::Data::new(token.clone());
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
 
-    let server = HttpServer::new(move || {
+    let mut server = HttpServer::new(move || {
         App::new()
             .app_data(front.clone())
             .app_data(face.clone())
             .app_data(metrics.clone())
             .app_data(protocol.clone())
             .app_data(sessions.clone())
+            .app_data(token.clone())
             .configure(extractors(rules))
             .configure(http::routes)
             .wrap(from_fn(admit))
             .wrap(front.cors())
             .wrap(from_fn(receive))
+    })
+    .on_connect(|connection, data| {
+        if connection.is::<rt::net::UnixStream>() {
+            data.insert(LocalSocket);
+        }
     })
     .workers(config.http.workers)
     .keep_alive(KEEP_ALIVE)
@@ -104,13 +119,19 @@ pub(super) fn http(
     .tcp_nodelay(true)
     .shutdown_timeout(DRAIN.as_secs())
     .disable_signals();
-    let listening = match certificates {
-        None => server.listen(listener),
-        Some(certificates) => {
-            server.listen_rustls_0_23(listener, certificates.reloader().server_config()?)
-        }
-    };
-    Ok(listening.map_err(StartError::listening)?.run())
+    if let Some(socket) = listeners.socket {
+        server = server.listen_uds(socket).map_err(StartError::listening)?;
+    }
+    if let Some(port) = listeners.port {
+        let listening = match certificates {
+            None => server.listen(port),
+            Some(certificates) => {
+                server.listen_rustls_0_23(port, certificates.reloader().server_config()?)
+            }
+        };
+        server = listening.map_err(StartError::listening)?;
+    }
+    Ok(server.run())
 }
 
 fn credentials(config: &Config, token: &InstanceToken) -> Result<Credentials, StartError> {

@@ -29,7 +29,7 @@ use crate::auth::{Credentials, ProjectMode};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
 pub use admit::admit;
-pub use client::Client;
+pub use client::{Client, LocalSocket};
 use headers::Attire;
 use hosts::HostRule;
 use origins::OriginRule;

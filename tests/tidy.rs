@@ -74,6 +74,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("actix::", &["actors"]),
     ("actix_web::", &["http", "server", "cli"]),
     ("actix_cors::", &["http"]),
+    ("actix_tls::", &["cli"]),
     ("figment::", &["config"]),
     ("std::env::var", &["config"]),
     ("rustls::", &["tls"]),

@@ -1,7 +1,9 @@
 //! Who may come in: credentials, scopes, and the one check that turns headers into an [`Identity`].
 
+mod claim;
 mod credentials;
 mod instance;
+mod kept_key;
 mod keyring;
 mod local_socket;
 mod presented;
@@ -11,8 +13,10 @@ mod whereabouts;
 
 use crate::model::{Caller, Scope, UserId};
 
+pub use claim::Claim;
 pub use credentials::{Credentials, Identity};
 pub use instance::{InstanceToken, RandomnessFailed, generate_key, proof};
+pub use kept_key::{KeptKey, KeptKeyError};
 pub use keyring::{Key, Keyring};
 pub use local_socket::SOCKET_FILE;
 pub use presented::{Carrier, Presented};

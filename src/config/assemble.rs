@@ -5,12 +5,13 @@ use log::Level;
 use super::layers::Layers;
 use super::{
     Auth, Config, ConfigError, Cors, Embedding, Flags, Http, Limits, Log, Notice, Projects,
-    RateLimit, Server, Sessions, Storage, Tls, Tools, keys, pairs, rate, settings,
+    RateLimit, Reader, Server, Sessions, Storage, Tls, Tools, keys, pairs, rate, settings,
 };
 
 pub(super) fn config(
     layers: &Layers,
     flags: &Flags,
+    reader: Reader,
     notices: &mut Vec<Notice>,
 ) -> Result<Config, ConfigError> {
     let mut config = Config {
@@ -28,12 +29,14 @@ pub(super) fn config(
         tools: Tools::read(layers)?,
         embedding: Embedding::read(layers)?,
         keys: Vec::new(),
+        presented: None,
     };
     refuse_encryption(&config.storage, layers)?;
     refuse_half_tls(&config.tls, layers)?;
     pairs::refuse(&config, layers)?;
     config.rate_limit = rate::limit(config.rate_limit, layers)?;
-    config.keys = keys::collect(&config, layers, flags, notices)?;
+    config.keys = keys::collect(&config, layers, flags, reader, notices)?;
+    config.presented = keys::presented(layers, flags)?;
     notices.extend(worth_telling(&config, layers));
     Ok(config)
 }

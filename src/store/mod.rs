@@ -25,6 +25,7 @@ mod value;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::journal;
 pub use check::Report;
@@ -48,6 +49,8 @@ pub struct Options {
     /// Whether a store is made where there is none. Whoever only reads leaves it out, so that a
     /// wrong folder is an error and not an empty store.
     pub create: bool,
+    /// How long to wait for another process to let go of the directory.
+    pub lock_patience: Duration,
     /// Told about long work, such as rebuilding the trees.
     pub progress: Option<Arc<dyn Progress>>,
     pub journal: journal::Options,
@@ -76,6 +79,7 @@ impl Default for Options {
             compact_bytes: 64 << 20,
             sled_bloat: 3,
             create: true,
+            lock_patience: lock::PATIENCE,
             progress: None,
             journal: journal::Options::default(),
         }

@@ -17,7 +17,9 @@ mod reload;
 mod trust;
 mod x509;
 
-pub use client::{client_config, pinned_client_config, system_authorities};
+pub use client::{
+    client_config, client_config_beside_system, pinned_client_config, system_authorities,
+};
 pub use identity::Identity;
 pub use make::{AuthorityFate, Certificates, make_certificates};
 pub use reload::Reloader;

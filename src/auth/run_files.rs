@@ -82,15 +82,16 @@ impl RunFiles {
         Ok(files)
     }
 
-    /// Writes the files of a stdio process that lets others in. Without a socket it cannot, and
-    /// there is nothing to write.
+    /// Writes the files of a stdio process that lets others in. Nothing where it cannot: where
+    /// there can be no socket, or where a server on other data has the folder.
     pub fn create_for_stdio(
         run_dir: &Path,
         token: &InstanceToken,
     ) -> Result<Option<Self>, RunFileError> {
         disk::create_folder(run_dir).map_err(failed("create", run_dir))?;
-        // The folder may be shared with a server on other data.
-        refuse_if_alive(&run_dir.join(PORT_FILE))?;
+        if refuse_if_alive(&run_dir.join(PORT_FILE)).is_err() {
+            return Ok(None);
+        }
         let mut files = Self::open(run_dir);
         files.write(STDIO_FILE, &StdioFile::new(token).to_json())?;
         files.bind();

@@ -15,6 +15,7 @@ use super::arguments::ServerArguments;
 use crate::auth::{self, SOCKET_FILE, ServerFile, StdioFile};
 use crate::config::Config;
 use crate::model::Secret;
+use crate::server::Sharing;
 use crate::tls;
 
 /// Somebody who has the store open: a server, or a stdio process that lets others in.
@@ -93,6 +94,16 @@ impl Daemon {
         let (address, certificate) = (file.address(), file.certificate);
         let road = Road::Port { address, scheme: file.scheme, certificate };
         road.leads_to_holder_of(&token).await.then(|| Self { key: key(&token), road })
+    }
+
+    /// The store that this process itself has open.
+    pub(super) fn own(sharing: &Sharing, config: &Config) -> Self {
+        let road = match sharing.address() {
+            None => Road::Socket(config.server.run_dir.join(SOCKET_FILE)),
+            Some(address) => Road::Port { address, scheme: "http".to_owned(), certificate: None },
+        };
+        let key = config.presented_key().unwrap_or(sharing.token()).clone();
+        Self { road, key }
     }
 
     /// Whether it is the one whose files lie on this machine.
@@ -243,7 +254,8 @@ mod tests {
         ] {
             assert_eq!(ServerUrl::parse(text).unwrap().base(), base);
         }
-        for odd in ["", "localhost:3000", "ftp://nas", "https://", "http://k@nas", "http://nas/?k=1"]
+        for odd in
+            ["", "localhost:3000", "ftp://nas", "https://", "http://k@nas", "http://nas/?k=1"]
         {
             assert!(ServerUrl::parse(odd).is_err(), "{odd}");
         }

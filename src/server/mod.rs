@@ -1,12 +1,13 @@
 //! Wiring: builds every room from a [`Config`], connects them, and takes them down in good order.
 
 mod error;
+mod hand_over;
 mod listen;
 mod reload;
+mod sharing;
 mod wiring;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +15,14 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::rt;
 
 use crate::actors::Sessions;
-use crate::auth::{InstanceToken, Listening, RunFiles};
+use crate::auth::{InstanceToken, KeptKey, Listening, RunFiles};
 use crate::config::Config;
 use crate::model::{Clock, Secret};
 use crate::store::{Progress, Store};
 pub use error::StartError;
-pub(crate) use wiring::{open_existing_store, open_store, session_settings};
+use hand_over::Taken;
+pub use sharing::{Sharing, SharingControl};
+pub(crate) use wiring::{kept_key, keyring, open_existing_store, open_store, session_settings};
 
 /// How long requests may finish after the signal to stop. With the sessions' last writes and the
 /// store's last checkpoint the whole stop stays within 10 s.
@@ -32,13 +35,15 @@ pub struct Server {
     http: ActixServer,
     running: Running,
     certificates: Option<reload::Certificates>,
+    kept_key: Option<KeptKey>,
 }
 
 /// What must be taken down when the listener has stopped.
 struct Running {
     sessions: Sessions,
     store: Store,
-    run_files: RunFiles,
+    /// Nothing where nobody can be let in.
+    run_files: Option<Arc<RunFiles>>,
     token: InstanceToken,
 }
 
@@ -48,6 +53,7 @@ struct Running {
 pub struct Control {
     http: ServerHandle,
     sessions: Sessions,
+    run_files: Option<Arc<RunFiles>>,
     certificates: Option<reload::Certificates>,
 }
 
@@ -64,18 +70,31 @@ impl Server {
         let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;
-        let store = open_store(config, progress)?;
+        let Taken { store, claim } =
+            hand_over::take(config, &wiring::store_options(config, progress))?;
+        let needs_key = config.keys().is_empty() && !config.auth.disabled;
+        let kept_key =
+            needs_key.then(|| KeptKey::read_or_create(&config.server.data_dir)).transpose()?;
         let token = InstanceToken::generate()?;
         let certificate = config.tls.files().map(|(certificate, _)| certificate.to_owned());
         let listening = Listening { address, certificate };
         let mut run_files = RunFiles::create(&config.server.run_dir, &token, &listening)?;
+        // Everybody can find this server now.
+        drop(claim);
         let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
-        let parts = wiring::Parts { config, token: &token, sessions: &sessions, clock };
+        let parts = wiring::Parts {
+            config,
+            token: &token,
+            kept: kept_key.as_ref(),
+            sessions: &sessions,
+            clock,
+            wanted: None,
+        };
         let listeners =
             wiring::Listeners { port: Some(listener), socket: run_files.take_listener() };
         let http = wiring::http(&parts, listeners, certificates.as_ref())?;
-        let running = Running { sessions, store, run_files, token };
-        Ok(Self { address, http, running, certificates })
+        let running = Running { sessions, store, run_files: Some(Arc::new(run_files)), token };
+        Ok(Self { address, http, running, certificates, kept_key })
     }
 
     #[must_use]
@@ -83,17 +102,16 @@ impl Server {
         self.address
     }
 
-    /// The key that this start has made.
+    /// The token of this run.
     #[must_use]
     pub fn token(&self) -> &Secret {
         self.running.token.secret()
     }
 
-    /// Where that key stands, and the port.
+    /// The key that the first start made, where nobody configured one.
     #[must_use]
-    pub fn run_files(&self) -> (PathBuf, PathBuf) {
-        let files = &self.running.run_files;
-        (files.token_path(), files.port_path())
+    pub fn kept_key(&self) -> Option<&KeptKey> {
+        self.kept_key.as_ref()
     }
 
     #[must_use]
@@ -101,6 +119,7 @@ impl Server {
         Control {
             http: self.http.handle(),
             sessions: self.running.sessions.clone(),
+            run_files: self.running.run_files.clone(),
             certificates: self.certificates.clone(),
         }
     }
@@ -125,7 +144,7 @@ impl Running {
         }
         drop(sessions);
         // Before the store is given free: the next owner puts files of its own there.
-        run_files.remove();
+        run_files.iter().for_each(|files| files.remove());
         let closed = rt::task::spawn_blocking(move || store.close()).await;
         match closed {
             Ok(()) => Ok(()),
@@ -137,6 +156,8 @@ impl Running {
 impl Control {
     /// Takes no more connections and lets requests finish for a while.
     pub async fn stop(&self) {
+        // Who comes from now on finds nobody, instead of a listener that does not listen any more.
+        self.run_files.iter().for_each(|files| files.remove());
         self.sessions.announce_stop();
         self.http.stop(true).await;
     }

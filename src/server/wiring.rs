@@ -7,9 +7,10 @@ use actix_web::dev::Server as ActixServer;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, rt, web};
 
+use super::hand_over::{self, Wanted};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
-use crate::auth::{Credentials, InstanceToken, Key, Keyring};
+use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Key, Keyring};
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
@@ -18,7 +19,7 @@ use crate::http::front::{Front, LocalSocket, admit, extractors, receive};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Face};
 use crate::mcp::{Protocol, ToolSets};
-use crate::model::{Clock, CredentialName, Scopes};
+use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
 use crate::store::{Options, Progress, Store, StoreError};
 
 /// Clients keep a connection for their next call; proxies close theirs after a minute.
@@ -38,6 +39,16 @@ pub(crate) fn open_store(
     Store::open(&config.server.data_dir, store_options(config, progress))
 }
 
+/// The same, waiting no longer than this for another process to let go of it.
+pub(super) fn open_store_within(
+    config: &Config,
+    progress: Option<Arc<dyn Progress>>,
+    lock_patience: Duration,
+) -> Result<Store, StoreError> {
+    let options = Options { lock_patience, ..store_options(config, progress) };
+    Store::open(&config.server.data_dir, options)
+}
+
 /// Opens the data directory of the settings for somebody who only reads.
 pub(crate) fn open_existing_store(
     config: &Config,
@@ -47,7 +58,8 @@ pub(crate) fn open_existing_store(
     Store::open(&config.server.data_dir, options)
 }
 
-fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> Options {
+/// How the settings want the data directory to be opened.
+pub(super) fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> Options {
     Options { cache_bytes: config.storage.cache_bytes, progress, ..Options::default() }
 }
 
@@ -61,8 +73,11 @@ pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, Embed
 pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
     pub(super) token: &'a InstanceToken,
+    pub(super) kept: Option<&'a KeptKey>,
     pub(super) sessions: &'a Sessions,
     pub(super) clock: &'a Arc<dyn Clock>,
+    /// Woken when a server asks for the store; nothing where it is a server's already.
+    pub(super) wanted: Option<&'a Wanted>,
 }
 
 /// Where requests come in.
@@ -78,8 +93,8 @@ pub(super) fn http(
     listeners: Listeners,
     certificates: Option<&reload::Certificates>,
 ) -> Result<ActixServer, StartError> {
-    let Parts { config, token, sessions, clock } = *parts;
-    let credentials = credentials(config, token)?;
+    let Parts { config, token, kept, sessions, clock, wanted } = *parts;
+    let credentials = credentials(config, token, kept)?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
     let front =
@@ -90,10 +105,12 @@ pub(super) fn http(
     let protocol = web::Data::new(Protocol::new(sessions.clone(), listed, token.secret()));
     let sessions = web::Data::new(sessions.clone());
     let token = web::Data::new(token.clone());
+    let wanted = wanted.cloned();
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
 
-    let mut server = HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         App::new()
+            .configure(hand_over::route(wanted.clone()))
             .app_data(front.clone())
             .app_data(face.clone())
             .app_data(metrics.clone())
@@ -119,36 +136,58 @@ pub(super) fn http(
     .tcp_nodelay(true)
     .shutdown_timeout(DRAIN.as_secs())
     .disable_signals();
-    if let Some(socket) = listeners.socket {
-        server = server.listen_uds(socket).map_err(StartError::listening)?;
-    }
-    if let Some(port) = listeners.port {
-        let listening = match certificates {
-            None => server.listen(port),
-            Some(certificates) => {
-                server.listen_rustls_0_23(port, certificates.reloader().server_config()?)
-            }
-        };
-        server = listening.map_err(StartError::listening)?;
-    }
-    Ok(server.run())
+    let server = match listeners.socket {
+        Some(socket) => server.listen_uds(socket),
+        None => Ok(server),
+    };
+    let server = server.map_err(StartError::listening)?;
+    let server = match (listeners.port, certificates) {
+        (None, _) => Ok(server),
+        (Some(port), None) => server.listen(port),
+        (Some(port), Some(certificates)) => {
+            server.listen_rustls_0_23(port, certificates.reloader().server_config()?)
+        }
+    };
+    Ok(server.map_err(StartError::listening)?.run())
 }
 
-fn credentials(config: &Config, token: &InstanceToken) -> Result<Credentials, StartError> {
-    if config.auth.disabled {
-        return Ok(Credentials::disabled(config.project.default_user.clone())?);
-    }
+/// The key that the first start made, where nobody configured one.
+pub(crate) fn kept_key(config: &Config) -> Result<Option<KeptKey>, KeptKeyError> {
+    if config.keys().is_empty() { KeptKey::read(&config.server.data_dir) } else { Ok(None) }
+}
+
+/// The keys that open this server, besides the token of its run.
+pub(crate) fn keyring(config: &Config, kept: Option<&KeptKey>) -> Result<Keyring, InvalidName> {
     let mut keyring = Keyring::default();
     for key in config.keys() {
         keyring.add(Key { name: key.name, user: key.user, secret: key.secret, scopes: key.scopes });
     }
-    keyring.add(Key {
-        name: CredentialName::parse("instance")?,
-        user: config.project.default_user.clone(),
-        secret: token.secret().clone(),
-        scopes: Scopes::all(),
-    });
+    if let Some(kept) = kept {
+        keyring.add(of_default_user(config, "default", &kept.secret)?);
+    }
+    Ok(keyring)
+}
+
+fn credentials(
+    config: &Config,
+    token: &InstanceToken,
+    kept: Option<&KeptKey>,
+) -> Result<Credentials, InvalidName> {
+    if config.auth.disabled {
+        return Credentials::disabled(config.project.default_user.clone());
+    }
+    let mut keyring = keyring(config, kept)?;
+    keyring.add(of_default_user(config, "instance", token.secret())?);
     Ok(Credentials::new(keyring))
+}
+
+fn of_default_user(config: &Config, name: &str, secret: &Secret) -> Result<Key, InvalidName> {
+    Ok(Key {
+        name: CredentialName::parse(name)?,
+        user: config.project.default_user.clone(),
+        secret: secret.clone(),
+        scopes: Scopes::all(),
+    })
 }
 
 fn limiter(config: &Config) -> Option<Limiter> {

@@ -107,7 +107,7 @@ fn https_elsewhere_is_trusted_by_its_authority_or_its_own_certificate() {
     let (authority, own) = (certs.join("ca.pem"), certs.join("server.pem"));
     let elsewhere = tempfile::tempdir().unwrap();
     let stdio = |more: &[&str]| {
-        let arguments = [&["stdio", "--url", &url, "--key", KEY], more].concat();
+        let arguments = [&["stdio", "--url", &url, "--key", KEY][..], more].concat();
         command(elsewhere.path(), &arguments)
     };
     let is_let_in = |mut stdio: Command| {
@@ -120,7 +120,9 @@ fn https_elsewhere_is_trusted_by_its_authority_or_its_own_certificate() {
     assert!(is_let_in(by_variable));
     assert!(is_let_in(stdio(&["--ca", authority.to_str().unwrap()])));
     assert!(is_let_in(stdio(&["--ca", own.to_str().unwrap()])));
-    assert!(!is_let_in(stdio(&[])), "a certificate that nobody vouches for was trusted");
+    let arguments = ["export", "--url", &url, "--key", KEY];
+    let refused = ended(&mut command(elsewhere.path(), &arguments));
+    assert_eq!(refused.status.code(), Some(1), "a certificate that nobody vouches for was trusted");
 }
 
 #[test]

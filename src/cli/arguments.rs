@@ -80,7 +80,7 @@ pub(super) struct StdioArguments {
     pub(super) server: ServerArguments,
 }
 
-/// Which server a verb talks to, and as whom.
+// Which server a verb talks to, and as whom. clap would take a doc comment for that of the verb.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ServerArguments {
     /// The server, such as https://nas.lan:3443 [default: the one on the data directory, or the data

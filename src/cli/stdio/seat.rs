@@ -144,7 +144,7 @@ impl Seats {
         rt::spawn(async move {
             control.wanted().await;
             // Messages that come from now on wait for the server.
-            now.take();
+            now.replace(None);
             let wanted = own.take();
             let Some(wanted) = wanted else { return };
             // What was acknowledged is on the disk, and whoever opens the store next says what is

@@ -84,9 +84,9 @@ fn a_server_is_reached_by_its_url_as_people_paste_it() {
     program.tool("add_memory", json!({ "content": "the boiler was serviced" })).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
 
-    for (url, key) in [("/mcp", KEY), ("/", KEY), ("", KEY), ("/mcp/", KEY)] {
-        let url = format!("http://localhost:{}{url}", program.port);
-        let mut stdio = command(elsewhere.path(), &["stdio", "--url", &url, "--key", key]);
+    for end in ["/mcp", "/", "", "/mcp/"] {
+        let url = format!("http://localhost:{}{end}", program.port);
+        let mut stdio = command(elsewhere.path(), &["stdio", "--url", &url, "--key", KEY]);
         let found = talk(&mut stdio, &[hello(), search()]);
         assert!(found[1].to_string().contains("the boiler was serviced"), "{url}: {}", found[1]);
     }
@@ -155,7 +155,7 @@ fn the_folder_that_a_client_was_opened_in_is_its_project() {
     };
     let mut stdio = command(program.dir.path(), &["stdio"]);
 
-    let with = talk(stdio.current_dir(&folder), &[hello(), add.clone()]);
+    let with = talk(stdio.current_dir(&folder), &[hello(), add]);
     let dir = program.stop();
     let mut stdio = command(dir.path(), &["stdio"]);
     stdio.env("PROJECT_ID_MODE", "auto").current_dir(dir.path().join("garden"));

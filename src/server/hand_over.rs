@@ -74,7 +74,7 @@ pub(super) fn take(config: &Config, options: &Options) -> Result<Taken, StoreErr
 
 /// Lets the holder of the token ask for the store, where it can be had.
 pub(super) fn route(wanted: Option<Wanted>) -> impl FnOnce(&mut ServiceConfig) {
-    move |app| {
+    move |app: &mut ServiceConfig| {
         if let Some(wanted) = wanted {
             app.app_data(web::Data::from(wanted))
                 .service(web::resource(PATH).route(web::post().to(answer)));

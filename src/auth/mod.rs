@@ -5,21 +5,29 @@
 //!
 //! Begin reading at `credentials.rs`, which is the check.
 
+mod claim;
 mod credentials;
 mod instance;
+mod kept_key;
 mod keyring;
+mod local_socket;
 mod presented;
 mod project;
 mod run_files;
+mod whereabouts;
 
 use crate::model::{Caller, Scope, UserId};
 
+pub use claim::Claim;
 pub use credentials::{Credentials, Identity};
-pub use instance::{InstanceToken, RandomnessFailed, generate_key};
+pub use instance::{InstanceToken, RandomnessFailed, generate_key, proof};
+pub use kept_key::{KeptKey, KeptKeyError};
 pub use keyring::{Keyring, RingKey};
+pub use local_socket::SOCKET_FILE;
 pub use presented::{Carrier, Presented};
 pub use project::ProjectRule;
-pub use run_files::{RunFileError, RunFiles};
+pub use run_files::{Listening, RunFileError, RunFiles};
+pub use whereabouts::{ServerFile, StdioFile, read_token};
 
 /// Why somebody was turned away. What is wrong with a credential is never told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,13 +1,14 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::daemon::ServerUrl;
 use crate::config::Flags;
-use crate::model::Secret;
+use crate::model::{Secret, UserId};
 
 /// A self-hosted memory server for AI assistants.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "memoryd", version, about, disable_help_subcommand = true)]
+#[command(name = "memoryd", version, about)]
 pub(super) struct CommandLine {
     /// Print a new key and exit
     #[arg(long)]
@@ -75,9 +76,27 @@ pub(super) enum Verb {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct StdioArguments {
-    /// The server to forward to [default: the one that runs on the data directory]
-    #[arg(long)]
-    pub(super) url: Option<String>,
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
+}
+
+// Which server a verb talks to, and as whom. clap would take a doc comment for that of the verb.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ServerArguments {
+    /// The server, such as https://nas.lan:3443 [default: the one on the data directory, or the data
+    /// directory itself if none runs]
+    #[arg(long, value_parser = ServerUrl::parse)]
+    pub(super) url: Option<ServerUrl>,
+
+    /// Another authority to trust, or the server's own certificate, as a PEM file (also by
+    /// SSL_CERT_FILE)
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+
+    /// The key to act with [default: that of MCP_API_KEY; without one, the default user with every
+    /// right]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    key: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -98,9 +117,12 @@ pub(super) struct CertsArguments {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ExportArguments {
-    /// Whose memories [default: the default user's]
-    #[arg(long, value_name = "USER")]
-    pub(super) user_id: Option<String>,
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
+
+    /// Whose memories [default: those of the key's user]
+    #[arg(long, value_name = "USER", value_parser = UserId::parse)]
+    pub(super) user_id: Option<UserId>,
 
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
@@ -112,12 +134,54 @@ pub(super) struct ImportArguments {
     /// The file to read, or `-` for standard input
     pub(super) file: PathBuf,
 
-    /// Whose memories they become [default: the default user's]
-    #[arg(long, value_name = "USER")]
-    pub(super) user_id: Option<String>,
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
+
+    /// Whose memories they become [default: those of the key's user]
+    #[arg(long, value_name = "USER", value_parser = UserId::parse)]
+    pub(super) user_id: Option<UserId>,
 }
 
+/// Flags that only some verbs use. They are taken everywhere, since scripts put them everywhere, but
+/// the help of a verb shows what it uses.
+const USED_BY: &[(&str, &[&str])] = &[
+    ("host", &["serve"]),
+    ("port", &["serve"]),
+    ("api_key", &["serve"]),
+    ("env_keys", &["serve"]),
+    ("data_dir", &["serve", "stdio", "export", "import", "check"]),
+    ("config", &["serve", "stdio", "export", "import", "check"]),
+    ("json", &["certs", "import", "check"]),
+];
+
 impl CommandLine {
+    /// Reads the command line of this process. One that makes no sense ends it with 2.
+    pub(super) fn of_process() -> Self {
+        let matches = Self::described().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The command line with the help of each verb.
+    pub(super) fn described() -> Command {
+        let mut command = Self::command();
+        for (flag, verbs) in USED_BY {
+            let Some(shown) = command.get_arguments().find(|known| known.get_id() == *flag) else {
+                continue;
+            };
+            let hidden = shown.clone().hide(true);
+            let others: Vec<String> = command
+                .get_subcommands()
+                .map(|verb| verb.get_name().to_owned())
+                .filter(|verb| !verbs.contains(&verb.as_str()))
+                .collect();
+            for verb in others {
+                let hidden = hidden.clone();
+                command = command.mut_subcommand(verb, |verb| verb.arg(hidden));
+            }
+        }
+        command
+    }
+
     pub(super) fn verb(&self) -> Verb {
         self.verb.clone().unwrap_or(Verb::Serve)
     }
@@ -129,9 +193,82 @@ impl CommandLine {
             data_dir: self.data_dir.clone(),
             config: self.config.clone(),
             api_keys: self.api_key.iter().cloned().map(Secret::new).collect(),
+            key: self.key().map(Secret::new),
             env_keys: self.env_keys,
             log_level: None,
             log_file: None,
         }
+    }
+
+    pub(super) fn config(&self) -> Option<&PathBuf> {
+        self.config.as_ref()
+    }
+
+    fn key(&self) -> Option<String> {
+        match self.verb.as_ref()? {
+            Verb::Stdio(StdioArguments { server })
+            | Verb::Export(ExportArguments { server, .. })
+            | Verb::Import(ImportArguments { server, .. }) => server.key.clone(),
+            Verb::Serve | Verb::Certs(_) | Verb::Check | Verb::Completions { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn help_of(verb: &str) -> String {
+        let mut command = CommandLine::described();
+        command.build();
+        command.find_subcommand_mut(verb).unwrap().render_long_help().to_string()
+    }
+
+    fn parse(line: &[&str]) -> CommandLine {
+        let matches = CommandLine::described().try_get_matches_from(line).unwrap();
+        CommandLine::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn the_help_of_a_verb_shows_what_it_uses() {
+        CommandLine::described().debug_assert();
+        for (verb, shown, hidden) in [
+            ("serve", &["--port", "--api-key", "--data-dir"][..], &["--url", "--json"][..]),
+            ("stdio", &["--url", "--ca", "--key", "--data-dir"], &["--port", "--env-keys"]),
+            ("export", &["--url", "--user-id"], &["--host", "--json"]),
+            ("certs", &["--out", "--json"], &["--data-dir", "--config", "--port"]),
+        ] {
+            let help = help_of(verb);
+            for flag in shown {
+                let is_there = help.split_whitespace().any(|word| word == *flag);
+                assert!(is_there, "{verb} lacks {flag}: {help}");
+            }
+            for flag in hidden {
+                let is_there = help.split_whitespace().any(|word| word == *flag);
+                assert!(!is_there, "{verb} has {flag}: {help}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_that_a_verb_does_not_use_is_taken_before_and_behind_it() {
+        for line in [
+            &["memoryd", "export", "--port", "8501", "--data-dir", "d"][..],
+            &["memoryd", "--port", "8501", "--data-dir", "d", "export"],
+            &["memoryd", "serve", "--port", "8501", "--data-dir", "d"],
+            &["memoryd", "--port", "8501", "--data-dir", "d"],
+        ] {
+            let flags = parse(line).flags();
+            assert_eq!(flags.port.as_deref(), Some("8501"), "{line:?}");
+            assert_eq!(flags.data_dir, Some(PathBuf::from("d")), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_verb_is_no_key_of_the_server() {
+        let flags = parse(&["memoryd", "stdio", "--key", "-starts-like-a-flag"]).flags();
+
+        assert_eq!(flags.key.unwrap().reveal(), "-starts-like-a-flag");
+        assert!(flags.api_keys.is_empty());
     }
 }

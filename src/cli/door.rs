@@ -1,15 +1,18 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Failed;
+use super::arguments::ServerArguments;
 use super::daemon::Daemon;
 use super::progress::Bar;
 use crate::actors::Sessions;
-use crate::config::Config;
+use crate::auth::{self, Carrier, Credentials, Identity, Presented};
+use crate::config::{Config, ProjectMode};
 use crate::model::{Caller, CredentialName, Scopes, SystemClock, UserId};
-use crate::server::{open_existing_store, open_store, session_settings};
+use crate::server::{kept_key, keyring, open_existing_store, open_store, session_settings};
 use crate::store::{Progress, Store, StoreError};
 
-/// The way to the memories: through the running server, or through the store if none runs.
+/// The way to the memories: through whoever has the store open, or through the store itself.
 pub(super) enum Door {
     Daemon(Daemon),
     Local(Box<LocalStore>),
@@ -21,43 +24,45 @@ pub(super) struct LocalStore {
     store: Store,
 }
 
+/// How a store is opened: one that is there, or a new one if there is none.
+type Open = fn(&Config, Option<Arc<dyn Progress>>) -> Result<Store, StoreError>;
+
+/// How long a verb waits while the store changes hands.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Door {
     /// Makes a store where there is none. Must be called within an actix system.
-    pub(super) fn open(config: &Config) -> Result<Self, Failed> {
-        Self::find(config, LocalStore::open)
+    pub(super) async fn open(config: &Config, server: &ServerArguments) -> Result<Self, Failed> {
+        Self::find(config, server, open_store).await
     }
 
     /// For verbs that only read: without a store they fail. Must be called within an actix system.
-    pub(super) fn open_existing(config: &Config) -> Result<Self, Failed> {
-        Self::find(config, LocalStore::open_existing)
+    pub(super) async fn open_existing(
+        config: &Config,
+        server: &ServerArguments,
+    ) -> Result<Self, Failed> {
+        Self::find(config, server, open_existing_store).await
     }
 
-    fn find(
-        config: &Config,
-        open: fn(&Config) -> Result<LocalStore, Failed>,
-    ) -> Result<Self, Failed> {
-        match Daemon::find(config) {
-            Some(daemon) => Ok(Self::Daemon(daemon)),
-            None => open(config).map(|local| Self::Local(Box::new(local))),
+    /// Who holds the lock may be about to listen, or about to go, so both are tried in turn.
+    async fn find(config: &Config, server: &ServerArguments, open: Open) -> Result<Self, Failed> {
+        let start = Instant::now();
+        loop {
+            if let Some(daemon) = Daemon::of(server, config).await? {
+                return Ok(Self::Daemon(daemon));
+            }
+            match open(config, Some(Arc::new(Bar::new()))) {
+                Ok(store) => return Ok(Self::Local(Box::new(LocalStore::start(config, store)?))),
+                Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {}
+                Err(error) => return Err(Failed::because(error)),
+            }
         }
     }
 }
 
 impl LocalStore {
-    pub(super) fn open(config: &Config) -> Result<Self, Failed> {
-        Self::open_with(config, open_store)
-    }
-
-    fn open_existing(config: &Config) -> Result<Self, Failed> {
-        Self::open_with(config, open_existing_store)
-    }
-
-    fn open_with(
-        config: &Config,
-        open: impl FnOnce(&Config, Option<Arc<dyn Progress>>) -> Result<Store, StoreError>,
-    ) -> Result<Self, Failed> {
+    fn start(config: &Config, store: Store) -> Result<Self, Failed> {
         let settings = session_settings(config).map_err(Failed::because)?;
-        let store = open(config, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
         let sessions = Sessions::start(store.clone(), settings, Arc::new(SystemClock));
         Ok(Self { sessions, store })
     }
@@ -71,18 +76,40 @@ impl LocalStore {
     }
 }
 
-/// Who sits at the machine may do everything with the store they can read anyway.
-pub(super) fn owner(config: &Config, user: Option<&str>) -> Result<Caller, Failed> {
-    let user = match user {
-        Some(user) => UserId::parse(user).map_err(Failed::because)?,
-        None => config.project.default_user.clone(),
+/// Whom a verb acts for where no server says it: the owner of the key that was given, by the same
+/// rules as a server's. Who gives none sits at the machine, and may do everything with the store
+/// that they can read anyway.
+pub(super) fn caller(config: &Config, user: Option<&UserId>) -> Result<Caller, Failed> {
+    let Identity { user: own, credential, scopes } = identity(config)?;
+    let own = match config.project.mode {
+        ProjectMode::Global => config.project.default_user.clone(),
+        ProjectMode::Manual | ProjectMode::Auto => own,
     };
-    Ok(Caller {
-        user,
-        credential: CredentialName::parse("local").map_err(Failed::because)?,
-        scopes: Scopes::all(),
+    let caller = Caller {
+        user: own,
+        credential,
+        scopes,
         project: None,
         client: Some("memoryd".to_owned()),
         address: None,
+    };
+    auth::acting_for(&caller, user.cloned()).map_err(Failed::because)
+}
+
+fn identity(config: &Config) -> Result<Identity, Failed> {
+    let Some(key) = config.presented_key().filter(|_| !config.auth.disabled) else {
+        let credential = CredentialName::parse("local").map_err(Failed::because)?;
+        let user = config.project.default_user.clone();
+        return Ok(Identity { user, credential, scopes: Scopes::all() });
+    };
+    let kept = kept_key(config).map_err(Failed::because)?;
+    let known = Credentials::new(keyring(config, kept.as_ref()).map_err(Failed::because)?);
+    let presented = Presented::parse([(Carrier::Key, key.reveal().as_bytes())]);
+    known.verify(&presented).map_err(|_| {
+        Failed(
+            "no server runs, and the key that was given is none of those in the settings; \
+             without a key this acts for the default user"
+                .to_owned(),
+        )
     })
 }

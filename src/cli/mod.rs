@@ -10,6 +10,7 @@ mod certs;
 mod check;
 mod daemon;
 mod door;
+mod greeting;
 mod machine;
 mod progress;
 mod serve;
@@ -18,7 +19,7 @@ mod transfer;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::error::ErrorKind;
 
 use crate::config::{Config, Loaded, Reader, Surroundings};
 use arguments::{CommandLine, Verb};
@@ -40,7 +41,7 @@ impl Failed {
 /// Runs the program. 0 is success, 1 a failure, 2 a command line that makes no sense.
 #[must_use]
 pub fn run() -> ExitCode {
-    let line = CommandLine::parse();
+    let line = CommandLine::of_process();
     match carry_out(&line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
@@ -58,7 +59,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
     let wants_json = line.json;
     match line.verb() {
         Verb::Completions { shell } => {
-            let mut command = CommandLine::command();
+            let mut command = CommandLine::described();
             clap_complete::generate(shell, &mut command, "memoryd", &mut std::io::stdout());
             Ok(())
         }
@@ -76,8 +77,20 @@ fn config(line: &CommandLine) -> Result<Config, Failed> {
     Ok(load(line, Reader::Verb)?.config)
 }
 
+/// A flag that makes no sense ends the process, as every mistake of the command line does.
 fn load(line: &CommandLine, reader: Reader) -> Result<Loaded, Failed> {
-    Config::load(&line.flags(), &Surroundings::of_process(), reader).map_err(Failed::because)
+    if let Some(path) = line.config().filter(|path| !path.exists()) {
+        misused(&format!("--config {}: there is no such file", path.display()));
+    }
+    match Config::load(&line.flags(), &Surroundings::of_process(), reader) {
+        Ok(loaded) => Ok(loaded),
+        Err(error) if error.is_of_a_flag() => misused(&error.to_string()),
+        Err(error) => Err(Failed::because(error)),
+    }
+}
+
+fn misused(told: &str) -> ! {
+    CommandLine::described().error(ErrorKind::ValueValidation, told).exit()
 }
 
 /// Writes one line to standard output. A closed pipe is not worth a word.

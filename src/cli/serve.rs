@@ -1,24 +1,31 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::rt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::progress::Bar;
-use super::{Failed, Outcome, say};
+use super::{Failed, Outcome, greeting};
 use crate::config::{Config, Loaded};
 use crate::logging::{self, Log};
 use crate::model::{Clock, SystemClock};
 use crate::server::{Control, Server};
 
-/// How much of a key is shown, so that it can be recognized.
-const SHOWN_OF_KEY: usize = 16;
+/// Signals that come so close are one: whoever stops a process group, as `timeout` and a terminal
+/// do, often sends two.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
+
+/// What libraries say of every start and every client stands in our own lines already, and what
+/// they say below warnings is of use to their own authors.
+const LIBRARIES: &str = "actix_http=warn,actix_server=warn,actix_web=warn,awc=warn,h2=warn,\
+                         mio=warn,rmcp=off,rustls=warn,sled=warn,tokio_util=warn,tracing=warn";
 
 /// Serves until a signal says stop.
 pub(super) fn run(loaded: Loaded) -> Outcome {
     let Loaded { config, notices } = loaded;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    // What libraries say of every start and every client stands in our own lines already.
-    let filter = format!("actix_server=warn,rmcp=off,tracing=warn,{}", config.log.level);
+    // What the owner says of a library comes later, and counts.
+    let filter = format!("{LIBRARIES},{}", config.log.level);
     let log = logging::start(&filter, config.log.file.as_deref(), Arc::clone(&clock))
         .map_err(|error| Failed(format!("log.level (LOG_LEVEL, RUST_LOG): {error}")))?;
     for notice in &notices {
@@ -43,7 +50,7 @@ async fn serve(config: &Config, clock: &Arc<dyn Clock>, log: Log) -> Outcome {
     let server =
         Server::start(config, clock, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
     let signals = rt::spawn(signals.obey(server.control(), log));
-    greet(config, &server)?;
+    greeting::greet(config, &server)?;
     let served = server.run().await;
     signals.abort();
     served.map_err(Failed::because)?;
@@ -84,6 +91,7 @@ impl Signals {
         }
         log::info!("stopping");
         let stopping = rt::spawn(async move { control.stop().await });
+        self.ignore_for(ONE_SIGNAL).await;
         tokio::select! {
             // The server ends this task when it is down.
             () = async { drop(stopping.await); std::future::pending().await } => {}
@@ -94,44 +102,17 @@ impl Signals {
         // Everything acknowledged is on disk already.
         std::process::exit(1);
     }
-}
 
-/// What the guides of older servers look for, and what a newcomer needs next.
-fn greet(config: &Config, server: &Server) -> Outcome {
-    let port = server.address().port();
-    let host = if config.server.host.is_loopback() {
-        "localhost".to_owned()
-    } else {
-        config.server.host.to_string()
-    };
-    let scheme = if config.tls.enabled { "https" } else { "http" };
-    let url =
-        config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{host}:{port}"));
-    let token: String = server.token().reveal().chars().take(SHOWN_OF_KEY).collect();
-    let (token_path, _) = server.run_files();
-
-    logging::announce(&format!("Starting MCP Memory Server on {host}:{port}"));
-    logging::announce(&format!("Port {port} saved to .mcp_port"));
-    logging::announce("Authentication token saved to .mcp_token");
-    logging::announce(&format!("Authentication token: {token}... (keep this secret!)"));
-    let has_own_key = !config.keys().is_empty();
-    if !has_own_key && !config.auth.disabled {
-        say(&format!("🔑 Generated API Key: {token}..."))?;
-        say(&format!("   The whole key is in {}", token_path.display()))?;
+    /// Passes over what comes meanwhile.
+    async fn ignore_for(&mut self, span: Duration) {
+        let end = rt::time::sleep(span);
+        rt::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => return,
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+        }
     }
-    say(&format!("   Address: {url}  (MCP at {url}/mcp, REST at {url}/api/v1)"))?;
-    let key = if has_own_key {
-        "YOUR_KEY".to_owned()
-    } else {
-        format!("$(cat '{}')", token_path.display())
-    };
-    say("   For Claude Code, paste:")?;
-    say(&format!(
-        "   claude mcp add --transport http memory {url}/mcp --header \"Authorization: Bearer {key}\""
-    ))?;
-    let state = if config.auth.disabled { "disabled" } else { "enabled" };
-    logging::announce(&format!(
-        "MCP Memory Server started successfully with authentication {state}"
-    ));
-    Ok(())
 }

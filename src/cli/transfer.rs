@@ -2,17 +2,18 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
+use actix_web::http::Method;
 use futures_util::StreamExt;
 
 use super::arguments::{ExportArguments, ImportArguments};
 use super::daemon::{ANSWER_LIMIT, Daemon};
-use super::door::{Door, LocalStore, owner};
+use super::door::{Door, LocalStore, caller};
 use super::progress::Bar;
 use super::{Failed, Outcome, say, tell};
 use crate::config::Config;
 use crate::disk;
 use crate::engine::{Export, Import, ImportItem, Imported};
-use crate::model::Caller;
+use crate::model::{Caller, UserId};
 use crate::store::Progress;
 
 /// How many lines travel to the store together.
@@ -22,18 +23,21 @@ const PART_BYTES: usize = 1 << 20;
 
 /// Writes every memory of a user, one JSON object a line.
 pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
-    let caller = owner(config, arguments.user_id.as_deref())?;
+    let user = arguments.user_id.as_ref();
     actix_web::rt::System::new().block_on(async {
-        let door = Door::open_existing(config)?;
+        let door = Door::open_existing(config, &arguments.server).await?;
         // Only now, so that a wrong folder leaves no empty file behind.
         let mut output: Box<dyn Write> = match &arguments.output {
             Some(path) => Box::new(BufWriter::new(create(path)?)),
             None => Box::new(BufWriter::new(io::stdout())),
         };
         match door {
-            Door::Daemon(daemon) => export_from_daemon(&daemon, &caller, &mut output).await?,
+            Door::Daemon(daemon) => export_from_daemon(&daemon, user, &mut output).await?,
             Door::Local(local) => {
-                let done = export_from_store(&local, &caller, &mut output).await;
+                let done = match caller(config, user) {
+                    Ok(caller) => export_from_store(&local, &caller, &mut output).await,
+                    Err(failed) => Err(failed),
+                };
                 local.close().await.and(done)?;
             }
         }
@@ -43,16 +47,19 @@ pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
 
 /// Reads memories, one JSON object a line.
 pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: bool) -> Outcome {
-    let caller = owner(config, arguments.user_id.as_deref())?;
+    let user = arguments.user_id.as_ref();
     let input: Box<dyn BufRead> = match arguments.file.to_str() {
         Some("-") => Box::new(BufReader::new(io::stdin())),
         _ => Box::new(BufReader::new(open(&arguments.file)?)),
     };
     let told = actix_web::rt::System::new().block_on(async {
-        match Door::open(config)? {
-            Door::Daemon(daemon) => import_to_daemon(&daemon, &caller, input).await,
+        match Door::open(config, &arguments.server).await? {
+            Door::Daemon(daemon) => import_to_daemon(&daemon, user, input).await,
             Door::Local(local) => {
-                let told = import_to_store(&local, &caller, input).await;
+                let told = match caller(config, user) {
+                    Ok(caller) => import_to_store(&local, &caller, input).await,
+                    Err(failed) => Err(failed),
+                };
                 local.close().await.and(told)
             }
         }
@@ -78,10 +85,13 @@ fn report(told: &Imported, wants_json: bool) -> Outcome {
     Ok(())
 }
 
-async fn export_from_daemon(daemon: &Daemon, caller: &Caller, output: &mut dyn Write) -> Outcome {
-    let query = [("user_id", caller.user.as_str())];
-    let request = daemon.client()?.get(format!("{}/api/v1/export", daemon.url));
-    let request = request.query(&query).map_err(Failed::because)?;
+async fn export_from_daemon(
+    daemon: &Daemon,
+    user: Option<&UserId>,
+    output: &mut dyn Write,
+) -> Outcome {
+    let request = daemon.channel()?.request(Method::GET, "/api/v1/export");
+    let request = request.query(&naming(user)).map_err(Failed::because)?;
     let mut response = request.send().await.map_err(Failed::because)?;
     if !response.status().is_success() {
         return Err(Failed(format!("the server refused: {}", response.status())));
@@ -117,11 +127,10 @@ async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn
 
 async fn import_to_daemon(
     daemon: &Daemon,
-    caller: &Caller,
+    user: Option<&UserId>,
     input: Box<dyn BufRead>,
 ) -> Result<Imported, Failed> {
-    let client = daemon.client()?;
-    let url = format!("{}/api/v1/import", daemon.url);
+    let channel = daemon.channel()?;
     let bar = Bar::counting("lines");
     let mut told = Imported::default();
     let (mut part, mut lines, mut done) = (String::new(), 0, 0);
@@ -135,7 +144,7 @@ async fn import_to_daemon(
             lines += 1;
         }
         if lines > 0 && (is_over || part.len() >= PART_BYTES) {
-            let request = client.post(&url).query(&[("user_id", caller.user.as_str())]);
+            let request = channel.request(Method::POST, "/api/v1/import").query(&naming(user));
             let request = request.map_err(Failed::because)?;
             let request = request.insert_header(("Content-Type", "application/x-ndjson"));
             let body = std::mem::take(&mut part);
@@ -190,6 +199,11 @@ async fn import_to_store(
             return Ok(told);
         }
     }
+}
+
+/// Who names nobody means the owner of the key.
+fn naming(user: Option<&UserId>) -> Vec<(&'static str, &str)> {
+    user.map(|user| ("user_id", user.as_str())).into_iter().collect()
 }
 
 /// What somebody remembers is nobody else's business.

@@ -34,7 +34,7 @@ fn the_file_with_every_line_uncommented_says_the_defaults() {
     let without_file = tempfile::tempdir().unwrap();
     let defaults = load(without_file.path());
 
-    for text in [FILE.to_owned(), uncommented()] {
+    for text in [FILE.to_owned(), uncommented(FILE)] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.toml"), text).unwrap();
         assert_eq!(load(folder.path()), defaults);
@@ -57,6 +57,38 @@ fn a_name_belongs_to_one_setting_the_names_of_secret_files_included() {
     names.dedup();
 
     assert_eq!(names.len(), count);
+}
+
+#[test]
+fn the_example_of_an_environment_knows_every_setting_and_no_other_name() {
+    let text = include_str!("../../env.example");
+    let named: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
+        .filter_map(|line| line.split_once('='))
+        .collect();
+
+    for setting in table() {
+        let is_named = named.iter().any(|(name, _)| setting.variables.contains(name));
+        assert!(is_named, "{} is not in env.example", setting.key);
+    }
+    for (name, _) in &named {
+        let is_known = table().iter().any(|setting| setting.variables.contains(name));
+        assert!(is_known, "{name} is no variable");
+    }
+}
+
+#[test]
+fn the_example_of_an_environment_says_the_defaults() {
+    let without_file = tempfile::tempdir().unwrap();
+    let defaults = load(without_file.path());
+    let text = include_str!("../../env.example");
+
+    for text in [text.to_owned(), uncommented(text)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(".env"), text).unwrap();
+        assert_eq!(load(folder.path()), defaults);
+    }
 }
 
 /// Everything that was loaded, as text, since keys cannot be compared.
@@ -87,12 +119,12 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-fn uncommented() -> String {
+fn uncommented(text: &str) -> String {
     let live = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') => setting.to_owned(),
         _ => line.to_owned(),
     };
-    FILE.lines().map(live).collect::<Vec<_>>().join("\n")
+    text.lines().map(live).collect::<Vec<_>>().join("\n")
 }
 
 fn prose_of(setting: &Row) -> String {

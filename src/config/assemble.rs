@@ -5,13 +5,14 @@ use log::Level;
 use super::layers::Layers;
 use super::{
     AuthSection, Config, ConfigError, CorsSection, EmbeddingSection, Flags, HttpSection,
-    LimitsSection, LogSection, Notice, ProjectsSection, RateLimitSection, ServerSection,
+    LimitsSection, LogSection, Notice, ProjectsSection, RateLimitSection, Reader, ServerSection,
     SessionsSection, StorageSection, TlsSection, ToolsSection, keys, pairs, rate, settings,
 };
 
 pub(super) fn config(
     layers: &Layers,
     flags: &Flags,
+    reader: Reader,
     notices: &mut Vec<Notice>,
 ) -> Result<Config, ConfigError> {
     let mut config = Config {
@@ -29,12 +30,14 @@ pub(super) fn config(
         tools: ToolsSection::read(layers)?,
         embedding: EmbeddingSection::read(layers)?,
         keys: Vec::new(),
+        presented: None,
     };
     refuse_encryption(&config.storage, layers)?;
     refuse_half_tls(&config.tls, layers)?;
     pairs::refuse(&config, layers)?;
     config.rate_limit = rate::limit(config.rate_limit, layers)?;
-    config.keys = keys::collect(&config, layers, flags, notices)?;
+    config.keys = keys::collect(&config, layers, flags, reader, notices)?;
+    config.presented = keys::presented(layers, flags)?;
     notices.extend(worth_telling(&config, layers));
     Ok(config)
 }

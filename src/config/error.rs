@@ -60,3 +60,27 @@ pub enum ConfigError {
     )]
     NoEncryption { given: String },
 }
+
+impl ConfigError {
+    /// Whether the command line itself is to blame, and not what surrounds it.
+    #[must_use]
+    pub fn is_of_a_flag(&self) -> bool {
+        match self {
+            Self::Invalid { given, .. } => given.contains("(flag)"),
+            Self::NoEnvKeys => true,
+            Self::Unreadable { .. }
+            | Self::NotToml { .. }
+            | Self::NotDotEnv { .. }
+            | Self::UnknownKey { .. }
+            | Self::SecretFile { .. }
+            | Self::TwoValues { .. }
+            | Self::HalfTls { .. }
+            | Self::TwoRateLimits { .. }
+            | Self::Dangerous { .. }
+            | Self::WeakKey { .. }
+            | Self::KeyOfTwo { .. }
+            | Self::NameOfTwo { .. }
+            | Self::NoEncryption { .. } => false,
+        }
+    }
+}

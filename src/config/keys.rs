@@ -4,8 +4,8 @@ use crate::model::{CredentialName, InvalidName, Scopes, Secret, UserId};
 
 use super::layers::Layers;
 use super::parse::{self, Parsed};
-use super::source::{Origin, Raw};
-use super::{AuthSection, Config, ConfigError, Flags, Host, Notice};
+use super::source::{Given, Origin, Raw};
+use super::{AuthSection, Config, ConfigError, Flags, Host, Notice, Reader};
 
 /// A key from the settings, with whom it acts for and what it may do.
 #[derive(Debug, Clone)]
@@ -73,6 +73,7 @@ pub(super) fn collect(
     config: &Config,
     layers: &Layers,
     flags: &Flags,
+    reader: Reader,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<ConfiguredKey>, ConfigError> {
     let owner = &config.project.default_user;
@@ -90,9 +91,38 @@ pub(super) fn collect(
         let flagged = flagged(&flags.api_keys, &found, owner)?;
         found.extend(flagged);
     }
+    if reader == Reader::Verb && config.auth.api_key.is_some() {
+        forget_if_anothers(&mut found);
+    }
     let found = without_repetition(found)?;
     check_strength(&found, &config.server.host, notices)?;
     Ok(found.into_iter().map(|found| found.key).collect())
+}
+
+/// The key that a verb acts with: of `--key`, else of `--api-key`, else of a variable.
+pub(super) fn presented(layers: &Layers, flags: &Flags) -> Result<Option<Secret>, ConfigError> {
+    if let Some(key) = &flags.key {
+        let given = "--key (flag)".to_owned();
+        let checked = single_key(&Raw::text(key.reveal()));
+        let invalid = |expected| ConfigError::Invalid { given, expected };
+        return checked.map(Some).map_err(invalid);
+    }
+    if let Some(key) = flags.api_keys.first() {
+        return Ok(Some(key.clone()));
+    }
+    let is_variable = |given: &&Given| matches!(given.origin, Origin::Environment);
+    let given = layers.given("auth.api_key").filter(is_variable).last();
+    given.map(|given| given.parse(single_key)).transpose()
+}
+
+/// A verb shows its key in the variable by which a server would take it for the default user's. If
+/// another setting says whose it is, that one is right.
+fn forget_if_anothers(found: &mut Vec<Found>) {
+    let Some((first, others)) = found.split_first() else { return };
+    let is_same = |other: &Found| other.key.secret.reveal() == first.key.secret.reveal();
+    if others.iter().any(is_same) {
+        found.remove(0);
+    }
 }
 
 /// The keys of `auth.api_key` and `auth.api_keys`.

@@ -68,6 +68,8 @@ pub struct Config {
     pub embedding: EmbeddingSection,
     /// From `auth.api_key`, `auth.api_keys` and the flags, each key once.
     keys: Vec<ConfiguredKey>,
+    /// What a verb shows of itself.
+    presented: Option<Secret>,
 }
 
 /// Who reads the settings. It decides whether the files of the working directory have a say.
@@ -90,6 +92,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// Replaces the keys of the lower layers, unless `env_keys` is set.
     pub api_keys: Vec<Secret>,
+    /// The key that a verb acts with.
+    pub key: Option<Secret>,
     /// There must be keys in the environment or in `.env`.
     pub env_keys: bool,
     pub log_level: Option<String>,
@@ -131,7 +135,7 @@ impl Config {
     ) -> Result<Loaded, ConfigError> {
         let mut notices = Vec::new();
         let layers = layers::Layers::gather(flags, surroundings, reader, &mut notices)?;
-        let config = assemble::config(&layers, flags, &mut notices)?;
+        let config = assemble::config(&layers, flags, reader, &mut notices)?;
         Ok(Loaded { config, notices })
     }
 
@@ -139,6 +143,13 @@ impl Config {
     #[must_use]
     pub fn keys(&self) -> Vec<ConfiguredKey> {
         self.keys.clone()
+    }
+
+    /// The key that was given to this verb: by a flag, else by a variable. One that only lies in a
+    /// file of settings opens the server, but was given to nobody.
+    #[must_use]
+    pub fn presented_key(&self) -> Option<&Secret> {
+        self.presented.as_ref()
     }
 }
 

@@ -6,6 +6,7 @@ use log::Level;
 
 use super::tests::Start;
 use super::{Flags, Port};
+use crate::model::Secret;
 
 /// What lies in folders that an assistant is opened in. None of it was written for memoryd, or by
 /// its owner.
@@ -132,4 +133,33 @@ fn a_url_that_gets_every_text_is_told_with_its_giver_and_without_itself() {
     let file = Start::new(&[]).with_file("config.toml", format!("embedding.url = '{url}'"));
     let path = file.folder.path().join("config.toml");
     assert_eq!(file.notices(Level::Info), says(&format!("embedding.url ({})", path.display())));
+}
+
+#[test]
+fn a_verb_shows_the_key_of_a_flag_and_else_that_of_a_variable() {
+    let shown = |start: &Start| {
+        start.config().presented_key().map(|key| key.reveal().to_owned()).unwrap_or_default()
+    };
+    let flags = Flags { key: Some(Secret::new("of-a-flag".to_owned())), ..Flags::default() };
+
+    assert_eq!(shown(&Start::of_verb(&[("API_KEY", "of-a-variable")])), "of-a-variable");
+    let both = Start::of_verb(&[("MCP_API_KEY", "of-a-variable")]).with_flags(flags);
+    assert_eq!(shown(&both), "of-a-flag");
+    let file = Start::of_verb(&[("DATA_DIR", "data")])
+        .with_file("data/config.toml", "auth.api_key = 'of-a-file'");
+    assert_eq!(shown(&file), "", "it opens the server, but was given to nobody");
+    assert_eq!(file.config().keys().len(), 1);
+}
+
+#[test]
+fn a_key_that_a_verb_shows_is_its_owners_as_the_settings_say() {
+    let start = Start::of_verb(&[
+        ("MCP_API_KEY", "key-of-anna-0123456789"),
+        ("MCP_API_KEYS", "anna:key-of-anna-0123456789,ben:key-of-ben-0123456789"),
+    ]);
+
+    let config = start.config();
+    let users: Vec<String> = config.keys().iter().map(|key| key.user.to_string()).collect();
+    assert_eq!(users, ["anna", "ben"]);
+    assert_eq!(config.presented_key().unwrap().reveal(), "key-of-anna-0123456789");
 }

@@ -53,13 +53,14 @@ section! {
         )
         .because("Everything that is kept lies in this one directory, open to its owner only."),
 
-        /// Where `.mcp_token` and `.mcp_port` go.
+        /// Where the files go by which others find the server.
         pub run_dir: PathBuf = optional(
             "server.run_dir", &["RUN_DIR"], "the data directory", parse::path,
         )
         .or_else(|layers| layers.value("server.data_dir", parse::path))
         .because(
-            "The place of .mcp_token and .mcp_port, for systems that keep such files in /run.",
+            "The place of .mcp_token, .mcp_port, .mcp_server and memoryd.sock, by which programs \
+             of this machine find the server. Some systems keep such files in /run.",
         ),
 
         /// A value fit for the `Server` header.
@@ -97,6 +98,14 @@ section! {
             "tls.key_path", &["SSL_KEY_PATH"], "none", parse::path,
         )
         .because("PEM file with the private key, PKCS#8, PKCS#1 or SEC1."),
+
+        /// For verbs that go to a server by its URL, beside the authorities of the system.
+        pub authority: Option<PathBuf> = optional(
+            "tls.authority", &["SSL_CERT_FILE"], "those of the system", parse::path,
+        )
+        .because(
+            "PEM file with more authorities, which stdio and other verbs trust with --url.",
+        ),
 
         /// Refuse what did not come over HTTPS.
         pub require: bool = setting("tls.require", &["REQUIRE_HTTPS"], "false", parse::boolean)
@@ -320,7 +329,7 @@ section! {
             "limits.content", &["MAX_CONTENT_BYTES"], "64 KiB", parse::record_bytes,
         )
         .unit(BYTES)
-        .because("One memory is a text to be recalled, not an archive."),
+        .because("One memory is a text to be recalled, not an archive; 4 MiB at most."),
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::stdio::{Local, serve};
 use super::{Ask, Incoming, Protocol, Reply, ReplyLine, RpcMessage, ToolSets, Version, judge};
 use crate::actors::{SessionSettings, Sessions};
 use crate::engine::Limits;
@@ -155,25 +154,6 @@ async fn a_stored_text_cannot_forge_the_lines_around_it() {
 }
 
 #[actix_web::test]
-async fn a_batch_over_lines_needs_a_handshake_of_its_revision() {
-    let bench = Bench::new(Scopes::all());
-    let desk = Local::new(bench.protocol.clone(), bench.caller.clone());
-    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#;
-    let handshake = json!({
-        "jsonrpc": "2.0", "id": 0, "method": "initialize",
-        "params": { "protocolVersion": "2025-03-26" },
-    });
-    let mut output = Vec::new();
-
-    let lines = [batch, &handshake.to_string(), batch].join("\n");
-    serve(&desk, 1_000, lines.as_bytes(), &mut output).await.unwrap();
-
-    let text = String::from_utf8(output).unwrap();
-    assert_eq!(text.matches("-32600").count(), 1, "{text}");
-    assert!(text.contains(r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#), "{text}");
-}
-
-#[actix_web::test]
 async fn too_small_a_scope_is_an_error_of_the_request() {
     let bench = Bench::new(Scopes::read_only());
     let call = json!({
@@ -268,30 +248,4 @@ async fn a_subscriber_hears_of_what_it_asked_for_and_of_the_end() {
     let tag = "io.modelcontextprotocol/subscriptionId";
     assert_eq!(updated["params"]["_meta"][tag], "sub");
     assert_eq!((&last["id"], &last["result"]["resultType"]), (&json!("sub"), &json!("complete")));
-}
-
-#[actix_web::test]
-async fn lines_are_answered_one_by_one_until_the_input_ends() {
-    let bench = Bench::new(Scopes::all());
-    let desk = Local::new(bench.protocol.clone(), bench.caller.clone());
-    let lines = [
-        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#,
-        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
-        "not json",
-        r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#,
-    ];
-    let mut output = Vec::new();
-
-    serve(&desk, 1_000, lines.join("\n").as_bytes(), &mut output).await.unwrap();
-
-    let mut answers: Vec<Value> = String::from_utf8(output)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    answers.sort_by_key(|answer| answer["id"].to_string());
-    assert_eq!(answers.len(), 3);
-    assert_eq!(answers[0], json!({ "jsonrpc": "2.0", "id": "p", "result": {} }));
-    assert_eq!(answers[1]["result"]["protocolVersion"], "2025-11-25");
-    assert_eq!(answers[2]["error"]["code"], -32700);
 }

@@ -1,6 +1,6 @@
 use std::io;
 
-use crate::auth::{RandomnessFailed, RunFileError};
+use crate::auth::{KeptKeyError, RandomnessFailed, RunFileError};
 use crate::embedding::EmbedderError;
 use crate::model::InvalidName;
 use crate::store::StoreError;
@@ -23,6 +23,9 @@ pub enum StartError {
     RunFiles(#[from] RunFileError),
 
     #[error(transparent)]
+    Key(#[from] KeptKeyError),
+
+    #[error(transparent)]
     Randomness(#[from] RandomnessFailed),
 
     #[error(transparent)]
@@ -30,6 +33,12 @@ pub enum StartError {
 
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
+
+    #[error(
+        "cannot listen on {address}: another program has that port; name another one, or let \
+         memoryd find one with --port auto (PORT=auto)"
+    )]
+    PortTaken { address: String },
 
     #[error("no port from 8501 to 8999 is free; set server.port (PORT) to a number")]
     NoFreePort,
@@ -42,6 +51,19 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether another process has the data directory open.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Locked { .. }))
+    }
+
+    pub(super) fn cannot_bind(address: String, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            return Self::PortTaken { address };
+        }
+        Self::Listen { address, source }
+    }
+
     pub(super) fn listening(source: io::Error) -> Self {
         Self::Serve(source)
     }

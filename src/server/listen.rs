@@ -11,8 +11,11 @@ const AUTO_PORTS: std::ops::RangeInclusive<u16> = 8501..=8999;
 pub(super) fn bind(server: &ServerSection) -> Result<TcpListener, StartError> {
     match server.port {
         Port::Number(port) => bind_to(&server.host, port).map_err(|source| {
-            let address = format!("{}:{port}", server.host);
-            StartError::Listen { address, source }
+            let address = match &server.host {
+                Host::Address(address) => SocketAddr::new(*address, port).to_string(),
+                Host::Name(name) => format!("{name}:{port}"),
+            };
+            StartError::cannot_bind(address, source)
         }),
         Port::Auto => {
             let mut free = AUTO_PORTS.filter_map(|port| bind_to(&server.host, port).ok());

@@ -4,12 +4,13 @@
 //! port's first connection. Begin reading at [`Server::start`].
 
 mod error;
+mod hand_over;
 mod listen;
 mod reload;
+mod sharing;
 mod wiring;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +18,15 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::rt;
 
 use crate::actors::Sessions;
-use crate::auth::{InstanceToken, RunFiles};
+use crate::auth::{InstanceToken, KeptKey, Listening, RunFiles};
 use crate::config::Config;
 use crate::disk;
 use crate::model::{Clock, Secret};
 use crate::store::{Progress, Store};
 pub use error::StartError;
-pub(crate) use wiring::{open_existing_store, open_store, session_settings};
+use hand_over::Taken;
+pub use sharing::{Sharing, SharingControl};
+pub(crate) use wiring::{kept_key, keyring, open_existing_store, open_store, session_settings};
 
 /// How long requests may finish after the signal to stop. With the sessions' last writes and the
 /// store's last checkpoint the whole stop stays within 10 s.
@@ -36,13 +39,15 @@ pub struct Server {
     http: ActixServer,
     running: Running,
     certificates: Option<reload::Certificates>,
+    kept_key: Option<KeptKey>,
 }
 
 /// What must be taken down when the listener has stopped.
 struct Running {
     sessions: Sessions,
     store: Store,
-    run_files: RunFiles,
+    /// Nothing where nobody can be let in.
+    run_files: Option<Arc<RunFiles>>,
     token: InstanceToken,
 }
 
@@ -52,6 +57,7 @@ struct Running {
 pub struct Control {
     http: ServerHandle,
     sessions: Sessions,
+    run_files: Option<Arc<RunFiles>>,
     certificates: Option<reload::Certificates>,
 }
 
@@ -69,14 +75,31 @@ impl Server {
         let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;
-        let store = open_store(config, progress)?;
+        let Taken { store, claim } =
+            hand_over::take(config, &wiring::store_options(config, progress))?;
+        let needs_key = config.keys().is_empty() && !config.auth.disabled;
+        let kept_key =
+            needs_key.then(|| KeptKey::read_or_create(&config.server.data_dir)).transpose()?;
         let token = InstanceToken::generate()?;
-        let run_files = RunFiles::create(&config.server.run_dir, &token, address.port())?;
+        let certificate = config.tls.files().map(|(certificate, _)| certificate.to_owned());
+        let listening = Listening { address, certificate };
+        let mut run_files = RunFiles::create(&config.server.run_dir, &token, &listening)?;
+        // Everybody can find this server now.
+        drop(claim);
         let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
-        let parts = wiring::Parts { config, token: &token, sessions: &sessions, clock };
-        let http = wiring::http(&parts, listener, certificates.as_ref(), open_files)?;
-        let running = Running { sessions, store, run_files, token };
-        Ok(Self { address, http, running, certificates })
+        let parts = wiring::Parts {
+            config,
+            token: &token,
+            kept: kept_key.as_ref(),
+            sessions: &sessions,
+            clock,
+            wanted: None,
+        };
+        let listeners =
+            wiring::Listeners { port: Some(listener), socket: run_files.take_listener() };
+        let http = wiring::http(&parts, listeners, certificates.as_ref(), open_files)?;
+        let running = Running { sessions, store, run_files: Some(Arc::new(run_files)), token };
+        Ok(Self { address, http, running, certificates, kept_key })
     }
 
     #[must_use]
@@ -84,17 +107,16 @@ impl Server {
         self.address
     }
 
-    /// The key that this start has made.
+    /// The token of this run.
     #[must_use]
     pub fn token(&self) -> &Secret {
         self.running.token.secret()
     }
 
-    /// Where that key stands, and the port.
+    /// The key that the first start made, where nobody configured one.
     #[must_use]
-    pub fn run_files(&self) -> (PathBuf, PathBuf) {
-        let files = &self.running.run_files;
-        (files.token_path().to_owned(), files.port_path().to_owned())
+    pub fn kept_key(&self) -> Option<&KeptKey> {
+        self.kept_key.as_ref()
     }
 
     #[must_use]
@@ -102,6 +124,7 @@ impl Server {
         Control {
             http: self.http.handle(),
             sessions: self.running.sessions.clone(),
+            run_files: self.running.run_files.clone(),
             certificates: self.certificates.clone(),
         }
     }
@@ -125,8 +148,9 @@ impl Running {
             log::error!("a session could not write its last counts: {error}");
         }
         drop(sessions);
+        // Before the store is given free: the next owner puts files of its own there.
+        run_files.iter().for_each(|files| files.remove());
         let closed = rt::task::spawn_blocking(move || store.close()).await;
-        run_files.remove();
         match closed {
             Ok(()) => Ok(()),
             Err(panicked) => Err(StartError::Stop(panicked.to_string())),
@@ -137,6 +161,8 @@ impl Running {
 impl Control {
     /// Takes no more connections and lets requests finish for a while.
     pub async fn stop(&self) {
+        // Who comes from now on finds nobody, instead of a listener that does not listen any more.
+        self.run_files.iter().for_each(|files| files.remove());
         self.sessions.announce_stop();
         self.http.stop(true).await;
     }

@@ -1,23 +1,26 @@
+use std::any::Any;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server as ActixServer;
+use actix_web::dev::{Extensions, Server as ActixServer};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, rt, web};
 
+use super::hand_over::{self, Wanted};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
-use crate::auth::{Credentials, InstanceToken, Keyring, RingKey};
+use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey};
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
-use crate::http::front::{ConnectionBounds, Connections, Front, extractors, receive};
+use crate::http::front::{ConnectionBounds, Connections, Front, LocalSocket, extractors, receive};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
-use crate::model::{Clock, CredentialName, Scopes};
+use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
 use crate::store::{Progress, Store, StoreError, StoreOptions};
 
 /// Clients keep a connection for their next call; proxies close theirs after a minute.
@@ -42,6 +45,16 @@ pub(crate) fn open_store(
     Store::open(&config.server.data_dir, store_options(config, progress))
 }
 
+/// The same, waiting no longer than this for another process to let go of it.
+pub(super) fn open_store_within(
+    config: &Config,
+    progress: Option<Arc<dyn Progress>>,
+    lock_patience: Duration,
+) -> Result<Store, StoreError> {
+    let options = StoreOptions { lock_patience, ..store_options(config, progress) };
+    Store::open(&config.server.data_dir, options)
+}
+
 /// Opens the data directory of the settings for somebody who only reads.
 pub(crate) fn open_existing_store(
     config: &Config,
@@ -51,7 +64,8 @@ pub(crate) fn open_existing_store(
     Store::open(&config.server.data_dir, options)
 }
 
-fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> StoreOptions {
+/// How the settings want the data directory to be opened.
+pub(super) fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> StoreOptions {
     StoreOptions { cache_bytes: config.storage.cache_bytes, progress, ..StoreOptions::default() }
 }
 
@@ -65,20 +79,30 @@ pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, Embed
 pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
     pub(super) token: &'a InstanceToken,
+    pub(super) kept: Option<&'a KeptKey>,
     pub(super) sessions: &'a Sessions,
     pub(super) clock: &'a Arc<dyn Clock>,
+    /// Woken when a server asks for the store; nothing where it is a server's already.
+    pub(super) wanted: Option<&'a Wanted>,
 }
 
-/// The listener with everything in front of the routes and behind them. Of the files that may be
-/// open, it leaves more than half to the store.
+/// Where requests come in.
+pub(super) struct Listeners {
+    pub(super) port: Option<TcpListener>,
+    /// For programs of the same owner on this machine.
+    pub(super) socket: Option<UnixListener>,
+}
+
+/// The listeners with everything in front of the routes and behind them. Of the files that may be
+/// open, they leave more than half to the store.
 pub(super) fn http(
     parts: &Parts<'_>,
-    listener: TcpListener,
+    listeners: Listeners,
     certificates: Option<&reload::Certificates>,
     open_files: u64,
 ) -> Result<ActixServer, StartError> {
-    let Parts { config, token, sessions, clock } = *parts;
-    let credentials = credentials(config, token)?;
+    let Parts { config, token, kept, sessions, clock, wanted } = *parts;
+    let credentials = credentials(config, token, kept)?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
     let front =
@@ -93,16 +117,20 @@ pub(super) fn http(
     let sessions = web::Data::new(sessions.clone());
     let bounds = ConnectionBounds::within(open_files, READ_PATIENCE, UNUSED);
     let connections = Connections::new(bounds, config.http.trusted_proxies.clone());
+    let token = web::Data::new(token.clone());
+    let wanted = wanted.cloned();
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
 
     let server = HttpServer::new(move || {
         App::new()
+            .configure(hand_over::route(wanted.clone()))
             .app_data(front.clone())
             .app_data(face.clone())
             .app_data(metrics.clone())
             .app_data(mcp.clone())
             .app_data(sessions.clone())
             .app_data(streams.clone())
+            .app_data(token.clone())
             .configure(extractors(rules))
             .configure(http::routes)
             .wrap(front.cors())
@@ -111,7 +139,7 @@ pub(super) fn http(
     .workers(config.http.workers)
     // actix counts for each worker.
     .max_connections((bounds.total / config.http.workers.max(1)).max(1))
-    .on_connect(move |stream, data| connections.welcome(stream, data))
+    .on_connect(move |stream, data| welcome(&connections, stream, data))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_PATIENCE)
     .client_disconnect_timeout(LINGER)
@@ -119,19 +147,37 @@ pub(super) fn http(
     .tcp_nodelay(true)
     .shutdown_timeout(DRAIN.as_secs())
     .disable_signals();
-    let listening = match certificates {
-        None => server.listen(listener),
-        Some(certificates) => {
-            server.listen_rustls_0_23(listener, certificates.reloader().server_config()?)
+    let server = match listeners.socket {
+        Some(socket) => server.listen_uds(socket),
+        None => Ok(server),
+    };
+    let server = server.map_err(StartError::listening)?;
+    let server = match (listeners.port, certificates) {
+        (None, _) => Ok(server),
+        (Some(port), None) => server.listen(port),
+        (Some(port), Some(certificates)) => {
+            server.listen_rustls_0_23(port, certificates.reloader().server_config()?)
         }
     };
-    Ok(listening.map_err(StartError::listening)?.run())
+    Ok(server.map_err(StartError::listening)?.run())
 }
 
-fn credentials(config: &Config, token: &InstanceToken) -> Result<Credentials, StartError> {
-    if config.auth.disabled {
-        return Ok(Credentials::disabled(config.project.default_user.clone())?);
+/// Only the owner of the run directory comes over its socket, and nobody needs to be bounded.
+fn welcome(connections: &Arc<Connections>, stream: &dyn Any, data: &mut Extensions) {
+    if stream.is::<rt::net::UnixStream>() {
+        data.insert(LocalSocket);
+    } else {
+        connections.welcome(stream, data);
     }
+}
+
+/// The key that the first start made, where nobody configured one.
+pub(crate) fn kept_key(config: &Config) -> Result<Option<KeptKey>, KeptKeyError> {
+    if config.keys().is_empty() { KeptKey::read(&config.server.data_dir) } else { Ok(None) }
+}
+
+/// The keys that open this server, besides the token of its run.
+pub(crate) fn keyring(config: &Config, kept: Option<&KeptKey>) -> Result<Keyring, InvalidName> {
     let mut keyring = Keyring::default();
     for key in config.keys() {
         keyring.add(RingKey {
@@ -141,13 +187,32 @@ fn credentials(config: &Config, token: &InstanceToken) -> Result<Credentials, St
             scopes: key.scopes,
         });
     }
-    keyring.add(RingKey {
-        name: CredentialName::parse("instance")?,
-        user: config.project.default_user.clone(),
-        secret: token.secret().clone(),
-        scopes: Scopes::all(),
-    });
+    if let Some(kept) = kept {
+        keyring.add(of_default_user(config, "default", &kept.secret)?);
+    }
+    Ok(keyring)
+}
+
+fn credentials(
+    config: &Config,
+    token: &InstanceToken,
+    kept: Option<&KeptKey>,
+) -> Result<Credentials, InvalidName> {
+    if config.auth.disabled {
+        return Credentials::disabled(config.project.default_user.clone());
+    }
+    let mut keyring = keyring(config, kept)?;
+    keyring.add(of_default_user(config, "instance", token.secret())?);
     Ok(Credentials::new(keyring))
+}
+
+fn of_default_user(config: &Config, name: &str, secret: &Secret) -> Result<RingKey, InvalidName> {
+    Ok(RingKey {
+        name: CredentialName::parse(name)?,
+        user: config.project.default_user.clone(),
+        secret: secret.clone(),
+        scopes: Scopes::all(),
+    })
 }
 
 fn limiter(config: &Config) -> Option<Limiter> {

@@ -49,7 +49,7 @@ impl Report {
 
 pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreError> {
     premises::enter(dir)?;
-    let _lock = Lock::take(dir)?;
+    let _lock = Lock::take(dir, options.lock_patience)?;
     let checkpoint = Checkpoint::read(dir)?;
     let folder = Folder::open(&dir.join("journal"))?;
     let mut report = Report {

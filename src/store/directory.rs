@@ -31,7 +31,7 @@ impl Store {
         let entered =
             if options.create { premises::enter_or_create(dir) } else { premises::enter(dir) };
         entered?;
-        let lock = Lock::take(dir)?;
+        let lock = Lock::take(dir, options.lock_patience)?;
         let found = recovery::recover(dir, &options)?;
         let ledger = Ledger::new(found.folder.last_seq(), found.counts);
         let journal_options = options.journal.clone();

@@ -10,10 +10,10 @@ use std::time::Duration;
 use super::StoreError;
 use crate::disk::PRIVATE_FILE;
 
-/// How long a lock that is held is asked for again: three seconds. A service that is restarted
-/// meets the last breath of the process before it, and a child that somebody starts holds every
-/// lock of its parent between fork and exec.
-const TRIES: u32 = if cfg!(test) { 20 } else { 150 };
+/// How long a lock that is held is asked for again. A service that is restarted meets the last
+/// breath of the process before it, and a child that somebody starts holds every lock of its parent
+/// between fork and exec.
+pub(super) const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 400 } else { 3000 });
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Held as long as the data directory is open. The system lets go of it when the process dies.
@@ -25,12 +25,12 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn take(dir: &Path, patience: Duration) -> Result<Self, StoreError> {
         let path = dir.join("lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
         let mut file = options.open(&path).map_err(StoreError::disk("open", &path))?;
-        match patiently(|| file.try_lock(), is_held) {
+        match patiently(patience, || file.try_lock(), is_held) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -40,7 +40,7 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::disk("lock", &path)(error)),
         }
-        let folder = lock_folder(dir)?;
+        let folder = lock_folder(dir, patience)?;
         // The pid is for people. A disk that is full must not keep the program from starting.
         let noted = file
             .set_len(0)
@@ -55,21 +55,26 @@ impl Lock {
 
 /// Tries until the outcome is another than that somebody holds the lock, but not for long.
 #[allow(clippy::disallowed_methods, reason = "nothing tells when a lock is let go")]
-pub(super) fn patiently<T>(mut attempt: impl FnMut() -> T, is_held: impl Fn(&T) -> bool) -> T {
-    for _ in 0..TRIES {
+pub(super) fn patiently<T>(
+    patience: Duration,
+    mut attempt: impl FnMut() -> T,
+    is_held: impl Fn(&T) -> bool,
+) -> T {
+    let mut waited = Duration::ZERO;
+    loop {
         let outcome = attempt();
-        if !is_held(&outcome) {
+        if !is_held(&outcome) || waited >= patience {
             return outcome;
         }
         thread::sleep(PAUSE);
+        waited += PAUSE;
     }
-    attempt()
 }
 
 /// Nothing where the file system does not lock folders: there the file alone must do.
-fn lock_folder(dir: &Path) -> Result<Option<File>, StoreError> {
+fn lock_folder(dir: &Path, patience: Duration) -> Result<Option<File>, StoreError> {
     let folder = File::open(dir).map_err(StoreError::disk("open", dir))?;
-    match patiently(|| folder.try_lock(), is_held) {
+    match patiently(patience, || folder.try_lock(), is_held) {
         Ok(()) => Ok(Some(folder)),
         // Whoever holds it took a lock file that is gone, and with it the pid.
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { dir: dir.to_owned(), pid: None }),
@@ -96,7 +101,7 @@ mod tests {
             asked > 3
         };
 
-        let is_free = patiently(&mut attempt, |is_free| !is_free);
+        let is_free = patiently(PATIENCE, &mut attempt, |is_free| !is_free);
 
         assert!(is_free);
         assert_eq!(asked, 4);
@@ -105,13 +110,13 @@ mod tests {
     #[test]
     fn a_lock_file_that_was_deleted_lets_nobody_in() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Lock::take(dir.path()).unwrap();
+        let held = Lock::take(dir.path(), PATIENCE).unwrap();
         std::fs::remove_file(dir.path().join("lock")).unwrap();
 
-        let refusal = Lock::take(dir.path()).unwrap_err();
+        let refusal = Lock::take(dir.path(), PATIENCE).unwrap_err();
 
         assert!(matches!(refusal, StoreError::Locked { pid: None, .. }), "{refusal}");
         drop(held);
-        Lock::take(dir.path()).unwrap();
+        Lock::take(dir.path(), PATIENCE).unwrap();
     }
 }

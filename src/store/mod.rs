@@ -31,6 +31,7 @@ mod value;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::journal;
 pub use check::Report;
@@ -53,6 +54,8 @@ pub struct StoreOptions {
     /// Whether a store is made where there is none. Whoever only reads leaves it out, so that a
     /// wrong folder is an error and not an empty store.
     pub create: bool,
+    /// How long to wait for another process to let go of the directory.
+    pub lock_patience: Duration,
     /// Told about long work, such as rebuilding the trees.
     pub progress: Option<Arc<dyn Progress>>,
     pub journal: journal::JournalOptions,
@@ -81,6 +84,7 @@ impl Default for StoreOptions {
             compact_bytes: 64 << 20,
             sled_bloat: 3,
             create: true,
+            lock_patience: lock::PATIENCE,
             progress: None,
             journal: journal::JournalOptions::default(),
         }

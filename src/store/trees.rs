@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use super::lock::patiently;
+use super::lock::{PATIENCE, patiently};
 use super::value::{self, Head, Pieces};
 use crate::disk;
 use crate::journal::{Op, Seq, SessionNo};
@@ -378,7 +378,7 @@ fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db, TreesError> {
     let is_held = |opened: &Result<io::Result<sled::Db>, Broken>| {
         opened.as_ref().is_ok_and(|opened| opened.as_ref().is_err_and(is_lock_held))
     };
-    match patiently(|| caught_apart(|| config.open()), is_held)? {
+    match patiently(PATIENCE, || caught_apart(|| config.open()), is_held)? {
         Ok(db) => Ok(db),
         Err(error) if disk::is_passing(&error) || is_lock_held(&error) => {
             Err(TreesError::disk("open", path)(error))

@@ -24,6 +24,27 @@ pub fn client_config(authorities: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsEr
     Ok(Arc::new(builder(verifier)?.with_no_client_auth()))
 }
 
+/// A client side for a server that somebody named: it trusts the authorities of this machine and
+/// those in these PEM files. A certificate that itself lies in one of the files is accepted as it
+/// is: the person who named it may have no authority, only what `openssl req -x509` made.
+///
+/// The machine's own list is read instead of one that is compiled in, so that an authority that was
+/// added to it counts, and one that was withdrawn does not.
+pub fn client_config_beside_system(named: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut authorities = system_authorities();
+    authorities.extend(named.iter().cloned());
+    let mut certificates = Vec::new();
+    for path in named {
+        certificates.extend(PemFile::read(path)?.certificates()?);
+    }
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&authorities)?), provider())
+            .build()
+            .map_err(|error| Error::General(error.to_string()))?;
+    let verifier = Arc::new(Named { authorities: verifier, certificates });
+    Ok(Arc::new(builder(verifier)?.with_no_client_auth()))
+}
+
 /// A client side that accepts exactly the first certificate in this file, whatever its names and
 /// dates. Only for the loopback connection to our own daemon, whose file it is: a certificate that
 /// `openssl req` made for `CN=localhost` has no name that a stricter check would accept.
@@ -121,5 +142,51 @@ impl ServerCertVerifier for Pinned {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Accepts what an authority vouches for, and a few certificates by their bytes.
+#[derive(Debug)]
+struct Named {
+    authorities: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.certificates.iter().any(|named| named.as_ref() == end_entity.as_ref()) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let authorities = &self.authorities;
+        authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
     }
 }

@@ -15,7 +15,10 @@ use tempfile::TempDir;
 
 use super::client::roots;
 use super::identity::provider;
-use super::{Reloader, WantedNames, client_config, make_certificates, pinned_client_config};
+use super::{
+    Reloader, WantedNames, client_config, client_config_beside_system, make_certificates,
+    pinned_client_config,
+};
 use crate::model::{Clock, SystemClock};
 
 /// Shakes hands without a socket; says the version agreed on.
@@ -124,6 +127,23 @@ fn a_pinned_certificate_needs_no_names_and_no_authority() {
 
     assert!(strict.is_err());
     assert_eq!(pinned, Ok(ProtocolVersion::TLSv1_3));
+}
+
+#[test]
+fn a_named_authority_and_a_named_certificate_are_trusted_and_no_others() {
+    let (folder, alone) = (made(), made_as_by_openssl());
+    let (authority, own) = (folder.path().join("ca.pem"), alone.path().join("server.pem"));
+    let ((_, by_authority), (_, by_itself)) = (server(folder.path()), server(alone.path()));
+    let shaken = |named: &PathBuf, server: &ServerConfig, name: &str| {
+        let client = client_config_beside_system(std::slice::from_ref(named)).unwrap();
+        shake_hands(server, client, name).is_ok()
+    };
+
+    assert!(shaken(&authority, &by_authority, "localhost"));
+    assert!(!shaken(&authority, &by_authority, "example.com"), "the name counts");
+    assert!(shaken(&own, &by_itself, "nas.lan"), "it was named itself");
+    assert!(!shaken(&authority, &by_itself, "localhost"));
+    assert!(!shaken(&own, &by_authority, "localhost"));
 }
 
 #[test]

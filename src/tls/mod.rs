@@ -22,7 +22,9 @@ mod reload;
 mod trust;
 mod x509;
 
-pub use client::{client_config, pinned_client_config, system_authorities};
+pub use client::{
+    client_config, client_config_beside_system, pinned_client_config, system_authorities,
+};
 pub use concern::Concern;
 pub use identity::ServerIdentity;
 pub use make::{

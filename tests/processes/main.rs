@@ -14,9 +14,12 @@
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
 mod crash;
+mod doors;
 mod folders;
 mod keys;
 mod process;
+mod sharing;
+mod starting;
 mod strain;
 
 /// Opens every test server, with every scope.

@@ -59,6 +59,13 @@ impl Program {
         self.child.wait().unwrap().code()
     }
 
+    /// Sends a signal twice at once, as `timeout` and process groups do, and waits for the end.
+    pub fn signal_twice(&mut self, name: &str) -> Option<i32> {
+        send(self.child.id(), name);
+        send(self.child.id(), name);
+        self.child.wait().unwrap().code()
+    }
+
     /// Stops in good order and gives the folder on.
     pub fn stop(mut self) -> TempDir {
         assert_eq!(self.signal("TERM"), Some(0));
@@ -226,7 +233,8 @@ pub fn call(port: u16, message: &Value) -> Option<Value> {
 fn a_signal_stops_in_good_order() {
     for name in ["TERM", "INT"] {
         let mut program = Program::start();
-        let files = [".mcp_token", ".mcp_port"].map(|file| program.data().join(file));
+        let files = [".mcp_token", ".mcp_port", ".mcp_server", "memoryd.sock"];
+        let files = files.map(|file| program.data().join(file));
         assert!(files.iter().all(|file| file.exists()));
 
         let code = program.signal(name);
@@ -234,6 +242,13 @@ fn a_signal_stops_in_good_order() {
         assert_eq!(code, Some(0), "SIG{name}");
         assert!(!files.iter().any(|file| file.exists()), "SIG{name}");
     }
+}
+
+#[test]
+fn two_signals_at_once_are_one() {
+    let mut program = Program::start();
+
+    assert_eq!(program.signal_twice("TERM"), Some(0));
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "engine",
             "auth",
             "actors",
+            "error",
             "mcp",
             "http",
         ],

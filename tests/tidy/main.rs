@@ -20,7 +20,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("bincode::", &["store"]),
     ("actix::", &["actors"]),
     ("actix_web::", &["http", "server", "cli"]),
-    ("actix_tls::", &["http"]),
+    ("actix_tls::", &["http", "cli"]),
     ("actix_cors::", &["http"]),
     ("figment::", &["config"]),
     ("std::env::var", &["config"]),

@@ -1,65 +1,73 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use actix_web::http::{Method, StatusCode};
+use actix_web::rt;
 use actix_web::web::Bytes;
 use awc::error::{PayloadError, SendRequestError};
-use awc::{Client, ClientRequest, ClientResponse};
+use awc::{ClientRequest, ClientResponse};
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 
 use super::parcel::{Parcel, in_header};
-use crate::cli::Failed;
-use crate::cli::daemon::{ANSWER_LIMIT, Daemon};
-use crate::config::Config;
+use super::seat::{Seat, Seats};
+use crate::cli::daemon::ANSWER_LIMIT;
+use crate::config::{Config, ProjectMode};
 use crate::mcp::Version;
 use crate::mcp::stdio::{Job, LineResponder, Outbox, Taken, cancelled, is_endless};
 
 /// A subscription lasts as long as its client; this is as good as for ever.
 const PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Passes lines on to a running server, each as a request of its own.
+/// How often one message is sent: the store may change hands twice while a server is restarted.
+const TRIES: u32 = 5;
+/// After so long the count begins anew.
+const LONG: Duration = Duration::from_secs(10);
+/// Before a server elsewhere is tried again; longer each time.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Passes lines on to whoever has the store open, each as a request of its own.
 pub(super) struct Bridge(Rc<Line>);
 
-/// The way to the server, and what a handshake left behind.
+/// The way there, and what a handshake left behind.
 struct Line {
-    server: RefCell<Server>,
-    /// Where to look for the server when it is not where it was; nothing if somebody named it.
-    config: Option<Config>,
+    seats: Rc<Seats>,
     settled: Cell<Option<Version>>,
     client: RefCell<Option<String>>,
+    folder: Option<HeaderValue>,
+    /// Whether also a server elsewhere is to know the folder.
+    tells_folder: bool,
 }
 
-#[derive(Clone)]
-struct Server {
-    url: String,
-    http: Client,
-}
-
-/// Why a message did not get through.
+/// Why a message has no answer.
 enum Lost {
     /// It never arrived, so it can be sent again.
     Unsent(String),
+    /// It may have arrived, and may have been carried out.
     Broken(String),
-}
-
-impl Server {
-    fn new(daemon: &Daemon) -> Result<Self, Failed> {
-        Ok(Self { url: format!("{}/mcp", daemon.url), http: daemon.client()? })
-    }
+    /// It arrived, and another try would end the same way.
+    Refused(String),
 }
 
 impl Bridge {
-    pub(super) fn new(daemon: &Daemon, config: Option<Config>) -> Result<Self, Failed> {
-        Ok(Self(Rc::new(Line {
-            server: RefCell::new(Server::new(daemon)?),
-            config,
+    pub(super) fn new(seats: Rc<Seats>, config: &Config) -> Self {
+        Self(Rc::new(Line {
+            seats,
             settled: Cell::new(None),
             client: RefCell::new(None),
-        })))
+            folder: folder(),
+            tells_folder: config.project.mode == ProjectMode::Auto,
+        }))
     }
+}
+
+/// The folder that the client was opened in. One whose name no header can hold names no project.
+fn folder() -> Option<HeaderValue> {
+    let folder = std::env::current_dir().ok()?;
+    let folder = folder.to_str().filter(|path| !path.chars().any(char::is_control))?;
+    HeaderValue::from_bytes(folder.as_bytes()).ok()
 }
 
 impl LineResponder for Bridge {
@@ -82,33 +90,47 @@ impl Line {
     /// Carries a message to the server and what it answers back. A failure is an answer, too.
     async fn carry(&self, parcel: &Parcel, out: &Outbox) {
         self.note_handshake(parcel);
-        let mut carried = self.send(parcel, out).await;
-        if matches!(carried, Err(Lost::Unsent(_))) && self.find_server() {
-            carried = self.send(parcel, out).await;
-        }
-        if let Err(Lost::Unsent(told) | Lost::Broken(told)) = carried
-            && parcel.wants_answer
-        {
+        let Err(told) = self.carry_patiently(parcel, out).await else { return };
+        if parcel.wants_answer {
             // A closed outbox means that nobody wants to know.
             let _ = out.send(parcel.failure(&told)).await;
         }
     }
 
-    /// The server may have been started anew, with another token and perhaps another port.
-    fn find_server(&self) -> bool {
-        let found = self.config.as_ref().and_then(Daemon::find);
-        match found.map(|daemon| Server::new(&daemon)) {
-            Some(Ok(server)) => {
-                self.server.replace(server);
-                true
+    /// Goes on with the next one if whoever has the store open is gone. What may have been carried
+    /// out is sent again only if that makes no difference.
+    async fn carry_patiently(&self, parcel: &Parcel, out: &Outbox) -> Result<(), String> {
+        let mut tries = 1;
+        loop {
+            let start = Instant::now();
+            let seat = self.seats.take().await.map_err(|failed| failed.to_string())?;
+            let told = match self.send(&seat, parcel, out).await {
+                Ok(()) => return Ok(()),
+                Err(Lost::Refused(told)) => return Err(told),
+                Err(Lost::Unsent(told)) => told,
+                Err(Lost::Broken(told)) if parcel.may_be_repeated() => told,
+                Err(Lost::Broken(told)) => {
+                    self.seats.leave(&seat);
+                    return Err(format!(
+                        "{told}; the call may have been carried out: look before you repeat it"
+                    ));
+                }
+            };
+            self.seats.leave(&seat);
+            // A subscription may outlive many servers.
+            tries = if start.elapsed() > LONG { 1 } else { tries + 1 };
+            if tries > TRIES {
+                return Err(told);
             }
-            _ => false,
+            if !seat.is_local {
+                // Nothing here tells when a server elsewhere is there again.
+                rt::time::sleep(PAUSE * tries).await;
+            }
         }
     }
 
-    async fn send(&self, parcel: &Parcel, out: &Outbox) -> Result<(), Lost> {
-        let server = self.server.borrow().clone();
-        let request = self.addressed(&server, parcel);
+    async fn send(&self, seat: &Seat, parcel: &Parcel, out: &Outbox) -> Result<(), Lost> {
+        let request = self.addressed(seat, parcel);
         let response =
             request.send_body(parcel.body.clone()).await.map_err(|error| match error {
                 SendRequestError::Connect(_) => {
@@ -117,20 +139,34 @@ impl Line {
                 _ => Lost::Broken(format!("the connection to memoryd broke: {error}")),
             })?;
         match response.status() {
+            StatusCode::UNAUTHORIZED if seat.has_own_key => {
+                Err(Lost::Refused("memoryd refused the key".to_owned()))
+            }
+            // The token of a server that was started anew is another one.
             StatusCode::UNAUTHORIZED => Err(Lost::Unsent("memoryd refused the key".to_owned())),
             StatusCode::ACCEPTED => Ok(()),
-            _ if is_stream(&response) => relay(response, out).await,
+            _ if is_stream(&response) => match relay(response, parcel, out).await? {
+                Ended::Answered => Ok(()),
+                Ended::Cut => Err(Lost::Broken("memoryd stopped before it answered".to_owned())),
+            },
             status => self.pass_on(parcel, status, whole(response).await?, out).await,
         }
     }
 
-    fn addressed(&self, server: &Server, parcel: &Parcel) -> ClientRequest {
-        let mut request = server
-            .http
-            .post(&server.url)
+    fn addressed(&self, seat: &Seat, parcel: &Parcel) -> ClientRequest {
+        let mut request = seat
+            .channel
+            .request(Method::POST, "/mcp")
             .timeout(PATIENCE)
             .insert_header((ACCEPT, "application/json, text/event-stream"))
             .insert_header((CONTENT_TYPE, "application/json"));
+        if seat.is_local {
+            // A connection that was kept may be dead, and then nobody knows what was carried out.
+            request = request.force_close();
+        }
+        if let Some(folder) = self.folder.as_ref().filter(|_| seat.is_local || self.tells_folder) {
+            request = request.insert_header(("X-Project-Dir", folder.clone()));
+        }
         if let Some(client) = self.client.borrow().as_deref() {
             request = request.insert_header((USER_AGENT, client));
         }
@@ -172,7 +208,7 @@ impl Line {
         let is_message = answer.is_array() || answer.get("jsonrpc").is_some();
         if !is_message {
             let told = answer.get("message").and_then(Value::as_str).unwrap_or_default();
-            return Err(Lost::Broken(format!("memoryd answered {status}: {told}")));
+            return Err(Lost::Refused(format!("memoryd answered {status}: {told}")));
         }
         let _ = out.send(answer.to_string()).await;
         Ok(())
@@ -192,31 +228,45 @@ where
     while let Some(chunk) = response.next().await {
         body.extend_from_slice(&chunk.map_err(broken)?);
         if body.len() > ANSWER_LIMIT {
-            return Err(Lost::Broken("the answer is too large".to_owned()));
+            return Err(Lost::Refused("the answer is too large".to_owned()));
         }
     }
     Ok(body)
 }
 
+/// How a stream came to its end.
+enum Ended {
+    Answered,
+    /// Without an answer, as when a server stops.
+    Cut,
+}
+
 /// Passes on the messages of a stream as they come. Our own server puts each on one line.
-async fn relay<S>(mut response: ClientResponse<S>, out: &Outbox) -> Result<(), Lost>
+async fn relay<S>(
+    mut response: ClientResponse<S>,
+    parcel: &Parcel,
+    out: &Outbox,
+) -> Result<Ended, Lost>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
+    let mut ended = Ended::Cut;
     let mut rest = Vec::new();
     while let Some(chunk) = response.next().await {
         rest.extend_from_slice(&chunk.map_err(broken)?);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
-            if let Some(message) = line.strip_prefix("data:")
-                && out.send(message.trim().to_owned()).await.is_err()
-            {
-                return Ok(());
+            let Some(message) = line.strip_prefix("data:").map(str::trim) else { continue };
+            if parcel.is_answered_by(message) {
+                ended = Ended::Answered;
+            }
+            if out.send(message.to_owned()).await.is_err() {
+                return Ok(Ended::Answered);
             }
         }
     }
-    Ok(())
+    Ok(ended)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "map_err gives it away")]

@@ -2,7 +2,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::mcp::{INTERNAL_ERROR, Incoming, Params, Refusal, RpcMessage, RpcRequest, client_of};
+use crate::mcp::{
+    INTERNAL_ERROR, Incoming, Params, Refusal, RpcMessage, RpcRequest, client_of, tool_list,
+};
 
 /// One line on its way to a server, and what the headers beside it must say.
 pub(super) struct Parcel {
@@ -58,11 +60,40 @@ impl Parcel {
         client.is_ascii().then_some(client)
     }
 
+    /// Whether doing it twice is as good as doing it once: what only reads, and what adds, because
+    /// a text that is there already is not added again.
+    pub(super) fn may_be_repeated(&self) -> bool {
+        match self.method.as_str() {
+            "tools/call" => self.name().is_some_and(is_repeatable_tool),
+            // A batch may hold anything.
+            "" => !self.wants_answer,
+            _ => true,
+        }
+    }
+
+    /// Whether a message of a stream is the answer to this one.
+    pub(super) fn is_answered_by(&self, message: &str) -> bool {
+        let message: Value = serde_json::from_str(message).unwrap_or_default();
+        message.get("method").is_none() && message.get("id") == Some(&self.id)
+    }
+
     /// The answer to a message that did not get through.
     pub(super) fn failure(&self, told: &str) -> String {
         let error = json!({ "code": INTERNAL_ERROR, "message": told });
         json!({ "jsonrpc": "2.0", "id": self.id, "error": error }).to_string()
     }
+}
+
+/// The tool itself says so, to clients as well.
+fn is_repeatable_tool(name: &str) -> bool {
+    let tools = tool_list();
+    let tool = tools.iter().find(|tool| tool.get("name").and_then(Value::as_str) == Some(name));
+    let says = |hint: &str| {
+        let annotations = tool.and_then(|tool| tool.get("annotations"));
+        annotations.and_then(|all| all.get(hint)).and_then(Value::as_bool)
+    };
+    says("readOnlyHint") == Some(true)
+        || (says("idempotentHint") == Some(true) && says("destructiveHint") == Some(false))
 }
 
 /// Writes a text so that it fits into a header: as it is, or as `=?base64?...?=`.
@@ -98,6 +129,37 @@ mod tests {
         assert_eq!(in_header("add_memory"), "add_memory");
         assert_eq!(in_header("caf\u{e9}"), "=?base64?Y2Fmw6k=?=");
         assert_eq!(in_header(" x"), "=?base64?IHg=?=");
+    }
+
+    #[test]
+    fn what_reads_or_adds_may_be_repeated_and_nothing_else() {
+        let call = |method: &str, params: Value| {
+            let line = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+            Parcel::wrap(line.to_string().into_bytes()).unwrap().may_be_repeated()
+        };
+        let tool = |name: &str| call("tools/call", json!({ "name": name, "arguments": {} }));
+
+        for name in ["search_memories", "get_memory", "list_memories", "get_context", "add_memory"]
+        {
+            assert!(tool(name), "{name}");
+        }
+        for name in ["update_memory", "delete_memory", "no_such_tool"] {
+            assert!(!tool(name), "{name}");
+        }
+        assert!(call("tools/list", json!({})) && call("initialize", json!({})));
+        let batch = br#"[{"jsonrpc":"2.0","id":1,"method":"tools/call"}]"#.to_vec();
+        assert!(!Parcel::wrap(batch).unwrap().may_be_repeated());
+    }
+
+    #[test]
+    fn an_answer_is_told_from_what_comes_before_it() {
+        let line = br#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"x"}}"#;
+        let parcel = Parcel::wrap(line.to_vec()).unwrap();
+
+        assert!(parcel.is_answered_by(r#"{"jsonrpc":"2.0","id":"a","result":{}}"#));
+        assert!(!parcel.is_answered_by(r#"{"jsonrpc":"2.0","id":"b","result":{}}"#));
+        assert!(!parcel.is_answered_by(r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#));
+        assert!(!parcel.is_answered_by(r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#));
     }
 
     #[test]

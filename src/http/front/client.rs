@@ -8,6 +8,10 @@ use ipnet::IpNet;
 const FORWARDING: &[&str] =
     &["x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host", "via"];
 
+/// Marks a connection over the local socket, which only its owner can open.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalSocket;
+
 /// Where a request comes from, as far as it can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
@@ -22,8 +26,16 @@ impl Client {
     pub(super) fn of(head: &RequestHead, proxies: &[IpNet], is_tls: bool) -> Self {
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let peer = head.peer_addr.map_or(unknown, |peer| peer.ip().to_canonical());
+        Self::behind(peer, head.headers(), proxies, is_tls)
+    }
+
+    /// Whoever comes over the local socket is on this machine.
+    pub(super) fn over_socket(head: &RequestHead, proxies: &[IpNet]) -> Self {
+        Self::behind(Ipv4Addr::LOCALHOST.into(), head.headers(), proxies, false)
+    }
+
+    fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], is_tls: bool) -> Self {
         let is_trusted = |address: IpAddr| proxies.iter().any(|net| net.contains(&address));
-        let headers = head.headers();
         let is_forwarded = || FORWARDING.iter().any(|name| headers.contains_key(*name));
         let is_local = peer.is_loopback() && !is_forwarded();
         if !is_trusted(peer) {

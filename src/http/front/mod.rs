@@ -37,7 +37,7 @@ use crate::auth::{Credentials, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
 pub use admit::{Guard, guarded};
-pub use client::Client;
+pub use client::{Client, LocalSocket};
 pub use connection::{ConnectionBounds, Connections};
 use headers::DefaultHeaders;
 use hosts::HostRule;

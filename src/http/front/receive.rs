@@ -9,7 +9,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
@@ -18,18 +18,28 @@ use super::admit::InvalidCredential;
 use super::connection::Connection;
 use super::log_line::{Event, LogLine};
 use super::outgoing::send_off;
-use super::{Client, Front, RequestId};
+use super::{Client, Front, LocalSocket, RequestId, caller};
+use crate::auth::InstanceToken;
 use crate::error::Error;
 use crate::model::Caller;
 
 /// Probes of this machine need neither a name nor TLS.
 const HEALTH: &str = "/health";
 
+/// A program of this machine asks whether this is the server whose files it has read.
+const CHALLENGE: HeaderName = HeaderName::from_static("x-memoryd-challenge");
+const PROOF: HeaderName = HeaderName::from_static("x-memoryd-instance");
+
 /// What is known of a request before anybody looks into it.
 struct Arrival {
     at: Instant,
     id: RequestId,
     client: Client,
+    /// A program of this machine that came over the socket or showed the token of its file. No web
+    /// page can do either, and no wire is crossed.
+    is_insider: bool,
+    /// The answer to a challenge.
+    proof: Option<HeaderValue>,
     method: Method,
     path: String,
 }
@@ -97,17 +107,33 @@ fn crowded() -> HttpResponse {
 impl Arrival {
     fn of(front: &Front, request: &ServiceRequest) -> Self {
         let id = front.request_ids.of(request.headers());
-        let client = Client::of(request.head(), &front.proxies, front.is_tls);
+        let is_over_socket = request.conn_data::<LocalSocket>().is_some();
+        let client = if is_over_socket {
+            Client::over_socket(request.head(), &front.proxies)
+        } else {
+            Client::of(request.head(), &front.proxies, front.is_tls)
+        };
+        let token = request.app_data::<web::Data<InstanceToken>>();
+        let shows = |token: &web::Data<InstanceToken>| {
+            token.is_shown_by(&caller::presented(request.headers()))
+        };
+        let is_insider = client.is_local && (is_over_socket || token.is_some_and(shows));
+        let challenge = request.headers().get(CHALLENGE).filter(|_| request.path() == HEALTH);
+        let proof = token.zip(challenge).and_then(|(token, text)| token.prove(text.as_bytes()));
+        let proof = proof.and_then(|proof| HeaderValue::from_str(&proof).ok());
         let mut extensions = request.extensions_mut();
         extensions.insert(id.clone());
         extensions.insert(client);
         let (method, path) = (request.method().clone(), request.path().to_owned());
-        Self { at: Instant::now(), id, client, method, path }
+        Self { at: Instant::now(), id, client, is_insider, proof, method, path }
     }
 }
 
 impl Front {
     fn gate(&self, head: &RequestHead, arrival: &Arrival) -> Result<(), Error> {
+        if arrival.is_insider {
+            return Ok(());
+        }
         let is_probe = arrival.path == HEALTH && arrival.client.is_local;
         if !is_probe {
             self.hosts.check(head)?;
@@ -120,6 +146,9 @@ impl Front {
 
     fn see_off<B>(&self, arrival: &Arrival, response: &mut ServiceResponse<B>) {
         self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
+        if let Some(proof) = &arrival.proof {
+            response.headers_mut().insert(PROOF, proof.clone());
+        }
         let pattern = response.request().match_pattern();
         let extensions = response.request().extensions();
         let credential = extensions.get::<Caller>().map(|caller| caller.credential.as_str());

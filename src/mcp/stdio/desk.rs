@@ -18,7 +18,6 @@ pub type Outbox = mpsc::Sender<String>;
 /// What a line asks for.
 #[allow(missing_debug_implementations, reason = "a future has nothing to show")]
 pub enum Taken {
-    Nothing,
     /// An answer that is known at once.
     Answer(String),
     /// The request with this id is to be given up.

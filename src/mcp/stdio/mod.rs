@@ -2,13 +2,11 @@
 
 mod desk;
 mod lines;
-mod local;
 mod serve;
 
 use tokio::io::{AsyncBufRead, BufReader};
 
 pub use desk::{Job, LineResponder, Outbox, Taken, cancelled, is_endless};
-pub use local::Local;
 pub use serve::serve;
 
 /// Standard input, ready to be read in lines.

@@ -81,7 +81,6 @@ struct Running {
 impl Work {
     async fn start(&mut self, taken: Taken, out: &Outbox) {
         match taken {
-            Taken::Nothing => {}
             // A closed outbox ends the loop by itself.
             Taken::Answer(line) => drop(out.send(line).await),
             Taken::GiveUp(id) => {

@@ -148,7 +148,7 @@ fn adding(content: &str) -> Add {
 }
 
 fn parsed<V: Spoken>(arguments: Value) -> V {
-    V::parse(Arguments::parse(arguments).unwrap()).unwrap()
+    V::parse(Arguments::parse(arguments).unwrap()).unwrap().verb
 }
 
 fn is_unavailable(error: &CallError) -> bool {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::field::Field;
 use super::spelling;
+use super::verb::Said;
 
 /// The arguments of a call as they came, read field by field. Every problem is kept, so that the
 /// caller learns all of them at once.
@@ -12,12 +13,23 @@ pub struct Arguments {
     values: Map<String, Value>,
     problems: Vec<FieldProblem>,
     nulls: Nulls,
+    /// How many tokens an answer may fill where the call does not say.
+    budget: Option<usize>,
     /// Names of fields that the call wants cleared.
     cleared: Vec<String>,
     /// What was asked for, so that a test can hold it against what is declared.
     #[cfg(test)]
     pub(super) asked: Vec<&'static str>,
 }
+
+/// What programs around a model are known to add to every call. It says nothing of the call itself.
+const OF_HARNESSES: [&str; 6] =
+    ["toolCallId", "sessionId", "action", "chatInput", "task_progress", "_meta"];
+/// What a model is given at once by default. Clients end a call that answers with more than some
+/// 25,000 tokens.
+const MODEL_TOKENS: usize = 10_000;
+/// More unknown names are not told one by one.
+const MOST_IGNORED: usize = 20;
 
 /// What `null` says of a field that can be cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,6 +95,20 @@ impl Arguments {
         self
     }
 
+    /// Bounds the answers by default: a model has to read them whole.
+    #[must_use]
+    pub fn for_a_model(mut self) -> Self {
+        self.budget = Some(MODEL_TOKENS);
+        self
+    }
+
+    /// How many tokens an answer may fill where the call does not say; nothing if as many as it
+    /// likes.
+    #[must_use]
+    pub fn budget(&self) -> Option<usize> {
+        self.budget
+    }
+
     /// Takes a field that may be left out. `null` and what is blank count as left out.
     pub fn take<T: DeserializeOwned>(&mut self, field: &Field) -> Option<T> {
         #[cfg(test)]
@@ -143,14 +169,25 @@ impl Arguments {
         }
     }
 
-    /// Gives out the verb if every field was known and fit.
-    pub fn finish<T>(mut self, verb: T) -> Result<T, InvalidArguments> {
-        for name in std::mem::take(&mut self.values).keys() {
-            let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-            self.refuse(&shown, "is not an argument of this call");
+    /// Gives out the verb if every field fit, with the names that nobody knows.
+    pub fn finish<V>(
+        mut self,
+        verb: V,
+        refuses_unknown: bool,
+    ) -> Result<Said<V>, InvalidArguments> {
+        let values = std::mem::take(&mut self.values);
+        let unknown = values.keys().filter(|name| !OF_HARNESSES.contains(&name.as_str()));
+        let ignored: Vec<String> = unknown
+            .take(MOST_IGNORED)
+            .map(|name| name.chars().filter(|c| !c.is_control()).take(64).collect())
+            .collect();
+        if refuses_unknown {
+            for name in &ignored {
+                self.refuse(name, "is not an argument of this call");
+            }
         }
         if self.problems.is_empty() {
-            Ok(verb)
+            Ok(Said { verb, ignored })
         } else {
             Err(InvalidArguments { fields: self.problems })
         }
@@ -192,11 +229,21 @@ mod tests {
 
         arguments.require::<String>(&QUERY);
         arguments.take::<u32>(&LIMIT);
-        let refused = arguments.finish(()).unwrap_err();
+        let refused = arguments.finish((), true).unwrap_err();
 
         let fields: Vec<_> = refused.fields.iter().map(|field| field.field.as_str()).collect();
         assert_eq!(fields, ["query", "limit", "colour"]);
         assert!(!refused.to_string().contains("many"), "{refused}");
+    }
+
+    #[test]
+    fn what_nobody_knows_is_told_and_what_harnesses_add_is_not() {
+        let given = json!({ "query": "tea", "colour": 1, "toolCallId": "call_1" });
+        let mut arguments = Arguments::parse(given).unwrap();
+
+        arguments.require::<String>(&QUERY);
+
+        assert_eq!(arguments.finish((), false).unwrap().ignored, ["colour"]);
     }
 
     #[test]
@@ -205,7 +252,7 @@ mod tests {
 
         arguments.require::<String>(&QUERY);
 
-        let refused = arguments.finish(()).unwrap_err();
+        let refused = arguments.finish((), false).unwrap_err();
         assert_eq!(refused.to_string(), "query: expected text");
     }
 

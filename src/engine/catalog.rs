@@ -2,7 +2,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use crate::model::{Memory, MemoryId, Priority, Status, Timestamp};
+use crate::model::{Memory, MemoryId, Priority, Status, Timestamp, folded};
 use crate::retrieval::DocId;
 
 /// What every filter and sort needs to know of each memory, held while the session is awake.
@@ -45,6 +45,7 @@ const UNKNOWN: Word = Word(u32::MAX);
 
 #[derive(Debug, Default)]
 struct Words {
+    /// By every spelling that was met, and by the folded one.
     numbers: HashMap<Box<str>, Word>,
     names: Vec<Box<str>>,
 }
@@ -106,7 +107,7 @@ impl Catalog {
 
     /// The number of a name, if any memory bears it.
     pub(super) fn word(&self, name: &str) -> Option<Word> {
-        self.words.numbers.get(name).copied()
+        self.words.find(name)
     }
 
     pub(super) fn name(&self, word: Word) -> &str {
@@ -159,12 +160,28 @@ impl Entry {
 }
 
 impl Words {
+    fn find(&self, name: &str) -> Option<Word> {
+        match self.numbers.get(name) {
+            Some(word) => Some(*word),
+            None => self.numbers.get(folded(name).as_str()).copied(),
+        }
+    }
+
+    /// Spellings that mean the same have one number; the first that was met names it.
     fn intern(&mut self, name: &str) -> Word {
         if let Some(&word) = self.numbers.get(name) {
             return word;
         }
-        let word = Word(u32::try_from(self.names.len()).unwrap_or(UNKNOWN.0));
-        self.names.push(name.into());
+        let folded = folded(name);
+        let word = match self.numbers.get(folded.as_str()) {
+            Some(&word) => word,
+            None => {
+                let word = Word(u32::try_from(self.names.len()).unwrap_or(UNKNOWN.0));
+                self.names.push(name.into());
+                self.numbers.insert(folded.into(), word);
+                word
+            }
+        };
         self.numbers.insert(name.into(), word);
         word
     }
@@ -179,7 +196,7 @@ fn entry(memory: &Memory, digest: u64, mut word: impl FnMut(&str) -> Word) -> En
         id: memory.id,
         created: memory.created_at,
         updated: memory.updated_at,
-        event: memory.event_at,
+        event: memory.event_at.map(|event| event.at),
         expires: memory.expires_at,
         kind: word(memory.kind.as_str()),
         project: memory.project.as_ref().map(|project| word(project.as_str())),

@@ -2,7 +2,7 @@
 
 use super::arguments::{Arguments, Change};
 use super::field::{Field, Shape};
-use crate::model::{Category, Kind, Memory, Metadata, Priority, Project, Tags, Timestamp, Title};
+use crate::model::{Category, EventTime, Kind, Memory, Metadata, Priority, Project, Tags, Title};
 
 /// Declares a field: how it is called, the type that it has in [`Memory`] under the same name, its
 /// shape, and what is said of it. A function cannot name a field of two structs.
@@ -41,11 +41,11 @@ draft! {
     title: Title = Shape::Name, "";
     kind: Kind = Shape::Name, "note, fact, preference, conversation, task, instruction, decision, file, ...";
     tags: Tags = Shape::Names, "";
-    project: Project = Shape::Name, "Groups what belongs to one undertaking";
+    project: Project = Shape::Name, "Groups what belongs together";
     category: Category = Shape::Name, "";
     priority: Priority = Shape::Whole { least: 1, most: 5 }, "Default 3";
     metadata: Metadata = Shape::Object, "";
-    event_at: Timestamp = Shape::Moment, "When it took place, RFC 3339 or a date";
+    event_at: EventTime = Shape::Moment, "When it took place";
     pinned: bool = Shape::Flag, "Always part of the context";
 }
 
@@ -62,8 +62,55 @@ impl Draft {
     /// Whether a memory says the same of the same. What is not said may be anything.
     pub(super) fn agrees(&self, memory: &Memory) -> bool {
         says(&self.kind, &memory.kind)
-            && says(&self.event_at.clone().map(Some), &memory.event_at)
+            && says(
+                &self.event_at.clone().map(|event| Some(event.at)),
+                &memory.event_at.map(|e| e.at),
+            )
             && says(&self.metadata, &memory.metadata)
+    }
+
+    /// Adds to a memory that says the same what it does not say yet. Returns the names of the fields
+    /// that it took over, and of those in which the two differ, where the old value stays.
+    pub(super) fn merge_into(&self, memory: &mut Memory) -> (Vec<&'static str>, Vec<&'static str>) {
+        let before = memory.clone();
+        if let Change::Set(tags) = &self.tags {
+            memory.tags.absorb(tags);
+        }
+        if let Change::Set(true) = self.pinned {
+            memory.pinned = true;
+        }
+        fill(&mut memory.title, &self.title);
+        fill(&mut memory.category, &self.category);
+        fill(&mut memory.event_at, &self.event_at);
+        if let Change::Set(priority) = self.priority
+            && memory.priority == Priority::default()
+        {
+            memory.priority = priority;
+        }
+        if let Change::Set(metadata) = &self.metadata
+            && memory.metadata.is_empty()
+        {
+            memory.metadata.clone_from(metadata);
+        }
+        let taken = [
+            ("tags", memory.tags != before.tags),
+            ("pinned", memory.pinned != before.pinned),
+            ("title", memory.title != before.title),
+            ("category", memory.category != before.category),
+            ("event_at", memory.event_at != before.event_at),
+            ("priority", memory.priority != before.priority),
+            ("metadata", memory.metadata != before.metadata),
+        ];
+        let stayed = [
+            ("title", differs(&self.title, &memory.title)),
+            ("category", differs(&self.category, &memory.category)),
+            ("priority", !says(&self.priority, &memory.priority)),
+            ("pinned", !says(&self.pinned, &memory.pinned)),
+        ];
+        let names = |of: &[(&'static str, bool)]| {
+            of.iter().filter(|(_, is_so)| *is_so).map(|(name, _)| *name).collect()
+        };
+        (names(&taken), names(&stayed))
     }
 
     fn refuse_what_is_too_large(&self, arguments: &mut Arguments) {
@@ -79,6 +126,16 @@ fn says<T: PartialEq>(change: &Change<T>, there: &T) -> bool {
         Change::Keep | Change::Clear => true,
         Change::Set(said) => said == there,
     }
+}
+
+fn fill<T: Clone>(place: &mut Option<T>, said: &Change<T>) {
+    if let (None, Change::Set(said)) = (&place, said) {
+        *place = Some(said.clone());
+    }
+}
+
+fn differs<T: PartialEq>(said: &Change<T>, there: &Option<T>) -> bool {
+    matches!((said, there), (Change::Set(said), Some(there)) if said != there)
 }
 
 /// The same bounds for whatever brings metadata: a call, or a line of an export.

@@ -98,7 +98,8 @@ impl Shape {
             Self::Share { least, most } => format!("a number from {least} to {most}"),
             Self::Flag => "true or false".to_owned(),
             Self::Moment | Self::EndMoment => {
-                "a time such as 2026-03-01T12:00:00Z, or a date such as 2026-03-01".to_owned()
+                "a time such as 2026-03-01T12:00:00Z, a date such as 2026-03-01, or seconds since 1970"
+                    .to_owned()
             }
             Self::Object => "an object".to_owned(),
             Self::Turns => "a list of {role, content}".to_owned(),

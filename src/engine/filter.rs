@@ -28,7 +28,7 @@ const KIND: Field = Field::new("kind", Shape::Names, "");
 const CATEGORY: Field = Field::new("category", Shape::Name, "");
 const PROJECT: Field = Field::new("project", Shape::Name, "");
 const SCOPE: Field = Field::new("scope", Shape::Word(&["project", "user"]), "user: all projects");
-const SINCE: Field = Field::new("since", Shape::Moment, "RFC 3339 or a date");
+const SINCE: Field = Field::new("since", Shape::Moment, "");
 const UNTIL: Field = Field::new("until", Shape::EndMoment, "");
 const PINNED: Field = Field::new("pinned", Shape::Flag, "");
 const PRIORITY: Field = Field::new("priority", Shape::Whole { least: 1, most: 5 }, "At least this");
@@ -37,7 +37,7 @@ const STATUS: Field =
 const INCLUDE: Field =
     Field::new("include", Shape::Words(&["archived", "superseded", "deleted"]), "");
 /// The past can be looked at, but not changed, so not every verb with a filter takes this.
-const AS_OF: Field = Field::new("as_of", Shape::Moment, "What was known at that time");
+const AS_OF: Field = Field::new("as_of", Shape::Moment, "State at that time");
 
 /// Whether one of the tags is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]

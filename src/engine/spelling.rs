@@ -7,7 +7,7 @@
 use serde_json::{Number, Value};
 
 use super::field::Shape;
-use crate::model::Timestamp;
+use crate::model::EventTime;
 
 /// A list in an argument is at most this long.
 const MOST_ITEMS: usize = 1_000;
@@ -34,8 +34,8 @@ pub(super) fn read(shape: Shape, value: Value) -> Result<Option<Value>, String> 
             number(&value).filter(|number| span.contains(number)).map(json)
         }
         Shape::Flag => flag(&value).map(Value::Bool),
-        Shape::Moment => moment(&value, Timestamp::parse),
-        Shape::EndMoment => moment(&value, Timestamp::parse_end),
+        Shape::Moment => moment(&value, EventTime::read),
+        Shape::EndMoment => moment(&value, EventTime::read_end),
         Shape::Object => unfolded(value).filter(Value::is_object),
         Shape::Turns => unfolded(value).and_then(turns),
     }
@@ -132,9 +132,10 @@ fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-fn moment<E>(value: &Value, parse: impl Fn(&str) -> Result<Timestamp, E>) -> Option<Value> {
+fn moment<E>(value: &Value, read: impl Fn(&str) -> Result<EventTime, E>) -> Option<Value> {
     let moment = match value {
-        Value::String(text) => parse(text).ok()?,
+        Value::String(text) => read(text).ok()?,
+        Value::Number(number) => read(&number.to_string()).ok()?,
         _ => return None,
     };
     Some(Value::String(moment.to_string()))

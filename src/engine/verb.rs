@@ -33,8 +33,35 @@ pub trait Spoken: Verb {
     /// Everything that it takes, in the order in which it is shown.
     fn fields() -> Vec<&'static Field>;
 
+    /// Whether a name that it does not know is refused. Elsewhere it is passed over and told; but
+    /// where something is destroyed, what was not understood may have been a limit.
+    const REFUSES_UNKNOWN: bool = false;
+
+    /// Takes its fields out of the arguments, which keep every problem.
+    fn take(arguments: &mut Arguments) -> Self;
+
     /// Reads the arguments; every problem is told at once.
-    fn parse(arguments: Arguments) -> Result<Self, InvalidArguments>;
+    fn parse(mut arguments: Arguments) -> Result<Said<Self>, InvalidArguments> {
+        let verb = Self::take(&mut arguments);
+        arguments.finish(verb, Self::REFUSES_UNKNOWN)
+    }
+}
+
+/// A verb as it was understood.
+#[derive(Debug)]
+pub struct Said<V> {
+    pub verb: V,
+    /// Names of arguments that it does not know.
+    pub ignored: Vec<String>,
+}
+
+/// An answer, and what of the question was not understood.
+#[derive(Debug, Serialize)]
+pub struct Noted<A> {
+    #[serde(flatten)]
+    pub answer: A,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 /// A text to look for, and the place for what a better embedder makes of it.
@@ -49,4 +76,42 @@ pub struct Question<'a> {
 pub struct Asked<'a> {
     pub caller: &'a Caller,
     pub now: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::engine::{
+        Add, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore, Search,
+        Stats, Update,
+    };
+
+    fn takes_what_it_declares<V: Spoken>(name: &str) {
+        let mut arguments = Arguments::default();
+        V::take(&mut arguments);
+
+        let taken: BTreeSet<&str> = arguments.asked.iter().copied().collect();
+        let declared: BTreeSet<&str> = V::fields().iter().map(|field| field.name).collect();
+        assert_eq!(taken, declared, "{name}");
+        assert_eq!(declared.len(), V::fields().len(), "{name} declares a name twice");
+    }
+
+    #[test]
+    fn what_a_verb_takes_is_what_it_declares() {
+        takes_what_it_declares::<Add>("add");
+        takes_what_it_declares::<Context>("context");
+        takes_what_it_declares::<Delete>("delete");
+        takes_what_it_declares::<Get>("get");
+        takes_what_it_declares::<History>("history");
+        takes_what_it_declares::<List>("list");
+        takes_what_it_declares::<ListProjects>("projects");
+        takes_what_it_declares::<ListTags>("tags");
+        takes_what_it_declares::<Related>("related");
+        takes_what_it_declares::<Restore>("restore");
+        takes_what_it_declares::<Search>("search");
+        takes_what_it_declares::<Stats>("stats");
+        takes_what_it_declares::<Update>("update");
+    }
 }

@@ -11,6 +11,9 @@ pub struct MemoryView {
     pub access_count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_accessed_at: Option<Timestamp>,
+    /// How many characters of the text are left out; nothing if it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_chars: Option<usize>,
 }
 
 /// Enough of a memory to recognize it.
@@ -37,6 +40,7 @@ impl MemoryView {
             user_id: user.clone(),
             access_count: access.count,
             last_accessed_at: (access.count > 0).then_some(access.last),
+            cut_chars: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::actors::Sessions;
 use crate::auth;
-use crate::engine::{Arguments, Spoken, USER_ID};
+use crate::engine::{Arguments, Noted, Said, Spoken, USER_ID};
 use crate::error::Error;
 use crate::http::body::JsonBody;
 use crate::http::front::PathId;
@@ -41,7 +41,7 @@ pub(super) async fn by_body<V: Spoken>(
 /// The caller as whom a call without arguments acts: for another user, if the query names one.
 pub(super) fn acting(request: &HttpRequest, caller: &Caller) -> Result<Caller, Error> {
     let Ask { user, arguments } = Ask::new(request, query(request, |_| false)?)?;
-    arguments.finish(())?;
+    arguments.finish((), true)?;
     Ok(auth::acting_for(caller, user)?)
 }
 
@@ -90,9 +90,10 @@ impl Ask {
         self,
         sessions: &Sessions,
         caller: &Caller,
-    ) -> Result<V::Answer, Error> {
-        let verb = V::parse(self.arguments)?;
-        Ok(sessions.ask_for(caller, self.user, verb).await?)
+    ) -> Result<Noted<V::Answer>, Error> {
+        let Said { verb, ignored } = V::parse(self.arguments)?;
+        let answer = sessions.ask_for(caller, self.user, verb).await?;
+        Ok(Noted { answer, ignored })
     }
 }
 

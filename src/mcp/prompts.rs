@@ -29,6 +29,8 @@ what contradicts something else, and what is stored more than once. Propose one 
 
 /// Memories in one review: as many as a conversation can go through.
 const REVIEWED: usize = 50;
+/// About how many tokens of their texts.
+const REVIEWED_TOKENS: usize = 10_000;
 
 const PROJECT: Field = Field::new("project", Shape::Name, "");
 const TAG: Field = Field::new("tag", Shape::Name, "");
@@ -77,7 +79,7 @@ async fn context(
     arguments: Arguments,
 ) -> Result<String, ErrorData> {
     let context = Context::parse(arguments).map_err(|invalid| wrong(&invalid))?;
-    Ok(mcp.ask(caller, context).await?.text)
+    Ok(mcp.ask(caller, context.verb).await?.text)
 }
 
 async fn review(
@@ -100,7 +102,9 @@ fn reviewed(mut arguments: Arguments) -> Result<List, InvalidArguments> {
         ..Filter::default()
     };
     let (sort, order) = (Sort::UpdatedAt, Order::Asc);
-    arguments.finish(List { filter, sort, order, limit: REVIEWED, ..List::default() })
+    let max_tokens = Some(REVIEWED_TOKENS);
+    let list = List { filter, sort, order, limit: REVIEWED, max_tokens, ..List::default() };
+    Ok(arguments.finish(list, false)?.verb)
 }
 
 fn wrong(invalid: &InvalidArguments) -> ErrorData {

@@ -12,14 +12,57 @@ pub enum Unreadable {
     Twice,
 }
 
-/// Reads JSON, but refuses an object in which a name stands twice.
+/// Reads JSON, but refuses an object in which a name stands twice. Half of a surrogate pair, which is
+/// what is left of an emoji that was cut in two, reads as U+FFFD.
 pub fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
+    match read_as_it_is(bytes) {
+        Err(Unreadable::NotJson) => match without_half_pairs(bytes) {
+            Some(mended) => read_as_it_is(&mended),
+            None => Err(Unreadable::NotJson),
+        },
+        outcome => outcome,
+    }
+}
+
+fn read_as_it_is(bytes: &[u8]) -> Result<Value, Unreadable> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict
         .deserialize(&mut reader)
         .map_err(|error| if error.is_data() { Unreadable::Twice } else { Unreadable::NotJson })?;
     reader.end().map_err(|_| Unreadable::NotJson)?;
     Ok(value)
+}
+
+/// The same text with every escape of half a pair replaced; nothing if there is none.
+fn without_half_pairs(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut mended = Vec::with_capacity(bytes.len());
+    let (mut rest, mut is_mended) = (bytes, false);
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        let (before, escape) = rest.split_at(at);
+        mended.extend_from_slice(before);
+        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                mended.extend_from_slice(b"\\ufffd");
+                is_mended = true;
+                rest = escape.get(6..).unwrap_or_default();
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => 2.min(escape.len()),
+        };
+        let (whole, after) = escape.split_at_checked(length)?;
+        mended.extend_from_slice(whole);
+        rest = after;
+    }
+    mended.extend_from_slice(rest);
+    is_mended.then_some(mended)
+}
+
+/// The number of an escape such as `\ud83c`, at the beginning of the bytes.
+fn unit(escape: &[u8]) -> Option<u16> {
+    let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// Builds a value with every object checked. serde_json stops at a depth of 128 by itself.
@@ -108,5 +151,18 @@ mod tests {
         for bytes in [&b""[..], b"{", b"\x00\xff", b"{} {}", b"[1e999]", b"\"\xff\"", &deep] {
             assert_eq!(read(bytes), Err(Unreadable::NotJson));
         }
+    }
+
+    #[test]
+    fn half_an_emoji_is_read_as_a_replacement() {
+        let text = |json: &[u8]| read(json).unwrap()["text"].as_str().unwrap().to_owned();
+
+        assert_eq!(text(br#"{"text": "party \ud83c"}"#), "party \u{fffd}");
+        assert_eq!(
+            text(br#"{"text": "\udf89 \ud83c\udf89 \\ud83c"}"#),
+            "\u{fffd} \u{1f389} \\ud83c"
+        );
+        assert_eq!(read(br#"{"text": "\ud83c}"#), Err(Unreadable::NotJson));
+        assert_eq!(read(b"{\"text\": \"\\"), Err(Unreadable::NotJson));
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Kind, MemoryId, Project, Tags, Timestamp, Title};
+use super::{Category, EventTime, Kind, MemoryId, Project, Tags, Timestamp, Title};
 
 /// Whatever a client wants to keep beside the text.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
@@ -33,7 +33,7 @@ pub struct Memory {
     pub updated_at: Timestamp,
     /// When what the text tells of took place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_at: Option<Timestamp>,
+    pub event_at: Option<EventTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +80,12 @@ pub struct Access {
 }
 
 impl Memory {
+    /// When what it tells of took place, as far as anybody said.
+    #[must_use]
+    pub fn moment(&self) -> EventTime {
+        self.event_at.unwrap_or_else(|| self.created_at.into())
+    }
+
     /// Whether its time is over. Expired memories are hidden at once and removed by the sweeper.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {

@@ -5,6 +5,7 @@
 //! It refuses names and times that are none. Begin reading at `memory.rs`.
 
 mod caller;
+mod event_time;
 pub mod foreign;
 mod id;
 mod memory;
@@ -14,9 +15,12 @@ mod time;
 mod tool_set;
 
 pub use caller::{Caller, Scope, Scopes};
+pub use event_time::EventTime;
 pub use id::{InvalidId, MemoryId, MemoryIds};
 pub use memory::{Access, Memory, Metadata, Priority, Source, Status};
-pub use name::{Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId};
+pub use name::{
+    Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,
+};
 pub use secret::Secret;
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
 pub use tool_set::ToolSet;

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 /// A name that is empty, too long, or holds characters it may not.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,14 @@ impl UserId {
     }
 }
 
+/// The form in which names are compared: in small letters, without the `#` that some write before a
+/// tag. They are kept as they were written.
+#[must_use]
+pub fn folded(name: &str) -> String {
+    let name: String = name.trim().trim_start_matches('#').nfkc().collect();
+    name.to_lowercase()
+}
+
 /// At most this many tags on one memory; more is a list that lost its way.
 const MAX_TAGS: usize = 64;
 
@@ -152,6 +161,16 @@ impl Tags {
             }
         }
         Self(kept)
+    }
+
+    /// Adds what is not there yet, however it is written.
+    pub fn absorb(&mut self, others: &Self) {
+        for tag in &others.0 {
+            if self.0.iter().all(|own| folded(own.as_str()) != folded(tag.as_str())) {
+                self.0.push(tag.clone());
+            }
+        }
+        self.0.truncate(MAX_TAGS);
     }
 }
 

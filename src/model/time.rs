@@ -7,8 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
-const LAST_MS_OF_DAY: i64 = 86_400_000 - 1;
-
 /// A text that names no moment.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a time such as 2026-03-01T12:00:00Z, or a date such as 2026-03-01")]
@@ -46,18 +44,6 @@ impl Timestamp {
         // The last days of the year 9999 stand for "for ever", and are more than a timestamp holds.
         let moment = jiff::tz::TimeZone::UTC.to_timestamp(civil);
         Ok(Self(moment.unwrap_or(jiff::Timestamp::MAX).as_millisecond()))
-    }
-
-    /// Reads a moment that ends a span: a bare date means its last millisecond.
-    pub fn parse_end(text: &str) -> Result<Self, InvalidTime> {
-        let text = text.trim();
-        let moment = Self::parse(text)?;
-        match text.parse::<jiff::civil::Date>() {
-            Ok(_) if !text.contains([':', 'T', 't', ' ']) => {
-                Ok(Self(moment.0.saturating_add(LAST_MS_OF_DAY)))
-            }
-            _ => Ok(moment),
-        }
     }
 
     #[must_use]
@@ -116,15 +102,6 @@ mod tests {
         }
         assert_eq!(Timestamp::parse("2024-03-01").unwrap(), Timestamp(1_709_251_200_000));
         assert_eq!(noon.to_string(), "2024-03-01T12:00:00.000Z");
-    }
-
-    #[test]
-    fn a_day_as_an_end_counts_to_its_last_moment() {
-        let end = |text| Timestamp::parse_end(text).unwrap().to_string();
-
-        assert_eq!(end("2024-03-01"), "2024-03-01T23:59:59.999Z");
-        assert_eq!(end("2024-03-01T12:00:00"), "2024-03-01T12:00:00.000Z");
-        assert_eq!(end("2024-03-01 00:00:00"), "2024-03-01T00:00:00.000Z");
     }
 
     #[test]

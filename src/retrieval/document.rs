@@ -55,7 +55,7 @@ impl<'a> Document<'a> {
             author,
             created_at: memory.created_at,
             written_at: memory.updated_at,
-            event_at: memory.event_at,
+            event_at: memory.event_at.map(|event| event.at),
             sitting: SittingKey::of(memory, author),
             priority: memory.priority,
             pinned: memory.pinned,

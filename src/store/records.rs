@@ -1,10 +1,11 @@
 use serde::{Deserialize, Serialize};
 
+use super::codec::decode_body;
 use super::{CodecError, Record};
 use crate::journal::SessionNo;
 use crate::model::{
-    Access, Category, Kind, Memory, MemoryId, Priority, Project, Source, Status, Tag, Tags,
-    Timestamp, Title, UserId,
+    Access, Category, EventTime, Kind, Memory, MemoryId, Priority, Project, Source, Status, Tag,
+    Tags, Timestamp, Title, UserId,
 };
 
 /// An older version of a memory, under the memory's id and that version's number.
@@ -40,6 +41,14 @@ pub struct MemoryV1 {
     version: u32,
 }
 
+/// A memory as it lies on disk since version 2: the first layout, and what came later.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemoryV2 {
+    first: MemoryV1,
+    /// Minutes east of UTC in which `event_at` was said.
+    event_offset: i16,
+}
+
 /// What another model than the built-in table made of one version of a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVector {
@@ -67,33 +76,41 @@ pub struct AccessV1 {
 
 impl Record for Memory {
     type Key = MemoryId;
-    type Body = MemoryV1;
+    type Body = MemoryV2;
     const PREFIX: u8 = 1;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const KIND: &'static str = "memory";
 
-    fn to_body(&self) -> MemoryV1 {
-        MemoryV1::from(self)
+    fn to_body(&self) -> MemoryV2 {
+        MemoryV2::from(self)
     }
 
-    fn from_body(key: &MemoryId, body: MemoryV1) -> Result<Self, CodecError> {
+    fn from_body(key: &MemoryId, body: MemoryV2) -> Result<Self, CodecError> {
         body.into_memory(*key)
+    }
+
+    fn upgrade(_: u8, key: &MemoryId, body: &[u8]) -> Result<Self, CodecError> {
+        decode_body::<MemoryV1>(body)?.into_memory(*key)
     }
 }
 
 impl Record for PastVersion {
     type Key = (MemoryId, u32);
-    type Body = MemoryV1;
+    type Body = MemoryV2;
     const PREFIX: u8 = 2;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const KIND: &'static str = "history";
 
-    fn to_body(&self) -> MemoryV1 {
-        MemoryV1::from(&self.0)
+    fn to_body(&self) -> MemoryV2 {
+        MemoryV2::from(&self.0)
     }
 
-    fn from_body(key: &Self::Key, body: MemoryV1) -> Result<Self, CodecError> {
+    fn from_body(key: &Self::Key, body: MemoryV2) -> Result<Self, CodecError> {
         body.into_memory(key.0).map(Self)
+    }
+
+    fn upgrade(_: u8, key: &Self::Key, body: &[u8]) -> Result<Self, CodecError> {
+        decode_body::<MemoryV1>(body)?.into_memory(key.0).map(Self)
     }
 }
 
@@ -165,13 +182,29 @@ impl From<&Memory> for MemoryV1 {
             metadata: serde_json::Value::Object(memory.metadata.clone()).to_string(),
             created_at: memory.created_at.0,
             updated_at: memory.updated_at.0,
-            event_at: memory.event_at.map(|at| at.0),
+            event_at: memory.event_at.map(|event| event.at.0),
             expires_at: memory.expires_at.map(|at| at.0),
             supersedes: memory.supersedes.map(MemoryId::to_bytes),
             superseded_by: memory.superseded_by.map(MemoryId::to_bytes),
             status: status_code(memory.status),
             version: memory.version,
         }
+    }
+}
+
+impl From<&Memory> for MemoryV2 {
+    fn from(memory: &Memory) -> Self {
+        let event_offset = memory.event_at.map_or(0, |event| event.offset);
+        Self { first: memory.into(), event_offset }
+    }
+}
+
+impl MemoryV2 {
+    fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
+        let Self { first, event_offset: offset } = self;
+        let memory = first.into_memory(id)?;
+        let event_at = memory.event_at.map(|event| EventTime { offset, ..event });
+        Ok(Memory { event_at, ..memory })
     }
 }
 
@@ -193,7 +226,7 @@ impl MemoryV1 {
                 .map_err(|_| CodecError::Field("metadata"))?,
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
-            event_at: self.event_at.map(Timestamp),
+            event_at: self.event_at.map(|at| Timestamp(at).into()),
             expires_at: self.expires_at.map(Timestamp),
             supersedes: self.supersedes.map(MemoryId::from_bytes),
             superseded_by: self.superseded_by.map(MemoryId::from_bytes),

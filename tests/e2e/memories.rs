@@ -187,7 +187,9 @@ async fn bad_arguments_name_their_fields() {
     let body = reply.json();
     let fields: Vec<_> =
         body["fields"].as_array().unwrap().iter().map(|f| f["field"].as_str().unwrap()).collect();
-    assert_eq!(fields, ["content", "priority", "colour"]);
+    assert_eq!(fields, ["content", "priority"]);
+    let taken = server.post("/api/v1/memories", json!({ "content": "tea", "colour": "red" })).await;
+    assert_eq!((taken.status, &taken.json()["ignored"]), (201, &json!(["colour"])));
 }
 
 #[actix_web::test]

@@ -1,13 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-use crate::engine::arguments::{Arguments, Change, InvalidArguments};
+use crate::engine::arguments::{Arguments, Change};
 use crate::engine::catalog::is_same_text;
 use crate::engine::draft::Draft;
 use crate::engine::view::BriefView;
-use crate::engine::write::Write;
+use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
 use crate::model::{
     Kind, Memory, MemoryId, Metadata, Priority, Project, Scope, Source, Status, Tags, Timestamp,
+    folded,
 };
 use crate::retrieval::Document;
 
@@ -20,6 +21,8 @@ pub struct Add {
     pub draft: Draft,
     pub ttl_days: Option<f64>,
     pub supersedes: Option<MemoryId>,
+    /// About how many tokens of the text the answer repeats; all of it if nothing is said.
+    pub repeat_tokens: Option<usize>,
 }
 
 /// One turn of a conversation, as chat APIs write it.
@@ -36,6 +39,12 @@ pub struct Added {
     pub id: MemoryId,
     pub status: AddStatus,
     pub memory: MemoryView,
+    /// Of a duplicate: the fields that the memory that was there took over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<&'static str>,
+    /// Of a duplicate: the fields in which it differs, and stays as it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<&'static str>,
     /// What says nearly the same, best first. The caller may want to update one of those instead.
     pub similar: Vec<Similar>,
 }
@@ -44,7 +53,7 @@ pub struct Added {
 #[serde(rename_all = "snake_case")]
 pub enum AddStatus {
     Created,
-    /// The same text was there; nothing was written, and `memory` is the one that was there.
+    /// The same text was there. `memory` is the one that was there, with what the newcomer added.
     Duplicate,
     /// Created, and the memory named by `supersedes` is no longer active.
     Superseded,
@@ -57,26 +66,22 @@ pub struct Similar {
     pub score: f32,
 }
 
-const CONTENT: Field = Field::new(
-    "content",
-    Shape::Text,
-    "The text, kept byte for byte: one fact, clear without its context",
-);
-const MESSAGES: Field =
-    Field::new("messages", Shape::Turns, "Instead of content: turns of a dialogue");
-const USER_INPUT: Field =
-    Field::new("user_input", Shape::Text, "Instead of content, with agent_response");
+const CONTENT: Field = Field::new("content", Shape::Text, "One fact, clear without its context");
+const MESSAGES: Field = Field::new("messages", Shape::Turns, "Instead: turns of a dialogue");
+const USER_INPUT: Field = Field::new("user_input", Shape::Text, "Instead, with agent_response");
 const AGENT_RESPONSE: Field = Field::new("agent_response", Shape::Text, "");
 pub(super) const TTL_DAYS: Field =
     Field::new("ttl_days", Shape::Positive { most: MAX_TTL_DAYS }, "Forget after so many days");
-const SUPERSEDES: Field =
-    Field::new("supersedes", Shape::Id, "Id of the memory that this one replaces");
+const SUPERSEDES: Field = Field::new("supersedes", Shape::Id, "Id of the memory that it replaces");
 
 /// About a hundred years.
 const MAX_TTL_DAYS: u32 = 36_500;
 const MS_PER_DAY: f64 = 86_400_000.0;
-/// How many similar memories an answer names.
+/// How many similar memories an answer names, and how near they must be to be worth a word.
 const SIMILAR: usize = 3;
+const NEAR: f32 = 0.5;
+/// A model has just written the text, and needs no more than to recognize it.
+pub(super) const REPEATED_TOKENS: usize = 300;
 
 impl Spoken for Add {
     fn fields() -> Vec<&'static Field> {
@@ -84,16 +89,17 @@ impl Spoken for Add {
         own.into_iter().chain(Draft::FIELDS).chain([&TTL_DAYS, &SUPERSEDES]).collect()
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
-        let (content, is_dialogue) = take_content(&mut arguments);
+    fn take(arguments: &mut Arguments) -> Self {
+        let (content, is_dialogue) = take_content(arguments);
         let verb = Self {
             content,
             is_dialogue,
-            draft: Draft::take(&mut arguments),
+            draft: Draft::take(arguments),
             ttl_days: arguments.take(&TTL_DAYS),
             supersedes: arguments.take(&SUPERSEDES),
+            repeat_tokens: arguments.budget().map(|_| REPEATED_TOKENS),
         };
-        arguments.finish(verb)
+        verb
     }
 }
 
@@ -106,15 +112,29 @@ impl Verb for Add {
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Added, EngineError> {
         let mut write = engine.begin()?;
-        let (status, memory) = self.put(engine, &mut write, asked)?;
-        if status == AddStatus::Duplicate {
-            return engine.added(status, memory, Vec::new());
-        }
-        let similar = engine.similar_to(&memory, asked.now)?;
-        write.enter(&memory);
+        let repeat_tokens = self.repeat_tokens;
+        let put = self.put(engine, &mut write, None, asked)?;
+        let similar = match put.status {
+            AddStatus::Duplicate => Vec::new(),
+            AddStatus::Created | AddStatus::Superseded => {
+                engine.similar_to(&put.memory, asked.now)?
+            }
+        };
         engine.commit(write)?;
-        engine.added(status, memory, similar)
+        let Put { status, memory, merged, kept } = put;
+        let id = memory.id;
+        let mut memory = engine.view(memory)?;
+        memory.cut_to(repeat_tokens.unwrap_or(usize::MAX));
+        Ok(Added { id, status, memory, merged, kept, similar })
     }
+}
+
+/// What became of a memory on its way into a write.
+pub(super) struct Put {
+    pub(super) status: AddStatus,
+    pub(super) memory: Memory,
+    merged: Vec<&'static str>,
+    kept: Vec<&'static str>,
 }
 
 impl Add {
@@ -123,29 +143,51 @@ impl Add {
         self.draft.is_instruction()
     }
 
-    /// Makes the memory, which the caller has yet to enter, and marks the one that it replaces. Of a
-    /// duplicate it gives the memory that is there.
+    /// Puts the memory into a write, or what it says more than the same memory that is there.
     pub(super) fn put(
         self,
         engine: &mut Engine,
         write: &mut Write,
+        created_at: Option<Timestamp>,
         asked: Asked<'_>,
-    ) -> Result<(AddStatus, Memory), EngineError> {
+    ) -> Result<Put, EngineError> {
         engine.check_content(&self.content)?;
         let project = self.project(asked);
         let Some(old) = self.supersedes else {
             if let Some(there) = self.find_same(engine, write, project.as_ref(), asked.now)? {
-                return Ok((AddStatus::Duplicate, there));
+                return Ok(self.merge(there, write, asked));
             }
-            return Ok((AddStatus::Created, self.into_memory(engine, project, asked)));
+            let memory = self.into_memory(engine, project, created_at, asked);
+            write.enter(&memory);
+            return Ok(Put::new(AddStatus::Created, memory));
         };
         let old = match write.newest(old) {
             Some(fresh) => fresh.clone(),
             None => engine.read_replaced(old, asked)?,
         };
-        let memory = self.into_memory(engine, project, asked);
+        let memory = self.into_memory(engine, project, created_at, asked);
+        write.enter(&memory);
         write.supersede(&old, memory.id, asked.now);
-        Ok((AddStatus::Superseded, memory))
+        Ok(Put::new(AddStatus::Superseded, memory))
+    }
+
+    /// Adds what it says more to the same memory. Of two lives the longer wins: what somebody stores
+    /// for good must not go with what somebody else stored for a day.
+    fn merge(self, there: Memory, write: &mut Write, asked: Asked<'_>) -> Put {
+        let status = AddStatus::Duplicate;
+        if guard_instruction(&there, asked).is_err() {
+            return Put::new(status, there);
+        }
+        let mut after = there.clone();
+        let (mut merged, kept) = self.draft.merge_into(&mut after);
+        let end = self.ttl_days.map(|days| expiry(asked.now, days));
+        after.expires_at = there.expires_at.zip(end).map(|(one, other)| one.max(other));
+        if after.expires_at != there.expires_at {
+            merged.push("ttl_days");
+        }
+        let memory =
+            if merged.is_empty() { there } else { write.replace(&there, after, asked.now) };
+        Put { status, memory, merged, kept }
     }
 
     /// Where it belongs: the project that it names, else the one that the caller stands in.
@@ -167,7 +209,7 @@ impl Add {
     ) -> Result<Option<Memory>, EngineError> {
         let is_same = |there: &Memory| {
             is_same_text(&there.content, &self.content)
-                && project.is_none_or(|project| there.project.as_ref() == Some(project))
+                && project.is_none_or(|project| is_in(there, project))
                 && self.draft.agrees(there)
         };
         let mut fresh = write.memories().filter(|memory| memory.status == Status::Active);
@@ -194,6 +236,7 @@ impl Add {
         self,
         engine: &mut Engine,
         project: Option<Project>,
+        created_at: Option<Timestamp>,
         asked: Asked<'_>,
     ) -> Memory {
         let Asked { caller, now } = asked;
@@ -212,7 +255,7 @@ impl Add {
                 credential: Some(caller.credential.to_string()),
             },
             metadata: Metadata::default(),
-            created_at: now,
+            created_at: created_at.unwrap_or(now).min(now),
             updated_at: now,
             event_at: None,
             expires_at: self.ttl_days.map(|days| expiry(now, days)),
@@ -226,27 +269,29 @@ impl Add {
     }
 }
 
-impl Engine {
-    fn added(
-        &self,
-        status: AddStatus,
-        memory: Memory,
-        similar: Vec<Similar>,
-    ) -> Result<Added, EngineError> {
-        let id = memory.id;
-        let memory = self.view(memory)?;
-        Ok(Added { id, status, memory, similar })
+impl Put {
+    fn new(status: AddStatus, memory: Memory) -> Self {
+        Self { status, memory, merged: Vec::new(), kept: Vec::new() }
     }
+}
 
+impl Engine {
     fn similar_to(&self, memory: &Memory, now: Timestamp) -> Result<Vec<Similar>, EngineError> {
         let mind = &self.mind;
         let allowed = |doc| mind.entry(doc).is_some_and(|entry| entry.is_alive(now));
         let found = mind.index.similar(&Document::of(memory), &allowed, SIMILAR);
-        let known = found.into_iter().filter_map(|(doc, score)| Some((mind.entry(doc)?.id, score)));
+        let near = found.into_iter().filter(|(_, score)| *score >= NEAR);
+        let known = near.filter_map(|(doc, score)| Some((mind.entry(doc)?.id, score)));
         known
             .map(|(id, score)| Ok(Similar { memory: BriefView::of(&self.read(id)?), score }))
             .collect()
     }
+}
+
+/// Names mean the same however they are written.
+fn is_in(memory: &Memory, project: &Project) -> bool {
+    let own = memory.project.as_ref().map(|own| folded(own.as_str()));
+    own.is_some_and(|own| own == folded(project.as_str()))
 }
 
 /// When a memory ends that lives for so many days.

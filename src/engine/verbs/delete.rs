@@ -16,6 +16,8 @@ pub struct Delete {
     /// what is named by id is deleted.
     pub dry_run: Option<bool>,
     pub purge: bool,
+    /// How many memories the caller means to delete by a filter.
+    pub expect: Option<usize>,
 }
 
 /// Which memories to delete.
@@ -37,28 +39,43 @@ pub struct Deleted {
     pub undo_until: Option<Timestamp>,
 }
 
+/// As many as this go by a filter without a word on how many.
+const MOST_UNCOUNTED: usize = 10;
+
 const ID: Field = Field::new("id", Shape::Id, "");
 const IDS: Field = Field::new("ids", Shape::Ids, "");
 const DRY_RUN: Field =
-    Field::new("dry_run", Shape::Flag, "Only say what would go; true by default with a filter");
+    Field::new("dry_run", Shape::Flag, "Only say what would go; default true with a filter");
+const ALL: Field = Field::new("all", Shape::Flag, "Everything, without a filter");
+const EXPECT: Field =
+    Field::new("expect", Shape::Whole { least: 0, most: u32::MAX }, "How many; needed beyond 10");
 const PURGE: Field = Field::new("purge", Shape::Flag, "Erase for good, with the history");
 
 impl Spoken for Delete {
     fn fields() -> Vec<&'static Field> {
-        [&ID, &IDS].into_iter().chain(Filter::FIELDS).chain([&DRY_RUN, &PURGE]).collect()
+        [&ID, &IDS]
+            .into_iter()
+            .chain(Filter::FIELDS)
+            .chain([&ALL, &DRY_RUN, &EXPECT, &PURGE])
+            .collect()
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    const REFUSES_UNKNOWN: bool = true;
+
+    fn take(arguments: &mut Arguments) -> Self {
         let id: Option<MemoryId> = arguments.take(&ID);
         let ids: Option<Vec<MemoryId>> = arguments.take(&IDS);
-        let filter = Filter::take(&mut arguments);
+        let filter = Filter::take(arguments);
         let dry_run: Option<bool> = arguments.take(&DRY_RUN);
         let purge = arguments.take(&PURGE).unwrap_or_default();
+        let expect = arguments.take(&EXPECT);
+        let all = arguments.take(&ALL).unwrap_or_default();
         let named = usize::from(id.is_some()) + usize::from(ids.is_some());
-        if named + usize::from(filter.chooses()) != 1 {
+        if named + usize::from(filter.chooses() || all) != 1 {
             // How a filter is meant chooses nothing: it must not make a call that deletes all.
             let problem = "give exactly one of id, ids, or a filter that chooses: tags, kind, \
-                           category, project, since, until, pinned, or priority";
+                           category, project, since, until, pinned, or priority; \
+                           all: true means everything";
             arguments.refuse("id", problem);
         }
         let target = match (id, ids) {
@@ -66,7 +83,7 @@ impl Spoken for Delete {
             (None, Some(ids)) => DeleteTarget::Many(ids),
             (None, None) => DeleteTarget::Matching(Box::new(filter)),
         };
-        arguments.finish(Self { target, dry_run, purge })
+        Self { target, dry_run, purge, expect }
     }
 }
 
@@ -81,6 +98,7 @@ impl Verb for Delete {
         let ids = self.matched(engine, asked)?;
         let dry_run = self.dry_run.unwrap_or(!self.names_memories());
         if !dry_run {
+            self.require_count(ids.len())?;
             if self.purge {
                 engine.erase(&ids)?;
             } else {
@@ -103,6 +121,21 @@ impl Delete {
     #[must_use]
     pub fn names_memories(&self) -> bool {
         !matches!(self.target, DeleteTarget::Matching(_))
+    }
+
+    /// A filter may hit more than was meant. Beyond a few, whoever deletes says how many.
+    fn require_count(&self, matched: usize) -> Result<(), EngineError> {
+        let is_expected = match self.expect {
+            Some(expected) => expected == matched,
+            None => self.names_memories() || matched <= MOST_UNCOUNTED,
+        };
+        if is_expected {
+            return Ok(());
+        }
+        let problem = format!(
+            "{matched} memories match; nothing was deleted. Say expect: {matched} to delete them"
+        );
+        Err(InvalidArguments::one("expect", &problem).into())
     }
 
     /// The memories that are meant, all of which the caller may delete. Their texts are not read.

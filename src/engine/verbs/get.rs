@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::Arguments;
 use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
 use crate::model::{Memory, MemoryId, Scope};
 
@@ -26,12 +26,12 @@ impl Spoken for Get {
         vec![&ID, &HISTORY]
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    fn take(arguments: &mut Arguments) -> Self {
         let verb = Self {
             id: arguments.require(&ID),
             history: arguments.take(&HISTORY).unwrap_or_default(),
         };
-        arguments.finish(verb)
+        verb
     }
 }
 

@@ -1,6 +1,6 @@
 use super::Got;
 use super::get::ID;
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::Arguments;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{MemoryId, Scope};
 
@@ -15,9 +15,9 @@ impl Spoken for History {
         vec![&ID]
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    fn take(arguments: &mut Arguments) -> Self {
         let verb = Self { id: arguments.require(&ID) };
-        arguments.finish(verb)
+        verb
     }
 }
 

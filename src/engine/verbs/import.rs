@@ -75,7 +75,7 @@ impl ImportItem {
         }
         let mut arguments = Arguments::parse(value)?;
         let created_at = arguments.take(&CREATED_AT);
-        let add = Add::parse(arguments)?;
+        let add = Add::parse(arguments)?.verb;
         Ok(Self::New(Box::new(NewLine { add, created_at })))
     }
 
@@ -213,13 +213,8 @@ impl Engine {
         asked: Asked<'_>,
     ) -> Result<bool, EngineError> {
         let NewLine { add, created_at } = line;
-        let (status, memory) = add.put(self, write, asked)?;
-        if status == AddStatus::Duplicate {
-            return Ok(false);
-        }
-        let created_at = created_at.unwrap_or(asked.now).min(asked.now);
-        write.enter(&Memory { created_at, ..memory });
-        Ok(true)
+        let put = add.put(self, write, created_at, asked)?;
+        Ok(put.status != AddStatus::Duplicate)
     }
 
     /// Keeps ids, times and versions. What is here already in the same or a later version stays.

@@ -1,9 +1,11 @@
 use serde::{Deserialize, Serialize};
 
+use super::search::{DETAIL, Detail, MAX_TOKENS, Shown};
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::catalog::Entry;
 use crate::engine::cursor::Cursor;
-use crate::engine::{Asked, Engine, EngineError, Field, Filter, MemoryView, Shape, Spoken, Verb};
+use crate::engine::fitting::fit;
+use crate::engine::{Asked, Engine, EngineError, Field, Filter, Shape, Spoken, Verb};
 use crate::model::{MemoryId, Scope, Timestamp};
 
 /// Lists memories in an order of their own, without a question.
@@ -13,6 +15,9 @@ pub struct List {
     pub sort: Sort,
     pub order: Order,
     pub limit: usize,
+    pub detail: Detail,
+    /// As in [`super::Search::max_tokens`].
+    pub max_tokens: Option<usize>,
     pub cursor: Option<String>,
 }
 
@@ -36,7 +41,7 @@ pub enum Order {
 
 #[derive(Debug, Serialize)]
 pub struct Listed {
-    pub memories: Vec<MemoryView>,
+    pub memories: Vec<Shown>,
     /// How many there are in all.
     pub total: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +71,8 @@ impl Default for List {
             sort: Sort::default(),
             order: Order::default(),
             limit: DEFAULT_LIMIT,
+            detail: Detail::Full,
+            max_tokens: None,
             cursor: None,
         }
     }
@@ -74,18 +81,20 @@ impl Default for List {
 impl Spoken for List {
     fn fields() -> Vec<&'static Field> {
         let filter = Filter::FIELDS.into_iter().chain(Filter::PAST_FIELDS);
-        filter.chain([&SORT, &ORDER, &LIMIT, &CURSOR]).collect()
+        filter.chain([&SORT, &ORDER, &LIMIT, &DETAIL, &MAX_TOKENS, &CURSOR]).collect()
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    fn take(arguments: &mut Arguments) -> Self {
         let verb = Self {
-            filter: Filter::take_with_past(&mut arguments),
+            filter: Filter::take_with_past(arguments),
             sort: arguments.take(&SORT).unwrap_or_default(),
             order: arguments.take(&ORDER).unwrap_or_default(),
             limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT),
+            detail: arguments.take(&DETAIL).unwrap_or_default(),
+            max_tokens: arguments.take(&MAX_TOKENS).or(arguments.budget()),
             cursor: arguments.take(&CURSOR),
         };
-        arguments.finish(verb)
+        verb
     }
 }
 
@@ -107,11 +116,15 @@ impl Verb for List {
         let total = rows.len();
         let start = start.map(|cursor| (cursor.key, cursor.tie));
         let mut rows = after(rows, start, self.order);
-        let more = rows.len() > self.limit;
+        let count = rows.len();
         let page = first(&mut rows, self.limit, self.order);
-        let next = page.last().filter(|_| more);
+        let mut memories = engine.page(page, filter.past(), self.detail)?;
+        if let Some(budget) = self.max_tokens {
+            fit(&mut memories, budget);
+        }
+        let last = memories.len().checked_sub(1).and_then(|last| page.get(last));
+        let next = last.filter(|_| count > memories.len());
         let next_cursor = next.map(|(key, tie)| Cursor::new(&question, *key, *tie).encode());
-        let memories = engine.page(page, filter.past())?;
         Ok(Listed { memories, total, next_cursor })
     }
 }
@@ -132,11 +145,12 @@ impl Engine {
         &self,
         page: &[Place],
         past: Option<Timestamp>,
-    ) -> Result<Vec<MemoryView>, EngineError> {
+        detail: Detail,
+    ) -> Result<Vec<Shown>, EngineError> {
         let ids = page.iter().map(|(_, tie)| MemoryId::from_bytes(tie.to_be_bytes()));
         ids.map(|id| match past {
-            None => self.view(self.read(id)?),
-            Some(moment) => self.view(self.read_at(id, moment)?),
+            None => self.shown_as(self.read(id)?, detail),
+            Some(moment) => self.shown_as(self.read_at(id, moment)?, detail),
         })
         .collect()
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::Arguments;
 use crate::engine::catalog::{Entry, Word};
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{Scope, Timestamp};
@@ -39,8 +39,8 @@ impl Spoken for ListTags {
         Vec::new()
     }
 
-    fn parse(arguments: Arguments) -> Result<Self, InvalidArguments> {
-        arguments.finish(Self)
+    fn take(_: &mut Arguments) -> Self {
+        Self
     }
 }
 
@@ -61,8 +61,8 @@ impl Spoken for ListProjects {
         Vec::new()
     }
 
-    fn parse(arguments: Arguments) -> Result<Self, InvalidArguments> {
-        arguments.finish(Self)
+    fn take(_: &mut Arguments) -> Self {
+        Self
     }
 }
 

@@ -1,7 +1,7 @@
 use super::get::ID;
 use super::list::MAX_LIMIT_U32;
 use super::{Mode, SearchResults};
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::Arguments;
 use crate::engine::{Asked, Engine, EngineError, Field, Filter, Search, Shape, Spoken, Verb};
 use crate::model::{MemoryId, Scope};
 
@@ -24,10 +24,10 @@ impl Spoken for Related {
         vec![&ID, &LIMIT]
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    fn take(arguments: &mut Arguments) -> Self {
         let id = arguments.require(&ID);
         let verb = Self { id, limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT) };
-        arguments.finish(verb)
+        verb
     }
 }
 

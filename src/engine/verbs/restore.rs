@@ -1,6 +1,6 @@
 use super::Updated;
 use super::get::ID;
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::Arguments;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{Memory, MemoryId, Scope, Status};
@@ -16,9 +16,9 @@ impl Spoken for Restore {
         vec![&ID]
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    fn take(arguments: &mut Arguments) -> Self {
         let verb = Self { id: arguments.require(&ID) };
-        arguments.finish(verb)
+        verb
     }
 }
 

@@ -1,13 +1,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::list::{CURSOR, MAX_LIMIT, MAX_LIMIT_U32, bad_cursor};
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::Arguments;
 use crate::engine::cursor::Cursor;
+use crate::engine::fitting::fit;
 use crate::engine::view::{BriefView, estimate_tokens};
 use crate::engine::{
     Asked, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
 };
-use crate::model::{Memory, MemoryId, Scope, Timestamp};
+use crate::model::{Kind, Memory, MemoryId, Scope, Timestamp};
 pub use crate::retrieval::Why;
 use crate::retrieval::{self, DocId, Document, Hit, Index, Query, Vector};
 
@@ -19,7 +20,7 @@ pub struct Search {
     pub limit: usize,
     pub min_score: f32,
     pub detail: Detail,
-    /// About how many tokens the results may fill.
+    /// About how many tokens the results may fill; as many as they like if nothing is said.
     pub max_tokens: Option<usize>,
     pub mode: Mode,
     pub cursor: Option<String>,
@@ -81,17 +82,14 @@ const DEFAULT_LIMIT: usize = 10;
 /// A longer question is a text, and should be stored or shortened.
 const QUERY_LIMIT: usize = 8 * 1024;
 
-const QUERY: Field =
-    Field::required("query", Shape::Query, "What you want to know, in words or a question");
+const QUERY: Field = Field::new("query", Shape::Query, "A question, or words");
 const LIMIT: Field =
     Field::new("limit", Shape::Whole { least: 1, most: MAX_LIMIT_U32 }, "Default 10");
 const MIN_SCORE: Field = Field::new("min_score", Shape::Share { least: -1, most: 1_000 }, "");
-const DETAIL: Field = Field::new("detail", Shape::Word(&["full", "brief"]), "brief shows snippets");
-const MAX_TOKENS: Field = Field::new(
-    "max_tokens",
-    Shape::Whole { least: 0, most: u32::MAX },
-    "About how much the results may fill",
-);
+pub(super) const DETAIL: Field =
+    Field::new("detail", Shape::Word(&["full", "brief"]), "brief shows snippets");
+pub(super) const MAX_TOKENS: Field =
+    Field::new("max_tokens", Shape::Whole { least: 0, most: u32::MAX }, "Rough size of the answer");
 const MODE: Field = Field::new("mode", Shape::Word(&["auto", "keyword", "semantic", "hybrid"]), "");
 
 impl Spoken for Search {
@@ -101,20 +99,23 @@ impl Spoken for Search {
         [&QUERY].into_iter().chain(filter).chain(more).collect()
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    fn take(arguments: &mut Arguments) -> Self {
         let verb = Self {
-            query: arguments.require(&QUERY),
-            filter: Filter::take_with_past(&mut arguments),
+            query: arguments.take(&QUERY).unwrap_or_default(),
+            filter: Filter::take_with_past(arguments),
             limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT),
             min_score: arguments.take(&MIN_SCORE).unwrap_or(0.0),
             detail: arguments.take(&DETAIL).unwrap_or_default(),
-            max_tokens: arguments.take(&MAX_TOKENS),
+            max_tokens: arguments.take(&MAX_TOKENS).or(arguments.budget()),
             mode: arguments.take(&MODE).unwrap_or_default(),
             cursor: arguments.take(&CURSOR),
             vector: None,
         };
-        refuse_long_query(&verb.query, &mut arguments);
-        arguments.finish(verb)
+        refuse_long_query(&verb.query, arguments);
+        if verb.query.is_empty() && !verb.filter.chooses() {
+            arguments.refuse_missing(&QUERY, "is required, unless a filter says what to list");
+        }
+        verb
     }
 }
 
@@ -126,7 +127,7 @@ impl Verb for Search {
     }
 
     fn question(&mut self) -> Option<Question<'_>> {
-        if self.mode == Mode::Keyword {
+        if self.mode == Mode::Keyword || self.query.is_empty() {
             return None;
         }
         Some(Question { text: &self.query, vector: &mut self.vector })
@@ -139,21 +140,32 @@ impl Verb for Search {
             None => 0,
             Some(text) => Cursor::decode(text, &question).ok_or_else(bad_cursor)?.offset(),
         };
-        let wanted = Wanted { text: &self.query, vector: self.vector.as_deref() };
-        let (mode_used, mut ranked) = engine.rank(wanted, &filter, self.mode, asked.now)?;
+        let (mode_used, mut ranked) = if self.query.is_empty() {
+            (Mode::Keyword, engine.newest(&filter, asked.now)?)
+        } else {
+            let wanted = Wanted { text: &self.query, vector: self.vector.as_deref() };
+            engine.rank(wanted, &filter, self.mode, asked.now)?
+        };
+        if let Some(named) = engine.named(&self.query, &filter, asked.now) {
+            ranked.retain(|hit| !matches!(hit.memory, RankedMemory::Present(doc) if doc == named));
+            ranked.insert(0, Ranked::named(named));
+        }
         ranked.retain(|hit| hit.score >= self.min_score);
         let total = ranked.len();
-        let mut results = Vec::new();
-        let mut left = self.max_tokens.unwrap_or(usize::MAX);
+        let (mut shown, mut scores) = (Vec::new(), Vec::new());
         for hit in ranked.into_iter().skip(start).take(self.limit) {
-            let shown = engine.shown(hit.memory, self.detail, asked.now)?;
-            let cost = shown.cost();
-            if cost > left && !results.is_empty() {
-                break;
-            }
-            left = left.saturating_sub(cost);
-            results.push(SearchHit { memory: shown, score: hit.score, why: hit.why });
+            shown.push(engine.shown(hit.memory, self.detail)?);
+            scores.push((hit.score, hit.why));
         }
+        if let Some(budget) = self.max_tokens {
+            fit(&mut shown, budget);
+        }
+        for one in &shown {
+            engine.touch(one.id(), asked.now)?;
+        }
+        let hits = shown.into_iter().zip(scores);
+        let results: Vec<SearchHit> =
+            hits.map(|(memory, (score, why))| SearchHit { memory, score, why }).collect();
         let end = start + results.len();
         let next = (end < total).then(|| Cursor::at_offset(&question, end).encode());
         let truncated = next.is_some();
@@ -249,18 +261,44 @@ impl Engine {
         Ok(taken.collect())
     }
 
-    fn shown(
-        &mut self,
-        ranked: RankedMemory,
-        detail: Detail,
-        now: Timestamp,
-    ) -> Result<Shown, EngineError> {
+    fn shown(&self, ranked: RankedMemory, detail: Detail) -> Result<Shown, EngineError> {
         let memory = self.load_ranked(ranked)?;
-        self.touch(memory.id, now)?;
+        self.shown_as(memory, detail)
+    }
+
+    pub(in crate::engine) fn shown_as(
+        &self,
+        memory: Memory,
+        detail: Detail,
+    ) -> Result<Shown, EngineError> {
         Ok(match detail {
             Detail::Brief => Shown::Brief(BriefView::of(&memory)),
             Detail::Full => Shown::Full(Box::new(self.view(memory)?)),
         })
+    }
+
+    /// The memory whose id is the question.
+    fn named(&self, query: &str, filter: &Filter, now: Timestamp) -> Option<DocId> {
+        let id = MemoryId::parse(query.trim()).ok().filter(|_| filter.past().is_none())?;
+        let doc = self.mind.catalog.find(id)?;
+        let matcher = filter.matcher(&self.mind.catalog, now);
+        self.mind.entry(doc).filter(|entry| matcher.accepts(entry)).map(|_| doc)
+    }
+
+    /// What matches a filter, newest first, for a question without a word.
+    fn newest(&self, filter: &Filter, now: Timestamp) -> Result<Vec<Ranked>, EngineError> {
+        if let Some(moment) = filter.past() {
+            let mut state = self.state_at(moment, filter)?;
+            state.sort_unstable_by_key(|memory| std::cmp::Reverse((memory.created_at, memory.id)));
+            let past = state.into_iter().map(|memory| RankedMemory::Past(Box::new(memory)));
+            return Ok(past.take(DEPTH).map(Ranked::unranked).collect());
+        }
+        let matcher = filter.matcher(&self.mind.catalog, now);
+        let mut found: Vec<_> =
+            self.mind.catalog.iter().filter(|(_, entry)| matcher.accepts(entry)).collect();
+        found.sort_unstable_by_key(|(_, entry)| std::cmp::Reverse((entry.created, entry.id)));
+        let present = found.into_iter().map(|(doc, _)| RankedMemory::Present(doc));
+        Ok(present.take(DEPTH).map(Ranked::unranked).collect())
     }
 
     pub(in crate::engine) fn load_ranked(
@@ -278,6 +316,15 @@ impl Engine {
 }
 
 impl Ranked {
+    /// Whoever asks for an id wants that memory.
+    fn named(doc: DocId) -> Self {
+        Self { memory: RankedMemory::Present(doc), score: 1.0, why: Why::default() }
+    }
+
+    fn unranked(memory: RankedMemory) -> Self {
+        Self { memory, score: 0.0, why: Why::default() }
+    }
+
     fn present(hit: Hit) -> Self {
         Self { memory: RankedMemory::Present(hit.doc), score: hit.score, why: hit.why }
     }
@@ -292,8 +339,16 @@ impl Shown {
         }
     }
 
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        match self {
+            Self::Full(view) => &view.memory.kind,
+            Self::Brief(brief) => &brief.kind,
+        }
+    }
+
     /// Tokens, by estimate, without the small fields around the text.
-    fn cost(&self) -> usize {
+    pub(in crate::engine) fn cost(&self) -> usize {
         match self {
             Self::Full(view) => estimate_tokens(&view.memory.content),
             Self::Brief(brief) => estimate_tokens(&brief.snippet),

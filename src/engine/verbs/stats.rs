@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::engine::arguments::{Arguments, InvalidArguments};
+use crate::engine::arguments::Arguments;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{Scope, Status, Timestamp};
 
@@ -32,8 +32,8 @@ impl Spoken for Stats {
         Vec::new()
     }
 
-    fn parse(arguments: Arguments) -> Result<Self, InvalidArguments> {
-        arguments.finish(Self)
+    fn take(_: &mut Arguments) -> Self {
+        Self
     }
 }
 

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
-use super::add::{TTL_DAYS, expiry};
-use crate::engine::arguments::{Arguments, Change, InvalidArguments};
+use super::add::{REPEATED_TOKENS, TTL_DAYS, expiry};
+use crate::engine::arguments::{Arguments, Change};
 use crate::engine::draft::Draft;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
@@ -20,6 +20,8 @@ pub struct Update {
     pub status: Option<Status>,
     /// Refuse unless the memory still is at this version.
     pub if_version: Option<u32>,
+    /// As in [`super::Add::repeat_tokens`].
+    pub repeat_tokens: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,7 +38,7 @@ const STATUS: Field = Field::new("status", Shape::Word(&["active", "archived", "
 const IF_VERSION: Field = Field::new(
     "if_version",
     Shape::Whole { least: 1, most: u32::MAX },
-    "Refuse if the memory is at another version",
+    "Refuse at another version",
 );
 const CLEAR: Field =
     Field::new("clear", Shape::Words(Draft::CLEARABLE), "Names of fields to empty");
@@ -48,21 +50,22 @@ impl Spoken for Update {
         own.into_iter().chain(Draft::FIELDS).chain(more).collect()
     }
 
-    fn parse(mut arguments: Arguments) -> Result<Self, InvalidArguments> {
+    fn take(arguments: &mut Arguments) -> Self {
         arguments.take_cleared(&CLEAR);
         let said = |text: &String| !text.trim().is_empty();
         let verb = Self {
             id: arguments.require(&ID),
             content: arguments.take(&CONTENT).filter(said),
             append: arguments.take(&APPEND).filter(said),
-            draft: Draft::take(&mut arguments),
+            draft: Draft::take(arguments),
             ttl_days: arguments.change(&TTL_DAYS),
             supersedes: arguments.take(&SUPERSEDES),
             status: arguments.take(&STATUS),
             if_version: arguments.take(&IF_VERSION),
+            repeat_tokens: arguments.budget().map(|_| REPEATED_TOKENS),
         };
-        verb.refuse_contradictions(&mut arguments);
-        arguments.finish(verb)
+        verb.refuse_contradictions(arguments);
+        verb
     }
 }
 
@@ -76,25 +79,34 @@ impl Verb for Update {
     /// Writes what really changed; nothing if nothing did.
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Updated, EngineError> {
         let mut write = engine.begin()?;
-        let before = engine.read_alive(self.id, asked.now)?;
+        // Whoever makes a deleted memory active again brings it back.
+        let before = match self.status {
+            Some(Status::Active) => engine.read(self.id)?,
+            _ => engine.read_alive(self.id, asked.now)?,
+        };
         guard_instruction(&before, asked)?;
         if let Some(expected) = self.if_version.filter(|version| *version != before.version) {
             return Err(EngineError::Conflict { id: self.id, expected, found: before.version });
         }
         let replaced = self.supersedes.filter(|id| before.supersedes != Some(*id));
         let replaced = replaced.map(|id| engine.read_replaced(id, asked)).transpose()?;
+        let repeated = self.repeat_tokens.unwrap_or(usize::MAX);
         let after = self.changed(&before, asked.now);
         engine.check_content(&after.content)?;
         let previous_version = before.version;
         if after == before {
-            return Ok(Updated { memory: engine.view(after)?, previous_version });
+            let mut memory = engine.view(after)?;
+            memory.cut_to(repeated);
+            return Ok(Updated { memory, previous_version });
         }
         if let Some(old) = replaced {
             write.supersede(&old, before.id, asked.now);
         }
         let after = write.replace(&before, after, asked.now);
         engine.commit(write)?;
-        Ok(Updated { memory: engine.view(after)?, previous_version })
+        let mut memory = engine.view(after)?;
+        memory.cut_to(repeated);
+        Ok(Updated { memory, previous_version })
     }
 }
 
@@ -106,6 +118,10 @@ impl Update {
             (None, None) => before.content.clone(),
         };
         let expires_at = match self.ttl_days {
+            // What is brought back does not end at once.
+            Change::Keep if self.status == Some(Status::Active) => {
+                before.expires_at.filter(|_| !before.is_expired(now))
+            }
             Change::Keep => before.expires_at,
             Change::Clear => None,
             Change::Set(days) => Some(expiry(now, days)),

@@ -16,7 +16,7 @@ pub(in crate::http) async fn add(
     body: JsonBody,
 ) -> Result<HttpResponse, Error> {
     let added = Ask::of_body(&request, body)?.run::<Add>(&sessions, &caller).await?;
-    let is_new = added.status != AddStatus::Duplicate;
+    let is_new = added.answer.status != AddStatus::Duplicate;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponse::build(status).json(added))
 }

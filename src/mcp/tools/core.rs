@@ -11,7 +11,7 @@ use super::schema::{
     adding, boolean, changing, described, destroying, integer, list_of, memories, memory, one_of,
     output, reading, string, text,
 };
-use crate::engine::{Add, Arguments, Context, Delete, Get, List, Search, Spoken, Update};
+use crate::engine::{Add, Arguments, Context, Delete, Get, List, Said, Search, Spoken, Update};
 use crate::model::MemoryId;
 
 /// The seven tools of the set `core`. Clients rely on their names and arguments: docs/API.md.
@@ -106,15 +106,15 @@ async fn delete_agreed(
     call: &ToolCall<'_>,
     arguments: Arguments,
 ) -> Result<CallToolResponse, ToolFailure> {
-    let verb = Delete::parse(arguments)?;
+    let Said { verb, ignored } = Delete::parse(arguments)?;
     let is_decided = verb.names_memories() || verb.dry_run.is_some();
     let Some(confirming) = call.confirming.as_ref().filter(|_| !is_decided) else {
         let deleted = call.ask(verb).await?;
-        return answered(&deleted, render::deleted(&deleted));
+        return answered(&deleted, render::deleted(&deleted), ignored);
     };
     let preview = call.ask(Delete { dry_run: Some(true), ..verb.clone() }).await?;
     if preview.matched == 0 {
-        return answered(&preview, render::deleted(&preview));
+        return answered(&preview, render::deleted(&preview), ignored);
     }
     let question = ConfirmQuestion {
         key: "confirm_deletion",
@@ -124,10 +124,12 @@ async fn delete_agreed(
     };
     match confirming.consent(call.seal(), &question)? {
         Consent::Given => {
-            let deleted = call.ask(Delete { dry_run: Some(false), ..verb }).await?;
-            answered(&deleted, render::deleted(&deleted))
+            let deleted = call
+                .ask(Delete { dry_run: Some(false), expect: Some(preview.matched), ..verb })
+                .await?;
+            answered(&deleted, render::deleted(&deleted), ignored)
         }
-        Consent::Withheld => answered(&preview, render::deleted(&preview)),
+        Consent::Withheld => answered(&preview, render::deleted(&preview), ignored),
         Consent::Open => Ok(confirming.ask(call.seal(), &question)?),
     }
 }

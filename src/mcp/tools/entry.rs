@@ -6,13 +6,16 @@ use rmcp::model::{
     CallToolResponse, CallToolResult, ContentBlock, ErrorData, JsonObject, Tool, ToolAnnotations,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use super::confirm::Confirming;
+use super::render::Rendered;
 use super::schema::input;
 use crate::actors::CallError;
-use crate::engine::{Arguments, EngineError, InvalidArguments, Spoken, Verb};
+use crate::engine::{Arguments, EngineError, InvalidArguments, Said, Spoken, Verb};
 use crate::mcp::context::{McpContext, to_json};
 use crate::mcp::seal::Seal;
+use crate::model::foreign::inline;
 use crate::model::{Caller, UserId};
 
 /// One tool: what clients see of it, and what it does.
@@ -51,7 +54,7 @@ pub(super) enum ToolFailure {
 
 impl ToolEntry {
     /// A tool that asks its session for one verb, with the arguments that the verb declares.
-    pub(super) fn of<V: Spoken>(tool: Tool, render: fn(&V::Answer) -> String) -> Self {
+    pub(super) fn of<V: Spoken>(tool: Tool, render: fn(&V::Answer) -> Rendered) -> Self {
         Self {
             tool,
             run: Box::new(move |call, arguments| Box::pin(run_verb::<V>(call, arguments, render))),
@@ -85,24 +88,39 @@ pub(super) fn tool<V: Spoken>(
         .with_raw_output_schema(output)
 }
 
-/// Dresses an answer: whole for programs, as text for a reader.
+/// Dresses an answer: whole for programs, as text for a reader. Several clients show a model nothing
+/// but the part for programs, so what the text says above the memories stands there as well, first.
 pub(super) fn answered(
     answer: &impl Serialize,
-    text: String,
+    rendered: Rendered,
+    ignored: Vec<String>,
 ) -> Result<CallToolResponse, ToolFailure> {
+    let Rendered { mut text, notice } = rendered;
+    let mut structured = JsonObject::new();
+    if let Some(notice) = notice {
+        structured.insert("notice".to_owned(), notice.into());
+    }
+    if let Value::Object(fields) = to_json(answer)? {
+        structured.extend(fields);
+    }
+    if !ignored.is_empty() {
+        let names = ignored.iter().map(|name| inline(name)).collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("\nIgnored, as this tool has no such arguments: {names}."));
+        structured.insert("ignored".to_owned(), ignored.into());
+    }
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(to_json(answer)?);
+    result.structured_content = Some(Value::Object(structured));
     Ok(result.into())
 }
 
 async fn run_verb<V: Spoken>(
     call: &ToolCall<'_>,
     arguments: Arguments,
-    render: fn(&V::Answer) -> String,
+    render: fn(&V::Answer) -> Rendered,
 ) -> Result<CallToolResponse, ToolFailure> {
-    let verb = V::parse(arguments)?;
+    let Said { verb, ignored } = V::parse(arguments)?;
     let answer = call.ask(verb).await?;
-    answered(&answer, render(&answer))
+    answered(&answer, render(&answer), ignored)
 }
 
 impl From<CallError> for ToolFailure {

@@ -56,7 +56,7 @@ pub(super) async fn call(
     };
     let caller = caller_of(&context)?;
     let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
-    let mut arguments = Arguments::new(call.arguments.unwrap_or_default());
+    let mut arguments = Arguments::new(call.arguments.unwrap_or_default()).for_a_model();
     let user = arguments.take(&USER_ID);
     let asked = ToolCall { mcp, caller: &caller, user, confirming };
     match with_progress(&context, (entry.run)(&asked, arguments)).await? {

@@ -5,6 +5,7 @@ mod fold;
 mod irregular;
 mod script;
 mod stop;
+mod symbol;
 mod terms;
 
 pub(crate) use terms::{Analyzer, Term};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use super::{compound, fold, irregular, script, stop};
+use super::{compound, fold, irregular, script, stop, symbol};
 use crate::retrieval::memo::Memo;
 
 /// A longer word is data, not language; its head is enough to find it.
@@ -62,6 +62,9 @@ impl Analyzer {
             } else {
                 self.run(run.trim_matches(|c| !fold::is_word(c)), sink);
             }
+        }
+        if symbol::may_hold(&text) {
+            symbol::each(&text, |symbol| sink(Term { is_whole: true, ..Term::of(symbol) }));
         }
     }
 
@@ -197,6 +200,13 @@ mod tests {
     fn unspaced_scripts_become_pairs() {
         assert_eq!(terms("\u{6771}\u{4eac}\u{90fd}"), ["\u{6771}\u{4eac}", "\u{4eac}\u{90fd}"]);
         assert_eq!(terms("v2\u{732b}"), ["v2", "\u{732b}"]);
+    }
+
+    #[test]
+    fn signs_that_somebody_means_are_terms() {
+        assert_eq!(terms("C# or C++?"), ["c", "c", "c#", "c++"]);
+        assert_eq!(terms("\u{1f389} party \u{2764}\u{fe0f}"), ["parti", "\u{1f389}", "\u{2764}"]);
+        assert_eq!(terms("#ops 1+1 a + b"), ["op", "1+1", "1", "1", "b"]);
     }
 
     #[test]

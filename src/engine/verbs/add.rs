@@ -1,4 +1,5 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::engine::arguments::{Arguments, Change, InvalidArguments};
 use crate::engine::catalog::is_same_text;
@@ -22,11 +23,13 @@ pub struct Add {
     pub supersedes: Option<MemoryId>,
 }
 
-/// One turn of a conversation, as chat APIs write it.
+/// One turn of a conversation, as chat APIs write it. What it holds besides text, such as pictures
+/// and calls of tools, is left out; a turn of nothing else has no text.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Message {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_of_turn")]
     pub role: String,
+    #[serde(default, deserialize_with = "text_of_turn")]
     pub content: String,
 }
 
@@ -271,7 +274,7 @@ fn take_content(arguments: &mut Arguments) -> (String, bool) {
         arguments.refuse("agent_response", "goes with user_input");
     }
     let (text, is_dialogue) = match (content, messages, user_input, agent_response) {
-        (_, Some(messages), ..) => (render(&messages), messages.len() > 1),
+        (_, Some(messages), ..) => render(&messages),
         (_, _, Some(user), Some(agent)) => (format!("User: {user}\nAssistant: {agent}"), true),
         (_, _, Some(user), None) => (user, true),
         (Some(content), ..) => (content, false),
@@ -283,17 +286,78 @@ fn take_content(arguments: &mut Arguments) -> (String, bool) {
     (text, is_dialogue)
 }
 
-/// A single message is its text; several are a line each, with who spoke.
-fn render(messages: &[Message]) -> String {
-    if let [only] = messages {
-        return only.content.clone();
+/// A single message is its text; several are a line each, with who spoke, and make a dialogue. One
+/// without a text counts for nothing: a role alone is no turn.
+fn render(messages: &[Message]) -> (String, bool) {
+    let spoken: Vec<&Message> =
+        messages.iter().filter(|message| !message.content.trim().is_empty()).collect();
+    if let [only] = spoken.as_slice() {
+        return (only.content.clone(), false);
     }
-    let lines: Vec<String> = messages
+    let lines: Vec<String> = spoken
         .iter()
-        .map(|message| match message.role.as_str() {
+        .map(|message| match message.role.trim() {
             "" => message.content.clone(),
             role => format!("{role}: {}", message.content),
         })
         .collect();
-    lines.join("\n")
+    (lines.join("\n"), lines.len() > 1)
+}
+
+/// Reads a text, nothing, or blocks such as `[{"type": "text", "text": "..."}]`.
+fn text_of_turn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let expected = || serde::de::Error::custom("expected text, or a list of blocks with text");
+    match Value::deserialize(deserializer)? {
+        Value::Array(blocks) => {
+            let texts: Vec<&str> = blocks.iter().filter_map(text_of_block).collect();
+            Ok(texts.join("\n"))
+        }
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        block @ Value::Object(_) => Ok(text_of_block(&block).unwrap_or_default().to_owned()),
+        Value::Bool(_) => Err(expected()),
+    }
+}
+
+fn text_of_block(block: &Value) -> Option<&str> {
+    block.as_str().or_else(|| block.get("text")?.as_str()).filter(|text| !text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rendered(messages: Value) -> (String, bool) {
+        let messages: Vec<Message> = serde_json::from_value(messages).unwrap();
+        render(&messages)
+    }
+
+    #[test]
+    fn a_turn_may_hold_blocks_or_nothing() {
+        let blocks = json!([
+            { "type": "text", "text": "I moved" }, "to Rome", { "type": "image", "url": "x" },
+            { "type": "tool_use", "input": { "text": "no" } }, { "type": "text", "text": " " },
+        ]);
+
+        let one = json!([
+            { "role": "user", "content": blocks }, { "role": "assistant", "content": null },
+            { "role": "tool" }, { "role": null, "content": "  " },
+        ]);
+        assert_eq!(rendered(one), ("I moved\nto Rome".to_owned(), false));
+        let two = json!([
+            { "role": "user", "content": "hi" }, { "role": "assistant", "content": [] },
+            { "role": "assistant", "content": { "text": "hello" } },
+        ]);
+        assert_eq!(rendered(two), ("user: hi\nassistant: hello".to_owned(), true));
+        let none = json!([{ "role": "user", "content": "" }, { "role": "assistant" }]);
+        assert_eq!(rendered(none), (String::new(), false));
+    }
+
+    #[test]
+    fn a_turn_of_something_else_is_refused() {
+        assert!(serde_json::from_value::<Message>(json!({ "content": true })).is_err());
+    }
 }

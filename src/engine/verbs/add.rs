@@ -306,7 +306,6 @@ fn render(messages: &[Message]) -> (String, bool) {
 
 /// Reads a text, nothing, or blocks such as `[{"type": "text", "text": "..."}]`.
 fn text_of_turn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let expected = || serde::de::Error::custom("expected text, or a list of blocks with text");
     match Value::deserialize(deserializer)? {
         Value::Array(blocks) => {
             let texts: Vec<&str> = blocks.iter().filter_map(text_of_block).collect();
@@ -316,7 +315,9 @@ fn text_of_turn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D:
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
         block @ Value::Object(_) => Ok(text_of_block(&block).unwrap_or_default().to_owned()),
-        Value::Bool(_) => Err(expected()),
+        Value::Bool(_) => {
+            Err(serde::de::Error::custom("expected text, or a list of blocks with text"))
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
@@ -21,9 +20,6 @@ pub struct MemoryIds {
     met: MemoryId,
 }
 
-/// Clocks differ and are put right. What lies further ahead was made while a clock was wrong, and ids
-/// that go on from there would tell the wrong time for as long as it lies ahead.
-const AHEAD: Duration = Duration::from_secs(86_400);
 /// Up to which moment ids ahead of the clock were told of. All sessions have the one clock, so one
 /// line for all of them is enough.
 static TOLD: AtomicI64 = AtomicI64::new(i64::MIN);
@@ -75,8 +71,9 @@ impl MemoryIds {
         let ms = u64::try_from(now.0).unwrap_or(0);
         let random = Ulid::new().random();
         let fresh = MemoryId(Ulid::from_parts(ms, random).0);
-        let latest = now.plus(AHEAD);
-        let is_near = |id: &MemoryId| id.created_at() <= latest;
+        // Ids that went on from one made while the clock was wrong would tell the wrong time for
+        // as long as that lies ahead.
+        let is_near = |id: &MemoryId| !id.created_at().is_far_ahead_of(now);
         if !is_near(&self.met) {
             tell_of_wrong_clock(self.met.created_at(), now);
         }

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -6,20 +7,35 @@ use actix_web::http::Method;
 use futures_util::StreamExt;
 
 use super::arguments::{ExportArguments, ImportArguments};
-use super::daemon::{ANSWER_LIMIT, Daemon};
+use super::daemon::{ANSWER_LIMIT, Channel, Daemon};
 use super::door::{Door, LocalStore, caller};
 use super::progress::Bar;
 use super::{Failed, Outcome, say, tell};
 use crate::config::Config;
 use crate::disk;
-use crate::engine::{Export, Import, ImportItem, Imported};
+use crate::engine::{Export, FileLine, ImportLines, Imported, LineCutter};
 use crate::model::{Caller, UserId};
 use crate::store::Progress;
 
-/// How many lines travel to the store together.
-const PART: usize = 200;
-/// Bytes of one request to a running server, far below its limit for a body.
+/// Bytes of one request to a running server; a longer line travels alone.
 const PART_BYTES: usize = 1 << 20;
+
+/// The lines of what is imported, byte for byte.
+struct Input {
+    reader: Box<dyn BufRead>,
+    cutter: LineCutter,
+    ready: VecDeque<FileLine>,
+    is_over: bool,
+}
+
+/// Lines that travel to a running server together.
+#[derive(Default)]
+struct Outbox {
+    body: Vec<u8>,
+    lines: usize,
+    /// How many lines went before them.
+    before: usize,
+}
 
 /// Writes every memory of a user, one JSON object a line.
 pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
@@ -48,10 +64,11 @@ pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
 /// Reads memories, one JSON object a line.
 pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: bool) -> Outcome {
     let user = arguments.user_id.as_ref();
-    let input: Box<dyn BufRead> = match arguments.file.to_str() {
+    let reader: Box<dyn BufRead> = match arguments.file.to_str() {
         Some("-") => Box::new(BufReader::new(io::stdin())),
         _ => Box::new(BufReader::new(open(&arguments.file)?)),
     };
+    let input = Input::new(reader);
     let told = actix_web::rt::System::new().block_on(async {
         match Door::open(config, &arguments.server).await? {
             Door::Daemon(daemon) => import_to_daemon(&daemon, user, input).await,
@@ -117,7 +134,7 @@ async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn
         }
         bar.advance(page.items.len() as u64);
         match page.next {
-            Some(last) => export = Export::page_after(last),
+            Some(place) => export = Export::page_after(place),
             None => break,
         }
     }
@@ -128,40 +145,27 @@ async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn
 async fn import_to_daemon(
     daemon: &Daemon,
     user: Option<&UserId>,
-    input: Box<dyn BufRead>,
+    mut input: Input,
 ) -> Result<Imported, Failed> {
     let channel = daemon.channel()?;
     let bar = Bar::counting("lines");
     let mut told = Imported::default();
-    let (mut part, mut lines, mut done) = (String::new(), 0, 0);
-    let mut input = input.lines();
+    let mut outbox = Outbox::default();
     loop {
-        let line = input.next().transpose().map_err(unreadable)?;
+        let line = input.next_line()?;
         let is_over = line.is_none();
-        if let Some(line) = line {
-            part.push_str(&line);
-            part.push('\n');
-            lines += 1;
-        }
-        if lines > 0 && (is_over || part.len() >= PART_BYTES) {
-            let request = channel.request(Method::POST, "/api/v1/import").query(&naming(user));
-            let request = request.map_err(Failed::because)?;
-            let request = request.insert_header(("Content-Type", "application/x-ndjson"));
-            let body = std::mem::take(&mut part);
-            let mut response = request.send_body(body).await.map_err(Failed::because)?;
-            let status = response.status();
-            let body = response.body().limit(ANSWER_LIMIT).await.map_err(Failed::because)?;
-            let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            if !status.is_success() {
-                let reason = answer.get("error").and_then(|e| e.as_str()).unwrap_or("no reason");
-                return Err(Failed(format!("the server refused after {done} lines: {reason}")));
+        match line {
+            Some(FileLine::Whole(line)) => outbox.push(&line),
+            Some(FileLine::TooLong) => {
+                // An empty line in its place keeps the numbers of those behind it.
+                outbox.push(b"");
+                told.refuse(outbox.before + outbox.lines, FileLine::TOO_LONG);
             }
-            let mut more: Imported = serde_json::from_value(answer).map_err(Failed::because)?;
-            more.errors.iter_mut().for_each(|problem| problem.line += done);
-            told.absorb(more);
-            done += lines;
-            bar.advance(lines as u64);
-            lines = 0;
+            None => {}
+        }
+        if outbox.lines > 0 && (is_over || outbox.body.len() >= PART_BYTES) {
+            bar.advance(outbox.lines as u64);
+            told.absorb(outbox.send(&channel, user).await?);
         }
         if is_over {
             bar.finish();
@@ -173,31 +177,80 @@ async fn import_to_daemon(
 async fn import_to_store(
     local: &LocalStore,
     caller: &Caller,
-    input: Box<dyn BufRead>,
+    mut input: Input,
 ) -> Result<Imported, Failed> {
     let bar = Bar::counting("lines");
-    let mut told = Imported::default();
-    let mut part = Vec::new();
-    let mut lines = input.lines().enumerate();
-    loop {
-        let next = lines.next();
-        let is_over = next.is_none();
-        if let Some((n, line)) = next {
-            match ImportItem::read(&line.map_err(unreadable)?) {
-                Ok(Some(item)) => part.push((n + 1, item)),
-                Ok(None) => {}
-                Err(problem) => told.refuse(n + 1, problem.to_string()),
+    let mut lines = ImportLines::default();
+    while let Some(line) = input.next_line()? {
+        bar.advance(1);
+        if let Some(part) = lines.read(&line) {
+            lines.note(local.sessions.ask(caller, part).await.map_err(Failed::because)?);
+        }
+    }
+    if let Some(part) = lines.rest() {
+        lines.note(local.sessions.ask(caller, part).await.map_err(Failed::because)?);
+    }
+    bar.finish();
+    Ok(lines.told())
+}
+
+impl Input {
+    fn new(reader: Box<dyn BufRead>) -> Self {
+        Self { reader, cutter: LineCutter::default(), ready: VecDeque::new(), is_over: false }
+    }
+
+    fn next_line(&mut self) -> Result<Option<FileLine>, Failed> {
+        while self.ready.is_empty() && !self.is_over {
+            let piece = match self.reader.fill_buf() {
+                Ok(piece) => piece,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(unreadable(&error)),
+            };
+            let len = piece.len();
+            self.ready.extend(self.cutter.cut(piece));
+            self.reader.consume(len);
+            if len == 0 {
+                self.is_over = true;
+                self.ready.extend(self.cutter.end());
             }
         }
-        if !part.is_empty() && (is_over || part.len() >= PART) {
-            bar.advance(part.len() as u64);
-            let import = Import { lines: std::mem::take(&mut part) };
-            told.absorb(local.sessions.ask(caller, import).await.map_err(Failed::because)?);
+        Ok(self.ready.pop_front())
+    }
+}
+
+impl Outbox {
+    fn push(&mut self, line: &[u8]) {
+        if self.lines == 0 && self.before > 0 {
+            // Of the first line that it gets the server takes off a byte-order mark; this is not the
+            // first line of the file.
+            self.body.push(b'\n');
         }
-        if is_over {
-            bar.finish();
-            return Ok(told);
+        self.body.extend_from_slice(line);
+        self.body.push(b'\n');
+        self.lines += 1;
+    }
+
+    /// Sends the lines as they are. What comes back counts lines from the beginning of the file.
+    async fn send(&mut self, channel: &Channel, user: Option<&UserId>) -> Result<Imported, Failed> {
+        let before = self.before;
+        let request = channel.request(Method::POST, "/api/v1/import").query(&naming(user));
+        let request = request.map_err(Failed::because)?;
+        let request = request.insert_header(("Content-Type", "application/x-ndjson"));
+        let body = std::mem::take(&mut self.body);
+        let mut response = request.send_body(body).await.map_err(Failed::because)?;
+        let status = response.status();
+        let body = response.body().limit(ANSWER_LIMIT).await.map_err(Failed::because)?;
+        let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        if !status.is_success() {
+            let reason = answer.get("error").and_then(|e| e.as_str()).unwrap_or("no reason");
+            return Err(Failed(format!("the server refused after {before} lines: {reason}")));
         }
+        let mut told: Imported = serde_json::from_value(answer).map_err(Failed::because)?;
+        // All but the first begin with an empty line.
+        let numbered_from = before.saturating_sub(1);
+        told.errors.iter_mut().for_each(|problem| problem.line += numbered_from);
+        self.before += std::mem::take(&mut self.lines);
+        Ok(told)
     }
 }
 
@@ -220,6 +273,6 @@ fn unwritable(error: impl Into<io::Error>) -> Failed {
     Failed(format!("cannot write the export: {}", error.into()))
 }
 
-fn unreadable(error: impl Into<io::Error>) -> Failed {
-    Failed(format!("cannot read the import: {}", error.into()))
+fn unreadable(error: &io::Error) -> Failed {
+    Failed(format!("cannot read the import: {error}"))
 }

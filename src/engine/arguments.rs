@@ -80,6 +80,7 @@ impl Arguments {
     }
 
     /// Reads a value that must be a JSON object.
+    #[cfg(test)]
     pub fn parse(value: Value) -> Result<Self, InvalidArguments> {
         match value {
             Value::Object(values) => Ok(Self::new(values)),

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
@@ -9,11 +10,19 @@ use super::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MemoryId(u128);
 
-/// Gives out ids that grow, even when the clock stands still or jumps back.
+/// Gives out ids that grow, also when the clock stands still or is set back by up to a day. After a
+/// time in which the clock was further ahead they follow the clock again, and grow from there.
 #[derive(Debug, Default)]
 pub struct MemoryIds {
-    last: MemoryId,
+    /// The newest that was given out here.
+    given: MemoryId,
+    /// The newest that is in use, wherever it was made.
+    met: MemoryId,
 }
+
+/// Up to which moment ids ahead of the clock were told of. All sessions have the one clock, so one
+/// line for all of them is enough.
+static TOLD: AtomicI64 = AtomicI64::new(i64::MIN);
 
 /// A text that is not a ULID.
 #[derive(Debug, thiserror::Error)]
@@ -53,18 +62,35 @@ impl MemoryId {
 }
 
 impl MemoryIds {
-    /// Continues after an id that is already in use.
+    /// Continues after an id that is already in use, unless that lies far ahead of the clock.
     pub fn continue_after(&mut self, id: MemoryId) {
-        self.last = self.last.max(id);
+        self.met = self.met.max(id);
     }
 
     pub fn next(&mut self, now: Timestamp) -> MemoryId {
         let ms = u64::try_from(now.0).unwrap_or(0);
         let random = Ulid::new().random();
         let fresh = MemoryId(Ulid::from_parts(ms, random).0);
-        // The clock may have gone back, or two ids fall into one millisecond.
-        self.last = fresh.max(MemoryId(self.last.0.saturating_add(1)));
-        self.last
+        // Ids that went on from one made while the clock was wrong would tell the wrong time for
+        // as long as that lies ahead.
+        let is_near = |id: &MemoryId| !id.created_at().is_far_ahead_of(now);
+        if !is_near(&self.met) {
+            tell_of_wrong_clock(self.met.created_at(), now);
+        }
+        let newest = [self.given, self.met].into_iter().filter(is_near).max().unwrap_or_default();
+        // The clock may have gone back a little, or two ids fall into one millisecond.
+        self.given = fresh.max(newest.successor());
+        self.given
+    }
+}
+
+/// Says once that ids lie ahead of the clock, however many sessions meet them however often.
+fn tell_of_wrong_clock(ahead: Timestamp, now: Timestamp) {
+    if TOLD.fetch_max(ahead.0, Ordering::Relaxed) < ahead.0 {
+        log::warn!(
+            "a memory was made at {ahead}, and the clock says {now}: it was wrong then or is now; \
+             new ids follow the clock"
+        );
     }
 }
 
@@ -99,14 +125,62 @@ impl<'de> Deserialize<'de> for MemoryId {
 mod tests {
     use super::*;
 
+    const DAY: i64 = 86_400_000;
+    const NOW: Timestamp = Timestamp(1_767_225_600_000);
+
+    fn days_from_now(days: i64) -> Timestamp {
+        Timestamp(NOW.0 + days * DAY)
+    }
+
     #[test]
     fn ids_grow_though_the_clock_goes_back() {
         let mut ids = MemoryIds::default();
 
-        let late = ids.next(Timestamp(2_000));
-        let early = ids.next(Timestamp(1_000));
+        let late = ids.next(NOW);
+        let early = ids.next(days_from_now(-1));
 
         assert!(early > late);
         assert_eq!(MemoryId::parse(&early.to_string()).unwrap(), early);
+    }
+
+    #[test]
+    fn ids_follow_the_clock_again_after_it_was_years_ahead() {
+        let mut ids = MemoryIds::default();
+
+        let before = ids.next(NOW);
+        let ahead = ids.next(days_from_now(2_000));
+        ids.continue_after(ahead);
+        let since = [ids.next(NOW), ids.next(NOW), ids.next(NOW)];
+
+        assert!(since.iter().all(|id| *id < ahead && id.created_at() == NOW));
+        assert!(since.is_sorted() && since[0] != since[1] && since[1] != since[2]);
+        assert!(before.created_at() == NOW && !since.contains(&before));
+    }
+
+    #[test]
+    fn ids_follow_the_clock_again_after_it_was_years_behind() {
+        let mut ids = MemoryIds::default();
+        ids.continue_after(ids_at(NOW));
+
+        let behind = ids.next(Timestamp(0));
+        let since = ids.next(NOW);
+
+        assert_eq!(behind.created_at(), Timestamp(0));
+        assert!(since > behind && since > ids_at(NOW) && since.created_at() == NOW);
+    }
+
+    #[test]
+    fn the_greatest_id_of_all_stops_nobody() {
+        let mut ids = MemoryIds::default();
+        ids.continue_after(MemoryId::LAST);
+
+        let (one, two) = (ids.next(NOW), ids.next(NOW));
+
+        assert!(one < two && two.created_at() == NOW);
+    }
+
+    /// The least id of a moment.
+    fn ids_at(moment: Timestamp) -> MemoryId {
+        MemoryId(Ulid::from_parts(u64::try_from(moment.0).unwrap(), 0).0)
     }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
+const AHEAD: Duration = Duration::from_secs(86_400);
+
 /// A text that names no moment.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a time such as 2026-03-01T12:00:00Z, or a date such as 2026-03-01")]
@@ -49,6 +51,13 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Whether it lies so far ahead that one of the two clocks was wrong. Those that are right differ by
+    /// less, and so does one that is put right now and then.
+    #[must_use]
+    pub fn is_far_ahead_of(self, now: Self) -> bool {
+        self > now.plus(AHEAD)
     }
 
     /// How long ago `earlier` was; nothing if it lies ahead, as after a clock that jumped back.

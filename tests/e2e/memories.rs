@@ -196,7 +196,7 @@ async fn bad_arguments_name_their_fields() {
 async fn ids_grow_though_the_clock_goes_back() {
     let server = TestServer::start();
     let first = server.add("before").await;
-    server.clock.go_back(days(400));
+    server.clock.go_back(days(1));
 
     let second = server.add("after").await;
     server.ok("update_memory", json!({ "id": first, "content": "before, changed" })).await;
@@ -204,6 +204,21 @@ async fn ids_grow_though_the_clock_goes_back() {
     assert!(second > first);
     let listed = server.ok("list_memories", json!({ "sort": "updated_at" })).await;
     assert_eq!(listed["total"], 2);
+}
+
+#[actix_web::test]
+async fn a_change_made_while_the_clock_was_ahead_leaves_no_mark_on_later_ones() {
+    let server = TestServer::start();
+    let id = server.add("one").await;
+    server.clock.advance(days(2_000));
+    server.ok("update_memory", json!({ "id": id, "content": "two" })).await;
+    server.clock.go_back(days(1_999));
+
+    let updated = server.ok("update_memory", json!({ "id": id, "content": "three" })).await;
+
+    assert_eq!(updated["memory"]["updated_at"], "2026-01-02T00:00:00.000Z");
+    let then = server.ok("list_memories", json!({ "as_of": "2026-01-01T12:00:00Z" })).await;
+    assert_eq!(then["memories"][0]["content"], "one");
 }
 
 #[actix_web::test]

@@ -21,6 +21,7 @@ mod process;
 mod sharing;
 mod starting;
 mod strain;
+mod transfer;
 
 /// Opens every test server, with every scope.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789";

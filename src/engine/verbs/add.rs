@@ -1,4 +1,5 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::engine::arguments::{Arguments, Change};
 use crate::engine::catalog::is_same_text;
@@ -25,11 +26,13 @@ pub struct Add {
     pub repeat_tokens: Option<usize>,
 }
 
-/// One turn of a conversation, as chat APIs write it.
+/// One turn of a conversation, as chat APIs write it. What it holds besides text, such as pictures
+/// and calls of tools, is left out; a turn of nothing else has no text.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Message {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_of_turn")]
     pub role: String,
+    #[serde(default, deserialize_with = "text_of_turn")]
     pub content: String,
 }
 
@@ -91,15 +94,14 @@ impl Spoken for Add {
 
     fn take(arguments: &mut Arguments) -> Self {
         let (content, is_dialogue) = take_content(arguments);
-        let verb = Self {
+        Self {
             content,
             is_dialogue,
             draft: Draft::take(arguments),
             ttl_days: arguments.take(&TTL_DAYS),
             supersedes: arguments.take(&SUPERSEDES),
             repeat_tokens: arguments.budget().map(|_| REPEATED_TOKENS),
-        };
-        verb
+        }
     }
 }
 
@@ -113,7 +115,7 @@ impl Verb for Add {
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Added, EngineError> {
         let mut write = engine.begin()?;
         let repeat_tokens = self.repeat_tokens;
-        let put = self.put(engine, &mut write, None, asked)?;
+        let put = self.put(engine, &mut write, Times::default(), asked)?;
         let similar = match put.status {
             AddStatus::Duplicate => Vec::new(),
             AddStatus::Created | AddStatus::Superseded => {
@@ -127,6 +129,13 @@ impl Verb for Add {
         memory.cut_to(repeat_tokens.unwrap_or(usize::MAX));
         Ok(Added { id, status, memory, merged, kept, similar })
     }
+}
+
+/// When a memory that comes from elsewhere was first and last written, as far as that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) updated_at: Option<Timestamp>,
 }
 
 /// What became of a memory on its way into a write.
@@ -148,7 +157,7 @@ impl Add {
         self,
         engine: &mut Engine,
         write: &mut Write,
-        created_at: Option<Timestamp>,
+        times: Times,
         asked: Asked<'_>,
     ) -> Result<Put, EngineError> {
         engine.check_content(&self.content)?;
@@ -157,7 +166,7 @@ impl Add {
             if let Some(there) = self.find_same(engine, write, project.as_ref(), asked.now)? {
                 return Ok(self.merge(there, write, asked));
             }
-            let memory = self.into_memory(engine, project, created_at, asked);
+            let memory = self.into_memory(engine, project, times, asked);
             write.enter(&memory);
             return Ok(Put::new(AddStatus::Created, memory));
         };
@@ -165,7 +174,7 @@ impl Add {
             Some(fresh) => fresh.clone(),
             None => engine.read_replaced(old, asked)?,
         };
-        let memory = self.into_memory(engine, project, created_at, asked);
+        let memory = self.into_memory(engine, project, times, asked);
         write.enter(&memory);
         write.supersede(&old, memory.id, asked.now);
         Ok(Put::new(AddStatus::Superseded, memory))
@@ -191,7 +200,7 @@ impl Add {
     }
 
     /// Where it belongs: the project that it names, else the one that the caller stands in.
-    pub(super) fn project(&self, asked: Asked<'_>) -> Option<Project> {
+    fn project(&self, asked: Asked<'_>) -> Option<Project> {
         match &self.draft.project {
             Change::Set(project) => Some(project.clone()),
             Change::Keep | Change::Clear => asked.caller.project.clone(),
@@ -200,7 +209,7 @@ impl Add {
 
     /// The memory that says the same of the same, in the store or in the write that is being made:
     /// what the newcomer leaves open may be anything.
-    pub(super) fn find_same(
+    fn find_same(
         &self,
         engine: &Engine,
         write: &Write,
@@ -232,14 +241,17 @@ impl Add {
         Ok(None)
     }
 
-    pub(super) fn into_memory(
+    fn into_memory(
         self,
         engine: &mut Engine,
         project: Option<Project>,
-        created_at: Option<Timestamp>,
+        times: Times,
         asked: Asked<'_>,
     ) -> Memory {
         let Asked { caller, now } = asked;
+        // A moment ahead of the clock stays what it is: the clock may be the one that is wrong.
+        let created_at = times.created_at.unwrap_or(now);
+        let updated_at = times.updated_at.unwrap_or(now).max(created_at);
         let mut memory = Memory {
             id: engine.ids.next(now),
             content: self.content,
@@ -255,8 +267,8 @@ impl Add {
                 credential: Some(caller.credential.to_string()),
             },
             metadata: Metadata::default(),
-            created_at: created_at.unwrap_or(now).min(now),
-            updated_at: now,
+            created_at,
+            updated_at,
             event_at: None,
             expires_at: self.ttl_days.map(|days| expiry(now, days)),
             supersedes: self.supersedes,
@@ -316,7 +328,7 @@ fn take_content(arguments: &mut Arguments) -> (String, bool) {
         arguments.refuse("agent_response", "goes with user_input");
     }
     let (text, is_dialogue) = match (content, messages, user_input, agent_response) {
-        (_, Some(messages), ..) => (render(&messages), messages.len() > 1),
+        (_, Some(messages), ..) => render(&messages),
         (_, _, Some(user), Some(agent)) => (format!("User: {user}\nAssistant: {agent}"), true),
         (_, _, Some(user), None) => (user, true),
         (Some(content), ..) => (content, false),
@@ -328,17 +340,79 @@ fn take_content(arguments: &mut Arguments) -> (String, bool) {
     (text, is_dialogue)
 }
 
-/// A single message is its text; several are a line each, with who spoke.
-fn render(messages: &[Message]) -> String {
-    if let [only] = messages {
-        return only.content.clone();
+/// A single message is its text; several are a line each, with who spoke, and make a dialogue. One
+/// without a text counts for nothing: a role alone is no turn.
+fn render(messages: &[Message]) -> (String, bool) {
+    let spoken: Vec<&Message> =
+        messages.iter().filter(|message| !message.content.trim().is_empty()).collect();
+    if let [only] = spoken.as_slice() {
+        return (only.content.clone(), false);
     }
-    let lines: Vec<String> = messages
+    let lines: Vec<String> = spoken
         .iter()
-        .map(|message| match message.role.as_str() {
+        .map(|message| match message.role.trim() {
             "" => message.content.clone(),
             role => format!("{role}: {}", message.content),
         })
         .collect();
-    lines.join("\n")
+    (lines.join("\n"), lines.len() > 1)
+}
+
+/// Reads a text, nothing, or blocks such as `[{"type": "text", "text": "..."}]`.
+fn text_of_turn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Array(blocks) => {
+            let texts: Vec<&str> = blocks.iter().filter_map(text_of_block).collect();
+            Ok(texts.join("\n"))
+        }
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        block @ Value::Object(_) => Ok(text_of_block(&block).unwrap_or_default().to_owned()),
+        Value::Bool(_) => {
+            Err(serde::de::Error::custom("expected text, or a list of blocks with text"))
+        }
+    }
+}
+
+fn text_of_block(block: &Value) -> Option<&str> {
+    block.as_str().or_else(|| block.get("text")?.as_str()).filter(|text| !text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rendered(messages: Value) -> (String, bool) {
+        let messages: Vec<Message> = serde_json::from_value(messages).unwrap();
+        render(&messages)
+    }
+
+    #[test]
+    fn a_turn_may_hold_blocks_or_nothing() {
+        let blocks = json!([
+            { "type": "text", "text": "I moved" }, "to Rome", { "type": "image", "url": "x" },
+            { "type": "tool_use", "input": { "text": "no" } }, { "type": "text", "text": " " },
+        ]);
+
+        let one = json!([
+            { "role": "user", "content": blocks }, { "role": "assistant", "content": null },
+            { "role": "tool" }, { "role": null, "content": "  " },
+        ]);
+        assert_eq!(rendered(one), ("I moved\nto Rome".to_owned(), false));
+        let two = json!([
+            { "role": "user", "content": "hi" }, { "role": "assistant", "content": [] },
+            { "role": "assistant", "content": { "text": "hello" } },
+        ]);
+        assert_eq!(rendered(two), ("user: hi\nassistant: hello".to_owned(), true));
+        let none = json!([{ "role": "user", "content": "" }, { "role": "assistant" }]);
+        assert_eq!(rendered(none), (String::new(), false));
+    }
+
+    #[test]
+    fn a_turn_of_something_else_is_refused() {
+        assert!(serde_json::from_value::<Message>(json!({ "content": true })).is_err());
+    }
 }

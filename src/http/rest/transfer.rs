@@ -3,12 +3,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
 use crate::actors::Sessions;
-use crate::engine::{Export, Exported, ImportLines};
+use crate::engine::{Export, ExportPlace, Exported, ImportLines};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::acting;
 use crate::http::lines::Lines;
-use crate::model::{Caller, MemoryId};
+use crate::model::Caller;
 
 /// Writes every memory with its history as JSON Lines, which `import` takes back whole.
 pub(in crate::http) async fn export(
@@ -31,7 +31,7 @@ pub(in crate::http) async fn export(
 
 enum Page {
     Ready(Exported),
-    After(MemoryId),
+    After(ExportPlace),
 }
 
 type Part = Result<Bytes, actix_web::Error>;
@@ -44,7 +44,7 @@ async fn next_part(
 ) -> Option<(Part, Option<Page>)> {
     let read = match state {
         Page::Ready(read) => Ok(read),
-        Page::After(last) => sessions.ask(caller, Export::page_after(last)).await,
+        Page::After(place) => sessions.ask(caller, Export::page_after(place)).await,
     };
     match read {
         Ok(read) => Some((Ok(lines(&read)), read.next.map(Page::After))),
@@ -67,9 +67,10 @@ fn lines(page: &Exported) -> Bytes {
     BytesMut::from(text.as_slice()).freeze()
 }
 
-/// Reads JSON Lines: lines of an export, or objects with the arguments of `add_memory`.
+/// Reads JSON Lines: lines of an export or of other servers, or the arguments of `add_memory`.
 ///
-/// What was read before a bad line or a broken connection stays; sending it again adds nothing.
+/// A bad line is named and passed over. What was read before a connection broke stays; sending it
+/// again adds nothing.
 pub(in crate::http) async fn import(
     request: HttpRequest,
     caller: Caller,

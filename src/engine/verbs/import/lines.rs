@@ -1,0 +1,188 @@
+use super::{Import, ImportItem, Imported};
+
+/// A line of a file, without its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileLine {
+    Whole(Vec<u8>),
+    /// Nothing of it was kept.
+    TooLong,
+}
+
+/// Cuts bytes into lines as they come, and keeps no more of one than it may have.
+#[derive(Debug)]
+pub struct LineCutter {
+    line: Vec<u8>,
+    is_too_long: bool,
+    limit: usize,
+}
+
+/// Reads the lines of one file, and hands them out in parts that a session takes at once.
+#[derive(Debug, Default)]
+pub struct ImportLines {
+    told: Imported,
+    part: Vec<(usize, ImportItem)>,
+    part_bytes: usize,
+    number: usize,
+}
+
+/// A single version of a memory has up to 4 MiB of text, and six times as much where JSON has to
+/// escape all of it.
+const LINE_LIMIT: usize = 32 << 20;
+/// How many lines, and how many bytes of them, a session takes at once.
+const PART: usize = 200;
+const PART_BYTES: usize = 4 << 20;
+/// Some editors begin a file with this mark, which is no text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+impl Default for LineCutter {
+    fn default() -> Self {
+        Self { line: Vec::new(), is_too_long: false, limit: LINE_LIMIT }
+    }
+}
+
+impl LineCutter {
+    /// Takes the next bytes. Returns the lines that end in them.
+    pub fn cut(&mut self, bytes: &[u8]) -> Vec<FileLine> {
+        let mut lines = Vec::new();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match piece.strip_suffix(b"\n") {
+                Some(last) => {
+                    self.append(last);
+                    lines.push(self.take());
+                }
+                None => self.append(piece),
+            }
+        }
+        lines
+    }
+
+    /// What stands behind the last end of a line.
+    pub fn end(&mut self) -> Option<FileLine> {
+        let is_empty = self.line.is_empty() && !self.is_too_long;
+        (!is_empty).then(|| self.take())
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        if self.line.len().saturating_add(bytes.len()) > self.limit {
+            self.is_too_long = true;
+        }
+        if self.is_too_long {
+            self.line = Vec::new();
+        } else {
+            self.line.extend_from_slice(bytes);
+        }
+    }
+
+    fn take(&mut self) -> FileLine {
+        let line = std::mem::take(&mut self.line);
+        if std::mem::take(&mut self.is_too_long) {
+            FileLine::TooLong
+        } else {
+            FileLine::Whole(line)
+        }
+    }
+}
+
+impl FileLine {
+    /// Why a line that is too long cannot be read.
+    pub const TOO_LONG: &str = "line: is longer than 32 MiB";
+}
+
+impl ImportLines {
+    /// Reads the next line. Returns what was read since the last part, if that is enough for another.
+    pub fn read(&mut self, line: &FileLine) -> Option<Import> {
+        self.number += 1;
+        let FileLine::Whole(line) = line else {
+            self.told.refuse(self.number, FileLine::TOO_LONG);
+            return None;
+        };
+        let mark: &[u8] = if self.number == 1 { BYTE_ORDER_MARK } else { &[] };
+        match ImportItem::read(line.strip_prefix(mark).unwrap_or(line)) {
+            Ok(Some(item)) => {
+                self.part.push((self.number, item));
+                self.part_bytes += line.len();
+            }
+            Ok(None) => {}
+            Err(problem) => self.told.refuse(self.number, &problem.to_string()),
+        }
+        let is_full = self.part.len() >= PART || self.part_bytes >= PART_BYTES;
+        if is_full { self.rest() } else { None }
+    }
+
+    /// What was read since the last part.
+    pub fn rest(&mut self) -> Option<Import> {
+        self.part_bytes = 0;
+        let lines = std::mem::take(&mut self.part);
+        (!lines.is_empty()).then_some(Import { lines })
+    }
+
+    /// Notes what a session said of a part.
+    pub fn note(&mut self, part: Imported) {
+        self.told.absorb(part);
+    }
+
+    /// What became of all lines.
+    #[must_use]
+    pub fn told(self) -> Imported {
+        self.told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(text: &str) -> FileLine {
+        FileLine::Whole(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn lines_are_cut_wherever_the_pieces_end() {
+        let text = b"one\r\n\ntwo\nlast";
+        for size in 1..=text.len() {
+            let mut cutter = LineCutter::default();
+
+            let mut lines: Vec<_> = text.chunks(size).flat_map(|piece| cutter.cut(piece)).collect();
+            lines.extend(cutter.end());
+
+            assert_eq!(lines, [whole("one\r"), whole(""), whole("two"), whole("last")]);
+            assert_eq!(cutter.end(), None);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over_and_named() {
+        for size in 1..=20 {
+            let mut cutter = LineCutter { limit: 4, ..LineCutter::default() };
+
+            let text = b"four\nfiver\nsix\nsixteen";
+            let mut lines: Vec<_> = text.chunks(size).flat_map(|piece| cutter.cut(piece)).collect();
+            assert!(cutter.line.capacity() < 32);
+            lines.extend(cutter.end());
+
+            let long = FileLine::TooLong;
+            assert_eq!(lines, [whole("four"), long.clone(), whole("six"), long]);
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_the_rest_goes_on() {
+        let mut lines = ImportLines::default();
+        for line in [
+            whole("\u{feff}{\"content\": \"first\"}"),
+            FileLine::Whole(b"{\"content\": \"caf\xe9\"}".to_vec()),
+            FileLine::TooLong,
+            whole("\u{feff}{\"content\": \"a mark in the middle is no mark\"}"),
+            whole("{\"content\": \"last\"}\r"),
+        ] {
+            assert!(lines.read(&line).is_none());
+        }
+
+        let part = lines.rest().unwrap();
+        let told = lines.told();
+
+        let read: Vec<_> = part.lines.iter().map(|(number, _)| *number).collect();
+        let named: Vec<_> = told.errors.iter().map(|problem| problem.line).collect();
+        assert_eq!((read, named), (vec![1, 5], vec![2, 3, 4]));
+    }
+}

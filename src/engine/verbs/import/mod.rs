@@ -1,0 +1,385 @@
+//! Storing many memories at once: lines of an export, of other servers, or with the fields of `Add`.
+
+mod item;
+mod lines;
+mod others;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{MoreVersions, Whole};
+use crate::engine::arguments::InvalidArguments;
+use crate::engine::catalog::is_same_text;
+use crate::engine::draft::check_metadata;
+use crate::engine::write::{Write, guard_instruction};
+use crate::engine::{AddStatus, Asked, Engine, EngineError, Verb};
+use crate::model::{Memory, MemoryId, Priority, Scope, Status, Timestamp};
+use crate::store::PastVersion;
+pub use item::ImportItem;
+use item::NewLine;
+pub use lines::{FileLine, ImportLines, LineCutter};
+
+/// Stores many memories, each line by itself: what is wrong with one is no matter to the others.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Each with the number of its line, counted from one.
+    pub lines: Vec<(usize, ImportItem)>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Imported {
+    pub imported: usize,
+    pub duplicates: usize,
+    pub failed: usize,
+    /// The first lines that failed, and why.
+    pub errors: Vec<LineProblem>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LineProblem {
+    pub line: usize,
+    pub problem: String,
+}
+
+/// What a line brought that was not here before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brought {
+    /// A memory, a version of one, or what was missing of its history.
+    Memory,
+    /// Earlier versions of a memory that is here, told behind its own line and so not counted.
+    Versions,
+    Nothing,
+}
+
+/// What an import has put into the write that it is making.
+struct Work {
+    write: Write,
+    /// The earlier versions; the store does not show them before they are committed.
+    versions: BTreeSet<(MemoryId, u32)>,
+}
+
+/// More problems than these are counted, not told, and no more of each.
+const TOLD_PROBLEMS: usize = 20;
+const TOLD_CHARS: usize = 200;
+/// No client names itself at such length at the door.
+const SOURCE_CHARS: usize = 256;
+/// Leaves room for more changes than anybody will make, so that the number never ends.
+const LAST_VERSION: u32 = 1_000_000_000;
+
+impl Verb for Import {
+    type Answer = Imported;
+
+    /// Lines with instructions need more, which is asked for line by line.
+    fn scope(&self) -> Scope {
+        Scope::Write
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Imported, EngineError> {
+        let mut told = Imported::default();
+        let mut work = Work { write: engine.begin()?, versions: BTreeSet::new() };
+        for (line, item) in self.lines {
+            match engine.import_line(&mut work, item, asked) {
+                Ok(Brought::Memory) => told.imported += 1,
+                Ok(Brought::Versions) => {}
+                Ok(Brought::Nothing) => told.duplicates += 1,
+                Err(EngineError::Store(error)) => return Err(error.into()),
+                Err(refused) => told.refuse(line, &refused.to_string()),
+            }
+            engine.commit_if_full(&mut work.write)?;
+        }
+        engine.commit(work.write)?;
+        Ok(told)
+    }
+}
+
+impl Imported {
+    pub fn refuse(&mut self, line: usize, problem: &str) {
+        self.failed += 1;
+        if self.errors.len() < TOLD_PROBLEMS {
+            let problem = problem.chars().take(TOLD_CHARS).collect();
+            self.errors.push(LineProblem { line, problem });
+        }
+    }
+
+    /// Adds up the answers for the parts of one file.
+    pub fn absorb(&mut self, part: Self) {
+        self.imported += part.imported;
+        self.duplicates += part.duplicates;
+        self.failed += part.failed;
+        self.errors.extend(part.errors);
+        self.errors.sort_by_key(|problem| problem.line);
+        self.errors.truncate(TOLD_PROBLEMS);
+    }
+}
+
+impl Engine {
+    fn import_line(
+        &mut self,
+        work: &mut Work,
+        item: ImportItem,
+        asked: Asked<'_>,
+    ) -> Result<Brought, EngineError> {
+        let needed = Scope::Instructions;
+        if item.is_instruction() && !asked.caller.may(needed) {
+            return Err(EngineError::Denied { needed });
+        }
+        match item {
+            ImportItem::New(line) => self.import_new(&mut work.write, *line, asked),
+            ImportItem::Whole(whole) => self.import_whole(work, &whole, asked),
+            ImportItem::More(more) => self.import_more(work, &more, asked),
+        }
+    }
+
+    fn import_new(
+        &mut self,
+        write: &mut Write,
+        line: NewLine,
+        asked: Asked<'_>,
+    ) -> Result<Brought, EngineError> {
+        let put = line.add.put(self, write, line.times, asked)?;
+        Ok(match put.status {
+            AddStatus::Duplicate => Brought::Nothing,
+            AddStatus::Created | AddStatus::Superseded => Brought::Memory,
+        })
+    }
+
+    /// Keeps ids, times and versions. What is here already in the same or a later version stays, and
+    /// takes in what is missing of its history.
+    fn import_whole(
+        &mut self,
+        work: &mut Work,
+        whole: &Whole,
+        asked: Asked<'_>,
+    ) -> Result<Brought, EngineError> {
+        let memory = &whole.memory;
+        self.check_whole(whole)?;
+        let there = self.newest_of(&work.write, memory.id)?;
+        if let Some(there) = &there {
+            if there.version >= memory.version {
+                let is_new = self.put_missing(work, there, &whole.history, asked)?;
+                return Ok(if is_new { Brought::Memory } else { Brought::Nothing });
+            }
+            guard_instruction(there, asked)?;
+        } else if self.is_told_already(&work.write, whole, asked.now)? {
+            return Ok(Brought::Nothing);
+        }
+        // A line behind this one may need an id before the write is committed.
+        self.ids.continue_after(memory.id);
+        match &there {
+            // What is here stays in the history, unless the line knows better.
+            Some(there) => {
+                work.put_version(memory.id, there);
+                work.write.put_over(there, memory);
+            }
+            None => work.write.enter(memory),
+        }
+        if whole.access.count > 0 {
+            work.write.put_access(memory.id, &whole.access);
+            self.touched.remove(&memory.id);
+        }
+        // The memory comes first: whatever interrupts this leaves nothing that nobody can see or
+        // erase, and the same line brings the rest another time.
+        for version in &whole.history {
+            work.put_version(memory.id, version);
+            self.commit_if_full(&mut work.write)?;
+        }
+        Ok(Brought::Memory)
+    }
+
+    fn import_more(
+        &mut self,
+        work: &mut Work,
+        more: &MoreVersions,
+        asked: Asked<'_>,
+    ) -> Result<Brought, EngineError> {
+        for version in &more.history {
+            self.check_version(version)?;
+        }
+        let there = self.newest_of(&work.write, more.id)?;
+        let there = there.ok_or_else(|| {
+            InvalidArguments::one("id", "is no memory that is here; its own line has to come first")
+        })?;
+        self.put_missing(work, &there, &more.history, asked)?;
+        Ok(Brought::Versions)
+    }
+
+    /// Puts those versions into the history of a memory that are not there. Returns whether there
+    /// were any.
+    fn put_missing(
+        &mut self,
+        work: &mut Work,
+        there: &Memory,
+        history: &[Memory],
+        asked: Asked<'_>,
+    ) -> Result<bool, EngineError> {
+        let mut is_new = false;
+        for version in history.iter().filter(|version| version.version < there.version) {
+            let key = (there.id, version.version);
+            if work.versions.contains(&key) || self.store.get::<PastVersion>(&key)?.is_some() {
+                continue;
+            }
+            guard_instruction(there, asked)?;
+            work.put_version(there.id, version);
+            self.commit_if_full(&mut work.write)?;
+            is_new = true;
+        }
+        Ok(is_new)
+    }
+
+    /// A memory as it is, or as the write will have it.
+    fn newest_of(&self, write: &Write, id: MemoryId) -> Result<Option<Memory>, EngineError> {
+        match write.newest(id) {
+            Some(fresh) => Ok(Some(fresh.clone())),
+            None if self.mind.catalog.find(id).is_some() => self.read(id).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a living memory under another id says all that this one does, as when two stores are
+    /// merged that hold the same text. One that says more comes beside it: it has an id, a history
+    /// and perhaps links of its own, and a mixture of both would be what nobody ever said.
+    fn is_told_already(
+        &self,
+        write: &Write,
+        whole: &Whole,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        let memory = &whole.memory;
+        let is_plain = memory.version == 1 && memory.supersedes.is_none() && !whole.has_twin;
+        if !is_plain || !is_alive(memory, now) {
+            return Ok(false);
+        }
+        if write.memories().any(|there| is_alive(there, now) && says_all_of(there, memory)) {
+            return Ok(true);
+        }
+        let same = self.mind.catalog.same_text(&memory.content);
+        let alive = same.filter(|entry| entry.is_alive(now)).map(|entry| entry.id);
+        for id in alive.filter(|id| write.newest(*id).is_none()) {
+            if says_all_of(&self.read(id)?, memory) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Holds a line to the limits that hold at every other door.
+    fn check_whole(&self, whole: &Whole) -> Result<(), EngineError> {
+        let last = whole.memory.version;
+        self.check_version(&whole.memory)?;
+        for version in &whole.history {
+            self.check_version(version)?;
+            if version.version >= last {
+                let problem = format!("has version {}, and the memory {last}", version.version);
+                return Err(InvalidArguments::one("history", &problem).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_version(&self, version: &Memory) -> Result<(), EngineError> {
+        self.check_content(&version.content)?;
+        let refuse = |field: &str, problem: &str| -> EngineError {
+            InvalidArguments::one(field, problem).into()
+        };
+        if let Err(problem) = check_metadata(&version.metadata) {
+            return Err(refuse("metadata", &problem));
+        }
+        if !(1..=LAST_VERSION).contains(&version.version) {
+            return Err(refuse("version", &format!("expected 1 to {LAST_VERSION}")));
+        }
+        let names = [&version.source.client, &version.source.credential];
+        if names.into_iter().flatten().any(|name| name.chars().count() > SOURCE_CHARS) {
+            return Err(refuse(
+                "source",
+                &format!("a name has more than {SOURCE_CHARS} characters"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Work {
+    /// Puts an earlier version of a memory, whatever id it says it has.
+    fn put_version(&mut self, id: MemoryId, version: &Memory) {
+        self.write.put_version(&Memory { id, ..version.clone() });
+        self.versions.insert((id, version.version));
+    }
+}
+
+fn is_alive(memory: &Memory, now: Timestamp) -> bool {
+    memory.status == Status::Active && !memory.is_expired(now)
+}
+
+/// Whether one memory says everything that another one does, and lives as long.
+fn says_all_of(there: &Memory, other: &Memory) -> bool {
+    let tags = there.tags.as_slice();
+    let is_as_lasting = match (there.expires_at, other.expires_at) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(end), Some(other)) => end >= other,
+    };
+    is_same_text(&there.content, &other.content)
+        && is_as_lasting
+        && there.kind == other.kind
+        && there.project == other.project
+        && (other.title.is_none() || there.title == other.title)
+        && (other.category.is_none() || there.category == other.category)
+        && (other.event_at.is_none() || there.event_at == other.event_at)
+        && (other.priority == Priority::default() || there.priority == other.priority)
+        && (!other.pinned || there.pinned)
+        && other.tags.as_slice().iter().all(|tag| tags.contains(tag))
+        && other.metadata.iter().all(|(name, value)| there.metadata.get(name) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn memory(more: &Value) -> Memory {
+        let mut memory = json!({
+            "id": "01JC3V5Y9ZK7Q2M8N4T6W0X1ER", "content": "tea", "kind": "note", "version": 1,
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+        });
+        memory.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(memory).unwrap()
+    }
+
+    #[test]
+    fn a_memory_says_all_of_another_only_if_nothing_would_be_lost() {
+        let rich = memory(&json!({ "tags": ["a", "b"], "title": "T", "metadata": { "k": 1 } }));
+        for poor in [json!({}), json!({ "content": " tea\n" }), json!({ "tags": ["b"] })] {
+            assert!(says_all_of(&rich, &memory(&poor)), "{poor}");
+        }
+        for other in [
+            json!({ "content": "coffee" }),
+            json!({ "tags": ["c"] }),
+            json!({ "title": "U" }),
+            json!({ "kind": "fact" }),
+            json!({ "project": "p" }),
+            json!({ "pinned": true }),
+            json!({ "priority": 5 }),
+            json!({ "metadata": { "k": 2 } }),
+        ] {
+            assert!(!says_all_of(&rich, &memory(&other)), "{other}");
+        }
+        let brief = memory(&json!({ "expires_at": "2026-02-01T00:00:00Z" }));
+        assert!(says_all_of(&memory(&json!({})), &brief));
+        assert!(!says_all_of(&brief, &memory(&json!({}))));
+    }
+
+    #[test]
+    fn problems_are_told_in_the_order_of_lines_and_not_at_length() {
+        let mut told = Imported::default();
+        told.refuse(30, &"x".repeat(1_000));
+        let mut part = Imported::default();
+        part.refuse(2, "odd");
+
+        told.absorb(part);
+
+        assert_eq!((told.failed, told.errors.len()), (2, 2));
+        assert_eq!((told.errors[0].line, told.errors[1].problem.len()), (2, TOLD_CHARS));
+    }
+}

@@ -66,19 +66,17 @@ def folder(home):
     folder.thief.close()
 
 
-@pytest.mark.parametrize("make", [ClaudeCode, Gemini])
-def test_an_assistant_connects_over_http_with_a_header(server, make):
-    assistant = make(server.home)
+def test_claude_code_connects_over_http_with_a_header(server):
+    claude = ClaudeCode(server.home)
 
-    assistant.add_http(server.url)
+    claude.add_http(server.url)
 
-    names, said = assistant.connected()
+    names, said = claude.connected()
     assert names == ["remote"], said
 
 
-@pytest.mark.parametrize("make", [ClaudeCode, Gemini])
-def test_an_assistant_connects_over_https_with_the_local_authority(secure_server, certs, make):
-    knows, does_not = make(secure_server.home, ca=certs.ca), make(secure_server.home)
+def test_claude_code_connects_over_https_with_the_local_authority(secure_server, certs):
+    knows, does_not = ClaudeCode(secure_server.home, ca=certs.ca), ClaudeCode(secure_server.home)
 
     knows.add_http(secure_server.url)
 
@@ -89,17 +87,36 @@ def test_an_assistant_connects_over_https_with_the_local_authority(secure_server
 
 
 @pytest.mark.parametrize("daemon", [True, False], ids=["beside-a-daemon", "alone"])
-@pytest.mark.parametrize("make", [ClaudeCode, Gemini])
-def test_an_assistant_connects_over_stdio_in_the_folder_of_a_stranger(home, folder, make, daemon):
+def test_claude_code_connects_over_stdio_in_the_folder_of_a_stranger(home, folder, daemon):
     if daemon:
         home.server()
-    assistant = make(home, folder.path)
+    claude = ClaudeCode(home, folder.path)
 
-    assistant.add_stdio()
+    claude.add_stdio()
 
-    names, said = assistant.connected()
+    names, said = claude.connected()
     assert names == ["local"], said
     folder.was_not_obeyed()
+
+
+# Gemini reads the .env of a folder itself, and gives what stands there to every server that it starts in it; it starts
+# none in a folder that nobody trusts. So the folder of a stranger would show nothing of memoryd.
+def test_gemini_connects_over_stdio(home):
+    gemini = Gemini(home)
+
+    gemini.add_stdio()
+
+    names, said = gemini.connected()
+    assert names == ["local"], said
+
+
+def test_gemini_connects_over_https_with_the_local_authority_and_a_header(secure_server, certs):
+    gemini = Gemini(secure_server.home, ca=certs.ca)
+
+    gemini.add_http(secure_server.url)
+
+    names, said = gemini.connected()
+    assert names == ["remote"], said
 
 
 def test_codex_lists_a_server_and_its_credential(server):

@@ -12,7 +12,7 @@ CLIENT_TESTS := tests/clients
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance torture-stdio tools check bench eval certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance torture-stdio tools check bench eval cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -77,6 +77,13 @@ eval: ## recall on labelled conversations, where the data set is at hand
 		cargo build --release && python3 -B $(SHARED)/eval/run.py --bin $(BINARY); \
 	else \
 		echo "eval: not run, there is no $(SHARED)/eval/run.py"; \
+	fi
+
+cases: ## what public bug reports of this field showed, where the cases are at hand
+	@if [ -f $(SHARED)/cases/run.py ]; then \
+		cargo build --release && python3 -B $(SHARED)/cases/run.py --bin $(BINARY); \
+	else \
+		echo "cases: not run, there is no $(SHARED)/cases/run.py"; \
 	fi
 
 certs: ## a local CA and a server certificate in ./certs, also for NAMES="nas.lan 192.168.1.5"

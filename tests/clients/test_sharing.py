@@ -24,15 +24,18 @@ PATIENCE = 45
 # How many calls a client has under way at any time, and how many are answered between two events.
 WRITERS, STEPS = 2, 4
 CLIENTS = ("left", "right")
+WAYS = {"left": ["close", signal.SIGTERM, signal.SIGKILL], "right": ["close", signal.SIGTERM, signal.SIGKILL],
+        "server": [signal.SIGTERM, signal.SIGKILL]}
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "torture", "version": "1"}}
 
 
 def orders():
-    """Every order in which three can start and end, each before it ends; shuffled, and the same at every run."""
+    """Every order in which three can start and end, each before it ends, the same at every run."""
     events = [(who, what) for who in (*CLIENTS, "server") for what in ("start", "end")]
     found = [order for order in itertools.permutations(events)
              if all(order.index((who, "start")) < order.index((who, "end")) for who, _ in events)]
-    random.Random(7).shuffle(found)
+    # This seed has, in the first twelve rounds, each way to end before the eyes of another client, with a server and without.
+    random.Random(52).shuffle(found)
     return found
 
 
@@ -121,19 +124,22 @@ class Round:
         self.writers, self.living, self.server = {}, {}, None
 
     def carry_out(self, who, what):
+        way = self.ways.choice(WAYS[who]) if what == "end" else "as usual"
+        # What pytest shows of a round that failed.
+        print(f"{who}: {what}, {way}")
         if who == "server":
-            self.start_server() if what == "start" else self.end_server()
+            self.start_server() if what == "start" else self.end_server(way)
         elif what == "start":
             self.writers[who] = self.living[who] = Writer(self.home, who)
             self.living[who].begin()
         else:
-            self.living.pop(who).end(self.ways.choice(["close", signal.SIGTERM, signal.SIGKILL]))
+            self.living.pop(who).end(way)
 
     def start_server(self):
         self.server = self.home.server()
 
-    def end_server(self):
-        if self.ways.choice([True, False]):
+    def end_server(self, way):
+        if way == signal.SIGTERM:
             self.server.stop()
         else:
             self.server.proc.kill()

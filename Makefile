@@ -6,12 +6,13 @@ OUT := target
 BINARY := $(OUT)/release/memoryd
 FIXTURES := $(OUT)/release/memoryd-fixtures
 VENV := $(OUT)/venv
+VENV_MCPO := $(OUT)/venv-mcpo
 NPM := $(OUT)/npm
 CLIENT_TESTS := tests/clients
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance tools check bench eval certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance torture-stdio tools check bench eval cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -32,20 +33,29 @@ test-rust: ## the Rust tests
 	# What only a build with this feature has.
 	cargo test --release --features local-model --lib embedding
 
-test-clients: tools ## Python, TypeScript and the inspector against the built binary
+test-clients: tools ## clients and assistants from npm and PyPI against the built binary
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)
+
+torture-stdio: tools ## stdio clients and a server that come and go in every order, a hundred rounds
+	PYTHONDONTWRITEBYTECODE=1 MEMORYD_SHARING_ROUNDS=100 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)/test_sharing.py
 
 test-conformance: tools ## the official MCP conformance suite, both eras
 	$(VENV)/bin/python -B tests/conformance/run.py
 
-tools: $(VENV)/.installed $(NPM)/.installed ## the Python and JavaScript packages of the tests
+tools: $(VENV)/.installed $(VENV_MCPO)/.installed $(NPM)/.installed ## the Python and JavaScript packages of the tests
 
 $(VENV)/.installed: tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
 	touch $@
 
-# Node itself is one of the packages, chosen by npm for the machine; no package's own script is run.
+# An environment of its own, since it needs older packages than the client of the tests.
+$(VENV_MCPO)/.installed: $(CLIENT_TESTS)/mcpo.txt
+	python3 -m venv $(VENV_MCPO)
+	$(VENV_MCPO)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(CLIENT_TESTS)/mcpo.txt
+	touch $@
+
+# Node and Bun themselves are packages, chosen by npm for the machine; no package's own script is run.
 $(NPM)/.installed: $(CLIENT_TESTS)/package.json
 	mkdir -p $(NPM)
 	cp $(CLIENT_TESTS)/package.json $(NPM)/package.json
@@ -67,6 +77,13 @@ eval: ## recall on labelled conversations, where the data set is at hand
 		cargo build --release && python3 -B $(SHARED)/eval/run.py --bin $(BINARY); \
 	else \
 		echo "eval: not run, there is no $(SHARED)/eval/run.py"; \
+	fi
+
+cases: ## what public bug reports of this field showed, where the cases are at hand
+	@if [ -f $(SHARED)/cases/run.py ]; then \
+		cargo build --release && python3 -B $(SHARED)/cases/run.py --bin $(BINARY); \
+	else \
+		echo "cases: not run, there is no $(SHARED)/cases/run.py"; \
 	fi
 
 certs: ## a local CA and a server certificate in ./certs, also for NAMES="nas.lan 192.168.1.5"

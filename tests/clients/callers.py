@@ -175,9 +175,9 @@ class TypeScript:
 
 
 @contextlib.contextmanager
-def typescript(home, config, ca=None):
+def typescript(home, config, ca=None, runtime=None):
     env = home.env(NPM_ROOT=str(NPM), NODE_EXTRA_CA_CERTS=ca)
-    with subprocess.Popen([node(), str(HERE / "ts_client.mjs"), json.dumps(config)], env=env, text=True, cwd=home.dir,
+    with subprocess.Popen([runtime or node(), str(HERE / "ts_client.mjs"), json.dumps(config)], env=env, text=True, cwd=home.dir,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             yield TypeScript(process)

@@ -1,7 +1,8 @@
 """Starts real memoryd processes for the client tests.
 
 Every server has a free loopback port and a temporary home of its own; when a test ends, its processes and files are
-gone, or the test fails. MEMORYD_BIN and MEMORYD_NPM name the program and the folder with node_modules.
+gone, or the test fails. MEMORYD_BIN, MEMORYD_NPM and MEMORYD_MCPO name the program, the folder with node_modules, and
+mcpo.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from cryptography import x509
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("MEMORYD_BIN", ROOT / "target/release/memoryd")).resolve()
 NPM = pathlib.Path(os.environ.get("MEMORYD_NPM", ROOT / "target/npm")).resolve()
+MCPO = pathlib.Path(os.environ.get("MEMORYD_MCPO", ROOT / "target/venv-mcpo/bin/mcpo")).absolute()
 KEY = "client-test-key-0123456789abcdef-0123456789"
 
 

@@ -1,3 +1,7 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -25,11 +29,13 @@ const INSTANCE_CHARS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct InstanceToken {
     secret: Secret,
+    place: String,
 }
 
 impl InstanceToken {
-    pub fn generate() -> Result<Self, RandomnessFailed> {
-        Ok(Self { secret: generate_key()? })
+    /// Makes the token of a process that has this data directory open.
+    pub fn generate(data_dir: &Path) -> Result<Self, RandomnessFailed> {
+        Ok(Self { secret: generate_key()?, place: place_of(data_dir) })
     }
 
     #[must_use]
@@ -47,7 +53,8 @@ impl InstanceToken {
     /// that is not one of ours.
     #[must_use]
     pub fn prove(&self, challenge: &[u8]) -> Option<String> {
-        (challenge.len() <= MAX_CHALLENGE_BYTES).then(|| proof(&self.secret, challenge))
+        (challenge.len() <= MAX_CHALLENGE_BYTES)
+            .then(|| signed(&self.secret, &self.place, challenge))
     }
 
     /// Whether a request brought this token.
@@ -59,12 +66,25 @@ impl InstanceToken {
     }
 }
 
-/// What the holder of a token answers to a challenge: HMAC-SHA256 (RFC 2104) under the token, in
-/// hexadecimal. So a stranger who took the port of a dead server can be told from the server before
-/// anything secret is sent, and learns nothing by being asked.
+/// What the holder of a token who has a data directory open answers to a challenge: HMAC-SHA256 (RFC
+/// 2104) under the token, in hexadecimal. So a stranger who took the port of a dead server can be
+/// told from the server before anything secret is sent, and learns nothing by being asked; and a
+/// server on other data, whose files lie in the same folder, is not taken for the one that is meant.
 #[must_use]
-pub fn proof(token: &Secret, challenge: &[u8]) -> String {
-    signature(token, "who is there", challenge)
+pub fn proof(token: &Secret, data_dir: &Path, challenge: &[u8]) -> String {
+    signed(token, &place_of(data_dir), challenge)
+}
+
+fn signed(token: &Secret, place: &str, challenge: &[u8]) -> String {
+    signature(token, &format!("who is there in {place}"), challenge)
+}
+
+/// Names a folder whatever the path to it is called.
+fn place_of(folder: &Path) -> String {
+    match fs::metadata(folder) {
+        Ok(found) => format!("{}:{}", found.dev(), found.ino()),
+        Err(_) => String::new(),
+    }
 }
 
 /// The purpose keeps one use of the token from serving as another.
@@ -97,20 +117,24 @@ mod tests {
 
     #[test]
     fn only_the_holder_of_the_token_answers_a_challenge() {
-        let (own, other) = (InstanceToken::generate().unwrap(), InstanceToken::generate().unwrap());
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (dir, elsewhere) = (dir.path(), elsewhere.path());
+        let token = || InstanceToken::generate(dir).unwrap();
+        let (own, other) = (token(), token());
 
         let answer = own.prove(b"nonce").unwrap();
 
-        assert_eq!(answer, proof(own.secret(), b"nonce"));
-        assert_ne!(answer, proof(other.secret(), b"nonce"));
-        assert_ne!(answer, proof(own.secret(), b"another"));
+        assert_eq!(answer, proof(own.secret(), &dir.join("."), b"nonce"));
+        assert_ne!(answer, proof(other.secret(), dir, b"nonce"));
+        assert_ne!(answer, proof(own.secret(), dir, b"another"));
+        assert_ne!(answer, proof(own.secret(), elsewhere, b"nonce"));
         assert_eq!((answer.len(), own.instance().len()), (64, 16));
         assert_eq!(own.prove(&[b'x'; 1000]), None);
     }
 
     #[test]
     fn the_token_is_recognized_in_every_header_and_nothing_else_is() {
-        let token = InstanceToken::generate().unwrap();
+        let token = InstanceToken::generate(Path::new(".")).unwrap();
         let text = token.secret().reveal().to_owned();
         let shown = |lines: &[(Carrier, String)]| {
             let lines = lines.iter().map(|(carrier, line)| (*carrier, line.as_bytes()));

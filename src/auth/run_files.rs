@@ -226,7 +226,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn token() -> InstanceToken {
-        InstanceToken::generate().unwrap()
+        InstanceToken::generate(Path::new(".")).unwrap()
     }
 
     fn on(port: u16) -> Listening {

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_server_on_every_address_is_reached_on_this_machine() {
-        let token = InstanceToken::generate().unwrap();
+        let token = InstanceToken::generate(Path::new(".")).unwrap();
         for (bound, reached) in [
             ("0.0.0.0:3000", "127.0.0.1:3000"),
             ("[::]:3000", "[::1]:3000"),
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_file_of_a_server_holds_no_token_and_a_whole_path() {
-        let token = InstanceToken::generate().unwrap();
+        let token = InstanceToken::generate(Path::new(".")).unwrap();
         let certificate = Some(PathBuf::from("certs/server.pem"));
         let address = "127.0.0.1:1".parse().unwrap();
 

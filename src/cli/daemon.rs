@@ -1,5 +1,5 @@
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -81,18 +81,18 @@ impl Daemon {
     /// who it is before anything secret is sent: the files may be those of a dead process, and the
     /// port somebody else's by now.
     pub(super) async fn find(config: &Config) -> Option<Self> {
-        let run_dir = &config.server.run_dir;
+        let (run_dir, data_dir) = (&config.server.run_dir, &config.server.data_dir);
         let server = auth::read_token(run_dir);
         let stdio = StdioFile::read(run_dir).map(|file| file.token);
         let key = |token: &Secret| config.presented_key().unwrap_or(token).clone();
         let road = Road::Socket(run_dir.join(SOCKET_FILE));
         if let Some(token) = &server
-            && road.leads_to_holder_of(token).await
+            && road.leads_to_holder_of(token, data_dir).await
         {
             return Some(Self { key: key(token), road });
         }
         if let Some(token) = stdio
-            && road.leads_to_holder_of(&token).await
+            && road.leads_to_holder_of(&token, data_dir).await
         {
             // Each of these processes was told its own key. That of the default user may be another
             // one in each, and is as good as the token.
@@ -105,7 +105,7 @@ impl Daemon {
         let (token, file) = (server?, ServerFile::read(run_dir)?);
         let (address, certificate) = (file.address(), file.certificate);
         let road = Road::Port { address, scheme: file.scheme, certificate };
-        road.leads_to_holder_of(&token).await.then(|| Self { key: key(&token), road })
+        road.leads_to_holder_of(&token, data_dir).await.then(|| Self { key: key(&token), road })
     }
 
     /// The store that this process itself has open.
@@ -175,8 +175,8 @@ impl Road {
         Ok(Channel { http, url, address })
     }
 
-    /// Asks who is there, and shows nothing.
-    async fn leads_to_holder_of(&self, token: &Secret) -> bool {
+    /// Asks who is there and has that data open, and shows nothing.
+    async fn leads_to_holder_of(&self, token: &Secret, data_dir: &Path) -> bool {
         let (Ok(challenge), Ok(channel)) = (auth::generate_key(), self.open(None)) else {
             return false;
         };
@@ -188,7 +188,9 @@ impl Road {
             .force_close();
         let Ok(answer) = asked.send().await else { return false };
         let proof = answer.headers().get("x-memoryd-instance");
-        proof.is_some_and(|shown| shown == auth::proof(token, challenge.as_bytes()).as_str())
+        proof.is_some_and(|shown| {
+            shown == auth::proof(token, data_dir, challenge.as_bytes()).as_str()
+        })
     }
 }
 

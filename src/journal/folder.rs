@@ -319,16 +319,38 @@ impl Listing {
     /// Files that are not ours are left alone.
     fn sort_in(&mut self, path: PathBuf) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return };
-        if name.ends_with(".tmp") {
-            self.drafts.push(path);
-        } else if let Some(stem) = name.strip_suffix(".log") {
-            let (list, number) = match stem.strip_prefix("snapshot-") {
-                Some(number) => (&mut self.snapshots, number),
-                None => (&mut self.segments, stem),
-            };
-            if let Ok(seq) = number.parse() {
-                list.push((Seq(seq), path));
-            }
+        match JournalFile::of(name) {
+            Some(JournalFile::Segment(seq)) => self.segments.push((seq, path)),
+            Some(JournalFile::Snapshot(seq)) => self.snapshots.push((seq, path)),
+            Some(JournalFile::Draft) => self.drafts.push(path),
+            None => {}
         }
     }
+}
+
+/// What the name of a file in the folder says.
+enum JournalFile {
+    Segment(Seq),
+    Snapshot(Seq),
+    /// A snapshot that was not finished.
+    Draft,
+}
+
+impl JournalFile {
+    fn of(name: &str) -> Option<Self> {
+        let (stem, end) = name.rsplit_once('.')?;
+        let snapshot = stem.strip_prefix("snapshot-");
+        let seq = Seq(snapshot.unwrap_or(stem).parse().ok()?);
+        match (snapshot, end) {
+            (None, "log") => Some(Self::Segment(seq)),
+            (Some(_), "log") => Some(Self::Snapshot(seq)),
+            (Some(_), "tmp") => Some(Self::Draft),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a journal names its files so.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    JournalFile::of(name).is_some()
 }

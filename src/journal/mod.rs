@@ -28,6 +28,7 @@ mod writer;
 pub use batch::{EncodedBatch, MAX_PAYLOAD_BYTES, Op};
 pub use commit::Sink;
 pub use error::JournalError;
+pub(crate) use folder::is_file_name;
 pub use folder::{Damage, Folder};
 #[cfg(test)]
 pub(crate) use hooks::{Faults, SyncHook};

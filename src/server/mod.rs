@@ -80,7 +80,7 @@ impl Server {
         let needs_key = config.keys().is_empty() && !config.auth.disabled;
         let kept_key =
             needs_key.then(|| KeptKey::read_or_create(&config.server.data_dir)).transpose()?;
-        let token = InstanceToken::generate()?;
+        let token = InstanceToken::generate(&config.server.data_dir)?;
         let certificate = config.tls.files().map(|(certificate, _)| certificate.to_owned());
         let listening = Listening { address, certificate };
         let mut run_files = RunFiles::create(&config.server.run_dir, &token, &listening)?;

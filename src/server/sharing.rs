@@ -52,7 +52,7 @@ impl Sharing {
         let config = &inward(config);
         let settings = session_settings(config)?;
         let store = open_store_within(config, progress, patience)?;
-        let token = InstanceToken::generate()?;
+        let token = InstanceToken::generate(&config.server.data_dir)?;
         let run_files = RunFiles::create_for_stdio(&config.server.run_dir, &token);
         let mut run_files = run_files.unwrap_or_else(|error| {
             log::warn!("nobody else can be let in: {error}");

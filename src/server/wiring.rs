@@ -16,7 +16,9 @@ use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
 use crate::http::body::BodyRules;
-use crate::http::front::{ConnectionBounds, Connections, Front, LocalSocket, extractors, receive};
+use crate::http::front::{
+    ConnectionBounds, Connections, Front, LocalSocket, arrive, extractors, receive,
+};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
@@ -135,6 +137,7 @@ pub(super) fn http(
             .configure(http::routes)
             .wrap(front.cors())
             .wrap(from_fn(receive))
+            .wrap_fn(arrive)
     })
     .workers(config.http.workers)
     // actix counts for each worker.

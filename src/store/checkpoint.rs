@@ -1,7 +1,8 @@
 //! The small file that says which generation of the trees counts, and how far it is durable.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::StoreError;
@@ -12,6 +13,13 @@ use crate::journal::{Seq, SessionNo};
 const MAGIC: &[u8; 8] = b"MEMORYDC";
 const FORMAT_VERSION: u32 = 1;
 const FILE_NAME: &str = "checkpoint";
+
+/// Whether a file is a checkpoint, perhaps a damaged one.
+pub(super) fn is_one(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start == MAGIC)
+}
 
 /// What was true of the trees when they were last synced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

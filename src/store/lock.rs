@@ -29,6 +29,8 @@ impl Lock {
         let path = dir.join("lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
+        // The process id is not for a file elsewhere that somebody set a link to.
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         let mut file = options.open(&path).map_err(StoreError::disk("open", &path))?;
         match patiently(patience, || file.try_lock(), is_held) {
             Ok(()) => {}

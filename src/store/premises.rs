@@ -3,16 +3,32 @@
 //! A wrong `--data-dir` must not cost anybody anything: a folder in which something else lives is
 //! refused and stays as it is, and whoever only wants to read does not make a store by accident.
 
-use std::fs::{self, DirEntry};
-use std::io;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read};
 use std::path::Path;
 
-use super::StoreError;
+use super::{StoreError, checkpoint};
 use crate::disk;
+use crate::journal;
 
-/// What people and the program itself put beside a store. So may everything that begins with a dot,
-/// unfinished drafts, and log files of every age.
-const BESIDE: &[&str] = &["api_key", "certs", "config.toml", "lost+found", "memoryd.sock"];
+/// What people, their machines and the program itself put beside a store. So may everything that
+/// begins with a dot, unfinished drafts, exports, certificates, and log files of every age.
+const BESIDE: &[&str] = &[
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "@eaDir",
+    "System Volume Information",
+    "Thumbs.db",
+    "api_key",
+    "certs",
+    "config.toml",
+    "desktop.ini",
+    "lost+found",
+    "memoryd.sock",
+];
+/// More than any process id and its line end need.
+const LOCK_BYTES: u64 = 20;
 
 /// What a folder holds, seen from outside.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,12 +68,15 @@ fn look_at(dir: &Path) -> Result<Found, StoreError> {
     for entry in entries {
         let entry = entry.map_err(StoreError::disk("list", dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_of_a_store(&entry, &name).map_err(StoreError::disk("look at", &entry.path()))? {
+        let path = entry.path();
+        if is_of_a_store(&entry, &name).map_err(StoreError::disk("look at", &path))? {
             return Ok(Found::Store);
         }
         // A start that failed early leaves a lock, and only that.
-        has_lock |= name == "lock" && entry.file_type().is_ok_and(|kind| kind.is_file());
-        if !may_lie_beside(&name) {
+        let is_lock =
+            name == "lock" && is_lock(&entry).map_err(StoreError::disk("look at", &path))?;
+        has_lock |= is_lock;
+        if !is_lock && !may_lie_beside(&entry, &name).map_err(StoreError::disk("look at", &path))? {
             foreign.get_or_insert(name);
         }
     }
@@ -70,29 +89,62 @@ fn look_at(dir: &Path) -> Result<Found, StoreError> {
 fn is_of_a_store(entry: &DirEntry, name: &str) -> io::Result<bool> {
     let kind = entry.file_type()?;
     Ok(match name {
-        "checkpoint" => kind.is_file(),
-        "journal" => kind.is_dir() && is_journal(&entry.path())?,
-        _ if name.starts_with("sled-") || name.starts_with("journal.damaged-") => kind.is_dir(),
-        _ => false,
+        "checkpoint" => kind.is_file() && checkpoint::is_one(&entry.path())?,
+        "journal" => kind.is_dir() && journal_holds(&entry.path())? == Some(true),
+        _ => kind.is_dir() && (is_generation(name) || is_damaged(name)),
     })
 }
 
-/// The journal of systemd, in `/var/log`, has the same name and holds folders.
-fn is_journal(path: &Path) -> io::Result<bool> {
+/// Whether a folder that is called so holds a journal. Nothing if it holds something else, as that
+/// of systemd does in `/var/log`.
+fn journal_holds(path: &Path) -> io::Result<Option<bool>> {
+    let mut is_foreign = false;
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        if name.ends_with(".log") || name.ends_with(".tmp") {
-            return Ok(true);
+        if journal::is_file_name(&name) {
+            return Ok(Some(true));
         }
+        is_foreign |= !name.starts_with('.');
     }
-    Ok(false)
+    Ok((!is_foreign).then_some(false))
 }
 
-fn may_lie_beside(name: &str) -> bool {
+/// The trees of a store, such as `sled-3`.
+fn is_generation(name: &str) -> bool {
+    name.strip_prefix("sled-").is_some_and(is_number)
+}
+
+/// What was set aside, such as `journal.damaged-1`.
+fn is_damaged(name: &str) -> bool {
+    name.split_once(".damaged-").is_some_and(|(what, number)| {
+        is_number(number) && (what == "journal" || is_generation(what))
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<u64>().is_ok()
+}
+
+/// A lock holds the number of a process, or nothing.
+fn is_lock(entry: &DirEntry) -> io::Result<bool> {
+    if !entry.file_type()?.is_file() {
+        return Ok(false);
+    }
+    let mut text = Vec::new();
+    File::open(entry.path())?.take(LOCK_BYTES + 1).read_to_end(&mut text)?;
+    let is_short = text.len() <= usize::try_from(LOCK_BYTES).unwrap_or(usize::MAX);
+    Ok(is_short && text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'\n'))
+}
+
+fn may_lie_beside(entry: &DirEntry, name: &str) -> io::Result<bool> {
+    if name == "journal" {
+        return Ok(entry.file_type()?.is_dir() && journal_holds(&entry.path())?.is_some());
+    }
     let is_log = name.ends_with(".log") || name.contains(".log.") || name.contains(".log-");
-    let is_ours = name == "journal" || name.starts_with("check-") || name.ends_with(".tmp");
-    is_log || is_ours || name.starts_with('.') || BESIDE.contains(&name)
+    let is_of_ours = name.starts_with("check-")
+        || [".tmp", ".pem", ".jsonl"].iter().any(|end| name.ends_with(end));
+    Ok(is_log || is_of_ours || name.starts_with('.') || BESIDE.contains(&name))
 }
 
 #[cfg(test)]
@@ -104,6 +156,9 @@ mod tests {
         for name in names {
             match name.strip_suffix('/') {
                 Some(folder) => fs::create_dir_all(dir.path().join(folder)).unwrap(),
+                None if *name == "checkpoint" => {
+                    fs::write(dir.path().join(name), "MEMORYDC1").unwrap();
+                }
                 None => fs::write(dir.path().join(name), "").unwrap(),
             }
         }
@@ -123,6 +178,10 @@ mod tests {
             "certs/",
             "server.log",
             "server.log.2.gz",
+            "@eaDir/",
+            "memories.jsonl",
+            "server-key.pem",
+            "journal/",
         ];
 
         assert_eq!(look(&[]), Found::Nothing);
@@ -132,12 +191,38 @@ mod tests {
 
     #[test]
     fn a_folder_of_somebody_else_is_foreign() {
-        for name in ["photos/", "sled.rs", "journal.txt", "checkpoint/", "lock/"] {
+        for name in [
+            "photos/",
+            "sled.rs",
+            "sled-0.34.7/",
+            "sled-x.damaged-1/",
+            "journal.txt",
+            "checkpoint/",
+            "lock/",
+        ] {
             let found = Found::Foreign(name.trim_end_matches('/').to_owned());
             assert_eq!(look(&["config.toml", name]), found, "{name}");
         }
-        let var_log = ["journal/", "journal/0a1b2c/", "syslog"];
-        assert_eq!(look(&var_log), Found::Foreign("syslog".to_owned()));
+        for other in ["journal/0a1b2c/", "journal/app.log", "journal/page.tmp"] {
+            assert_eq!(look(&["journal/", other]), Found::Foreign("journal".to_owned()), "{other}");
+        }
+    }
+
+    #[test]
+    fn files_that_only_have_our_names_are_foreign() {
+        for (name, content) in [
+            ("checkpoint", "model_checkpoint_path: \"model-7\""),
+            ("lock", "{\"version\": 1}"),
+            ("lock", "123456789012345678901234567890"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(name), content).unwrap();
+            fs::write(dir.path().join("model.bin"), "").unwrap();
+
+            let found = look_at(dir.path()).unwrap();
+
+            assert!(matches!(found, Found::Foreign(_)), "{name}: {content}");
+        }
     }
 
     #[test]

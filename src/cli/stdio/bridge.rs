@@ -18,7 +18,8 @@ use crate::config::{Config, ProjectMode};
 use crate::mcp::Version;
 use crate::mcp::stdio::{Job, LineResponder, Outbox, Taken, cancelled, is_endless};
 
-/// A subscription lasts as long as its client; this is as good as for ever.
+/// A subscription lasts as long as its client, and a call that tells its progress as long as it
+/// takes; this is as good as for ever.
 const PATIENCE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How often one message is sent: the store may change hands twice while a server is restarted.
@@ -157,9 +158,11 @@ impl Line {
         let mut request = seat
             .channel
             .request(Method::POST, "/mcp")
-            .timeout(PATIENCE)
             .insert_header((ACCEPT, "application/json, text/event-stream"))
             .insert_header((CONTENT_TYPE, "application/json"));
+        if is_endless(&parcel.method) || parcel.wants_progress() {
+            request = request.timeout(PATIENCE);
+        }
         if seat.is_local {
             // A connection that was kept may be dead, and then nobody knows what was carried out.
             request = request.force_close();

@@ -53,6 +53,11 @@ impl Parcel {
         self.params.get(field).and_then(Value::as_str)
     }
 
+    /// Whether it asks to be told how far the work has got.
+    pub(super) fn wants_progress(&self) -> bool {
+        self.params.get("_meta").is_some_and(|meta| meta.get("progressToken").is_some())
+    }
+
     /// How the client calls itself, if it says so here.
     pub(super) fn client(&self) -> Option<String> {
         let (method, params) = (self.method.clone(), self.params.clone());

@@ -47,6 +47,9 @@ const MOST_PER_ADDRESS: usize = 256;
 const LEAST_PER_ADDRESS: usize = 8;
 /// RFC 9113 asks for at least 100 on one HTTP/2 connection.
 const MOST_EXCHANGES: usize = 128;
+/// Requests that wait for an answer. HTTP/2 lets a client ask for thousands before the first of them
+/// is looked at, and each takes memory.
+const MOST_WAITING: usize = 2 * MOST_EXCHANGES;
 /// Answers without a body between two looks of the watch. They do not wait for their reader, so
 /// they would pile up behind one who does not read.
 const MOST_BARE: u32 = 5_000;
@@ -79,9 +82,16 @@ pub(super) struct Connection {
     /// What is going on, and since when its next piece waits for the reader.
     exchanges: RefCell<HashMap<u64, Option<Instant>>>,
     next: Cell<u64>,
+    waiting: Cell<usize>,
+    is_shut: Cell<bool>,
     bare: Cell<u32>,
     last_used: Cell<Instant>,
     _place: Place,
+}
+
+/// A request that waits for its answer.
+pub(super) struct Waiting {
+    connection: Rc<Connection>,
 }
 
 /// One request and its answer, up to the last piece of it.
@@ -181,6 +191,8 @@ impl Connection {
             bounds,
             exchanges: RefCell::default(),
             next: Cell::new(0),
+            waiting: Cell::new(0),
+            is_shut: Cell::new(false),
             bare: Cell::new(0),
             last_used: Cell::new(Instant::now()),
             _place: place,
@@ -188,6 +200,19 @@ impl Connection {
         // Ends by itself at the first look after the connection did.
         rt::spawn(watch(Rc::downgrade(&connection), bounds.patience / 4));
         connection
+    }
+
+    /// Notes a request at the moment of its arrival. Nothing if the connection is shut, as it is
+    /// when too many wait.
+    pub(super) fn arrive(self: &Rc<Self>) -> Option<Waiting> {
+        if !self.is_shut.get() && self.waiting.get() >= MOST_WAITING {
+            self.shut("it asks for more than can be answered");
+        }
+        if self.is_shut.get() {
+            return None;
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        Some(Waiting { connection: Rc::clone(self) })
     }
 
     /// Starts an exchange, unless there are too many on this connection already.
@@ -220,11 +245,21 @@ impl Connection {
     }
 
     fn shut(&self, why: &str) {
+        if self.is_shut.replace(true) {
+            return;
+        }
         log::debug!("a connection was shut: {why}");
         if let Err(error) = self.socket.shutdown(Shutdown::Both) {
             // The other side was faster.
             log::debug!("a connection was closed already: {error}");
         }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let waiting = &self.connection.waiting;
+        waiting.set(waiting.get().saturating_sub(1));
     }
 }
 
@@ -332,6 +367,20 @@ mod tests {
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "who goes on asking is shut out");
         drop(going_on);
         assert!(connection.exchanges.borrow().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn who_asks_and_asks_before_any_answer_is_shut_out() {
+        let (connection, mut peer) = pair();
+
+        let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| connection.arrive().unwrap()).collect();
+        drop(waiting.pop());
+        waiting.push(connection.arrive().unwrap());
+        assert!(connection.arrive().is_none());
+
+        drop(waiting);
+        assert!(connection.arrive().is_none(), "it stays shut");
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
     }
 
     #[actix_web::test]

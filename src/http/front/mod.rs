@@ -1,8 +1,8 @@
 //! What stands in front of every route: who calls, from where, how often, and whether it may.
 //!
-//! [`receive`] is the outermost layer, actix-cors the next; then the route is found, and its own
-//! guard ([`guarded`]) is the innermost. Together they keep the order of docs/API.md: host and
-//! HTTPS, origin, rate limit, authentication, handler.
+//! [`arrive`] is the outermost layer, [`receive`] the next, then actix-cors; then the route is
+//! found, and its own guard ([`guarded`]) is the innermost. Together they keep the order of
+//! docs/API.md: host and HTTPS, origin, rate limit, authentication, handler.
 
 mod admit;
 mod caller;
@@ -43,7 +43,7 @@ use headers::DefaultHeaders;
 use hosts::HostRule;
 use origins::OriginRule;
 pub use place::{PathId, extractors, no_route};
-pub use receive::receive;
+pub use receive::{arrive, receive};
 pub use request_id::RequestId;
 use request_id::RequestIds;
 

@@ -1,13 +1,13 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
@@ -29,6 +29,8 @@ const HEALTH: &str = "/health";
 /// A program of this machine asks whether this is the server whose files it has read.
 const CHALLENGE: HeaderName = HeaderName::from_static("x-memoryd-challenge");
 const PROOF: HeaderName = HeaderName::from_static("x-memoryd-instance");
+
+type Answering<B> = dyn Future<Output = Result<ServiceResponse<B>, actix_web::Error>>;
 
 /// What is known of a request before anybody looks into it.
 struct Arrival {
@@ -54,6 +56,32 @@ struct Outcome<'a> {
     shown: &'a str,
     status: StatusCode,
     event: Option<Event>,
+}
+
+/// Notes a request at the moment of its arrival, while what is behind it only starts when its turn
+/// comes. The outermost layer.
+///
+/// # Panics
+///
+/// Unwinds, without a word to the panic hook, if the connection is shut. What it had sent before
+/// lies in our buffers, and actix would start a task for each of hundreds of thousands of streams;
+/// nothing else ends the one task that reads them, and with it the connection.
+pub fn arrive<S, B>(request: ServiceRequest, rest: &S) -> Pin<Box<Answering<B>>>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+{
+    let connection = request.conn_data::<Rc<Connection>>();
+    let waiting = match connection.map(Connection::arrive) {
+        Some(None) => resume_unwind(Box::new("the connection is shut")),
+        Some(waiting) => waiting,
+        None => None,
+    };
+    let answer = rest.call(request);
+    Box::pin(async move {
+        let _waiting = waiting;
+        answer.await
+    })
 }
 
 /// Receives a request and sees its answer off: host, HTTPS and origin before, headers, counting

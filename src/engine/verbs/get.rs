@@ -27,11 +27,7 @@ impl Spoken for Get {
     }
 
     fn take(arguments: &mut Arguments) -> Self {
-        let verb = Self {
-            id: arguments.require(&ID),
-            history: arguments.take(&HISTORY).unwrap_or_default(),
-        };
-        verb
+        Self { id: arguments.require(&ID), history: arguments.take(&HISTORY).unwrap_or_default() }
     }
 }
 

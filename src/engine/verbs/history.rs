@@ -16,8 +16,7 @@ impl Spoken for History {
     }
 
     fn take(arguments: &mut Arguments) -> Self {
-        let verb = Self { id: arguments.require(&ID) };
-        verb
+        Self { id: arguments.require(&ID) }
     }
 }
 

@@ -85,7 +85,7 @@ impl Spoken for List {
     }
 
     fn take(arguments: &mut Arguments) -> Self {
-        let verb = Self {
+        Self {
             filter: Filter::take_with_past(arguments),
             sort: arguments.take(&SORT).unwrap_or_default(),
             order: arguments.take(&ORDER).unwrap_or_default(),
@@ -93,8 +93,7 @@ impl Spoken for List {
             detail: arguments.take(&DETAIL).unwrap_or_default(),
             max_tokens: arguments.take(&MAX_TOKENS).or(arguments.budget()),
             cursor: arguments.take(&CURSOR),
-        };
-        verb
+        }
     }
 }
 

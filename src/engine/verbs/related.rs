@@ -26,8 +26,7 @@ impl Spoken for Related {
 
     fn take(arguments: &mut Arguments) -> Self {
         let id = arguments.require(&ID);
-        let verb = Self { id, limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT) };
-        verb
+        Self { id, limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT) }
     }
 }
 

@@ -17,8 +17,7 @@ impl Spoken for Restore {
     }
 
     fn take(arguments: &mut Arguments) -> Self {
-        let verb = Self { id: arguments.require(&ID) };
-        verb
+        Self { id: arguments.require(&ID) }
     }
 }
 

@@ -23,8 +23,17 @@ pub struct Arguments {
 }
 
 /// What programs around a model are known to add to every call. It says nothing of the call itself.
-const OF_HARNESSES: [&str; 6] =
-    ["toolCallId", "sessionId", "action", "chatInput", "task_progress", "_meta"];
+const OF_HARNESSES: [&str; 9] = [
+    "_meta",
+    "action",
+    "chatInput",
+    "random_string",
+    "security_context",
+    "sessionId",
+    "task_progress",
+    "toolCallId",
+    "tool_call_id",
+];
 /// What a model is given at once by default. Clients end a call that answers with more than some
 /// 25,000 tokens.
 const MODEL_TOKENS: usize = 10_000;

@@ -13,6 +13,9 @@ pub struct InvalidName {
 /// Makes a type for names of one sort, which can only be had by parsing.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $accepts:expr) => {
+        name!($(#[$doc])* $name, $expected, $accepts, str::to_owned);
+    };
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $accepts:expr, $spelled:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
@@ -21,9 +24,9 @@ macro_rules! name {
         impl $name {
             pub fn parse(raw: &str) -> Result<Self, InvalidName> {
                 let accepts: fn(&str) -> bool = $accepts;
-                let trimmed = raw.trim();
-                if accepts(trimmed) {
-                    Ok(Self(trimmed.to_owned()))
+                let spelled: String = $spelled(raw.trim());
+                if accepts(&spelled) {
+                    Ok(Self(spelled))
                 } else {
                     Err(InvalidName { expected: $expected })
                 }
@@ -88,11 +91,13 @@ name!(
     |raw| is_plain(raw, 256)
 );
 name!(
-    /// What sort of memory it is. An open set: `note`, `fact`, `preference`, `task`, ...
+    /// What sort of memory it is. An open set: `note`, `fact`, `preference`, `task`, ... Always in
+    /// small letters.
     Kind,
     "a kind of 1 to 32 characters of a-z, 0-9, '-' and '_'",
     |raw| is_plain(raw, 32)
-        && raw.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+        && raw.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b)),
+    str::to_ascii_lowercase
 );
 
 impl Kind {

@@ -7,8 +7,8 @@ mod memories;
 mod public;
 mod transfer;
 
-pub(super) use admin::{metrics, sessions, stats};
-pub(super) use events::events;
-pub(super) use memories::add;
-pub(super) use public::{health, ready, root, tools};
-pub(super) use transfer::{export, import};
+pub(super) use admin::*;
+pub(super) use events::*;
+pub(super) use memories::*;
+pub(super) use public::*;
+pub(super) use transfer::*;

@@ -25,7 +25,7 @@ pub(super) struct Rendered {
 }
 
 impl Rendered {
-    fn plain(text: impl Into<String>) -> Self {
+    pub(super) fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), notice: None }
     }
 

@@ -80,6 +80,32 @@ pub struct Access {
 }
 
 impl Memory {
+    /// The first version of a text of which nothing else is said.
+    #[must_use]
+    pub fn new(id: MemoryId, content: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            content,
+            title: None,
+            kind: Kind::note(),
+            tags: Tags::default(),
+            project: None,
+            category: None,
+            priority: Priority::default(),
+            pinned: false,
+            source: Source::default(),
+            metadata: Metadata::default(),
+            created_at: now,
+            updated_at: now,
+            event_at: None,
+            expires_at: None,
+            supersedes: None,
+            superseded_by: None,
+            status: Status::Active,
+            version: 1,
+        }
+    }
+
     /// When what it tells of took place, as far as anybody said.
     #[must_use]
     pub fn moment(&self) -> EventTime {

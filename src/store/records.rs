@@ -74,43 +74,52 @@ pub struct AccessV1 {
     last: i64,
 }
 
+/// How memories and their earlier versions are written now.
+type MemoryBody = MemoryV2;
+const MEMORY_VERSION: u8 = 2;
+
+/// Reads a memory of an older layout than that.
+fn older_memory(_: u8, id: MemoryId, body: &[u8]) -> Result<Memory, CodecError> {
+    decode_body::<MemoryV1>(body)?.into_memory(id)
+}
+
 impl Record for Memory {
     type Key = MemoryId;
-    type Body = MemoryV2;
+    type Body = MemoryBody;
     const PREFIX: u8 = 1;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = MEMORY_VERSION;
     const KIND: &'static str = "memory";
 
-    fn to_body(&self) -> MemoryV2 {
-        MemoryV2::from(self)
+    fn to_body(&self) -> MemoryBody {
+        MemoryBody::from(self)
     }
 
-    fn from_body(key: &MemoryId, body: MemoryV2) -> Result<Self, CodecError> {
+    fn from_body(key: &MemoryId, body: MemoryBody) -> Result<Self, CodecError> {
         body.into_memory(*key)
     }
 
-    fn upgrade(_: u8, key: &MemoryId, body: &[u8]) -> Result<Self, CodecError> {
-        decode_body::<MemoryV1>(body)?.into_memory(*key)
+    fn upgrade(version: u8, key: &MemoryId, body: &[u8]) -> Result<Self, CodecError> {
+        older_memory(version, *key, body)
     }
 }
 
 impl Record for PastVersion {
     type Key = (MemoryId, u32);
-    type Body = MemoryV2;
+    type Body = MemoryBody;
     const PREFIX: u8 = 2;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = MEMORY_VERSION;
     const KIND: &'static str = "history";
 
-    fn to_body(&self) -> MemoryV2 {
-        MemoryV2::from(&self.0)
+    fn to_body(&self) -> MemoryBody {
+        MemoryBody::from(&self.0)
     }
 
-    fn from_body(key: &Self::Key, body: MemoryV2) -> Result<Self, CodecError> {
+    fn from_body(key: &Self::Key, body: MemoryBody) -> Result<Self, CodecError> {
         body.into_memory(key.0).map(Self)
     }
 
-    fn upgrade(_: u8, key: &Self::Key, body: &[u8]) -> Result<Self, CodecError> {
-        decode_body::<MemoryV1>(body)?.into_memory(key.0).map(Self)
+    fn upgrade(version: u8, key: &Self::Key, body: &[u8]) -> Result<Self, CodecError> {
+        older_memory(version, key.0, body).map(Self)
     }
 }
 

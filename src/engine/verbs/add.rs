@@ -7,10 +7,7 @@ use crate::engine::draft::Draft;
 use crate::engine::view::BriefView;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
-use crate::model::{
-    Kind, Memory, MemoryId, Metadata, Priority, Project, Scope, Source, Status, Tags, Timestamp,
-    folded,
-};
+use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Status, Timestamp, folded};
 use crate::retrieval::Document;
 
 /// Stores a new memory, unless the same one is there already.
@@ -253,28 +250,16 @@ impl Add {
         let created_at = times.created_at.unwrap_or(now);
         let updated_at = times.updated_at.unwrap_or(now).max(created_at);
         let mut memory = Memory {
-            id: engine.ids.next(now),
-            content: self.content,
-            title: None,
             kind: if self.is_dialogue { Kind::conversation() } else { Kind::note() },
-            tags: Tags::default(),
-            project: None,
-            category: None,
-            priority: Priority::default(),
-            pinned: false,
             source: Source {
                 client: caller.client.clone(),
                 credential: Some(caller.credential.to_string()),
             },
-            metadata: Metadata::default(),
             created_at,
             updated_at,
-            event_at: None,
             expires_at: self.ttl_days.map(|days| expiry(now, days)),
             supersedes: self.supersedes,
-            superseded_by: None,
-            status: Status::Active,
-            version: 1,
+            ..Memory::new(engine.ids.next(now), self.content, now)
         };
         self.draft.write_to(&mut memory);
         Memory { project, ..memory }

@@ -28,27 +28,8 @@ fn id(number: u128) -> MemoryId {
 }
 
 fn memory(number: u128, content: &str) -> Memory {
-    Memory {
-        id: id(number),
-        content: content.to_owned(),
-        title: None,
-        kind: Kind::note(),
-        tags: Tags::default(),
-        project: None,
-        category: None,
-        priority: crate::model::Priority::default(),
-        pinned: false,
-        source: Source::default(),
-        metadata: crate::model::Metadata::new(),
-        created_at: Timestamp(1),
-        updated_at: Timestamp(2),
-        event_at: None,
-        expires_at: None,
-        supersedes: None,
-        superseded_by: None,
-        status: crate::model::Status::Active,
-        version: 1,
-    }
+    let memory = Memory::new(id(number), content.to_owned(), Timestamp(1));
+    Memory { updated_at: Timestamp(2), ..memory }
 }
 
 fn open(dir: &Path) -> Store {

@@ -37,9 +37,6 @@ struct Arrival {
     at: Instant,
     id: RequestId,
     client: Client,
-    /// A program of this machine that came over the socket or showed the token of its file. No web
-    /// page can do either, and no wire is crossed.
-    is_insider: bool,
     /// The answer to a challenge.
     proof: Option<HeaderValue>,
     method: Method,
@@ -111,7 +108,7 @@ async fn answer(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let is_preflight = front.origins.answers_preflight(request.head());
-    if let Err(refused) = front.gate(request.head(), arrival) {
+    if let Err(refused) = front.gate(&request, arrival) {
         return Ok(request.into_response(refused.error_response()));
     }
     if arrival.method == Method::HEAD {
@@ -142,10 +139,6 @@ impl Arrival {
             Client::of(request.head(), &front.proxies, front.is_tls)
         };
         let token = request.app_data::<web::Data<InstanceToken>>();
-        let shows = |token: &web::Data<InstanceToken>| {
-            token.is_shown_by(&caller::presented(request.headers()))
-        };
-        let is_insider = client.is_local && (is_over_socket || token.is_some_and(shows));
         let challenge = request.headers().get(CHALLENGE).filter(|_| request.path() == HEALTH);
         let proof = token.zip(challenge).and_then(|(token, text)| token.prove(text.as_bytes()));
         let proof = proof.and_then(|proof| HeaderValue::from_str(&proof).ok());
@@ -153,15 +146,21 @@ impl Arrival {
         extensions.insert(id.clone());
         extensions.insert(client);
         let (method, path) = (request.method().clone(), request.path().to_owned());
-        Self { at: Instant::now(), id, client, is_insider, proof, method, path }
+        Self { at: Instant::now(), id, client, proof, method, path }
     }
 }
 
 impl Front {
-    fn gate(&self, head: &RequestHead, arrival: &Arrival) -> Result<(), Error> {
-        if arrival.is_insider {
-            return Ok(());
-        }
+    fn gate(&self, request: &ServiceRequest, arrival: &Arrival) -> Result<(), Error> {
+        let checked = self.check(request.head(), arrival);
+        checked.or_else(
+            |refused| {
+                if is_insider(request, arrival.client) { Ok(()) } else { Err(refused) }
+            },
+        )
+    }
+
+    fn check(&self, head: &RequestHead, arrival: &Arrival) -> Result<(), Error> {
         let is_probe = arrival.path == HEALTH && arrival.client.is_local;
         if !is_probe {
             self.hosts.check(head)?;
@@ -219,6 +218,16 @@ impl Front {
             }
         );
     }
+}
+
+/// Whether a program of this machine came over the socket or showed the token of its file. No web
+/// page can do either, and no wire is crossed.
+fn is_insider(request: &ServiceRequest, client: Client) -> bool {
+    let token = request.app_data::<web::Data<InstanceToken>>();
+    let shows =
+        |token: &web::Data<InstanceToken>| token.is_shown_by(&caller::presented(request.headers()));
+    let is_over_socket = request.conn_data::<LocalSocket>().is_some();
+    client.is_local && (is_over_socket || token.is_some_and(shows))
 }
 
 /// Carries a future out. actix would drop the connection of one that panics, without an answer.

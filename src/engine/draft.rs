@@ -69,7 +69,7 @@ impl Draft {
             && says(&self.metadata, &memory.metadata)
     }
 
-    /// Adds to a memory that says the same what it does not say yet. Returns the names of the fields
+    /// Adds to a memory that agrees what it does not say yet. Returns the names of the fields
     /// that it took over, and of those in which the two differ, where the old value stays.
     pub(super) fn merge_into(&self, memory: &mut Memory) -> (Vec<&'static str>, Vec<&'static str>) {
         let before = memory.clone();
@@ -81,25 +81,17 @@ impl Draft {
         }
         fill(&mut memory.title, &self.title);
         fill(&mut memory.category, &self.category);
-        fill(&mut memory.event_at, &self.event_at);
         if let Change::Set(priority) = self.priority
             && memory.priority == Priority::default()
         {
             memory.priority = priority;
-        }
-        if let Change::Set(metadata) = &self.metadata
-            && memory.metadata.is_empty()
-        {
-            memory.metadata.clone_from(metadata);
         }
         let taken = [
             ("tags", memory.tags != before.tags),
             ("pinned", memory.pinned != before.pinned),
             ("title", memory.title != before.title),
             ("category", memory.category != before.category),
-            ("event_at", memory.event_at != before.event_at),
             ("priority", memory.priority != before.priority),
-            ("metadata", memory.metadata != before.metadata),
         ];
         let stayed = [
             ("title", differs(&self.title, &memory.title)),

@@ -112,6 +112,19 @@ impl Memory {
         self.event_at.unwrap_or_else(|| self.created_at.into())
     }
 
+    /// Whether it is in sight.
+    #[must_use]
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        self.status == Status::Active && !self.is_expired(now)
+    }
+
+    /// The memory as it is when it is brought back: what had ended it does so no more.
+    #[must_use]
+    pub fn revived(self, now: Timestamp) -> Self {
+        let expires_at = self.expires_at.filter(|_| !self.is_expired(now));
+        Self { status: Status::Active, superseded_by: None, expires_at, ..self }
+    }
+
     /// Whether its time is over. Expired memories are hidden at once and removed by the sweeper.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {

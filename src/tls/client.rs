@@ -17,11 +17,7 @@ use super::pem::PemFile;
 ///
 /// It names no application protocol, so both ends speak HTTP/1.1.
 pub fn client_config(authorities: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(authorities)?), provider())
-            .build()
-            .map_err(|error| Error::General(error.to_string()))?;
-    Ok(Arc::new(builder(verifier)?.with_no_client_auth()))
+    Ok(Arc::new(builder(verifier(authorities)?)?.with_no_client_auth()))
 }
 
 /// A client side for a server that somebody named: it trusts the authorities of this machine and
@@ -37,12 +33,8 @@ pub fn client_config_beside_system(named: &[PathBuf]) -> Result<Arc<ClientConfig
     for path in named {
         certificates.extend(PemFile::read(path)?.certificates()?);
     }
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&authorities)?), provider())
-            .build()
-            .map_err(|error| Error::General(error.to_string()))?;
-    let verifier = Arc::new(Named { authorities: verifier, certificates });
-    Ok(Arc::new(builder(verifier)?.with_no_client_auth()))
+    let named = Named { authorities: verifier(&authorities)?, certificates };
+    Ok(Arc::new(builder(Arc::new(named))?.with_no_client_auth()))
 }
 
 /// A client side that accepts exactly the first certificate in this file, whatever its names and
@@ -79,6 +71,12 @@ pub(super) fn roots(authorities: &[PathBuf]) -> Result<RootCertStore, TlsError> 
         }
     }
     Ok(roots)
+}
+
+fn verifier(authorities: &[PathBuf]) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    let roots = Arc::new(roots(authorities)?);
+    let built = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
+    Ok(built.map_err(|error| Error::General(error.to_string()))?)
 }
 
 fn builder(

@@ -214,11 +214,11 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
-    fn quota(limit: u32, window_ms: u64) -> Quota {
+    pub(super) fn quota(limit: u32, window_ms: u64) -> Quota {
         Quota { limit, window: Duration::from_millis(window_ms) }
     }
 
-    fn client(n: u32) -> ClientKey {
+    pub(super) fn client(n: u32) -> ClientKey {
         ClientKey::of(IpAddr::V4(Ipv4Addr::from_bits(n)))
     }
 

@@ -117,18 +117,8 @@ fn low_bits(now: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-    use std::time::Duration;
-
+    use super::super::tests::{client, quota};
     use super::*;
-
-    fn quota(limit: u32, window_ms: u64) -> Quota {
-        Quota { limit, window: Duration::from_millis(window_ms) }
-    }
-
-    fn client(n: u32) -> ClientKey {
-        ClientKey::of(IpAddr::V4(Ipv4Addr::from_bits(n)))
-    }
 
     #[test]
     fn the_window_slides() {

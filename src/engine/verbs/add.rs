@@ -7,7 +7,7 @@ use crate::engine::draft::Draft;
 use crate::engine::view::BriefView;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
-use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Status, Timestamp, folded};
+use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
 use crate::retrieval::Document;
 
 /// Stores a new memory, unless the same one is there already.
@@ -218,8 +218,8 @@ impl Add {
                 && project.is_none_or(|project| is_in(there, project))
                 && self.draft.agrees(there)
         };
-        let mut fresh = write.memories().filter(|memory| memory.status == Status::Active);
-        if let Some(there) = fresh.find(|memory| !memory.is_expired(now) && is_same(memory)) {
+        let mut fresh = write.memories();
+        if let Some(there) = fresh.find(|memory| memory.is_alive(now) && is_same(memory)) {
             return Ok(Some(there.clone()));
         }
         let ids: Vec<MemoryId> = engine

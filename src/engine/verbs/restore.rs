@@ -3,7 +3,7 @@ use super::get::ID;
 use crate::engine::arguments::Arguments;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
-use crate::model::{Memory, MemoryId, Scope, Status};
+use crate::model::{MemoryId, Scope};
 
 /// Brings a deleted, archived, superseded or expired memory back.
 #[derive(Debug, Clone)]
@@ -33,14 +33,11 @@ impl Verb for Restore {
         let before = engine.read(self.id)?;
         guard_instruction(&before, asked)?;
         let previous_version = before.version;
-        let expires_at = before.expires_at.filter(|_| !before.is_expired(asked.now));
-        let after =
-            Memory { status: Status::Active, superseded_by: None, expires_at, ..before.clone() };
-        if after == before {
-            return Ok(Updated { memory: engine.view(before)?, previous_version });
+        let mut after = before.clone().revived(asked.now);
+        if after != before {
+            after = write.replace(&before, after, asked.now);
+            engine.commit(write)?;
         }
-        let after = write.replace(&before, after, asked.now);
-        engine.commit(write)?;
         Ok(Updated { memory: engine.view(after)?, previous_version })
     }
 }

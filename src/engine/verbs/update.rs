@@ -91,19 +91,16 @@ impl Verb for Update {
         let replaced = self.supersedes.filter(|id| before.supersedes != Some(*id));
         let replaced = replaced.map(|id| engine.read_replaced(id, asked)).transpose()?;
         let repeated = self.repeat_tokens.unwrap_or(usize::MAX);
-        let after = self.changed(&before, asked.now);
+        let mut after = self.changed(&before, asked.now);
         engine.check_content(&after.content)?;
         let previous_version = before.version;
-        if after == before {
-            let mut memory = engine.view(after)?;
-            memory.cut_to(repeated);
-            return Ok(Updated { memory, previous_version });
+        if after != before {
+            if let Some(old) = replaced {
+                write.supersede(&old, before.id, asked.now);
+            }
+            after = write.replace(&before, after, asked.now);
+            engine.commit(write)?;
         }
-        if let Some(old) = replaced {
-            write.supersede(&old, before.id, asked.now);
-        }
-        let after = write.replace(&before, after, asked.now);
-        engine.commit(write)?;
         let mut memory = engine.view(after)?;
         memory.cut_to(repeated);
         Ok(Updated { memory, previous_version })
@@ -112,28 +109,23 @@ impl Verb for Update {
 
 impl Update {
     fn changed(self, before: &Memory, now: Timestamp) -> Memory {
-        let content = match (self.content, self.append) {
-            (Some(content), _) => content,
-            (None, Some(append)) => format!("{}\n{append}", before.content),
-            (None, None) => before.content.clone(),
-        };
-        let expires_at = match self.ttl_days {
-            // What is brought back does not end at once.
-            Change::Keep if self.status == Some(Status::Active) => {
-                before.expires_at.filter(|_| !before.is_expired(now))
-            }
-            Change::Keep => before.expires_at,
-            Change::Clear => None,
-            Change::Set(days) => Some(expiry(now, days)),
-        };
-        let mut after = Memory {
-            content,
-            expires_at,
-            supersedes: self.supersedes.or(before.supersedes),
-            status: self.status.unwrap_or(before.status),
-            superseded_by: before.superseded_by.filter(|_| self.status != Some(Status::Active)),
-            ..before.clone()
-        };
+        let mut after = before.clone();
+        match self.status {
+            Some(Status::Active) => after = after.revived(now),
+            Some(status) => after.status = status,
+            None => {}
+        }
+        match (self.content, self.append) {
+            (Some(content), _) => after.content = content,
+            (None, Some(append)) => after.content = format!("{}\n{append}", before.content),
+            (None, None) => {}
+        }
+        match self.ttl_days {
+            Change::Keep => {}
+            Change::Clear => after.expires_at = None,
+            Change::Set(days) => after.expires_at = Some(expiry(now, days)),
+        }
+        after.supersedes = self.supersedes.or(before.supersedes);
         self.draft.write_to(&mut after);
         after
     }

@@ -14,7 +14,7 @@ use crate::engine::catalog::is_same_text;
 use crate::engine::draft::check_metadata;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{AddStatus, Asked, Engine, EngineError, Verb};
-use crate::model::{Memory, MemoryId, Priority, Scope, Status, Timestamp};
+use crate::model::{Memory, MemoryId, Priority, Scope, Timestamp};
 use crate::store::PastVersion;
 pub use item::ImportItem;
 use item::NewLine;
@@ -247,10 +247,10 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let memory = &whole.memory;
         let is_plain = memory.version == 1 && memory.supersedes.is_none() && !whole.has_twin;
-        if !is_plain || !is_alive(memory, now) {
+        if !is_plain || !memory.is_alive(now) {
             return Ok(false);
         }
-        if write.memories().any(|there| is_alive(there, now) && says_all_of(there, memory)) {
+        if write.memories().any(|there| there.is_alive(now) && says_all_of(there, memory)) {
             return Ok(true);
         }
         let same = self.mind.catalog.same_text(&memory.content);
@@ -305,10 +305,6 @@ impl Work {
         self.write.put_version(&Memory { id, ..version.clone() });
         self.versions.insert((id, version.version));
     }
-}
-
-fn is_alive(memory: &Memory, now: Timestamp) -> bool {
-    memory.status == Status::Active && !memory.is_expired(now)
 }
 
 /// Whether one memory says everything that another one does, and lives as long.

@@ -1,5 +1,4 @@
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use base64::Engine;
@@ -9,6 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 
 use super::Presented;
+use crate::disk::FileId;
 use crate::model::Secret;
 
 /// 256 bits, which nobody guesses; 43 characters as text.
@@ -81,10 +81,7 @@ fn signed(token: &Secret, place: &str, challenge: &[u8]) -> String {
 
 /// Names a folder whatever the path to it is called.
 fn place_of(folder: &Path) -> String {
-    match fs::metadata(folder) {
-        Ok(found) => format!("{}:{}", found.dev(), found.ino()),
-        Err(_) => String::new(),
-    }
+    fs::metadata(folder).map_or_else(|_| String::new(), |found| FileId::of(&found).to_string())
 }
 
 /// The purpose keeps one use of the token from serving as another.

@@ -1,10 +1,10 @@
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
+use crate::disk::{self, FileId};
 
 /// The name of the socket in the run folder.
 pub const SOCKET_FILE: &str = "memoryd.sock";
@@ -13,8 +13,8 @@ pub const SOCKET_FILE: &str = "memoryd.sock";
 #[derive(Debug)]
 pub(super) struct LocalSocket {
     path: PathBuf,
-    /// Device and inode of the file, so that a successor's is told from it.
-    own: (u64, u64),
+    /// So that a successor's is told from it.
+    own: FileId,
 }
 
 impl LocalSocket {
@@ -31,7 +31,7 @@ impl LocalSocket {
             .and_then(|()| fs::rename(&aside, &path))
             .and_then(|()| fs::symlink_metadata(&path));
         match placed {
-            Ok(found) => Ok((Self { path, own: inode(&found) }, listener)),
+            Ok(found) => Ok((Self { path, own: FileId::of(&found) }, listener)),
             Err(error) => {
                 disk::remove_file(&aside)?;
                 Err(error)
@@ -41,8 +41,9 @@ impl LocalSocket {
 
     /// Removes the file now, if it is still the one that was made.
     pub(super) fn remove(&self) {
-        let is_own = fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == self.own);
-        if is_own && let Err(error) = disk::remove_file(&self.path) {
+        if self.own.lies_at(&self.path)
+            && let Err(error) = disk::remove_file(&self.path)
+        {
             log::warn!("cannot remove {}: {error}", self.path.display());
         }
     }
@@ -52,10 +53,6 @@ impl Drop for LocalSocket {
     fn drop(&mut self) {
         self.remove();
     }
-}
-
-fn inode(found: &Metadata) -> (u64, u64) {
-    (found.dev(), found.ino())
 }
 
 #[cfg(test)]

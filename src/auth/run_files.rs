@@ -8,14 +8,13 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use super::InstanceToken;
 use super::local_socket::LocalSocket;
 use super::whereabouts::{PORT_FILE, SERVER_FILE, STDIO_FILE, ServerFile, StdioFile, TOKEN_FILE};
-use crate::disk;
+use crate::disk::{self, FileId};
 
 /// Why the files by which clients find the server could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -186,10 +185,7 @@ impl OwnFile {
 
     /// Whether the path still leads to the file that was written, and not to a later one.
     fn is_in_place(&self) -> bool {
-        let (Ok(own), Ok(there)) = (self.file.metadata(), fs::symlink_metadata(&self.path)) else {
-            return false;
-        };
-        (own.dev(), own.ino()) == (there.dev(), there.ino())
+        self.file.metadata().is_ok_and(|own| FileId::of(&own).lies_at(&self.path))
     }
 }
 

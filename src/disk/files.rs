@@ -1,6 +1,7 @@
-use std::fs::{File, OpenOptions, Permissions};
+use std::fmt;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,6 +11,30 @@ use super::folders::{folder_of, sync_opened};
 
 /// The bits of a mode that speak of anybody but the owner.
 const OTHERS: u32 = 0o077;
+
+/// Which file or folder it is, whatever paths lead to it: its device and its inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(crate) fn of(found: &Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino() }
+    }
+
+    /// Whether it is what lies at a path. A link is not what it leads to.
+    pub(crate) fn lies_at(self, path: &Path) -> bool {
+        std::fs::symlink_metadata(path).is_ok_and(|found| Self::of(&found) == self)
+    }
+}
+
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.device, self.inode)
+    }
+}
 
 /// A synced file beside the place that it is meant for, under the same name with `.tmp` at its end.
 ///

@@ -21,7 +21,8 @@ mod limits;
 mod space;
 
 pub(crate) use files::{
-    Draft, close_to_others, create_file, open_for_output, put_in_place, remove_file, replace_file,
+    Draft, FileId, close_to_others, create_file, open_for_output, put_in_place, remove_file,
+    replace_file,
 };
 pub(crate) use folders::{create_folder, create_folder_with_mode, remove_folder, sync_folder};
 pub(crate) use limits::{is_out_of_files, is_passing, raise_open_files};

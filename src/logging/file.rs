@@ -1,10 +1,10 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
+use crate::disk::{self, FileId};
 
 /// The owner writes, the group may read (logrotate, a log shipper), others may not.
 const MODE: u32 = 0o640;
@@ -80,7 +80,7 @@ impl LogFile {
 
 fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(ours), Ok(theirs)) = (file.metadata(), path.metadata()) else { return false };
-    (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())
+    FileId::of(&ours) == FileId::of(&theirs)
 }
 
 impl fmt::Debug for LogFile {

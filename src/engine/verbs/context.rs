@@ -132,8 +132,7 @@ impl Context {
         let filter = Filter { project, ..Filter::default() };
         let wanted = Wanted { text: query, vector: self.vector.as_deref() };
         let (_, ranked) = engine.rank(wanted, &filter, Mode::Auto, now)?;
-        let best = ranked.into_iter().take(PART);
-        best.map(|ranked| engine.load_ranked(ranked.memory).map(|memory| memory.id)).collect()
+        Ok(ranked.iter().take(PART).map(|ranked| engine.id_of(&ranked.memory)).collect())
     }
 }
 

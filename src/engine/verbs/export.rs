@@ -3,7 +3,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Asked, Engine, EngineError, Verb};
-use crate::model::{Access, Memory, MemoryId, Scope, Status, Timestamp};
+use crate::model::{Access, Memory, MemoryId, Scope, Timestamp};
 use crate::store::PastVersion;
 
 /// Reads memories with everything that belongs to them, page by page in the order of their ids.
@@ -166,9 +166,8 @@ impl Engine {
     }
 
     fn has_twin(&self, memory: &Memory, now: Timestamp) -> bool {
-        let is_alive = memory.status == Status::Active && !memory.is_expired(now);
         let mut same = self.mind.catalog.same_text(&memory.content);
-        is_alive && same.any(|entry| entry.id != memory.id && entry.is_alive(now))
+        memory.is_alive(now) && same.any(|entry| entry.id != memory.id && entry.is_alive(now))
     }
 }
 

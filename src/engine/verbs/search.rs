@@ -301,15 +301,18 @@ impl Engine {
         Ok(present.take(DEPTH).map(Ranked::unranked).collect())
     }
 
-    pub(in crate::engine) fn load_ranked(
-        &self,
-        ranked: RankedMemory,
-    ) -> Result<Memory, EngineError> {
+    fn load_ranked(&self, ranked: RankedMemory) -> Result<Memory, EngineError> {
         match ranked {
             RankedMemory::Past(memory) => Ok(*memory),
+            RankedMemory::Present(_) => self.read(self.id_of(&ranked)),
+        }
+    }
+
+    pub(in crate::engine) fn id_of(&self, ranked: &RankedMemory) -> MemoryId {
+        match ranked {
+            RankedMemory::Past(memory) => memory.id,
             RankedMemory::Present(doc) => {
-                let id = self.mind.entry(doc).map(|entry| entry.id).unwrap_or_default();
-                self.read(id)
+                self.mind.entry(*doc).map(|entry| entry.id).unwrap_or_default()
             }
         }
     }

@@ -44,8 +44,9 @@ impl fmt::Debug for Face {
 
 /// Every route of the server, each behind the guard of its row.
 pub fn routes(app: &mut ServiceConfig) {
+    route::register(app, table::table());
+    // Last, because their patterns cost more than all the names together.
     for path in table::NO_OAUTH {
         route::register_nothing(app, path, table::NOTHING_THERE);
     }
-    route::register(app, table::table());
 }

@@ -6,13 +6,11 @@ use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::Client;
+use super::{Client, names};
 use crate::actors::Mistake;
 use crate::auth::{AuthError, Carrier, Identity, Presented, ProjectRule};
 use crate::error::Error;
 use crate::model::{Caller, Project};
-
-const PROJECT_DIR: &str = "x-project-dir";
 
 /// Enough to recognise a program by; what follows is details of its platform.
 const MAX_CLIENT_CHARS: usize = 100;
@@ -20,8 +18,8 @@ const MAX_CLIENT_CHARS: usize = 100;
 /// Everything that a request brought to show who it is.
 pub(super) fn presented(headers: &HeaderMap) -> Presented<'_> {
     let authorization = headers.get_all(AUTHORIZATION);
-    let keys = headers.get_all("x-api-key").chain(headers.get_all("x-mcp-token"));
-    let users = headers.get_all("x-mcp-userid");
+    let keys = headers.get_all(&names::X_API_KEY).chain(headers.get_all(&names::X_MCP_TOKEN));
+    let users = headers.get_all(&names::X_MCP_USER_ID);
     Presented::parse(
         authorization
             .map(|line| (Carrier::Authorization, line.as_bytes()))
@@ -34,9 +32,10 @@ pub(super) fn presented(headers: &HeaderMap) -> Presented<'_> {
 /// that it tells nothing of them.
 pub(super) fn mistake(headers: &HeaderMap, key: &RandomState) -> Mistake {
     let mut hasher = key.build_hasher();
-    for name in ["authorization", "x-api-key", "x-mcp-token", "x-mcp-userid"] {
+    let carriers = [&AUTHORIZATION, &names::X_API_KEY, &names::X_MCP_TOKEN, &names::X_MCP_USER_ID];
+    for name in carriers {
         for line in headers.get_all(name) {
-            (name, line.as_bytes()).hash(&mut hasher);
+            (name.as_str(), line.as_bytes()).hash(&mut hasher);
         }
     }
     Mistake(hasher.finish())
@@ -65,7 +64,7 @@ fn project(projects: &ProjectRule, headers: &HeaderMap) -> Result<Option<Project
     if !matches!(projects, ProjectRule::Auto) {
         return Ok(None);
     }
-    let mut lines = headers.get_all(PROJECT_DIR);
+    let mut lines = headers.get_all(&names::X_PROJECT_DIR);
     let first = lines.next();
     if lines.any(|other| Some(other) != first) {
         return Err(unreadable());

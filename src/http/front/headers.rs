@@ -1,6 +1,6 @@
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::{Client, RequestId};
+use super::{Client, RequestId, names};
 use crate::actors::Verdict;
 
 /// The same on every response, whatever became of the request.
@@ -12,11 +12,6 @@ static ALWAYS: [(HeaderName, HeaderValue); 4] = [
 ];
 
 static HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// The headers that every response wears.
 #[derive(Debug)]
@@ -36,7 +31,7 @@ impl DefaultHeaders {
             headers.insert(name.clone(), value.clone());
         }
         headers.insert(header::SERVER, self.server.clone());
-        headers.insert(X_REQUEST_ID, id.header());
+        headers.insert(names::X_REQUEST_ID.clone(), id.header());
         if client.is_https {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS.clone());
         }
@@ -48,9 +43,9 @@ impl DefaultHeaders {
 
 /// Tells a client how much it may still ask.
 pub(super) fn put_quota(headers: &mut HeaderMap, verdict: &Verdict) {
-    headers.insert(RATELIMIT_LIMIT, HeaderValue::from(verdict.limit));
-    headers.insert(RATELIMIT_REMAINING, HeaderValue::from(verdict.remaining));
-    headers.insert(RATELIMIT_RESET, HeaderValue::from(verdict.reset));
+    headers.insert(names::RATELIMIT_LIMIT.clone(), HeaderValue::from(verdict.limit));
+    headers.insert(names::RATELIMIT_REMAINING.clone(), HeaderValue::from(verdict.remaining));
+    headers.insert(names::RATELIMIT_RESET.clone(), HeaderValue::from(verdict.reset));
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

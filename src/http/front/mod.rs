@@ -11,6 +11,7 @@ mod connection;
 mod headers;
 mod hosts;
 mod log_line;
+mod names;
 mod origins;
 mod outgoing;
 mod place;

@@ -5,6 +5,7 @@ use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN
 use actix_web::middleware::Condition;
 
 use super::hosts::{address_of, host_of, is_loopback, name_of};
+use super::names;
 use crate::config::{AllowedOrigins, Config, HostPattern};
 use crate::error::Error;
 
@@ -130,7 +131,7 @@ impl OriginRule {
 /// ```
 pub(super) fn is_foreign_fetch(head: &RequestHead) -> bool {
     let headers = head.headers();
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let site = headers.get(&names::SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     matches!(site, Some(b"cross-site" | b"same-site")) && !headers.contains_key(ORIGIN)
 }
 

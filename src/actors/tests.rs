@@ -135,7 +135,7 @@ impl House {
     }
 
     async fn text(&self, id: MemoryId) -> String {
-        self.ask(Get { id, history: false }).await.unwrap().memory.memory.content
+        self.ask(Get { id, history: false, max_tokens: None }).await.unwrap().memory.memory.content
     }
 
     async fn found(&self, query: &str) -> usize {
@@ -224,7 +224,9 @@ async fn a_refused_write_costs_the_session_nothing() {
     // The one that the disk loses; whatever comes after it is refused.
     assert!(house.ask(adding("lost")).await.is_err());
     assert_eq!(house.found("found").await, 1);
-    let count = async || house.ask(Get { id, history: false }).await.unwrap().memory.access_count;
+    let count = async || {
+        house.ask(Get { id, history: false, max_tokens: None }).await.unwrap().memory.access_count
+    };
     let before = count().await;
 
     for _ in 0..3 {

@@ -2,7 +2,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
+use crate::disk::{self, FileId};
 
 const CLAIM_FILE: &str = ".mcp_claim";
 
@@ -11,7 +11,7 @@ const CLAIM_FILE: &str = ".mcp_claim";
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Claim {
@@ -23,7 +23,7 @@ impl Claim {
         }
         let file = disk::create_file(&path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { path, _file: file })),
+            Ok(()) => Ok(Some(Self { path, file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -38,7 +38,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if let Err(error) = disk::remove_file(&self.path) {
+        // Another may have taken the place of one that could not be locked.
+        let is_own = self.file.metadata().is_ok_and(|own| FileId::of(&own).lies_at(&self.path));
+        if is_own && let Err(error) = disk::remove_file(&self.path) {
             log::warn!("cannot remove {}: {error}", self.path.display());
         }
     }

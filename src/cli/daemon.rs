@@ -15,6 +15,7 @@ use super::arguments::ServerArguments;
 use super::door::caller;
 use crate::auth::{self, SOCKET_FILE, ServerFile, StdioFile};
 use crate::config::Config;
+use crate::disk::SocketPath;
 use crate::model::{Scope, Secret};
 use crate::server::Sharing;
 use crate::tls;
@@ -24,12 +25,14 @@ use crate::tls;
 pub(super) struct Daemon {
     road: Road,
     key: Secret,
+    /// The token that it must prove to hold before each message, where another could take its place.
+    proven_by: Option<Secret>,
 }
 
 /// How to get there.
 #[derive(Debug, Clone)]
 enum Road {
-    /// The local socket: no address, no name, no TLS to be wrong about.
+    /// The local socket in this folder: no address, no name, no TLS to be wrong about.
     Socket(PathBuf),
     /// The port that the run files name, where there can be no socket.
     Port { address: SocketAddr, scheme: String, certificate: Option<PathBuf> },
@@ -66,7 +69,7 @@ impl Daemon {
         if let Some(key) = config.presented_key() {
             let authorities = arguments.ca.iter().chain(&config.tls.authority).cloned().collect();
             let road = Road::Url { url: url.base().to_owned(), authorities };
-            return Ok(Some(Self { road, key: key.clone() }));
+            return Ok(Some(Self { road, key: key.clone(), proven_by: None }));
         }
         // The token of the server on this machine is for no other.
         let server = ServerFile::read(&config.server.run_dir);
@@ -85,11 +88,11 @@ impl Daemon {
         let server = auth::read_token(run_dir);
         let stdio = StdioFile::read(run_dir).map(|file| file.token);
         let key = |token: &Secret| config.presented_key().unwrap_or(token).clone();
-        let road = Road::Socket(run_dir.join(SOCKET_FILE));
+        let road = Road::Socket(run_dir.clone());
         if let Some(token) = &server
             && road.leads_to_holder_of(token, data_dir).await
         {
-            return Some(Self { key: key(token), road });
+            return Some(Self { key: key(token), road, proven_by: None });
         }
         if let Some(token) = stdio
             && road.leads_to_holder_of(&token, data_dir).await
@@ -100,27 +103,38 @@ impl Daemon {
                 caller.user == config.project.default_user && caller.may(Scope::Admin)
             });
             let key = if is_as_good { token } else { key(&token) };
-            return Some(Self { key, road });
+            return Some(Self { key, road, proven_by: None });
         }
         let (token, file) = (server?, ServerFile::read(run_dir)?);
         let (address, certificate) = (file.address(), file.certificate);
+        let proven_by = certificate.is_none().then(|| token.clone());
         let road = Road::Port { address, scheme: file.scheme, certificate };
-        road.leads_to_holder_of(&token, data_dir).await.then(|| Self { key: key(&token), road })
+        let is_it = road.leads_to_holder_of(&token, data_dir).await;
+        is_it.then(|| Self { key: key(&token), road, proven_by })
     }
 
     /// The store that this process itself has open.
     pub(super) fn own(sharing: &Sharing, config: &Config) -> Self {
         let road = match sharing.address() {
-            None => Road::Socket(config.server.run_dir.join(SOCKET_FILE)),
+            None => Road::Socket(config.server.run_dir.clone()),
             Some(address) => Road::Port { address, scheme: "http".to_owned(), certificate: None },
         };
         let key = config.presented_key().unwrap_or(sharing.token()).clone();
-        Self { road, key }
+        Self { road, key, proven_by: None }
     }
 
     /// Whether it is the one whose files lie on this machine.
     pub(super) fn is_local(&self) -> bool {
         !matches!(self.road, Road::Url { .. })
+    }
+
+    /// Whether it is the one that was found. The port of a server that is dead is anybody's, and no
+    /// certificate tells them apart.
+    pub(super) async fn is_still_there(&self, config: &Config) -> bool {
+        match &self.proven_by {
+            Some(token) => self.road.leads_to_holder_of(token, &config.server.data_dir).await,
+            None => true,
+        }
     }
 
     /// An HTTP client that presents the key and trusts the server's own certificate.
@@ -148,8 +162,9 @@ impl Road {
         }
         let plain = || Connector::new().timeout(CONNECT_PATIENCE);
         let tls = match self {
-            Self::Socket(path) => {
-                let dial = Connector::new().connector(Dial(path.clone())).timeout(CONNECT_PATIENCE);
+            Self::Socket(folder) => {
+                let dial =
+                    Connector::new().connector(Dial(folder.clone())).timeout(CONNECT_PATIENCE);
                 let http = client.connector(dial).finish();
                 return Ok(Channel { http, url: "http://localhost".to_owned(), address: None });
             }
@@ -230,7 +245,7 @@ fn is_https(url: &str) -> bool {
     url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
-/// Connects every request to one socket, whatever it names.
+/// Connects every request to the socket of one folder, whatever it names.
 #[derive(Debug, Clone)]
 struct Dial(PathBuf);
 
@@ -244,9 +259,10 @@ impl Service<ConnectInfo<Uri>> for Dial {
     }
 
     fn call(&self, asked: ConnectInfo<Uri>) -> Self::Future {
-        let path = self.0.clone();
+        let folder = self.0.clone();
         Box::pin(async move {
-            let stream = UnixStream::connect(path).await.map_err(ConnectError::Io)?;
+            let path = SocketPath::new(&folder, SOCKET_FILE).map_err(ConnectError::Io)?;
+            let stream = UnixStream::connect(path.as_path()).await.map_err(ConnectError::Io)?;
             Ok(Connection::new(asked.request().clone(), stream))
         })
     }

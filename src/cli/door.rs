@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::rt;
+
 use super::Failed;
 use super::arguments::ServerArguments;
 use super::daemon::Daemon;
 use super::progress::Bar;
 use crate::actors::Sessions;
-use crate::auth::{self, Carrier, Credentials, Identity, Presented};
+use crate::auth::{self, Carrier, Claim, Credentials, Identity, Presented};
 use crate::config::{Config, ProjectMode};
 use crate::model::{Caller, CredentialName, Scopes, SystemClock, UserId};
 use crate::server::{kept_key, keyring, open_existing_store, open_store, session_settings};
@@ -29,6 +31,8 @@ type Open = fn(&Config, Option<Arc<dyn Progress>>) -> Result<Store, StoreError>;
 
 /// How long a verb waits while the store changes hands.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long between two looks at a claim.
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Door {
     /// Makes a store where there is none. Must be called within an actix system.
@@ -51,6 +55,11 @@ impl Door {
             if let Some(daemon) = Daemon::of(server, config).await? {
                 return Ok(Self::Daemon(daemon));
             }
+            // A server that is about to have the store is waited for, and then it is the way.
+            if Claim::is_made(&config.server.run_dir) && start.elapsed() < PATIENCE {
+                rt::time::sleep(PAUSE).await;
+                continue;
+            }
             match open(config, Some(Arc::new(Bar::new()))) {
                 Ok(store) => return Ok(Self::Local(Box::new(LocalStore::start(config, store)?))),
                 Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {}
@@ -71,7 +80,7 @@ impl LocalStore {
     pub(super) async fn close(self) -> Result<(), Failed> {
         self.sessions.stop().await.map_err(Failed::because)?;
         let store = self.store;
-        let closed = actix_web::rt::task::spawn_blocking(move || store.close()).await;
+        let closed = rt::task::spawn_blocking(move || store.close()).await;
         closed.map_err(Failed::because)
     }
 }

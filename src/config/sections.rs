@@ -200,7 +200,10 @@ section! {
             |raw| parse::count(raw, 1..=1_000_000),
         )
         .unit("failed attempts")
-        .because("Per client address and window, so that nobody can try keys one by one."),
+        .because(
+            "Wrong keys per client address and window, so that nobody can try keys one by one; the \
+             same wrong key again counts once, and right keys always pass.",
+        ),
 
         pub fail_window: Duration = setting(
             "auth.fail_window", &["AUTH_FAIL_WINDOW"], "60",

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::PRIVATE_FILE;
 use super::folders::{folder_of, sync_opened};
+use super::owner::leave_to_owner;
 
 /// The bits of a mode that speak of anybody but the owner.
 const OTHERS: u32 = 0o077;
@@ -111,6 +112,21 @@ pub(crate) fn open_for_output(path: &Path) -> io::Result<File> {
     options.write(true).create(true).truncate(true).mode(PRIVATE_FILE).open(path)
 }
 
+/// Opens a file to write at its end, and makes it if there is none. A link is followed.
+pub(crate) fn open_for_appending(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    match options.append(true).mode(mode).create_new(true).open(path) {
+        Ok(made) => {
+            leave_to_owner(&made, path)?;
+            Ok(made)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.create_new(false).create(true).open(path)
+        }
+        failed => failed,
+    }
+}
+
 /// Takes from others what a library has given them in a file or folder of ours. A file system
 /// that does not let us is told of once; its mount options decide who may read there.
 pub(crate) fn close_to_others(path: &Path) -> io::Result<()> {
@@ -141,10 +157,12 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
 fn create_with_mode(path: &Path, mode: u32) -> io::Result<File> {
     remove_file(path)?;
     // `create_new` fails on anything that is there, links included.
-    OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)
+    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)?;
+    leave_to_owner(&made, path)?;
+    Ok(made)
 }
 
-fn is_refusal(error: &io::Error) -> bool {
+pub(super) fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::PRIVATE_FOLDER;
+use super::owner::leave_path_to_owner;
 
 /// Makes a folder and its parents, closed to everyone else, and makes their names durable. One
 /// that is there stays as it is.
@@ -11,17 +12,27 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     create_folder_with_mode(path, PRIVATE_FOLDER)
 }
 
+/// The same for a folder within one of ours: it belongs to whom that one belongs to.
+pub(crate) fn create_folder_within(path: &Path) -> io::Result<()> {
+    create(path, PRIVATE_FOLDER, leave_path_to_owner)
+}
+
 /// The same for a folder that others are meant to look into.
 pub(crate) fn create_folder_with_mode(path: &Path, mode: u32) -> io::Result<()> {
+    create(path, mode, |_| Ok(()))
+}
+
+fn create(path: &Path, mode: u32, finish: fn(&Path) -> io::Result<()>) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    let create_one = |path: &Path, mode| create_one(path, mode).and_then(|()| finish(path));
     match create_one(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
                 return Err(error);
             };
-            create_folder_with_mode(parent, mode)?;
+            create(parent, mode, finish)?;
             create_one(path, mode)
         }
         // Somebody was faster.

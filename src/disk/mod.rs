@@ -5,6 +5,8 @@
 //!
 //! - What is made here is closed to others from its first instant: files 0600, folders 0700, unless
 //!   the caller names another mode. What was there before keeps its mode: it may be somebody else's.
+//! - What root makes belongs to the owner of the folder around it, so that a service goes on reading its
+//!   own data. A folder that somebody named is root's: the one around it says nothing about it.
 //! - A file that is replaced is the old one or the new one after a crash, never half of either. It is
 //!   written beside its place, synced, renamed, and then the folder is synced.
 //! - A link at the place of a file that is made or replaced is replaced itself, never followed.
@@ -18,14 +20,20 @@
 mod files;
 mod folders;
 mod limits;
+mod owner;
+mod sockets;
 mod space;
 
 pub(crate) use files::{
-    Draft, FileId, close_to_others, create_file, open_for_output, put_in_place, remove_file,
-    replace_file,
+    Draft, FileId, close_to_others, create_file, open_for_appending, open_for_output, put_in_place,
+    remove_file, replace_file,
 };
-pub(crate) use folders::{create_folder, create_folder_with_mode, remove_folder, sync_folder};
+pub(crate) use folders::{
+    create_folder, create_folder_with_mode, create_folder_within, remove_folder, sync_folder,
+};
 pub(crate) use limits::{is_out_of_files, is_passing, raise_open_files};
+pub(crate) use owner::leave_path_to_owner;
+pub(crate) use sockets::SocketPath;
 pub(crate) use space::require_free;
 
 /// Readable by the owner alone.

@@ -36,7 +36,7 @@ const OF_HARNESSES: [&str; 9] = [
 ];
 /// What a model is given at once by default. Clients end a call that answers with more than some
 /// 25,000 tokens.
-const MODEL_TOKENS: usize = 10_000;
+pub const MODEL_TOKENS: usize = 10_000;
 /// More unknown names are not told one by one.
 const MOST_IGNORED: usize = 20;
 

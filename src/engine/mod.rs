@@ -30,7 +30,7 @@ use std::time::Duration;
 use crate::model::{Access, Caller, MemoryId, MemoryIds, Scope, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{SessionStore, StoreError};
-pub use arguments::{Arguments, FieldProblem, InvalidArguments};
+pub use arguments::{Arguments, FieldProblem, InvalidArguments, MODEL_TOKENS};
 pub use field::{Field, Shape};
 pub use filter::{Filter, QueryScope};
 pub use meaning::{Embedded, Unembedded};

@@ -58,6 +58,7 @@ codes! {
     NameTwice = "name_twice", 400 rpc -32600, "Invalid JSON", "A name stands twice in one object of the body.";
     BodyBroken = "body_broken", 400, "Incomplete request body", "The connection broke off within the body.";
     InvalidQuery = "invalid_query", 400, "Invalid query string", "The query string cannot be read, or names an argument twice.";
+    PlainHttp = "plain_http", 400, "HTTP sent to an HTTPS port", "The port speaks TLS, and what came was HTTP without it.";
     BadRequest = "bad_request", 400 rpc -32602, "Bad request", "A route of an older server says in its own words what is missing.";
     Unauthenticated = "unauthenticated", 401, "Missing or invalid Authorization header", "No credential was sent, or not in a form that can be read.";
     InvalidCredential = "invalid_credential", 401, "Invalid authentication token", "The credential is unknown, expired or revoked; which of it is not told.";

@@ -34,6 +34,9 @@ pub enum Error {
     #[error("this server answers over HTTPS only")]
     HttpsRequired,
 
+    #[error("this port speaks HTTPS; begin the URL with https://")]
+    PlainHttp,
+
     #[error("pages of this origin may not call; see cors.allowed_origins (ALLOWED_ORIGINS)")]
     OriginRefused,
 
@@ -129,6 +132,7 @@ impl Error {
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
             Self::HttpsRequired => Code::HttpsRequired,
+            Self::PlainHttp => Code::PlainHttp,
             Self::OriginRefused => Code::OriginRefused,
             Self::PreflightRefused => Code::PreflightRefused,
             Self::RateLimited { .. } | Self::TooManyFailures { .. } => Code::RateLimited,

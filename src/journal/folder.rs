@@ -132,7 +132,7 @@ impl Folder {
         aside: &Path,
         source: impl FnMut(&mut dyn FnMut(Op<'_>) -> Result<(), JournalError>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        disk::create_folder(&self.path).map_err(JournalError::disk("create", &self.path))?;
+        disk::create_folder_within(&self.path).map_err(JournalError::disk("create", &self.path))?;
         let written = snapshot::write_from(&self.path, seq, source)?;
         move_aside(&self.path, &written.path, aside)
             .map_err(JournalError::disk("move the damaged journal to", aside))?;
@@ -284,7 +284,7 @@ fn read_whole(path: &Path) -> Result<Result<Segment, Damage>, JournalError> {
 }
 
 fn move_aside(folder: &Path, keep: &Path, aside: &Path) -> io::Result<()> {
-    disk::create_folder(aside)?;
+    disk::create_folder_within(aside)?;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.path() != keep && entry.file_type()?.is_file() {

@@ -66,7 +66,7 @@ impl Journal {
         options: &JournalOptions,
     ) -> Result<Self, JournalError> {
         let path = folder.path.clone();
-        disk::create_folder(&path).map_err(JournalError::disk("create", &path))?;
+        disk::create_folder_within(&path).map_err(JournalError::disk("create", &path))?;
         for stale in folder.stale.drain(..) {
             disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
         }

@@ -39,7 +39,7 @@ impl Writer {
         hooks: Hooks,
     ) -> io::Result<Self> {
         hooks.create()?;
-        disk::create_folder(folder)?;
+        disk::create_folder_within(folder)?;
         let path = folder.join(segment_name(first));
         let header = Header::segment(first, previous);
         let file = disk::replace_file(&path, &header.to_bytes())?;

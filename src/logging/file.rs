@@ -1,7 +1,6 @@
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{self, FileId};
@@ -60,7 +59,7 @@ impl LogFile {
     fn follow(&mut self) -> io::Result<&mut File> {
         let current = match self.open.take() {
             Some(file) if is_at(&file, &self.path) => file,
-            _ => OpenOptions::new().append(true).create(true).mode(MODE).open(&self.path)?,
+            _ => disk::open_for_appending(&self.path, MODE)?,
         };
         Ok(self.open.insert(current))
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::context::{McpContext, bad_cursor, refused, to_json};
 use crate::actors::CallError;
 use crate::engine::{
-    EngineError, Filter, Get, Got, History, List, ListProjects, QueryScope, Sort, Stats,
+    EngineError, Filter, Get, Got, History, List, ListProjects, MODEL_TOKENS, QueryScope, Sort,
+    Stats,
 };
 use crate::error::Error;
 use crate::model::foreign::inline;
@@ -92,9 +93,9 @@ impl ResourceUri {
         match self {
             Self::Stats => to_json(&mcp.ask(caller, Stats).await?).map(Some),
             Self::List(list) => to_json(&mcp.ask(caller, list.verb()).await?).map(Some),
-            Self::Memory(id) => {
-                memory_of(mcp.sessions().ask(caller, Get { id: *id, history: false }).await)
-            }
+            Self::Memory(id) => memory_of(
+                mcp.sessions().ask(caller, Get { id: *id, history: false, max_tokens: None }).await,
+            ),
         }
     }
 
@@ -105,7 +106,9 @@ impl ResourceUri {
         caller: &Caller,
     ) -> Result<Option<Value>, ErrorData> {
         match self {
-            Self::Memory(id) => memory_of(mcp.sessions().ask(caller, History { id: *id }).await),
+            Self::Memory(id) => memory_of(
+                mcp.sessions().ask(caller, History { id: *id, max_tokens: Some(0) }).await,
+            ),
             Self::Stats | Self::List(_) => self.contents(mcp, caller).await,
         }
     }
@@ -116,7 +119,8 @@ impl ListUri {
     fn verb(&self) -> List {
         let user = Some(QueryScope::User);
         let everything = Filter::default();
-        let newest = List { limit: LIST_LIMIT, ..List::default() };
+        let max_tokens = Some(MODEL_TOKENS);
+        let newest = List { limit: LIST_LIMIT, max_tokens, ..List::default() };
         match self {
             Self::Profile => {
                 let kinds = vec!["fact".to_owned(), "preference".to_owned()];

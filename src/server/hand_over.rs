@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use crate::auth::{Carrier, Claim, InstanceToken, Presented, SOCKET_FILE, StdioFile};
 use crate::config::Config;
+use crate::disk::SocketPath;
 use crate::error::Error;
 use crate::store::{Store, StoreError, StoreOptions};
 
@@ -49,7 +50,7 @@ pub(super) fn take(config: &Config, options: &StoreOptions) -> Result<Taken, Sto
     let run_dir = &config.server.run_dir;
     let start = Instant::now();
     let mut claim = None;
-    let mut asked: Option<u32> = None;
+    let (mut tried, mut asked) = (None, false);
     loop {
         let options = StoreOptions { lock_patience: TRY, ..options.clone() };
         let locked = match Store::open(&config.server.data_dir, options) {
@@ -58,14 +59,15 @@ pub(super) fn take(config: &Config, options: &StoreOptions) -> Result<Taken, Sto
             Err(error) => return Err(error),
         };
         let owner = StdioFile::read(run_dir);
-        if let Some(owner) = owner.filter(|owner| asked != Some(owner.pid)) {
+        if let Some(owner) = owner.filter(|owner| tried != Some(owner.pid)) {
             claim = claim.or_else(|| claim_in(run_dir));
+            tried = Some(owner.pid);
             match ask(run_dir, &owner) {
-                Ok(()) => asked = Some(owner.pid),
+                Ok(()) => asked = true,
                 Err(error) => log::warn!("process {} keeps the store: {error}", owner.pid),
             }
         }
-        let patience = if asked.is_some() { LETTING_GO } else { LAST_BREATH };
+        let patience = if asked { LETTING_GO } else { LAST_BREATH };
         if start.elapsed() >= patience {
             return Err(locked);
         }
@@ -108,7 +110,7 @@ fn claim_in(run_dir: &Path) -> Option<Claim> {
 }
 
 fn ask(run_dir: &Path, owner: &StdioFile) -> io::Result<()> {
-    let mut stream = UnixStream::connect(run_dir.join(SOCKET_FILE))?;
+    let mut stream = UnixStream::connect(SocketPath::new(run_dir, SOCKET_FILE)?.as_path())?;
     stream.set_read_timeout(Some(ANSWER))?;
     stream.set_write_timeout(Some(ANSWER))?;
     let token = owner.token.reveal();

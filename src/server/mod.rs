@@ -7,6 +7,7 @@ mod error;
 mod hand_over;
 mod listen;
 mod reload;
+mod serving;
 mod sharing;
 mod wiring;
 
@@ -27,6 +28,10 @@ pub use error::StartError;
 use hand_over::Taken;
 pub use sharing::{Sharing, SharingControl};
 pub(crate) use wiring::{kept_key, keyring, open_existing_store, open_store, session_settings};
+
+/// How long connections are still taken after the files are gone by which programs of this machine
+/// find it: who has just looked is in the system's queue, and would be cut off there.
+const LAST_GUESTS: Duration = Duration::from_millis(100);
 
 /// How long requests may finish after the signal to stop. With the sessions' last writes and the
 /// store's last checkpoint the whole stop stays within 10 s.
@@ -163,6 +168,7 @@ impl Control {
     pub async fn stop(&self) {
         // Who comes from now on finds nobody, instead of a listener that does not listen any more.
         self.run_files.iter().for_each(|files| files.remove());
+        rt::time::sleep(LAST_GUESTS).await;
         self.sessions.announce_stop();
         self.http.stop(true).await;
     }

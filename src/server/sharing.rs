@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server as ActixServer, ServerHandle};
+use actix_web::rt;
 use tokio::sync::Notify;
 
 use super::hand_over::Wanted;
 use super::wiring::{self, Listeners, Parts, open_store_within, session_settings};
-use super::{Running, StartError};
+use super::{LAST_GUESTS, Running, StartError};
 use crate::actors::Sessions;
 use crate::auth::{InstanceToken, RunFiles};
 use crate::config::{Config, HostPattern};
@@ -122,7 +123,10 @@ impl SharingControl {
     /// Takes no more connections and lets requests finish for a while.
     pub async fn stop(&self) {
         // Who comes from now on finds nobody, and so knows that nothing was carried out.
-        self.run_files.iter().for_each(|files| files.remove());
+        if let Some(files) = &self.run_files {
+            files.remove();
+            rt::time::sleep(LAST_GUESTS).await;
+        }
         self.sessions.announce_stop();
         self.http.stop(true).await;
     }

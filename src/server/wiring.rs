@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use actix_web::dev::{Extensions, Server as ActixServer};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, rt, web};
+use actix_web::{App, rt, web};
 
 use super::hand_over::{self, Wanted};
+use super::serving::{self, Patience, Served};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
 use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey};
@@ -123,7 +124,7 @@ pub(super) fn http(
     let wanted = wanted.cloned();
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
 
-    let server = HttpServer::new(move || {
+    let app = move || {
         App::new()
             .configure(hand_over::route(wanted.clone()))
             .app_data(front.clone())
@@ -138,31 +139,22 @@ pub(super) fn http(
             .wrap(front.cors())
             .wrap(from_fn(receive))
             .wrap_fn(arrive)
-    })
-    .workers(config.http.workers)
-    // actix counts for each worker.
-    .max_connections((bounds.total / config.http.workers.max(1)).max(1))
-    .on_connect(move |stream, data| welcome(&connections, stream, data))
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_PATIENCE)
-    .client_disconnect_timeout(LINGER)
-    // An answer must not wait for the acknowledgement of the one before it.
-    .tcp_nodelay(true)
-    .shutdown_timeout(DRAIN.as_secs())
-    .disable_signals();
-    let server = match listeners.socket {
-        Some(socket) => server.listen_uds(socket),
-        None => Ok(server),
     };
-    let server = server.map_err(StartError::listening)?;
-    let server = match (listeners.port, certificates) {
-        (None, _) => Ok(server),
-        (Some(port), None) => server.listen(port),
-        (Some(port), Some(certificates)) => {
-            server.listen_rustls_0_23(port, certificates.reloader().server_config()?)
-        }
+    let builder = ActixServer::build()
+        .workers(config.http.workers)
+        // actix counts for each worker.
+        .max_concurrent_connections((bounds.total / config.http.workers.max(1)).max(1))
+        .shutdown_timeout(DRAIN.as_secs())
+        .disable_signals();
+    let served = Served {
+        app,
+        welcome: move |stream: &dyn Any, data: &mut Extensions| welcome(&connections, stream, data),
+        patience: Patience { keep_alive: KEEP_ALIVE, head: HEAD_PATIENCE, linger: LINGER },
     };
-    Ok(server.map_err(StartError::listening)?.run())
+    let tls = certificates.map(|certificates| certificates.reloader().server_config());
+    let tls = tls.transpose()?;
+    let port = listeners.port.map(|port| (port, tls));
+    serving::listen(builder, &served, port, listeners.socket).map_err(StartError::listening)
 }
 
 /// Only the owner of the run directory comes over its socket, and nobody needs to be bounded.

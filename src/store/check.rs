@@ -168,7 +168,7 @@ impl Copy {
     fn make(from: &Path, dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(format!("check-{}", std::process::id()));
         disk::remove_folder(&path).map_err(StoreError::disk("remove", &path))?;
-        disk::create_folder(&path).map_err(StoreError::disk("create", &path))?;
+        disk::create_folder_within(&path).map_err(StoreError::disk("create", &path))?;
         let copy = Self { path };
         if from.exists() {
             copy_folder(from, &copy.path).map_err(StoreError::disk("copy", from))?;
@@ -190,7 +190,7 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            disk::create_folder(&target)?;
+            disk::create_folder_within(&target)?;
             copy_folder(&entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), target)?;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::StoreError;
-use crate::disk::PRIVATE_FILE;
+use crate::disk::{self, PRIVATE_FILE};
 
 /// How long a lock that is held is asked for again. A service that is restarted meets the last
 /// breath of the process before it, and a child that somebody starts holds every lock of its parent
@@ -32,6 +32,7 @@ impl Lock {
         // The process id is not for a file elsewhere that somebody set a link to.
         options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         let mut file = options.open(&path).map_err(StoreError::disk("open", &path))?;
+        disk::leave_path_to_owner(&path).map_err(StoreError::disk("give away", &path))?;
         match patiently(patience, || file.try_lock(), is_held) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -412,7 +412,7 @@ fn caught_apart<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<io::Re
 
 /// A kill while sled starts leaves a file behind that fails every later start.
 fn prepare(path: &Path) -> io::Result<()> {
-    disk::create_folder(path)?;
+    disk::create_folder_within(path)?;
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -429,7 +429,8 @@ fn make_private(path: &Path) -> io::Result<()> {
         let entry = entry?;
         let closed = match entry.file_type() {
             Ok(kind) if kind.is_symlink() => Ok(()),
-            Ok(_) => disk::close_to_others(&entry.path()),
+            Ok(_) => disk::close_to_others(&entry.path())
+                .and_then(|()| disk::leave_path_to_owner(&entry.path())),
             Err(error) => Err(error),
         };
         // Snapshots come and go while we look.

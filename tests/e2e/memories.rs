@@ -1,6 +1,39 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{TestServer, days, rpc};
+
+#[actix_web::test]
+async fn a_long_history_fits_into_what_a_model_reads_and_a_program_gets_it_whole() {
+    let server = TestServer::start();
+    let id = server.add(&"one ".repeat(2_000)).await;
+    for number in 0..9 {
+        let content = format!("{number} {}", "two ".repeat(2_000));
+        server.ok("update_memory", json!({ "id": id, "content": content })).await;
+    }
+    let history = |got: &Value| got["history"].as_array().unwrap().len();
+
+    let got = server.ok("get_memory", json!({ "id": id, "history": true })).await;
+    let more =
+        server.ok("get_memory", json!({ "id": id, "history": true, "max_tokens": 16_000 })).await;
+    let whole = server.get(&format!("/api/v1/memories/{id}/history")).await.json();
+    let newest = server.get(&format!("/api/v1/memories/{id}/history?max_tokens=5000")).await.json();
+
+    assert!(got["memory"]["content"].as_str().unwrap().starts_with("8 two"));
+    assert_eq!((history(&got), &got["older_versions"]), (3, &json!(6)));
+    assert_eq!(got["history"][2]["version"], 9, "the newest are kept");
+    assert_eq!((history(&more), &more["older_versions"]), (6, &json!(3)));
+    assert_eq!((history(&whole), &whole["older_versions"]), (9, &Value::Null));
+    assert_eq!((history(&newest), &newest["older_versions"]), (1, &json!(8)));
+
+    let read = rpc("resources/read", json!({ "uri": "memory://recent" }));
+    for number in 0..9 {
+        server.add(&format!("{number} {}", "three ".repeat(2_000))).await;
+    }
+    let reply = server.post("/mcp", read).await.json();
+    let text = reply["result"]["contents"][0]["text"].as_str().unwrap();
+    assert!(text.len() < 60_000, "{} bytes", text.len());
+    assert!(text.contains("[cut here;"), "{text}");
+}
 
 #[actix_web::test]
 async fn a_text_comes_back_byte_for_byte() {

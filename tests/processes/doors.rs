@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::KEY;
-use crate::process::{Program, command, ended, hello, search, talk};
+use crate::process::{Conversation, Program, command, ended, hello, search, talk};
 
 const ANNA: &str = "key-of-anna-0123456789abcdef";
 const BEN: &str = "key-of-ben-0123456789abcdef";
@@ -61,6 +61,65 @@ fn who_took_the_port_of_a_dead_server_is_told_no_secret() {
     assert!(String::from_utf8_lossy(&exported.stdout).contains("boiler"));
     assert!(found[1].to_string().contains("the boiler was serviced"), "{}", found[1]);
     assert!(!heard.contains(&token) && !heard.contains(KEY), "{heard}");
+}
+
+#[test]
+fn the_owner_spends_no_quota_over_the_socket() {
+    let program = served_with(&[("RATE_LIMIT_REQUESTS", "3"), ("RATE_LIMIT_WINDOW", "60")]);
+    let calls: Vec<_> = std::iter::once(hello()).chain((0..9).map(|_| search())).collect();
+
+    let answers = talk(&mut command(program.dir.path(), &["stdio"]), &calls);
+
+    assert!(answers.iter().all(|answer| answer["result"].is_object()), "{answers:?}");
+    let over_the_port = (0..9).filter_map(|_| program.tool("get_context", json!({}))).count();
+    assert_eq!(over_the_port, 3);
+}
+
+#[test]
+fn who_takes_the_port_while_a_client_talks_is_told_no_secret() {
+    let program = Program::start();
+    program.tool("add_memory", json!({ "content": "the boiler was serviced" })).unwrap();
+    let token = fs::read_to_string(program.data().join(".mcp_token")).unwrap();
+    fs::remove_file(program.data().join("memoryd.sock")).unwrap();
+    let mut stdio = Conversation::start(&mut command(program.dir.path(), &["stdio"]));
+    assert!(stdio.ask(&hello())["result"]["serverInfo"].is_object());
+    let port = program.port;
+    let _dir = program.kill();
+    let stranger = Stranger::on(port);
+
+    let found = stdio.ask(&search());
+
+    let heard = stranger.heard();
+    assert!(found.to_string().contains("the boiler was serviced"), "{found}");
+    assert!(heard.contains("GET /health"), "it was not even asked who it is");
+    assert!(!heard.contains(&token) && !heard.contains(KEY), "{heard}");
+}
+
+#[test]
+fn http_without_tls_is_told_so_in_words() {
+    let program = served_with(&[
+        ("SSL_CERT_PATH", "certs/server.pem"),
+        ("SSL_KEY_PATH", "certs/server-key.pem"),
+    ]);
+    let said = |request: &[u8]| {
+        let mut stream = TcpStream::connect(("127.0.0.1", program.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+
+    let with_a_body = format!("POST /mcp HTTP/1.1\r\nHost: x\r\n\r\n{}", "x".repeat(10_000));
+    for request in ["GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", &with_a_body] {
+        let answer = said(request.as_bytes());
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+        assert_eq!(body["code"], "plain_http");
+        assert!(body["message"].as_str().unwrap().contains("https://"), "{body}");
+    }
+    assert!(program.run(&["export"]).status.success(), "TLS goes on");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -68,6 +68,46 @@ fn no_text_goes_to_an_address_that_the_folder_names() {
         let called = stranger.accept().map(|_| ()).map_err(|error| error.kind());
         assert_eq!(called, Err(ErrorKind::WouldBlock), "{text}");
     }
+}
+
+/// As when an administrator looks after the data of a service. Only root can give files away.
+#[test]
+fn what_root_does_to_the_data_of_a_service_leaves_it_to_the_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    if fs::metadata(&data).unwrap().uid() == 0 {
+        std::os::unix::fs::chown(&data, Some(12_345), Some(12_345)).unwrap();
+    }
+    let owner = fs::metadata(&data).unwrap().uid();
+    fs::write(dir.path().join("in.jsonl"), "{\"content\": \"the boiler was serviced\"}\n").unwrap();
+
+    for arguments in [&["import", "in.jsonl"][..], &["export"], &["check"]] {
+        let done = command(dir.path(), arguments).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    let program = Program::start_in(dir);
+
+    let mut folders = vec![program.data()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            // Those of the running server go with it.
+            if path.file_name().unwrap().to_str().is_some_and(|name| name.starts_with(".mcp_"))
+                || path.ends_with("memoryd.sock")
+            {
+                continue;
+            }
+            let found = fs::symlink_metadata(&path).unwrap();
+            assert_eq!(found.uid(), owner, "{}", path.display());
+            seen += 1;
+            if found.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert!(seen > 5, "only {seen} files were there");
 }
 
 #[test]

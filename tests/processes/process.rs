@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -180,22 +180,49 @@ pub fn ended(command: &mut Command) -> Output {
 /// Talks to a program over its standard input and output, one answer to each call, closes its
 /// input, and returns the answers.
 pub fn talk(command: &mut Command, calls: &[(&str, Value)]) -> Vec<Value> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut answers = Vec::new();
-    for ((method, params), id) in calls.iter().zip(1..) {
-        let call = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+    let mut conversation = Conversation::start(command);
+    let answers = calls.iter().map(|call| conversation.ask(call)).collect();
+    assert!(conversation.end().success());
+    answers
+}
+
+/// A stdio client that waits for each answer before it goes on.
+pub struct Conversation {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+    asked: u32,
+}
+
+impl Conversation {
+    pub fn start(command: &mut Command) -> Self {
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = piped.spawn().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers, asked: 0 }
+    }
+
+    pub fn ask(&mut self, (method, params): &(&str, Value)) -> Value {
+        self.asked += 1;
+        let call =
+            json!({ "jsonrpc": "2.0", "id": self.asked, "method": method, "params": params });
         let mut line = String::new();
         // If the program has ended, there is no answer either.
-        let _ = writeln!(input, "{call}");
-        output.read_line(&mut line).unwrap();
-        answers.push(serde_json::from_str(&line).unwrap_or_else(|_| panic!("{call}: {line:?}")));
+        let _ = self.child.stdin.as_mut().map(|input| writeln!(input, "{call}"));
+        self.answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("{call}: {line:?}"))
     }
-    drop(input);
-    assert!(child.wait().unwrap().success());
-    answers
+
+    /// Closes its input, and waits until it is gone.
+    pub fn end(&mut self) -> ExitStatus {
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// The first call of every client.

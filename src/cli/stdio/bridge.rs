@@ -131,6 +131,9 @@ impl Line {
     }
 
     async fn send(&self, seat: &Seat, parcel: &Parcel, out: &Outbox) -> Result<(), Lost> {
+        if !self.seats.is_still_there(seat).await {
+            return Err(Lost::Unsent("memoryd does not answer".to_owned()));
+        }
         let request = self.addressed(seat, parcel);
         let response =
             request.send_body(parcel.body.clone()).await.map_err(|error| match error {

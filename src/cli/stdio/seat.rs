@@ -49,6 +49,7 @@ pub(super) struct Seats {
 #[derive(Clone)]
 pub(super) struct Seat {
     pub(super) channel: Channel,
+    daemon: Daemon,
     pub(super) is_local: bool,
     /// Whether the client acts as a key of its own, which does not change with the server.
     pub(super) has_own_key: bool,
@@ -85,10 +86,15 @@ impl Seats {
         let number = self.number.get() + 1;
         let (channel, is_local) = (daemon.channel()?, daemon.is_local());
         let has_own_key = self.config.presented_key().is_some();
-        let seat = Seat { channel, is_local, has_own_key, number };
+        let seat = Seat { channel, daemon, is_local, has_own_key, number };
         self.number.set(number);
         self.now.replace(Some(seat.clone()));
         Ok(seat)
+    }
+
+    /// Whether a seat's owner is who was found there.
+    pub(super) async fn is_still_there(&self, seat: &Seat) -> bool {
+        seat.daemon.is_still_there(&self.config).await
     }
 
     /// Gives up a seat whose owner is gone.

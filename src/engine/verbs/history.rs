@@ -1,5 +1,5 @@
 use super::Got;
-use super::get::ID;
+use super::get::{ID, ROOM};
 use crate::engine::arguments::Arguments;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{MemoryId, Scope};
@@ -8,15 +8,20 @@ use crate::model::{MemoryId, Scope};
 #[derive(Debug, Clone)]
 pub struct History {
     pub id: MemoryId,
+    /// As in [`super::Get::max_tokens`].
+    pub max_tokens: Option<usize>,
 }
 
 impl Spoken for History {
     fn fields() -> Vec<&'static Field> {
-        vec![&ID]
+        vec![&ID, &ROOM]
     }
 
     fn take(arguments: &mut Arguments) -> Self {
-        Self { id: arguments.require(&ID) }
+        Self {
+            id: arguments.require(&ID),
+            max_tokens: arguments.take(&ROOM).or(arguments.budget()),
+        }
     }
 }
 
@@ -29,6 +34,6 @@ impl Verb for History {
 
     fn apply(self, engine: &mut Engine, _: Asked<'_>) -> Result<Got, EngineError> {
         let memory = engine.view(engine.read(self.id)?)?;
-        Ok(Got { memory, history: engine.versions(self.id)? })
+        Ok(Got::within(self.max_tokens, memory, engine.versions(self.id)?))
     }
 }

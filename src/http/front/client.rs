@@ -1,12 +1,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
 use ipnet::IpNet;
 
+use super::names;
+
 /// Headers by which a proxy says that it forwards for somebody else.
-const FORWARDING: &[&str] =
-    &["x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host", "via"];
+static FORWARDING: [&HeaderName; 5] =
+    [&names::X_FORWARDED_FOR, &names::X_REAL_IP, &FORWARDED, &names::X_FORWARDED_HOST, &VIA];
 
 /// Marks a connection over the local socket, which only its owner can open.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +22,8 @@ pub struct Client {
     pub is_local: bool,
     /// Over TLS, to us or to a trusted proxy.
     pub is_https: bool,
+    /// Over the local socket, which only its owner can open.
+    pub is_owner: bool,
 }
 
 impl Client {
@@ -31,7 +35,8 @@ impl Client {
 
     /// Whoever comes over the local socket is on this machine.
     pub(super) fn over_socket(head: &RequestHead, proxies: &[IpNet]) -> Self {
-        Self::behind(Ipv4Addr::LOCALHOST.into(), head.headers(), proxies, false)
+        let client = Self::behind(Ipv4Addr::LOCALHOST.into(), head.headers(), proxies, false);
+        Self { is_owner: client.is_local, ..client }
     }
 
     fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], is_tls: bool) -> Self {
@@ -39,17 +44,18 @@ impl Client {
         let is_forwarded = || FORWARDING.iter().any(|name| headers.contains_key(*name));
         let is_local = peer.is_loopback() && !is_forwarded();
         if !is_trusted(peer) {
-            return Self { address: peer, is_local, is_https: is_tls };
+            return Self { address: peer, is_local, is_https: is_tls, is_owner: false };
         }
         let address = forwarded_for(headers, peer, is_trusted);
-        Self { address, is_local, is_https: is_tls || says_https(headers) }
+        let is_https = is_tls || says_https(headers);
+        Self { address, is_local, is_https, is_owner: false }
     }
 }
 
 /// Walks back from the peer over proxies that are trusted, to the first address that is not. An
 /// entry that cannot be read ends the walk: what stands before it could be anybody's invention.
 fn forwarded_for(headers: &HeaderMap, peer: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
-    let lines: Vec<&HeaderValue> = headers.get_all("x-forwarded-for").collect();
+    let lines: Vec<&HeaderValue> = headers.get_all(&names::X_FORWARDED_FOR).collect();
     let mut last = peer;
     for line in lines.iter().rev() {
         let Ok(line) = line.to_str() else {
@@ -67,7 +73,7 @@ fn forwarded_for(headers: &HeaderMap, peer: IpAddr, is_trusted: impl Fn(IpAddr) 
 }
 
 fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
-    let mut lines = headers.get_all("x-real-ip");
+    let mut lines = headers.get_all(&names::X_REAL_IP);
     let line = lines.next()?;
     // Two lines: one of them is not the proxy's.
     lines.next().is_none().then(|| line.to_str().ok().and_then(parse_address)).flatten()
@@ -75,7 +81,8 @@ fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
 
 /// The last value is the one that the nearest proxy put there.
 fn says_https(headers: &HeaderMap) -> bool {
-    let last = headers.get_all("x-forwarded-proto").last().and_then(|line| line.to_str().ok());
+    let last =
+        headers.get_all(&names::X_FORWARDED_PROTO).last().and_then(|line| line.to_str().ok());
     let proto = last.and_then(|line| line.rsplit(',').next());
     proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
 }
@@ -159,7 +166,7 @@ mod tests {
         assert!(client("127.0.0.1", &[]).is_local && client("::1", &[]).is_local);
         assert!(!client("10.0.0.1", &[]).is_local);
         for name in FORWARDING {
-            assert!(!client("127.0.0.1", &[(name, "127.0.0.1")]).is_local, "{name}");
+            assert!(!client("127.0.0.1", &[(name.as_str(), "127.0.0.1")]).is_local, "{name}");
         }
     }
 }

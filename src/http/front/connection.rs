@@ -33,6 +33,7 @@ use actix_web::dev::Extensions;
 use actix_web::rt;
 use actix_web::rt::net::TcpStream as Plain;
 use ipnet::IpNet;
+use slab::Slab;
 
 use crate::actors::ClientKey;
 
@@ -80,8 +81,7 @@ pub(super) struct Connection {
     socket: TcpStream,
     bounds: ConnectionBounds,
     /// What is going on, and since when its next piece waits for the reader.
-    exchanges: RefCell<HashMap<u64, Option<Instant>>>,
-    next: Cell<u64>,
+    exchanges: RefCell<Slab<Option<Instant>>>,
     waiting: Cell<usize>,
     is_shut: Cell<bool>,
     bare: Cell<u32>,
@@ -97,7 +97,7 @@ pub(super) struct Waiting {
 /// One request and its answer, up to the last piece of it.
 pub(super) struct Exchange {
     connection: Rc<Connection>,
-    number: u64,
+    number: usize,
 }
 
 /// A connection's place among those of its address. Given back when dropped.
@@ -134,7 +134,12 @@ impl Connections {
         match self.open(stream) {
             Ok(Some(connection)) => drop(data.insert(connection)),
             Ok(None) => log::debug!("a connection was shut: its address has too many"),
-            Err(error) => log::warn!("a connection cannot be bounded: {error}"),
+            Err(error) => {
+                log::warn!("a connection was shut, for it cannot be bounded: {error}");
+                if let Err(error) = rustix::net::shutdown(stream, rustix::net::Shutdown::Both) {
+                    log::debug!("a connection was closed already: {error}");
+                }
+            }
         }
     }
 
@@ -190,7 +195,6 @@ impl Connection {
             socket,
             bounds,
             exchanges: RefCell::default(),
-            next: Cell::new(0),
             waiting: Cell::new(0),
             is_shut: Cell::new(false),
             bare: Cell::new(0),
@@ -221,9 +225,7 @@ impl Connection {
             self.count_bare();
             return None;
         }
-        let number = self.next.get();
-        self.next.set(number.wrapping_add(1));
-        self.exchanges.borrow_mut().insert(number, None);
+        let number = self.exchanges.borrow_mut().insert(None);
         Some(Exchange { connection: Rc::clone(self), number })
     }
 
@@ -236,7 +238,7 @@ impl Connection {
 
     fn is_stuck(&self, now: Instant) -> bool {
         let waits = |since: &Instant| now.duration_since(*since) >= self.bounds.patience;
-        self.exchanges.borrow().values().flatten().any(waits)
+        self.exchanges.borrow().iter().filter_map(|(_, waits)| waits.as_ref()).any(waits)
     }
 
     fn is_idle(&self, now: Instant) -> bool {
@@ -280,13 +282,15 @@ impl Exchange {
     }
 
     fn set(&self, waits: Option<Instant>) {
-        self.connection.exchanges.borrow_mut().insert(self.number, waits);
+        if let Some(exchange) = self.connection.exchanges.borrow_mut().get_mut(self.number) {
+            *exchange = waits;
+        }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.connection.exchanges.borrow_mut().remove(&self.number);
+        self.connection.exchanges.borrow_mut().try_remove(self.number);
         self.connection.last_used.set(Instant::now());
     }
 }

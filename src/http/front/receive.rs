@@ -9,7 +9,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
@@ -18,17 +18,13 @@ use super::admit::InvalidCredential;
 use super::connection::Connection;
 use super::log_line::{Event, LogLine};
 use super::outgoing::send_off;
-use super::{Client, Front, LocalSocket, RequestId, caller};
+use super::{Client, Front, LocalSocket, RequestId, caller, names};
 use crate::auth::InstanceToken;
 use crate::error::Error;
 use crate::model::Caller;
 
 /// Probes of this machine need neither a name nor TLS.
 const HEALTH: &str = "/health";
-
-/// A program of this machine asks whether this is the server whose files it has read.
-const CHALLENGE: HeaderName = HeaderName::from_static("x-memoryd-challenge");
-const PROOF: HeaderName = HeaderName::from_static("x-memoryd-instance");
 
 type Answering<B> = dyn Future<Output = Result<ServiceResponse<B>, actix_web::Error>>;
 
@@ -139,7 +135,8 @@ impl Arrival {
             Client::of(request.head(), &front.proxies, front.is_tls)
         };
         let token = request.app_data::<web::Data<InstanceToken>>();
-        let challenge = request.headers().get(CHALLENGE).filter(|_| request.path() == HEALTH);
+        let challenge =
+            request.headers().get(&names::CHALLENGE).filter(|_| request.path() == HEALTH);
         let proof = token.zip(challenge).and_then(|(token, text)| token.prove(text.as_bytes()));
         let proof = proof.and_then(|proof| HeaderValue::from_str(&proof).ok());
         let mut extensions = request.extensions_mut();
@@ -174,7 +171,7 @@ impl Front {
     fn see_off<B>(&self, arrival: &Arrival, response: &mut ServiceResponse<B>) {
         self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
         if let Some(proof) = &arrival.proof {
-            response.headers_mut().insert(PROOF, proof.clone());
+            response.headers_mut().insert(names::PROOF.clone(), proof.clone());
         }
         let pattern = response.request().match_pattern();
         let extensions = response.request().extensions();
@@ -226,8 +223,7 @@ fn is_insider(request: &ServiceRequest, client: Client) -> bool {
     let token = request.app_data::<web::Data<InstanceToken>>();
     let shows =
         |token: &web::Data<InstanceToken>| token.is_shown_by(&caller::presented(request.headers()));
-    let is_over_socket = request.conn_data::<LocalSocket>().is_some();
-    client.is_local && (is_over_socket || token.is_some_and(shows))
+    client.is_owner || client.is_local && token.is_some_and(shows)
 }
 
 /// Carries a future out. actix would drop the connection of one that panics, without an answer.

@@ -91,6 +91,10 @@ pub(super) fn got(answer: &Got) -> Rendered {
     let memory = RenderedMemory::from(&answer.memory);
     let mut text = heading(memory.kind.is_instruction());
     item(&mut text, &memory, usize::MAX);
+    if answer.older_versions > 0 {
+        let left_out = answer.older_versions;
+        let _ = writeln!(text, "({left_out} older versions did not fit; max_tokens makes room.)");
+    }
     for version in &answer.history {
         let _ = writeln!(text, "Version {} of {}:", version.version, version.updated_at);
         quote(&mut text, version.title.as_ref(), &version.content, usize::MAX);

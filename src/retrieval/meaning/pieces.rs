@@ -13,11 +13,18 @@ const LONGEST_CHARS: usize = 100;
 /// No piece of the vocabulary has more bytes.
 const LONGEST_PIECE: usize = 24;
 
+/// The lines of a vocabulary by their number, in place: so many slices would take half a megabyte.
+#[derive(Debug)]
+struct Texts {
+    vocabulary: &'static str,
+    /// Where each line begins; at last, where the one after all would.
+    starts: Vec<u32>,
+}
+
 /// The pieces by their text. Those that continue a word lie apart, without their `##`.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    /// By number.
-    texts: Vec<&'static str>,
+    texts: Texts,
     first: HashTable<u16>,
     following: HashTable<u16>,
     unknown: u16,
@@ -27,20 +34,18 @@ impl Pieces {
     /// Reads a vocabulary: one piece a line, its number the line's.
     pub(super) fn parse(vocabulary: &'static str) -> Self {
         let (mut first, mut following) = (HashTable::new(), HashTable::new());
-        let (mut texts, mut unknown) = (Vec::new(), u16::MAX);
+        let (texts, mut unknown) = (Texts::new(vocabulary), u16::MAX);
         for (number, line) in (0..).zip(vocabulary.lines()) {
-            let rest = line.strip_prefix("##").filter(|rest| !rest.is_empty());
-            texts.push(rest.unwrap_or(line));
-            let table = if rest.is_some() { &mut following } else { &mut first };
-            let rehash = |&number: &u16| hash(text(&texts, number));
-            table.insert_unique(hash(text(&texts, number)), number, rehash);
+            let table = if following_text(line).is_some() { &mut following } else { &mut first };
+            let rehash = |&number: &u16| hash(texts.piece(number));
+            table.insert_unique(hash(texts.piece(number)), number, rehash);
             unknown = if line == "[UNK]" { number } else { unknown };
         }
         Self { texts, first, following, unknown }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.texts.len()
+        self.texts.starts.len().saturating_sub(1)
     }
 
     /// Appends the pieces of a word: the longest known piece, then the longest that continues it,
@@ -70,13 +75,38 @@ impl Pieces {
         }
         hashes.into_iter().enumerate().take(word.len()).rev().find_map(|(last, hash)| {
             let (head, rest) = word.split_at_checked(last + 1)?;
-            Some((*known.find(hash, |&number| text(&self.texts, number) == head)?, rest))
+            Some((*known.find(hash, |&number| self.texts.piece(number) == head)?, rest))
         })
     }
 }
 
-fn text(texts: &[&'static str], number: u16) -> &'static str {
-    texts.get(usize::from(number)).copied().unwrap_or_default()
+impl Texts {
+    fn new(vocabulary: &'static str) -> Self {
+        let mut starts = Vec::with_capacity(vocabulary.lines().count() + 1);
+        let mut end = 0;
+        for line in vocabulary.split_inclusive('\n') {
+            starts.push(end);
+            end += u32::try_from(line.len()).unwrap_or_default();
+        }
+        starts.push(end);
+        Self { vocabulary, starts }
+    }
+
+    /// What a piece reads as, whether it begins a word or continues one.
+    fn piece(&self, number: u16) -> &'static str {
+        let at = usize::from(number);
+        let (Some(&start), Some(&end)) = (self.starts.get(at), self.starts.get(at + 1)) else {
+            return "";
+        };
+        let line = self.vocabulary.get(start as usize..end as usize).unwrap_or_default();
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        following_text(line).unwrap_or(line)
+    }
+}
+
+/// What a line of the vocabulary that continues a word reads as.
+fn following_text(line: &str) -> Option<&str> {
+    line.strip_prefix("##").filter(|rest| !rest.is_empty())
 }
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;

@@ -34,7 +34,8 @@ enum Bits {
 pub(super) struct Table {
     bits: Bits,
     dims: usize,
-    scales: Vec<f32>,
+    /// IEEE 754 binary16, little endian.
+    scales: &'static [[u8; 2]],
     rows: &'static [u8],
     #[cfg_attr(not(test), allow(dead_code, reason = "the test of what it makes compares it"))]
     pub(super) id: [u8; 16],
@@ -63,8 +64,7 @@ impl Table {
             .split_at_checked(2 * count)
             .filter(|_| bytes.len() == promised)
             .ok_or(InvalidTable::Length { found: bytes.len(), promised })?;
-        let scales = scales.as_chunks().0.iter().map(|&pair| f16(u16::from_le_bytes(pair)));
-        Ok(Self { bits, dims, scales: scales.collect(), rows, id: *id })
+        Ok(Self { bits, dims, scales: scales.as_chunks().0, rows, id: *id })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -124,7 +124,8 @@ impl Table {
     }
 
     fn scale(&self, piece: u16) -> f32 {
-        self.scales.get(usize::from(piece)).copied().unwrap_or_default()
+        let scale = self.scales.get(usize::from(piece));
+        scale.map_or(0.0, |&bytes| f16(u16::from_le_bytes(bytes)))
     }
 
     fn row(&self, piece: u16) -> &[u8] {

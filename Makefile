@@ -72,12 +72,11 @@ check: ## formatting, lints, and the rules about the source; before every commit
 bench: ## the benchmarks
 	cargo bench --bench server
 
-eval: ## recall on labelled conversations, where the data set is at hand
-	@if [ -f $(SHARED)/eval/run.py ]; then \
-		cargo build --release && python3 -B $(SHARED)/eval/run.py --bin $(BINARY); \
-	else \
-		echo "eval: not run, there is no $(SHARED)/eval/run.py"; \
-	fi
+eval: ## recall on labelled sets: our own, and others where they are at hand
+	cargo build --release
+	python3 -B tools/recall/recall.py --bin $(BINARY) --dir tools/recall/data \
+		$(if $(wildcard $(SHARED)/eval/data),--dir $(SHARED)/eval/data) \
+		$(if $(wildcard $(SHARED)/eval/data/locomo-dev.json),--locomo $(SHARED)/eval/data/locomo-dev.json)
 
 cases: ## what public bug reports of this field showed, where the cases are at hand
 	@if [ -f $(SHARED)/cases/run.py ]; then \

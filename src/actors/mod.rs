@@ -24,7 +24,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::auth::{self, AuthError};
 use crate::embedding::{Embedder, Purpose};
-use crate::engine::{EngineError, Limits, Verb};
+use crate::engine::{Bare, EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, Usage};
 pub use limiter::*;
@@ -96,7 +96,7 @@ impl Sessions {
     pub async fn ask<V: Verb>(&self, caller: &Caller, verb: V) -> Result<V::Answer, CallError> {
         auth::require(caller, verb.scope())?;
         let session = self.locate(&caller.user).await?;
-        let verb = self.with_vector(verb).await;
+        let verb = self.with_vector(&session, caller, verb).await;
         session.ask(caller.clone(), verb).await
     }
 
@@ -167,10 +167,20 @@ impl Sessions {
 
     /// Has the better embedder, if there is one, look at the question of a verb. When it is away
     /// the question goes on without, and is answered by its words.
-    async fn with_vector<V: Verb>(&self, mut verb: V) -> V {
-        let Some(embedder) = &self.embedder else { return verb };
+    async fn with_vector<V: Verb>(
+        &self,
+        session: &SessionHandle,
+        caller: &Caller,
+        mut verb: V,
+    ) -> V {
+        let Some(embedder) = self.embedder.as_ref().filter(|embedder| !embedder.is_away()) else {
+            return verb;
+        };
         if let Some(question) = verb.question() {
-            match embedder.embed(&[question.text], Purpose::Query).await {
+            let bare = Bare { question: question.text.to_owned() };
+            // Whatever is wrong with the session, the verb itself will meet and tell.
+            let Ok(bare) = session.ask(caller.clone(), bare).await else { return verb };
+            match embedder.embed(&[&bare], Purpose::Query).await {
                 Ok(vectors) => *question.vector = vectors.into_iter().next(),
                 Err(error) => log::debug!("a question goes without its vector: {error}"),
             }

@@ -11,6 +11,7 @@
 //! Begin reading at `sections.rs`, which declares every setting.
 
 mod assemble;
+mod choices;
 mod declare;
 mod dotenv;
 mod error;
@@ -41,12 +42,13 @@ use std::path::PathBuf;
 
 use crate::model::Secret;
 
+pub use choices::{BuiltIn, ProjectMode};
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
     AuthSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection, LogSection,
-    ProjectMode, ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection,
-    TlsSection, ToolsSection,
+    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
+    ToolsSection,
 };
 pub use web::{AllowedOrigins, Host, HostPattern, Port};
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::model::{Secret, ToolSet, UserId};
 
+use super::choices::{BuiltIn, ProjectMode};
 use super::declare::{Row, optional, section, setting};
 use super::keys::{self, Entry};
 use super::layers::Layers;
@@ -401,6 +402,14 @@ section! {
         )
         .because("And memories, such as by passage: and a space. A change embeds everything anew."),
 
+        /// What the program itself makes vectors with, unless `url` or `model_path` say otherwise.
+        pub builtin: BuiltIn = setting("embedding.builtin", &["EMBEDDING_BUILTIN"], "model", BuiltIn::parse)
+        .unit("model or table")
+        .because(
+            "model finds what is asked in other words, for a few milliseconds a question; table is \
+             for machines that have no time for it.",
+        ),
+
         /// How long a search waits for the vector of its question, its turn in the queue included.
         pub timeout: Duration = setting(
             "embedding.timeout", &["EMBEDDING_TIMEOUT"], "5",
@@ -408,28 +417,6 @@ section! {
         )
         .unit(SECONDS)
         .because("A search waits so long for its vector, then goes on with what it has."),
-    }
-}
-
-/// Where a call's project comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProjectMode {
-    /// From the directory that the client says it stands in.
-    Auto,
-    /// From what the client names.
-    Manual,
-    /// One pool for all users.
-    Global,
-}
-
-impl ProjectMode {
-    fn parse(raw: &Raw) -> Parsed<Self> {
-        match parse::text(raw).unwrap_or_default().to_ascii_lowercase().as_str() {
-            "auto" => Ok(Self::Auto),
-            "manual" => Ok(Self::Manual),
-            "global" => Ok(Self::Global),
-            _ => Err("auto, manual or global".to_owned()),
-        }
     }
 }
 

@@ -7,9 +7,9 @@ use super::answer;
 use super::breaker::{Breaker, Ticket};
 use super::id::Fingerprint;
 use super::line::{Answered, Line};
-use super::started::{Prefixes, Started};
-use super::{EmbedError, EmbedderError, ModelId, PACE, Pace, Purpose, url};
-use crate::config::EmbeddingSection;
+use super::started::{Name, Prefixes, Started};
+use super::{EmbedError, EmbedderError, ModelId, PACE, Pace, Purpose, builtin, url};
+use crate::config::{BuiltIn, EmbeddingSection};
 
 /// A handle on the embedder; copies share it. The last one to go ends its thread.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ struct Shared {
     line: Line,
     breaker: Breaker,
     /// All of the model's name but its dimensions.
-    fingerprint: Fingerprint,
+    name: Name,
     /// Known with the first answer.
     dimensions: OnceLock<usize>,
     prefixes: Prefixes,
@@ -29,8 +29,9 @@ struct Shared {
 }
 
 impl Embedder {
-    /// Starts the embedder of the settings; nothing if they name none. A folder is read here, which
-    /// takes a second for each 100 MB or so; a service is not called yet.
+    /// Starts the embedder of the settings; nothing if they want none. A folder is read here, which
+    /// takes a second for each 100 MB or so; a service is not called yet, and what the program
+    /// carries is read with its first text.
     pub fn open(settings: &EmbeddingSection) -> Result<Option<Self>, EmbedderError> {
         Self::open_at(PACE, settings)
     }
@@ -44,13 +45,15 @@ impl Embedder {
             query: settings.query_prefix.clone().unwrap_or(started.prefixes.query),
             passage: settings.passage_prefix.clone().unwrap_or(started.prefixes.passage),
         };
-        let mut fingerprint = started.fingerprint;
-        fingerprint.add(prefixes.passage.as_bytes());
-        fingerprint.add_length(pace.text_limit_bytes);
+        let mut name = started.name;
+        if let Name::Made(fingerprint) = &mut name {
+            fingerprint.add(prefixes.passage.as_bytes());
+            fingerprint.add_length(pace.text_limit_bytes);
+        }
         Ok(Some(Self(Arc::new(Shared {
             line: started.line,
             breaker: Breaker::default(),
-            fingerprint,
+            name,
             dimensions: started.dimensions.map_or_else(OnceLock::new, OnceLock::from),
             prefixes,
             timeout: settings.timeout,
@@ -76,9 +79,14 @@ impl Embedder {
     /// The name to keep with the vectors; nothing before a service has given its first one.
     #[must_use]
     pub fn model(&self) -> Option<ModelId> {
-        let mut fingerprint = self.0.fingerprint.clone();
-        fingerprint.add_length(self.dimensions()?);
-        Some(fingerprint.finish())
+        match &self.0.name {
+            Name::Known(id) => Some(*id),
+            Name::Made(fingerprint) => {
+                let mut fingerprint = Fingerprint::clone(fingerprint);
+                fingerprint.add_length(self.dimensions()?);
+                Some(fingerprint.finish())
+            }
+        }
     }
 
     /// How many numbers a vector has; nothing before a service has given its first one.
@@ -154,7 +162,10 @@ fn start(pace: Pace, settings: &EmbeddingSection) -> Result<Option<Started>, Emb
         (Some(url), None) => url::start(url, pace, settings).map(Some),
         (None, path) => match (only_for_url.iter().find(|(_, is_set)| *is_set), path) {
             (Some((key, _)), _) => Err(EmbedderError::OnlyForUrl { key }),
-            (None, None) => Ok(None),
+            (None, None) => match settings.builtin {
+                BuiltIn::Model => builtin::start(),
+                BuiltIn::Table => Ok(None),
+            },
             #[cfg(feature = "local-model")]
             (None, Some(path)) => super::folder::start(path).map(Some),
             #[cfg(not(feature = "local-model"))]

@@ -71,6 +71,9 @@ pub enum EmbedError {
     #[error("the embedder at {host} would not take these texts (status {status})")]
     TextRefused { host: String, status: u16 },
 
+    #[error("the text has nothing in it that the encoder reads")]
+    NothingToRead,
+
     #[error("the embedder's answer is longer than {limit_bytes} bytes")]
     TooLarge { limit_bytes: usize },
 
@@ -97,12 +100,12 @@ impl EmbedError {
     /// Whether the texts are at fault, not the embedder: others may pass, or these one by one.
     #[must_use]
     pub fn is_about_the_texts(&self) -> bool {
-        matches!(self, Self::TextRefused { .. })
+        matches!(self, Self::TextRefused { .. } | Self::NothingToRead)
     }
 
     /// Whether the embedder is better left alone for a while.
     pub(super) fn is_fault(&self) -> bool {
-        !matches!(self, Self::Away { .. } | Self::Busy | Self::TextRefused { .. })
+        !self.is_about_the_texts() && !matches!(self, Self::Away { .. } | Self::Busy)
     }
 }
 

@@ -2,9 +2,11 @@ use std::fmt;
 
 use ring::digest::{Context, SHA256};
 
+use crate::retrieval::ModelDigest;
+
 /// Names what made a vector. Vectors of different models do not compare.
 ///
-/// Printed it is `url:` or `folder:` and 32 hexadecimal digits, 39 characters at most.
+/// Printed it is `builtin:`, `url:` or `folder:` and 32 hexadecimal digits, 40 characters at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ModelId {
     home: Home,
@@ -14,12 +16,18 @@ pub struct ModelId {
 /// Where a model is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Home {
+    BuiltIn,
     Url,
     #[cfg(feature = "local-model")]
     Folder,
 }
 
 impl ModelId {
+    /// The model that the program carries.
+    pub(super) fn built_in(digest: ModelDigest) -> Self {
+        Self { home: Home::BuiltIn, digest: digest.0 }
+    }
+
     /// The name as 16 bytes, for a record where each of them counts.
     #[must_use]
     pub fn digest(&self) -> [u8; 16] {
@@ -38,6 +46,7 @@ impl fmt::Display for ModelId {
 impl Home {
     fn word(self) -> &'static str {
         match self {
+            Self::BuiltIn => "builtin",
             Self::Url => "url",
             #[cfg(feature = "local-model")]
             Self::Folder => "folder",
@@ -55,7 +64,7 @@ pub(super) struct Fingerprint {
 impl Fingerprint {
     /// Raise the number when the same model would give other vectors, by a changed way of pooling
     /// for example: then all memories are embedded anew.
-    const VERSION: &[u8] = b"memoryd embedding 1";
+    const VERSION: &[u8] = b"memoryd embedding 2";
 
     pub(super) fn of(home: Home) -> Self {
         let mut fingerprint = Self { home, context: Context::new(&SHA256) };

@@ -1,5 +1,5 @@
-//! Vectors from a better embedder than the built-in one: a model in a folder, or a service with a
-//! URL. Off unless set; nothing is read and nobody is called before.
+//! Vectors from a better embedder than the table: the model that the program carries, one in a
+//! folder, or a service with a URL. Nobody is called who was not set.
 //!
 //! The work is done on a thread of its own, so neither a session nor an HTTP worker ever waits in
 //! it; they wait for an answer, and only so long. After a failure the embedder is *away* for a
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 mod answer;
 mod breaker;
+mod builtin;
 mod embedder;
 mod error;
 #[cfg(feature = "local-model")]

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use super::{Embedder, EmbedderError};
-use crate::config::{Config, EmbeddingSection, Flags, Reader, Surroundings};
+use super::{EmbedError, Embedder, EmbedderError, Purpose};
+use crate::config::{BuiltIn, Config, EmbeddingSection, Flags, Reader, Surroundings};
 use crate::model::Secret;
 
 /// The settings of somebody who says nothing.
@@ -15,8 +15,29 @@ fn refusal(settings: &EmbeddingSection) -> EmbedderError {
 }
 
 #[test]
-fn nothing_set_is_no_embedder() {
-    assert!(Embedder::open(&nothing_set()).unwrap().is_none());
+fn the_table_alone_is_no_embedder() {
+    let settings = EmbeddingSection { builtin: BuiltIn::Table, ..nothing_set() };
+    assert!(Embedder::open(&settings).unwrap().is_none());
+}
+
+#[actix_web::test]
+async fn what_the_program_carries_is_there_where_nothing_is_set() {
+    let embedder = Embedder::open(&nothing_set()).unwrap().unwrap();
+    let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+
+    let passages = embedder.embed(&["The cat is ill.", "We sold the car."], Purpose::Passage).await;
+    let passages = passages.unwrap();
+    let query = embedder.embed(&["my pet feels bad"], Purpose::Query).await.unwrap();
+    let again = embedder.embed(&["my pet feels bad"], Purpose::Query).await.unwrap();
+
+    assert!(embedder.model().unwrap().to_string().starts_with("builtin:"));
+    assert_eq!(query, again);
+    assert!(cosine(&query[0], &passages[0]) > cosine(&query[0], &passages[1]) + 0.1);
+    let nothing = embedder.embed(&["..."], Purpose::Query).await.map(|_| ());
+    assert_eq!(nothing, Ok(()), "signs are pieces as well");
+    let empty = embedder.embed(&[" "], Purpose::Query).await;
+    assert_eq!(empty, Err(EmbedError::NothingToRead));
+    assert!(!embedder.is_away(), "a text without words is no fault of it");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Vectors of another model than the built-in table. They come from outside, later than the text.
+//! Vectors of a better model than the table. They come from outside, later than the text.
 
 use super::{Engine, EngineError};
 use crate::model::MemoryId;
-use crate::retrieval::Vector;
+use crate::retrieval::{Document, Vector};
 use crate::store::StoredVector;
 
 /// A text that waits for its vector.
@@ -44,8 +44,9 @@ impl Engine {
         memories
             .map(|memory| {
                 let memory = memory?;
-                let title = memory.title.as_ref().map_or("", |title| title.as_str());
-                let text = format!("{title} {}", memory.content).trim().to_owned();
+                let doc = self.mind.catalog.find(memory.id);
+                let is_turn = doc.is_some_and(|doc| self.mind.index.is_turn(doc));
+                let text = Document::of(&memory).bare_text(is_turn);
                 Ok(Unembedded { id: memory.id, version: memory.version, text })
             })
             .collect()

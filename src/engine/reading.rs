@@ -24,7 +24,7 @@ impl Engine {
     pub(super) fn load(&mut self) -> Result<(), EngineError> {
         let Self { store, mind, ids, .. } = self;
         let rows = store.scan::<Memory>();
-        let embedder = mind.index.embedder();
+        let embedder = TableEmbedder::built_in();
         thread::scope(|scope| {
             let (sender, parts) = sync_channel(1);
             scope.spawn(move || read_parts(rows, embedder, &sender));

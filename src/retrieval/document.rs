@@ -15,7 +15,12 @@ pub struct DocId(pub u32);
 
 /// Names what the turns of a conversation follow one another in: a run, or what a client adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SittingKey(pub u64);
+pub struct SittingKey {
+    pub run: u64,
+    /// Whether the client says that it is a turn. "Boiler: installed 2017" only looks like one, and is
+    /// one if the same name speaks again, in what was stored just before or after.
+    pub is_told: bool,
+}
 
 /// The searchable side of a memory, borrowed from it.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +61,7 @@ impl<'a> Document<'a> {
             created_at: memory.created_at,
             written_at: memory.updated_at,
             event_at: memory.event_at.map(|event| event.at),
-            sitting: SittingKey::of(memory, author),
+            sitting: SittingKey::of(memory, told.is_some(), author.is_some()),
             priority: memory.priority,
             pinned: memory.pinned,
         }
@@ -69,6 +74,19 @@ impl<'a> Document<'a> {
         let title = self.title.unwrap_or_default();
         let author = self.untold_author().unwrap_or_default();
         embed(&[title, author, self.content, &self.date_words()])
+    }
+
+    /// The text as a model is to read it: who speaks and when would draw it to whatever the same
+    /// person says (measured: docs/RECALL.md). The title stands before it. What stands before the
+    /// colon of a note is what it is about, and stays.
+    #[must_use]
+    pub fn bare_text(&self, is_turn: bool) -> String {
+        let content = match speaker::label(self.content).filter(|_| is_turn) {
+            Some(name) => self.content.get(name.len() + 1..).unwrap_or_default().trim_start(),
+            None => self.content,
+        };
+        let title = self.title.unwrap_or_default();
+        format!("{title} {content}").trim().to_owned()
     }
 
     /// The author, unless the content begins with the name already.
@@ -91,15 +109,16 @@ impl<'a> Document<'a> {
 impl SittingKey {
     /// A turn has a run, a speaker, or the kind `conversation`. Where the client names no run, what
     /// it adds in a row takes its place.
-    fn of(memory: &Memory, author: Option<&str>) -> Option<Self> {
+    fn of(memory: &Memory, is_told: bool, has_label: bool) -> Option<Self> {
         let mut hasher = DefaultHasher::new();
         if let Some(run) = RUN_KEYS.iter().find_map(|key| text_at(&memory.metadata, key)) {
             run.hash(&mut hasher);
-            return Some(Self(hasher.finish()));
+            return Some(Self { run: hasher.finish(), is_told: true });
         }
-        let is_turn = author.is_some() || memory.kind == Kind::conversation();
+        let is_told = is_told || memory.kind == Kind::conversation();
         (&memory.source.client, &memory.source.credential).hash(&mut hasher);
-        is_turn.then(|| Self(hasher.finish()))
+        let is_turn = is_told || has_label;
+        is_turn.then(|| Self { run: hasher.finish(), is_told })
     }
 }
 
@@ -129,6 +148,10 @@ pub(crate) mod tests {
 
     /// A line of a conversation.
     pub(crate) fn turn<'a>(author: &'a str, content: &'a str) -> Document<'a> {
-        Document { author: Some(author), sitting: Some(SittingKey(7)), ..note(content) }
+        Document {
+            author: Some(author),
+            sitting: Some(SittingKey { run: 7, is_told: true }),
+            ..note(content)
+        }
     }
 }

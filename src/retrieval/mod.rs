@@ -19,5 +19,7 @@ mod when;
 
 pub use document::{DocId, Document, SittingKey};
 pub use index::Index;
-pub use meaning::{EmbedderForMany, ModelDigest, TableEmbedder, Vector};
+pub use meaning::{
+    EmbedderForMany, ModelDigest, Sentences, SentencesForMany, TableEmbedder, Vector,
+};
 pub use query::{Hit, Query, Ranking, Why};

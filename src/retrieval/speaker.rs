@@ -43,7 +43,7 @@ fn heads_notes(word: &str) -> bool {
 const NOTE_WORDS: &[&str] = &[
     "about", "action", "actions", "address", "agenda", "answer", "api", "author", "background",
     "birthday", "bug", "category", "cause", "caution", "cc", "code", "command", "comment", "config",
-    "contact", "context", "date", "deadline", "decision", "default", "definition", "description",
+    "contact", "context", "correction", "date", "deadline", "decision", "default", "definition", "description",
     "edit", "email", "error", "event", "example", "fact", "faq", "feature", "file", "fix", "fixme",
     "follow-up", "from", "fwd", "fyi", "goal", "goals", "hint", "how", "http", "https", "idea",
     "ideas", "important", "info", "input", "instruction", "issue", "item", "items", "key", "lesson",

@@ -55,6 +55,8 @@ impl TestServer {
             ("DATA_DIR", data.to_str().unwrap()),
             ("MCP_API_KEY", KEY),
             ("RATE_LIMIT_REQUESTS", "0"),
+            // Tests of other things need no model, which is slow without optimization.
+            ("EMBEDDING_BUILTIN", "table"),
             ("HTTP_WORKERS", "1"),
         ];
         all.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));

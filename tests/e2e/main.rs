@@ -27,3 +27,4 @@ mod rest;
 mod storage;
 mod storm;
 mod transfer;
+mod words;

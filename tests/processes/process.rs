@@ -129,6 +129,8 @@ pub fn surround(command: &mut Command, dir: &Path) {
         .env("DATA_DIR", dir.join("data"))
         .env("PORT", "0")
         .env("RATE_LIMIT_REQUESTS", "0")
+        // Tests of other things need no model, which is slow without optimization.
+        .env("EMBEDDING_BUILTIN", "table")
         .stdin(Stdio::null());
 }
 

@@ -20,7 +20,7 @@ use self::weights::Weights;
 use self::worker::Model;
 use super::EmbedderError;
 use super::id::{Fingerprint, Home};
-use super::started::Started;
+use super::started::{Name, Started};
 
 /// Reads the folder and starts the thread.
 pub(super) fn start(folder: &Path) -> Result<Started, EmbedderError> {
@@ -44,5 +44,6 @@ pub(super) fn start(folder: &Path) -> Result<Started, EmbedderError> {
     let dimensions = recipe.shape.hidden_size;
     let model = Model { bert, pieces, tokens_limit: recipe.tokens_limit };
     let line = worker::start(model)?;
-    Ok(Started { line, fingerprint, prefixes: recipe.prefixes, dimensions: Some(dimensions) })
+    let name = Name::Made(Box::new(fingerprint));
+    Ok(Started { line, name, prefixes: recipe.prefixes, dimensions: Some(dimensions) })
 }

@@ -20,7 +20,7 @@ use self::endpoint::Endpoint;
 use super::answer::DIMENSIONS_LIMIT;
 use super::id::{Fingerprint, Home};
 use super::line::{Answered, Job, Queue, line};
-use super::started::{Prefixes, Started};
+use super::started::{Name, Prefixes, Started};
 use super::{EmbedError, EmbedderError, Pace};
 use crate::config::EmbeddingSection;
 use crate::model::Secret;
@@ -72,7 +72,8 @@ pub(super) fn start(
         .name("embedding".to_owned())
         .spawn(work)
         .map_err(EmbedderError::Thread)?;
-    Ok(Started { line, fingerprint, prefixes: Prefixes::default(), dimensions: None })
+    let name = Name::Made(Box::new(fingerprint));
+    Ok(Started { line, name, prefixes: Prefixes::default(), dimensions: None })
 }
 
 /// How to make the client, once on the thread that it may not leave.

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments, its rules, its effect. They are named as the tools are.
 
 mod add;
+mod bare;
 mod context;
 mod delete;
 mod export;
@@ -16,6 +17,7 @@ mod stats;
 mod update;
 
 pub use add::{Add, AddStatus, Added, Similar};
+pub use bare::Bare;
 pub use context::{Context, ContextBlock};
 pub use delete::{Delete, Deleted};
 pub use export::{Export, ExportPlace, Exported, MoreVersions, Whole};

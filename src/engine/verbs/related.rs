@@ -42,6 +42,7 @@ impl Verb for Related {
         let title = memory.title.as_ref().map_or("", |title| title.as_str());
         let text: String =
             format!("{title} {}", memory.content).chars().take(QUERY_CHARS).collect();
+        let doc = engine.mind.catalog.find(self.id);
         let search = Search {
             query: text,
             filter: Filter::default(),
@@ -51,7 +52,8 @@ impl Verb for Related {
             max_tokens: None,
             mode: Mode::Auto,
             cursor: None,
-            vector: None,
+            // What the model made of it once, if it has read it.
+            vector: doc.and_then(|doc| engine.mind.index.direction(doc)),
         };
         let found = search.apply(engine, asked)?;
         Ok(self.without_itself(found))

@@ -204,8 +204,8 @@ pub(in crate::engine) struct Wanted<'a> {
 }
 
 impl Engine {
-    /// Ranks what matches, and says which ranking it was: without a vector of the index's model only
-    /// words are left.
+    /// Ranks what matches, and says which ranking it was: without a vector of a model that somebody
+    /// chose only words are left. The one that the program carries is stood in for by the table.
     pub(in crate::engine) fn rank(
         &self,
         wanted: Wanted<'_>,
@@ -213,7 +213,7 @@ impl Engine {
         mode: Mode,
         now: Timestamp,
     ) -> Result<(Mode, Vec<Ranked>), EngineError> {
-        let knows_meaning = self.mind.model.is_none() || wanted.vector.is_some();
+        let knows_meaning = wanted.vector.is_some() || !self.mind.index.has_chosen_model();
         let (used, ranking) = match mode {
             Mode::Semantic if knows_meaning => (mode, retrieval::Ranking::Semantic),
             Mode::Auto | Mode::Hybrid if knows_meaning => {

@@ -13,6 +13,8 @@ pub(super) struct Entry {
     pub(super) moment: Timestamp,
     /// Who says it.
     pub(super) speaker: SpeakerId,
+    /// Whether its client says that it is a turn of a conversation.
+    pub(super) is_told_turn: bool,
     /// How many different terms it has.
     pub(super) distinct: u32,
 }
@@ -40,7 +42,8 @@ impl Entry {
             priority: document.priority,
             pinned: document.pinned,
         };
-        Self { standing, moment: document.moment(), speaker, distinct }
+        let is_told_turn = document.sitting.is_some_and(|key| key.is_told);
+        Self { standing, moment: document.moment(), speaker, is_told_turn, distinct }
     }
 }
 

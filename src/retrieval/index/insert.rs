@@ -1,6 +1,6 @@
 //! Making documents findable, one or many.
 
-use crate::retrieval::meaning::Vector;
+use crate::retrieval::meaning::{TableEmbedder, Vector};
 use crate::retrieval::text::{Analyzer, Term};
 use crate::retrieval::{DocId, Document};
 
@@ -22,7 +22,7 @@ impl Index {
     /// Inserts many, as a session does when it wakes; call [`Index::settle`] after the last.
     /// Ascending numbers are fastest.
     ///
-    /// `vectors` are those of the first documents, in their order, as [`Index::embedder`] makes them
+    /// `vectors` are those of the first documents, in their order, as the built-in table makes them
     /// on whatever thread has time. What is missing is made here.
     pub fn extend(&mut self, documents: &[(DocId, Document<'_>)], vectors: &[Vector]) {
         let mut waking = self.waking.take().unwrap_or_else(Waking::new);
@@ -44,10 +44,11 @@ impl Index {
         self.entries.shrink();
         self.sittings.shrink();
         self.vectors.shrink();
+        self.made.shrink();
     }
 
     fn insert_vector(&mut self, doc: DocId, document: &Document<'_>, made: Option<&Vector>) {
-        match (self.embedder(), made) {
+        match (TableEmbedder::built_in(), made) {
             (Some(_), Some(vector)) => self.vectors.insert(doc.0, vector),
             (Some(embedder), None) => {
                 self.vectors.insert(doc.0, &document.vector(|parts| embedder.embed(parts)));
@@ -57,6 +58,7 @@ impl Index {
     }
 
     fn insert_words(&mut self, waking: &mut Waking, doc: DocId, document: &Document<'_>) {
+        self.english.insert(doc, document);
         let Waking { analyzer, terms: known } = waking;
         let intern = &mut |term: Term<'_>| {
             let slot = term.number.and_then(|number| slot(known, number as usize));

@@ -1,8 +1,10 @@
 //! The index of one awake session. It is derived from the memories: losing it loses nothing.
 
+mod english;
 mod entry;
 mod fields;
 mod insert;
+mod join;
 mod lexicon;
 mod near;
 mod postings;
@@ -17,10 +19,11 @@ mod tests;
 mod top;
 mod words;
 
-use crate::retrieval::meaning::{ModelDigest, TableEmbedder, Vector, Vectors};
+use crate::retrieval::meaning::{ModelDigest, Sentences, Vector, Vectors};
 use crate::retrieval::text::Analyzer;
 
 use super::{DocId, Document};
+use english::English;
 use entry::Entries;
 use lexicon::{Lexicon, TermId};
 use scratch::Scratch;
@@ -34,9 +37,13 @@ pub struct Index {
     entries: Entries,
     sittings: Sittings,
     speakers: Speakers,
+    /// By the built-in table, of every document.
     vectors: Vectors,
-    /// Whose vectors it holds, if not the built-in table's.
-    foreign: Option<ModelDigest>,
+    /// By a better model, of those that it has read.
+    made: Vectors,
+    /// Whose those are.
+    model: Option<ModelDigest>,
+    english: English,
     waking: Option<Waking>,
     scratch: Scratch,
 }
@@ -50,16 +57,33 @@ struct Waking {
 }
 
 impl Index {
-    /// An index that makes its vectors itself, with the built-in table.
+    /// An index that makes all its vectors itself, with the built-in table.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An index whose vectors come from another model, through [`Index::place`].
+    /// An index that gets vectors of a better model as well, through [`Index::place`].
     #[must_use]
     pub fn for_model(model: ModelDigest) -> Self {
-        Self { foreign: Some(model), ..Self::default() }
+        Self { model: Some(model), ..Self::default() }
+    }
+
+    /// Whether its better model is another than the one that the program carries.
+    #[must_use]
+    pub fn has_chosen_model(&self) -> bool {
+        self.model.is_some() && self.model != Sentences::built_in().map(Sentences::digest)
+    }
+
+    /// Whether a document is a turn of a conversation. Anything else is a plain note.
+    #[must_use]
+    #[inline]
+    pub fn is_turn(&self, doc: DocId) -> bool {
+        self.sittings.head(doc.0) != sittings::NONE
+            && self.entries.get(doc.0).is_some_and(|entry| {
+                entry.is_told_turn
+                    || self.speakers.speaks_again(entry.speaker) && self.sittings.is_linked(doc.0)
+            })
     }
 
     /// How many documents it holds.
@@ -74,11 +98,17 @@ impl Index {
         self.entries.get(doc.0).is_some()
     }
 
-    /// Gives a document the vector that another model made of it.
+    /// Gives a document the vector that the better model made of it.
     pub fn place(&mut self, doc: DocId, vector: &Vector) {
-        if self.foreign.is_some() && self.contains(doc) {
-            self.vectors.insert(doc.0, vector);
+        if self.model.is_some() && self.contains(doc) {
+            self.made.insert(doc.0, vector);
         }
+    }
+
+    /// Where the better model has placed a document, of any length; nothing if it has not read it.
+    #[must_use]
+    pub fn direction(&self, doc: DocId) -> Option<Vec<f32>> {
+        self.made.get(doc.0).map(|vector| vector.components().collect())
     }
 
     /// Takes a document out. `document` must read as it did when it was inserted: the index keeps
@@ -91,6 +121,8 @@ impl Index {
             self.lexicon.remove(&term, doc.0);
         }
         self.vectors.remove(doc.0);
+        self.made.remove(doc.0);
+        self.english.remove(doc, document);
         self.speakers.remove(entry.speaker);
         if let Some(key) = document.sitting {
             self.sittings.remove(key, doc.0, &|doc| self.entries.moment(doc));
@@ -101,7 +133,8 @@ impl Index {
     #[must_use]
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
-        self.lexicon.bytes() + self.sittings.bytes() + self.vectors.bytes() + self.entries.bytes()
+        let vectors = self.vectors.bytes() + self.made.bytes();
+        self.lexicon.bytes() + self.sittings.bytes() + vectors + self.entries.bytes()
     }
 
     /// How many different terms it knows.
@@ -111,9 +144,21 @@ impl Index {
         self.lexicon.len()
     }
 
-    /// What makes the vectors of its documents; nothing if they come from outside.
+    /// A question without the names of those who speak in this session, as the better model is to
+    /// read it: it knows them not, and they would draw it to whatever they say. All of it if nothing
+    /// else is asked.
     #[must_use]
-    pub fn embedder(&self) -> Option<&'static TableEmbedder> {
-        TableEmbedder::built_in().filter(|_| self.foreign.is_none())
+    pub fn without_speakers(&self, question: &str) -> String {
+        let mut analyzer = Analyzer::new();
+        let mut names_one = |word: &str| {
+            let (mut names, mut others) = (0, 0);
+            analyzer.each(word, &mut |term| {
+                let count = if self.speakers.has(term.text) { &mut names } else { &mut others };
+                *count += 1;
+            });
+            names > 0 && others == 0
+        };
+        let kept: Vec<&str> = question.split_whitespace().filter(|word| !names_one(word)).collect();
+        if kept.is_empty() { question.to_owned() } else { kept.join(" ") }
     }
 }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use hashbrown::HashMap;
 
+use crate::retrieval::meaning::TableEmbedder;
 use crate::retrieval::{DocId, Document};
 
 use super::postings::Postings;
@@ -38,7 +39,7 @@ impl Index {
             found.truncate(compared);
         }
         found.sort_unstable_by(by_share);
-        if let Some(embedder) = self.embedder() {
+        if let Some(embedder) = TableEmbedder::built_in() {
             let own = document.vector(|parts| embedder.embed(parts));
             let docs: Vec<u32> = found.iter().map(|(doc, _)| doc.0).collect();
             for ((_, share), cosine) in found.iter_mut().zip(self.vectors.cosines(&own, docs)) {

@@ -7,6 +7,9 @@ use crate::retrieval::SittingKey;
 /// Turns further apart than this do not belong together. Half an hour of silence is the usual end
 /// of a visit (Catledge and Pitkow, 1995, measured 25.5 minutes).
 const GAP_MS: u64 = 30 * 60 * 1_000;
+/// What only looks like turns must have been stored side by side, give or take what others stored
+/// meanwhile.
+const NEAR: u32 = 3;
 /// Stands for no document.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -29,6 +32,11 @@ struct Link {
     head: u32,
 }
 
+/// How far apart in the order of storing two turns may be.
+fn reach(key: SittingKey) -> u32 {
+    if key.is_told { u32::MAX } else { NEAR }
+}
+
 const UNLINKED: Link = Link { before: NONE, after: NONE, head: NONE };
 
 impl Sittings {
@@ -42,8 +50,9 @@ impl Sittings {
         if self.links.len() <= doc as usize {
             self.links.resize(doc as usize + 1, UNLINKED);
         }
-        self.join(before, Some(doc), moment);
-        self.join(Some(doc), after, moment);
+        let reach = reach(key);
+        self.join(before, Some(doc), reach, moment);
+        self.join(Some(doc), after, reach, moment);
         self.rename(doc);
         after.into_iter().for_each(|after| self.rename(after));
     }
@@ -60,7 +69,7 @@ impl Sittings {
         if let Some(link) = self.links.get_mut(doc as usize) {
             *link = UNLINKED;
         }
-        self.join(before, after, moment);
+        self.join(before, after, reach(key), moment);
         after.into_iter().for_each(|after| self.rename(after));
     }
 
@@ -79,6 +88,12 @@ impl Sittings {
     /// before the last document.
     pub(super) fn neighbors(&self) -> impl Iterator<Item = (u32, u32)> {
         self.links.iter().map(|link| (link.before, link.after))
+    }
+
+    /// Whether a turn stands beside another.
+    #[inline]
+    pub(super) fn is_linked(&self, doc: u32) -> bool {
+        self.links.get(doc as usize).is_some_and(|link| link.before != NONE || link.after != NONE)
     }
 
     #[inline]
@@ -104,8 +119,15 @@ impl Sittings {
 
     /// Links two turns that follow one another in their run, or parts them if too much time lies
     /// between.
-    fn join(&mut self, before: Option<u32>, after: Option<u32>, moment: &dyn Fn(u32) -> i64) {
-        let close = |(a, b): (u32, u32)| moment(a).abs_diff(moment(b)) <= GAP_MS;
+    fn join(
+        &mut self,
+        before: Option<u32>,
+        after: Option<u32>,
+        reach: u32,
+        moment: &dyn Fn(u32) -> i64,
+    ) {
+        let close =
+            |(a, b): (u32, u32)| a.abs_diff(b) <= reach && moment(a).abs_diff(moment(b)) <= GAP_MS;
         let linked = before.zip(after).is_some_and(close);
         if let Some(link) = before.and_then(|doc| self.links.get_mut(doc as usize)) {
             link.after = after.filter(|_| linked).unwrap_or(NONE);

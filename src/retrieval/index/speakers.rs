@@ -50,6 +50,12 @@ impl Speakers {
         }
     }
 
+    /// Whether somebody speaks more than once.
+    #[inline]
+    pub(super) fn speaks_again(&self, id: SpeakerId) -> bool {
+        self.turns.get(id.place()).is_some_and(|&turns| turns >= FEWEST_TURNS)
+    }
+
     /// Whether a term is part of a speaker's name.
     pub(super) fn has(&self, term: &str) -> bool {
         self.with(term).next().is_some()
@@ -64,7 +70,7 @@ impl Speakers {
 
     fn with(&self, term: &str) -> impl Iterator<Item = SpeakerId> {
         let ids = self.by_term.get(term).into_iter().flatten().copied();
-        ids.filter(|&id| self.turns.get(id.place()).is_some_and(|&turns| turns >= FEWEST_TURNS))
+        ids.filter(|&id| self.speaks_again(id))
     }
 
     fn meet(&mut self, analyzer: &mut Analyzer, name: &str) -> SpeakerId {

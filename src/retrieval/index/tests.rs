@@ -304,7 +304,7 @@ impl Made {
     fn document(&self) -> Document<'_> {
         Document {
             author: self.author,
-            sitting: self.run.map(SittingKey),
+            sitting: self.run.map(|run| SittingKey { run, is_told: true }),
             event_at: Some(Timestamp(self.minute * 60_000)),
             ..note(&self.text)
         }

@@ -62,6 +62,16 @@ impl TableEmbedder {
         ModelDigest(self.table.id)
     }
 
+    /// How much of a text is made of words that the vocabulary knows, which is English; 0 to 1.
+    /// Nothing for a text without letters.
+    pub(crate) fn english_share(&self, text: &str) -> Option<f32> {
+        self.pieces.whole_share(text)
+    }
+
+    pub(super) fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
     /// The vector of a text that comes in parts, each word weighing the same.
     #[must_use]
     pub fn embed(&self, parts: &[&str]) -> Vector {

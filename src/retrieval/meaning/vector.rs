@@ -36,6 +36,11 @@ impl Vector {
         &self.codes
     }
 
+    /// The direction, up to a factor.
+    pub(crate) fn components(&self) -> impl Iterator<Item = f32> {
+        self.codes.iter().map(|&code| f32::from(centered(code)))
+    }
+
     #[cfg(test)]
     pub(crate) fn cosine(&self, other: &Self) -> f32 {
         if self.codes.len() != other.codes.len() {
@@ -82,6 +87,12 @@ impl Vectors {
         }
     }
 
+    /// Whether a document has one.
+    #[inline]
+    pub(crate) fn has(&self, doc: u32) -> bool {
+        self.reaches.get(doc as usize).is_some_and(|&reach| reach > 0.0)
+    }
+
     pub(crate) fn get(&self, doc: u32) -> Option<Vector> {
         let at = doc as usize;
         self.reaches.get(at).filter(|&&reach| reach > 0.0)?;
@@ -103,7 +114,7 @@ impl Vectors {
         })
     }
 
-    /// Writes the cosine of every document to `vector`, by document number, where it is above 0.
+    /// Writes the cosine of every document to `vector`, by document number; 0 where there is none.
     pub(crate) fn scan(&self, vector: &Vector, cosines: &mut [f32]) {
         if vector.codes.len() == self.dims && self.dims > 0 {
             let probe = Probe::new(&vector.codes, reach(&vector.codes));
@@ -164,7 +175,7 @@ impl WithSimd for Scan<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let rows = self.vectors.codes.chunks_exact(self.vectors.dims);
         for ((codes, &reach), cosine) in rows.zip(&self.vectors.reaches).zip(self.cosines) {
-            *cosine = self.probe.cosine(codes, reach).max(0.0);
+            *cosine = self.probe.cosine(codes, reach);
         }
     }
 }
@@ -226,7 +237,7 @@ mod tests {
             let mut found = [0.0; 3];
             vectors.scan(&left, &mut found);
             prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0);
-            prop_assert!((found[0] - left.cosine(&right).max(0.0)).abs() < 1e-6);
+            prop_assert!((found[0] - left.cosine(&right)).abs() < 1e-6);
             prop_assert!(vectors.cosines(&left, [0, 1]).eq([left.cosine(&right), 0.0]));
         }
     }

@@ -2,6 +2,8 @@
 
 /// The longest compound that is kept whole. Longer ones are data, such as a line of base64.
 const LONGEST: usize = 64;
+/// A word with more is a row of words.
+const MOST_HYPHENS: usize = 2;
 
 /// What may stand between the parts of a compound.
 pub(super) fn is_joiner(c: char) -> bool {
@@ -22,6 +24,15 @@ pub(super) fn is_name(run: &str) -> bool {
         || run.contains(|c: char| c.is_ascii_digit())
         || count('.') + count('/') + count('\\') >= 2
         || is_dotted_lower(run)
+}
+
+/// A word with hyphens as many write it, in one: "e-mail" is "email". Nothing for rows of words.
+pub(super) fn joined(run: &str) -> Option<String> {
+    let hyphens = run.chars().filter(|&c| c == '-').count();
+    let is_word = (1..=MOST_HYPHENS).contains(&hyphens)
+        && run.len() <= LONGEST
+        && run.chars().all(|c| c.is_alphabetic() || c == '-' || super::fold::is_apostrophe(c));
+    is_word.then(|| run.chars().filter(|&c| c != '-').collect())
 }
 
 /// `mod.rs` and `example.com` are names, "end.Next" is a forgotten space.

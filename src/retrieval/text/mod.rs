@@ -8,4 +8,4 @@ mod stop;
 mod symbol;
 mod terms;
 
-pub(crate) use terms::{Analyzer, Term};
+pub(crate) use terms::{Analyzer, Spelling, Term};

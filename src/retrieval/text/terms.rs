@@ -16,11 +16,24 @@ pub(crate) struct Term<'a> {
     pub(crate) text: &'a str,
     /// It carries no subject: kept so that "the who" can be found, but not asked for otherwise.
     pub(crate) is_stop: bool,
-    /// It repeats its parts, which follow as terms of their own.
+    /// It repeats its parts, which are terms of their own.
     pub(crate) is_whole: bool,
+    /// How it is written. Not told by an analyzer for many texts.
+    pub(crate) spelling: Spelling,
     /// The same number stands for the same text, as long as the analyzer lives. Only one for many
     /// texts gives numbers, from 0 up, and only from a word's second time on.
     pub(crate) number: Option<u32>,
+}
+
+/// What the way in which a word is written says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Spelling {
+    #[default]
+    Plain,
+    /// As names are, and first words.
+    Capital,
+    /// As what nobody writes by chance: with a digit, an underscore, or a capital inside.
+    Identifier,
 }
 
 /// Turns texts into terms. It owns the space for that, so one may serve many texts.
@@ -73,10 +86,14 @@ impl Analyzer {
         let is_compound = run.contains(compound::is_joiner);
         if is_compound && compound::is_name(run) {
             fold::word(run, &mut self.folded);
-            sink(Term { is_whole: true, ..Term::of(&self.folded) });
+            let spelling = Spelling::of(run);
+            sink(Term { is_whole: true, spelling, ..Term::of(&self.folded) });
         }
         if !is_compound {
             return self.word(run, sink);
+        }
+        if let Some(joined) = compound::joined(run) {
+            self.stem(&joined, true, sink);
         }
         for word in run.split(compound::is_joiner).filter(|word| !word.is_empty()) {
             self.word(word, sink);
@@ -116,7 +133,8 @@ impl Analyzer {
             && let Some(text) = met.terms.get(number as usize)
         {
             let is_whole = is_whole && !is_stop;
-            return sink(Term { text, is_stop, is_whole, number: Some(number) });
+            let spelling = Spelling::default();
+            return sink(Term { text, is_stop, is_whole, spelling, number: Some(number) });
         }
         fold::word(if word.len() > LONGEST_BYTES { head(word) } else { word }, &mut self.folded);
         let folded = self.folded.strip_suffix("'s").unwrap_or(&self.folded);
@@ -130,7 +148,8 @@ impl Analyzer {
         } else {
             Cow::Borrowed(folded)
         };
-        sink(Term { is_stop, is_whole: is_whole && !is_stop, ..Term::of(&text) });
+        let spelling = Spelling::of(word);
+        sink(Term { is_stop, is_whole: is_whole && !is_stop, spelling, ..Term::of(&text) });
         if let Some(met) = &mut self.met {
             let number = u32::try_from(met.terms.len()).unwrap_or(u32::MAX);
             if met.words.put(word, (number, is_stop)) {
@@ -142,7 +161,22 @@ impl Analyzer {
 
 impl<'a> Term<'a> {
     fn of(text: &'a str) -> Self {
-        Self { text, is_stop: false, is_whole: false, number: None }
+        let spelling = Spelling::default();
+        Self { text, is_stop: false, is_whole: false, spelling, number: None }
+    }
+}
+
+impl Spelling {
+    fn of(word: &str) -> Self {
+        let mut letters = word.chars();
+        let first = letters.next();
+        if letters.any(char::is_uppercase) || word.contains(|c: char| c.is_numeric() || c == '_') {
+            Self::Identifier
+        } else if first.is_some_and(char::is_uppercase) {
+            Self::Capital
+        } else {
+            Self::Plain
+        }
     }
 }
 
@@ -194,6 +228,28 @@ mod tests {
         assert_eq!(terms("(ada@example.com)"), ["ada@example.com", "ada", "exampl", "com"]);
         assert_eq!(terms("192.168.1.10:"), ["192.168.1.10", "192", "168", "1", "10"]);
         assert_eq!(terms("rustls 0.23."), ["rustl", "0.23", "0", "23"]);
+    }
+
+    #[test]
+    fn a_hyphenated_word_is_found_in_one_as_well() {
+        assert_eq!(terms("e-mail"), ["email", "e", "mail"]);
+        assert_eq!(terms("co-workers'"), ["cowork", "co", "worker"]);
+        assert_eq!(terms("a-very-long-row-of-words"), ["long", "row", "word"]);
+    }
+
+    #[test]
+    fn spellings_tell_names_and_identifiers() {
+        let mut found = Vec::new();
+        Analyzer::new().each("ask Ada about getUserName, x_y, NASA or v2", &mut |term| {
+            found.push((term.text.to_owned(), term.spelling));
+        });
+
+        let of = |text: &str| found.iter().find(|(found, _)| found == text).unwrap().1;
+        assert_eq!(of("ask"), Spelling::Plain);
+        assert_eq!(of("ada"), Spelling::Capital);
+        for text in ["getusernam", "x_y", "nasa", "v2"] {
+            assert_eq!(of(text), Spelling::Identifier, "{text}");
+        }
     }
 
     #[test]

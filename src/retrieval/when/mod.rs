@@ -8,8 +8,8 @@ pub(crate) use calendar::{Span, date_words};
 use calendar::{around, day, month, weekday_before, year};
 use jiff::civil::Date;
 use token::Token::{
-    self, Ago, Day, Last, Month, Night, Number, Of, Other, Season, This, Today, Unit, Weekday,
-    Weekend, Year, Yesterday,
+    self, Ago, Day, Every, Last, Month, Night, Number, Of, Other, Season, This, Today, Unit,
+    Weekday, Weekend, Year, Yesterday,
 };
 
 use crate::model::Timestamp;
@@ -34,6 +34,9 @@ pub(crate) fn named(text: &str, now: Timestamp) -> Vec<Span> {
 
 /// Reads the time that stands at the head of the tokens, and says how many it took.
 fn one(tokens: &[Token], today: Date, spans: &mut Vec<Span>) -> usize {
+    if let [Every, Month(_) | Season(_) | Weekday(_) | Weekend, ..] = *tokens {
+        return 2;
+    }
     absolute(tokens, spans)
         .or_else(|| without_year(tokens, today, spans))
         .or_else(|| relative(tokens, today, spans))
@@ -174,6 +177,8 @@ mod tests {
             "the last one",
             "call 8 people",
             "June said",
+            "who looks after it each November",
+            "the fix of release 2025.50?",
             "",
         ] {
             assert!(named(question, Timestamp::parse(NOW).unwrap()).is_empty(), "{question}");

@@ -23,6 +23,8 @@ pub(super) enum Token {
     Last,
     This,
     Of,
+    /// "each November" is no time, but a habit.
+    Every,
     Other,
 }
 
@@ -83,8 +85,12 @@ const BEFORE_A_TIME: [&str; 20] = [
 pub(super) fn read(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut before = String::new();
-    let mut words =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    let mut words = text
+        .split_whitespace()
+        .map(|chunk| if is_version(chunk) { "version" } else { chunk })
+        .flat_map(|chunk| chunk.split(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+        .peekable();
     while let Some(raw) = words.next() {
         let word = raw.to_lowercase();
         if word == "the" {
@@ -99,6 +105,13 @@ pub(super) fn read(text: &str) -> Vec<Token> {
         before = word;
     }
     tokens
+}
+
+/// "2025.50" is a version or an amount, and no year.
+fn is_version(chunk: &str) -> bool {
+    let chunk = chunk.trim_matches(|c: char| !c.is_alphanumeric());
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    chunk.split_once('.').is_some_and(|(whole, rest)| is_number(whole) && is_number(rest))
 }
 
 fn one(word: &str, in_place: bool) -> Token {
@@ -140,6 +153,7 @@ fn one(word: &str, in_place: bool) -> Token {
         "last" | "past" | "previous" => Token::Last,
         "this" | "current" => Token::This,
         "of" => Token::Of,
+        "each" | "every" => Token::Every,
         _ => Token::Other,
     }
 }

@@ -1,0 +1,369 @@
+//! Joins what words and meaning give to each document, so that neither drowns the other.
+//!
+//! Scores are joined, not ranks, which would waste what the scores know. A note and a turn of a
+//! conversation are joined differently: a note stands alone, a turn takes part in what is said around
+//! it. The formulas, their figures and what else was tried stand in `docs/RECALL.md`.
+
+use super::Index;
+use super::words::{Asked, LEAST_SHARED};
+use crate::retrieval::meaning::{TableEmbedder, Vector};
+use crate::retrieval::{DocId, Query, Ranking};
+
+/// How much of the table's cosine is added to the model's: it errs elsewhere than its teacher.
+const TABLE_BESIDE: f32 = 0.4;
+/// What it is worth that a note's meaning stands out, by the square of how many spreads it lies
+/// above the store's mean: below two that is chance, above five seldom. 3.5 spreads weigh as much as
+/// all words of the question.
+const STANDS_OUT: f32 = 0.08;
+/// The same where only the table knows the meaning.
+const STANDS_OUT_BY_TABLE: f32 = 0.03;
+/// By what a store's mean and spread are held while it is small, as if it had so many notes more.
+const HELD_BY: f32 = 50.0;
+/// The same for a model that nobody measured.
+const STRANGER_HELD_BY: f32 = 10.0;
+
+/// How cosines lie among texts that have nothing to do with each other.
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    mean: f32,
+    spread: f32,
+    /// How many notes it weighs.
+    weight: f32,
+}
+
+/// Of the model's cosine with [`TABLE_BESIDE`] of the table's, over mixed notes.
+const USUAL: Usual = Usual { mean: 0.116, spread: 0.12, weight: HELD_BY };
+const USUAL_BY_TABLE: Usual = Usual { mean: 0.08, spread: 0.085, weight: HELD_BY };
+/// Another model's cosines may lie anywhere; a store of two or three has to be found all the same.
+const USUAL_BY_STRANGER: Usual = Usual { mean: 0.0, spread: 0.12, weight: STRANGER_HELD_BY };
+
+/// What is worth how much where a question is in letters that the models know, but not in their
+/// language: its words first, and then what little they recognize.
+const UNREAD_TABLE: f32 = 0.3;
+const UNREAD_MODEL: f32 = 1.0;
+/// In other letters the model tells hardly more than chance: it decides among equals.
+const UNKNOWN_MODEL: f32 = 0.05;
+
+/// Turns: one word is often all that a turn has, so that words are lent by neighbors, and count a
+/// little less than linearly.
+const TURN_WORDS: f32 = 1.5;
+const TURN_TABLE: f32 = 0.2;
+const TURN_MODEL: f32 = 0.6;
+/// The table where there is no model.
+const TURN_TABLE_ALONE: f32 = 0.6;
+/// How much of the meaning of the turns before and after a turn is its own: half of what
+/// `words::SAID_BEFORE` and `SAID_AFTER` give for words, as cosines add up instead of saturating.
+const MEANT_BEFORE: f32 = 0.3;
+const MEANT_AFTER: f32 = 0.2;
+
+/// A document without any word of the question must mean at least this much of the same: a zebra is
+/// like the animals of a zoo by 0.28, like a shopping list by 0.13.
+const FAINT: f32 = 0.2;
+/// A cosine of the models is less in another language than their own, and chance is not.
+const FAINT_UNREAD: f32 = 0.1;
+/// And a note's meaning must stand out at least as far.
+const FAINT_SPREADS: f32 = 1.0;
+
+/// From which share of words that the vocabulary knows a question is English, and from which in a
+/// store whose own texts are. Short technical questions have 0.31 to 0.47, Spanish ones 0.2 to 0.3.
+const ENGLISH: f32 = 0.5;
+const ENGLISH_IN_ENGLISH: f32 = 0.3;
+const ENGLISH_STORE: f32 = 0.6;
+
+/// What it is worth to a note to be of the time that the question names: as much more with the model
+/// as the meaning is worth more.
+const NOTE_TIME: f32 = 0.4;
+const NOTE_TIME_BY_WORDS: f32 = 0.2;
+
+/// What the built-in models can make of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    English,
+    /// Another language in Latin letters.
+    Latin,
+    /// Nothing.
+    None,
+}
+
+/// The cosines of a question to every document, by number.
+struct Cosines {
+    /// With the turns' share of their neighbors'.
+    table: Vec<f32>,
+    /// Empty where no model has read the question.
+    model: Vec<f32>,
+}
+
+/// What words and meaning give to every document, and from where on meaning alone makes an answer.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) words: Vec<f32>,
+    pub(super) meaning: Vec<f32>,
+    faint_note: f32,
+    faint_turn: f32,
+    /// What it is worth to a note to be of the time that the question names.
+    pub(super) note_time: f32,
+}
+
+/// How the parts of a question are joined.
+#[derive(Debug, Clone, Copy)]
+struct Weights {
+    /// Whether a note must share [`LEAST_SHARED`] words.
+    needs_pair: bool,
+    note: NoteMeaning,
+    turn_words: f32,
+    turn_table: f32,
+    turn_model: f32,
+    faint_turn: f32,
+}
+
+/// What a note's cosines are worth.
+#[derive(Debug, Clone, Copy)]
+enum NoteMeaning {
+    /// The square of how far their sum stands out.
+    Outstanding { table: f32, worth: f32, usual: Usual },
+    /// Themselves.
+    Plain { table: f32, model: f32, faint: f32 },
+}
+
+impl Parts {
+    /// Whether a document answers at all.
+    pub(super) fn is_answer(&self, doc: u32, is_turn: bool) -> bool {
+        let at = |list: &[f32]| list.get(doc as usize).copied().unwrap_or_default();
+        let faint = if is_turn { self.faint_turn } else { self.faint_note };
+        at(&self.words) > 0.0 || at(&self.meaning) > faint
+    }
+}
+
+impl Index {
+    /// What every document gets for what it says, whoever says it and whenever. Both lists have so
+    /// many places.
+    pub(super) fn parts(&self, query: &Query<'_>, asked: &[Asked<'_>], places: usize) -> Parts {
+        let zeros = || self.scratch.take(places, 0.0);
+        let mut parts = Parts { words: zeros(), meaning: zeros(), ..Parts::default() };
+        if query.mode == Ranking::Keyword {
+            parts.note_time = NOTE_TIME_BY_WORDS;
+            self.words(asked, &mut parts.words, None);
+            return parts;
+        }
+        let cosines = self.cosines(query, places);
+        let has_model = !cosines.model.is_empty();
+        let weights = self.weights(query, has_model);
+        parts.note_time = if has_model { NOTE_TIME } else { NOTE_TIME_BY_WORDS };
+        if query.mode == Ranking::Hybrid {
+            let mut shared = zeros();
+            self.words(asked, &mut parts.words, Some(&mut shared));
+            self.weigh_words(&weights, &shared, &mut parts.words);
+            self.scratch.give(shared);
+            parts.faint_turn = weights.faint_turn;
+            parts.faint_note = match weights.note {
+                NoteMeaning::Outstanding { worth, .. } => worth * FAINT_SPREADS.powi(2),
+                NoteMeaning::Plain { faint, .. } => faint,
+            };
+        }
+        self.weigh_meaning(&weights, &cosines, &mut parts.meaning);
+        self.scratch.give(cosines.table);
+        self.scratch.give(cosines.model);
+        parts
+    }
+
+    /// Words of one note that are shared by chance count for nothing, and words of turns less than
+    /// linearly.
+    fn weigh_words(&self, weights: &Weights, shared: &[f32], words: &mut [f32]) {
+        for ((doc, words), shared) in (0..).zip(words).zip(shared) {
+            if *words <= 0.0 {
+                continue;
+            }
+            if self.is_turn(DocId(doc)) {
+                *words = words.powf(weights.turn_words);
+            } else if weights.needs_pair && *shared < LEAST_SHARED {
+                *words = 0.0;
+            }
+        }
+    }
+
+    fn weigh_meaning(&self, weights: &Weights, cosines: &Cosines, meaning: &mut [f32]) {
+        let sums = self.scratch_sums(weights, cosines, meaning.len());
+        let note = match weights.note {
+            NoteMeaning::Outstanding { worth, usual, .. } => {
+                let usual = self.usual(&sums, usual);
+                Some((worth, usual.mean, usual.spread.recip()))
+            }
+            NoteMeaning::Plain { .. } => None,
+        };
+        for ((doc, meaning), &sum) in (0..).zip(meaning).zip(&sums) {
+            if !self.vectors.has(doc) {
+                continue;
+            }
+            let is_turn = self.is_turn(DocId(doc));
+            *meaning = match note {
+                Some((worth, mean, scale)) if !is_turn => {
+                    worth * ((sum - mean) * scale).max(0.0).powi(2)
+                }
+                _ => sum.max(0.0),
+            };
+        }
+        self.scratch.give(sums);
+    }
+
+    /// The weighted cosines of each document. What the model has not read yet means as much as the
+    /// table says.
+    fn scratch_sums(&self, weights: &Weights, cosines: &Cosines, places: usize) -> Vec<f32> {
+        let (note_table, note_model) = match weights.note {
+            NoteMeaning::Outstanding { table, .. } => (table, 1.0),
+            NoteMeaning::Plain { table, model, .. } => (table, model),
+        };
+        let has_model = !cosines.model.is_empty();
+        let mut sums = self.scratch.take(places, 0.0);
+        for ((doc, sum), &table) in (0..).zip(&mut sums).zip(&cosines.table) {
+            let (by_table, by_model) = if self.is_turn(DocId(doc)) {
+                (weights.turn_table, weights.turn_model)
+            } else {
+                (note_table, note_model)
+            };
+            let model = if has_model && self.made.has(doc) {
+                cosines.model.get(doc as usize).copied().unwrap_or_default()
+            } else {
+                table
+            };
+            *sum = if has_model { by_table * table + by_model * model } else { by_table * table };
+        }
+        sums
+    }
+
+    /// The mean and the spread of the notes' sums, held by the usual ones while there are few.
+    fn usual(&self, sums: &[f32], usual: Usual) -> Usual {
+        let (mut count, mut sum, mut squares) = (0.0_f32, 0.0_f32, 0.0_f32);
+        for (doc, &one) in (0..).zip(sums) {
+            if self.vectors.has(doc) && !self.is_turn(DocId(doc)) {
+                count += 1.0;
+                sum += one;
+                squares += one * one;
+            }
+        }
+        let mean = sum / count.max(1.0);
+        let variance = (squares / count.max(1.0) - mean * mean).max(0.0);
+        let own = count / (count + usual.weight);
+        let mix = |own_value: f32, usual: f32| own * own_value + (1.0 - own) * usual;
+        let spread = mix(variance, usual.spread.powi(2)).sqrt();
+        Usual {
+            mean: mix(mean, usual.mean),
+            spread: spread.max(f32::EPSILON),
+            weight: usual.weight,
+        }
+    }
+
+    fn weights(&self, query: &Query<'_>, has_model: bool) -> Weights {
+        let reading = self.reading(query.text);
+        let is_stranger = has_model && self.has_chosen_model();
+        let (note, needs_pair) = match (has_model, reading) {
+            (true, Reading::English) => {
+                let usual = if is_stranger { USUAL_BY_STRANGER } else { USUAL };
+                let table = TABLE_BESIDE;
+                (NoteMeaning::Outstanding { table, worth: STANDS_OUT, usual }, true)
+            }
+            (true, _) if is_stranger => {
+                let usual = USUAL_BY_STRANGER;
+                (NoteMeaning::Outstanding { table: 0.0, worth: STANDS_OUT, usual }, false)
+            }
+            (true, Reading::Latin) => {
+                let (table, model) = (UNREAD_TABLE, UNREAD_MODEL);
+                (NoteMeaning::Plain { table, model, faint: FAINT_UNREAD }, false)
+            }
+            (true, Reading::None) => {
+                let (table, model) = (0.0, UNKNOWN_MODEL);
+                (NoteMeaning::Plain { table, model, faint: f32::INFINITY }, false)
+            }
+            (false, Reading::English) => {
+                let (worth, usual) = (STANDS_OUT_BY_TABLE, USUAL_BY_TABLE);
+                (NoteMeaning::Outstanding { table: 1.0, worth, usual }, true)
+            }
+            (false, Reading::Latin) => {
+                let (table, model) = (UNREAD_TABLE, 0.0);
+                (NoteMeaning::Plain { table, model, faint: FAINT * UNREAD_TABLE }, false)
+            }
+            (false, Reading::None) => {
+                (NoteMeaning::Plain { table: 0.0, model: 0.0, faint: f32::INFINITY }, false)
+            }
+        };
+        let turn_table = if has_model { TURN_TABLE } else { TURN_TABLE_ALONE };
+        let is_read = is_stranger || reading != Reading::None;
+        let by = |weight: f32| if is_read { weight } else { 0.0 };
+        Weights {
+            needs_pair,
+            note,
+            turn_words: if has_model { TURN_WORDS } else { 1.0 },
+            turn_table: by(turn_table),
+            turn_model: by(TURN_MODEL),
+            faint_turn: if is_read { TURN_MODEL * FAINT } else { f32::INFINITY },
+        }
+    }
+
+    /// Whether the question is in the language that the built-in models were taught.
+    fn reading(&self, text: &str) -> Reading {
+        let share = TableEmbedder::built_in().and_then(|table| table.english_share(text));
+        let share = share.unwrap_or_default();
+        let is_english =
+            share > ENGLISH || share > ENGLISH_IN_ENGLISH && self.english.share() > ENGLISH_STORE;
+        if is_english {
+            Reading::English
+        } else if has_latin_word(text) {
+            Reading::Latin
+        } else {
+            Reading::None
+        }
+    }
+
+    /// The vector of a question by the table: each word weighs by how rare it is in this session.
+    fn question_vector(&self, text: &str) -> Option<Vector> {
+        let mut analyzer = crate::retrieval::text::Analyzer::new();
+        let most = self.idf(0);
+        let mut weight = |word: &str| {
+            let mut idf: f32 = 0.0;
+            analyzer.each(word, &mut |term| {
+                let count = self.lexicon.find(term.text).map_or(0, |list| list.count());
+                idf = idf.max(self.idf(count));
+            });
+            idf / most
+        };
+        Some(TableEmbedder::built_in()?.embed_weighted(&[text], &mut weight))
+    }
+
+    fn cosines(&self, query: &Query<'_>, places: usize) -> Cosines {
+        let mut table = self.scratch.take(places, 0.0);
+        if let Some(vector) = self.question_vector(query.text) {
+            self.vectors.scan(&vector, &mut table);
+            self.lend_meaning(&mut table);
+        }
+        let mut model = Vec::new();
+        if let Some(vector) = query.vector.filter(|_| self.model.is_some()) {
+            model = self.scratch.take(places, 0.0);
+            self.made.scan(vector, &mut model);
+        }
+        Cosines { table, model }
+    }
+
+    /// Gives each turn a share of what its neighbors mean.
+    fn lend_meaning(&self, joined: &mut [f32]) {
+        if self.sittings.is_empty() {
+            return;
+        }
+        let mut alone = self.scratch.take(joined.len(), 0.0);
+        alone.copy_from_slice(joined);
+        let at = |doc: u32| alone.get(doc as usize).copied().unwrap_or_default().max(0.0);
+        for (joined, (before, after)) in joined.iter_mut().zip(self.sittings.neighbors()) {
+            *joined += MEANT_BEFORE * at(before) + MEANT_AFTER * at(after);
+        }
+        self.scratch.give(alone);
+    }
+}
+
+/// Whether two Latin letters stand side by side.
+fn has_latin_word(text: &str) -> bool {
+    let is_latin = |c: char| c.is_ascii_alphabetic() || ('\u{c0}'..='\u{24f}').contains(&c);
+    let mut before = false;
+    text.chars().any(|c| {
+        let both = before && is_latin(c);
+        before = is_latin(c);
+        both
+    })
+}

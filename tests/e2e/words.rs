@@ -1,0 +1,34 @@
+//! What is asked in other words than it was stored in, by the encoder that the program carries.
+
+use serde_json::json;
+
+use crate::harness::TestServer;
+
+const NOTES: [&str; 4] = [
+    "We need to see the new office before signing.",
+    "The cat gets her vaccinations in March.",
+    "The bakery is closed on Mondays.",
+    "Nina takes the bus on rainy days.",
+];
+
+/// The vectors are made behind the scenes; until then the table stands in for them.
+#[actix_web::test]
+async fn one_stray_word_does_not_beat_the_meaning() {
+    let server = TestServer::with(&[("EMBEDDING_BUILTIN", "model")]);
+    for note in NOTES {
+        server.add(note).await;
+    }
+    let asked = json!({ "query": "when does our pet need to see the vet" });
+    while server.found(asked.clone()).await.first().map(String::as_str) != Some(NOTES[1]) {
+        actix_web::rt::task::yield_now().await;
+    }
+
+    let bread =
+        server.found(json!({ "query": "where can I buy bread and on which days not" })).await;
+    assert_eq!(bread[0], NOTES[2]);
+    let words = server.found(json!({ "query": "Nina" })).await;
+    assert_eq!(words[0], NOTES[3]);
+
+    let server = server.restart().await;
+    assert_eq!(server.found(asked).await[0], NOTES[1], "a vector that is stored is not made anew");
+}

@@ -1,33 +1,32 @@
 //! One file per verb: its arguments, its rules, its effect. They are named as the tools are.
 
 mod add;
-mod bare;
-mod context;
-mod delete;
-mod export;
-mod get;
-mod history;
-mod import;
-mod list;
-mod names;
-mod related;
-mod restore;
-mod search;
-mod stats;
-mod update;
-
 pub use add::{Add, AddStatus, Added, Similar};
+mod bare;
 pub use bare::Bare;
+mod context;
 pub use context::{Context, ContextBlock};
+mod delete;
 pub use delete::{Delete, Deleted};
+mod export;
 pub use export::{Export, ExportPlace, Exported, MoreVersions, Whole};
+mod get;
 pub use get::{Get, Got};
+mod history;
 pub use history::History;
+mod import;
 pub use import::{FileLine, ImportLines, Imported, LineCutter};
+mod list;
 pub use list::{List, Listed, Order, Sort};
+mod names;
 pub use names::{ListProjects, ListTags};
+mod related;
 pub use related::Related;
+mod restore;
 pub use restore::Restore;
+mod search;
 pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Shown};
+mod stats;
 pub use stats::Stats;
+mod update;
 pub use update::{Update, Updated};

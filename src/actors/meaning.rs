@@ -1,5 +1,7 @@
 //! Vectors from a better embedder, made in the background while the session goes on.
 
+use std::time::Duration;
+
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::session::Session;
@@ -9,13 +11,18 @@ use crate::model::MemoryId;
 
 /// How many memories are embedded before the session looks again what there is to do.
 const PART: usize = 32;
+/// So long after a write nobody writes any more. A vector is not missed for so long: the table
+/// stands in.
+const QUIET: Duration = Duration::from_millis(250);
+/// Who writes for longer has to share.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 impl Session {
     /// Sets the embedder to work, unless it is at work or there is nothing to do. It is tried again
     /// after the next call and at the next sweep.
     pub(super) fn embed(&mut self, context: &mut Context<Self>) {
         let Some(embedder) = self.settings.embedder.clone() else { return };
-        if self.is_embedding || embedder.is_away() {
+        if self.is_embedding || embedder.is_away() || self.waits_for_writers(context) {
             return;
         }
         let waiting = match self.waiting(&embedder) {
@@ -35,6 +42,24 @@ impl Session {
                 Err(error) => log::debug!("session {}: not embedded: {error}", session.user),
             }
         }));
+    }
+
+    /// Whether somebody is still writing, who is to have the processor for themselves. Then the
+    /// embedder is tried again when they may have ended.
+    fn waits_for_writers(&mut self, context: &mut Context<Self>) -> bool {
+        let Some((since, last)) = self.writing else { return false };
+        if last.elapsed() >= QUIET || since.elapsed() >= LONGEST_WAIT {
+            self.writing = None;
+            return false;
+        }
+        if !self.awaits_quiet {
+            self.awaits_quiet = true;
+            context.run_later(QUIET, |session, context| {
+                session.awaits_quiet = false;
+                session.embed(context);
+            });
+        }
+        true
     }
 
     /// What has no vector yet. As long as the model has not shown itself, one text that makes it.

@@ -58,8 +58,12 @@ pub(super) struct Session {
     ended_until: Timestamp,
     /// When the next memory's time runs out, and what wakes the session then.
     next_end: Option<(Timestamp, SpawnHandle)>,
+    /// Since when somebody writes, and when they wrote last; nothing once that has ended.
+    pub(super) writing: Option<(Instant, Instant)>,
     /// Whether the embedder is at work for this session.
     pub(super) is_embedding: bool,
+    /// Whether the embedder is tried again when nobody writes.
+    pub(super) awaits_quiet: bool,
     last_call: Instant,
     changes: broadcast::Sender<ChangeNotice>,
     uses: Uses,
@@ -123,6 +127,8 @@ impl SessionHandle {
             opened: 0,
             next_end: None,
             is_embedding: false,
+            awaits_quiet: false,
+            writing: None,
             last_call: Instant::now(),
             changes: own_changes,
             uses: own_uses,
@@ -209,6 +215,10 @@ impl Session {
     /// Waits for a receipt, whoever else does, and tells what has changed when it comes true.
     fn follow(&mut self, written: Written, context: &mut Context<Self>) {
         let Written { receipt, ids } = written;
+        if !ids.is_empty() {
+            let now = Instant::now();
+            self.writing = Some((self.writing.map_or(now, |(since, _)| since), now));
+        }
         let opened = self.opened;
         context.spawn(receipt.into_actor(self).map(move |outcome, session, _| match outcome {
             Ok(()) => session.tell(ids),

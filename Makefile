@@ -12,7 +12,7 @@ CLIENT_TESTS := tests/clients
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance torture-stdio tools check bench eval cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance torture-stdio tools check bench eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -77,6 +77,10 @@ eval: ## recall on labelled sets: our own, and others where they are at hand
 	python3 -B tools/recall/recall.py --bin $(BINARY) --dir tools/recall/data \
 		$(if $(wildcard $(SHARED)/eval/data),--dir $(SHARED)/eval/data) \
 		$(if $(wildcard $(SHARED)/eval/data/locomo-dev.json),--locomo $(SHARED)/eval/data/locomo-dev.json)
+
+model-multilingual: ## a model that reads a hundred languages, for embedding.model_path, and its test
+	tools/multilingual/run $(OUT)/multilingual $(OUT)/memoryd-multilingual.bin
+	MEMORYD_MULTILINGUAL=$(abspath $(OUT))/memoryd-multilingual.bin cargo test --release --features multilingual-golden --lib multilingual
 
 cases: ## what public bug reports of this field showed, where the cases are at hand
 	@if [ -f $(SHARED)/cases/run.py ]; then \

@@ -380,12 +380,15 @@ section! {
             "PEM file with one more authority to trust, for a service with its own certificate.",
         ),
 
-        /// A folder as Hugging Face lays it out: `config.json`, `model.safetensors`, and
-        /// `tokenizer.json` or `vocab.txt`. Instead of `url`.
+        /// A file that `tools/multilingual` made, or a folder as Hugging Face lays it out:
+        /// `config.json`, `model.safetensors`, and `tokenizer.json` or `vocab.txt`. Instead of `url`.
         pub model_path: Option<PathBuf> = optional(
             "embedding.model_path", &["EMBEDDING_MODEL_PATH"], "none", parse::path,
         )
-        .because("Folder of a BERT-family model to run here; needs a build with local-model."),
+        .because(
+            "A model to run here: the file of make model-multilingual, or a folder with one of the BERT \
+             family, which needs a build with local-model.",
+        ),
 
         /// Stands before each question. Nothing here: what the folder says, if it does.
         pub query_prefix: Option<String> = optional(

@@ -1,7 +1,9 @@
-//! The sentence encoder that the program carries, on two threads: one for the questions, for which
+//! A sentence encoder, the one that the program carries or one in a file, on two threads: one for the questions, for which
 //! somebody waits, and one for the memories, which takes what time nobody else needs.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 use std::thread;
 
 use tokio::sync::mpsc::Receiver;
@@ -10,25 +12,40 @@ use super::id::ModelId;
 use super::line::{Answered, Job, Queue, line};
 use super::started::{Name, Prefixes, Started};
 use super::{EmbedError, EmbedderError};
-use crate::retrieval::{Sentences, SentencesForMany};
+use crate::retrieval::{Sentences, SentencesForMany, Side};
 
 /// Questions that are remembered with their vectors: people ask the same again, and page on.
 const REMEMBERED: usize = 256;
 /// The least urgent that the system knows. On Linux it is the thread's own.
 const BEHIND_ALL: i32 = 19;
 
-/// Starts the threads; nothing is read before the first text.
+/// Starts the threads for the one that the program carries; nothing is read before the first text.
 pub(super) fn start() -> Result<Option<Started>, EmbedderError> {
-    let Some(sentences) = Sentences::built_in() else { return Ok(None) };
+    Sentences::built_in().map(start_with).transpose()
+}
+
+/// The same for an encoder in a file, as `tools/multilingual` makes it. It is read here and stays in
+/// memory as long as the program runs.
+pub(super) fn start_file(path: &Path) -> Result<Started, EmbedderError> {
+    let bytes = fs::read(path)
+        .map_err(|cause| EmbedderError::Unreadable { path: path.to_owned(), cause })?;
+    let sentences = Sentences::read(Vec::leak(bytes)).map_err(|problem| EmbedderError::Unfit {
+        path: path.to_owned(),
+        problem: problem.to_string(),
+    })?;
+    start_with(Box::leak(Box::new(sentences)))
+}
+
+fn start_with(sentences: &'static Sentences) -> Result<Started, EmbedderError> {
     let (line, Queue { queries, passages }) = line();
     spawn("questions", move || answer_questions(queries, sentences))?;
     spawn("embedding", move || answer_passages(passages, sentences))?;
-    Ok(Some(Started {
+    Ok(Started {
         line,
         name: Name::Known(ModelId::built_in(sentences.digest())),
         prefixes: Prefixes::default(),
-        dimensions: Some(Sentences::dimensions()),
-    }))
+        dimensions: Some(sentences.dimensions()),
+    })
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), EmbedderError> {
@@ -47,7 +64,7 @@ fn answer_questions(mut queries: Receiver<Job>, sentences: &'static Sentences) {
             if let Some(vector) = known.get(&text) {
                 return Ok(vector.clone());
             }
-            let vector = embed(&mut encoder, &text)?;
+            let vector = embed(&mut encoder, Side::Question, &text)?;
             if known.len() >= REMEMBERED {
                 known.clear();
             }
@@ -68,14 +85,15 @@ fn answer_passages(mut passages: Receiver<Job>, sentences: &'static Sentences) {
     while let Some(job) = passages.blocking_recv() {
         let texts = job.texts.iter();
         let vectors = texts.take_while(|_| !job.reply.is_closed());
-        let answered = vectors.map(|text| embed(&mut encoder, text)).collect::<Answered>();
+        let answered =
+            vectors.map(|text| embed(&mut encoder, Side::Memory, text)).collect::<Answered>();
         let _ = job.reply.send(answered);
     }
 }
 
 /// A panic costs one text, not the thread.
-fn embed(encoder: &mut SentencesForMany, text: &str) -> Result<Vec<f32>, EmbedError> {
-    let run = std::panic::AssertUnwindSafe(|| encoder.embed(text));
+fn embed(encoder: &mut SentencesForMany, side: Side, text: &str) -> Result<Vec<f32>, EmbedError> {
+    let run = std::panic::AssertUnwindSafe(|| encoder.embed(side, text));
     let vector = std::panic::catch_unwind(run)
         .map_err(|_| EmbedError::Malformed { problem: "the encoder failed".to_owned() })?;
     if vector.iter().all(|&x| x == 0.0) { Err(EmbedError::NothingToRead) } else { Ok(vector) }

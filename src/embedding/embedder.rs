@@ -166,6 +166,7 @@ fn start(pace: Pace, settings: &EmbeddingSection) -> Result<Option<Started>, Emb
                 BuiltIn::Model => builtin::start(),
                 BuiltIn::Table => Ok(None),
             },
+            (None, Some(path)) if path.is_file() => builtin::start_file(path).map(Some),
             #[cfg(feature = "local-model")]
             (None, Some(path)) => super::folder::start(path).map(Some),
             #[cfg(not(feature = "local-model"))]

@@ -35,8 +35,9 @@ pub enum EmbedderError {
     Tls(#[from] TlsError),
 
     #[error(
-        "embedding.model_path is set, but this memoryd was built without it; \
-         build it with --features local-model, or use embedding.url"
+        "embedding.model_path names a folder, and this memoryd was built to take files only; \
+         name a file that make model-multilingual made, build with --features local-model, or use \
+         embedding.url"
     )]
     NotBuilt,
 

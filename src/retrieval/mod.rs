@@ -20,6 +20,6 @@ mod when;
 pub use document::{DocId, Document, SittingKey};
 pub use index::Index;
 pub use meaning::{
-    EmbedderForMany, ModelDigest, Sentences, SentencesForMany, TableEmbedder, Vector,
+    EmbedderForMany, ModelDigest, Sentences, SentencesForMany, Side, TableEmbedder, Vector,
 };
 pub use query::{Hit, Query, Ranking, Why};

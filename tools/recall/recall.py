@@ -1,12 +1,9 @@
 #!/usr/bin/env python3
 """How well a memoryd finds what it was told: recall on labelled sets, through its REST API.
 
-    python3 recall.py --bin target/release/memoryd [--dir FOLDER]... [--sets home,talks] [--locomo FILE]
-
 A set is two files in a folder: NAME.docs.jsonl (conv, id, text; speaker, date, title, tags, kind where there are
 any) and NAME.queries.jsonl (conv, qid, question, gold: the ids that answer it, cat, split). Each set gets a
 server of its own with an empty store, each `conv` is a user. Questions without gold are left out.
-
 R@k: the share of a question's gold among the first k, mean over the questions; nDCG@10 counts gold as one and the
 rest as nothing. Below each row: hybrid's R@5/R@10 (questions) by category. The rule: hybrid's R@10 is at most one
 point below the better of keyword and semantic; `auto`: for how many questions mode auto gave hybrid's list.
@@ -16,11 +13,12 @@ import argparse, contextlib, datetime, functools, http.client, json, math, os, p
 import subprocess, sys, tempfile, textwrap, time
 from urllib.parse import quote
 
-MODES = ("hybrid", "keyword", "semantic")
-FIGURES = ("R@5", "R@10", "nDCG@10")
+MODES, FIGURES = ("hybrid", "keyword", "semantic"), ("R@5", "R@10", "nDCG@10")
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+hold = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPPING)
+release = functools.partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPPING)
 KEY = "a-key-for-measuring-recall-and-nothing-else"
-MOST_BELOW = 1.0  # points of R@10
-AUTO_ASKED = 20
+MOST_BELOW, AUTO_ASKED = 1.0, 20  # points of R@10; questions
 QUIET_S, QUIET_CPU_S, MOST_WAIT_S = 1.5, 0.05, 300
 HEAD = (f"{'':17}" + "".join(f" | {mode:^18}" for mode in MODES) + " | hybrid |   the rule:\n"
         f"{'set':12}    n" + " |   R@5  R@10 nDCG10" * len(MODES) + " | p50 ms | R@10 to best   auto\n")
@@ -31,15 +29,14 @@ class Server:
     """A memoryd with an empty store in a folder, on a free port of this machine."""
 
     def __init__(self, binary, folder, settings):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+        with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         env = {"PATH": os.environ.get("PATH", ""), "HOME": folder, "DATA_DIR": folder + "/data", "PORT": str(port),
                "MCP_API_KEY": KEY, "RATE_LIMIT_REQUESTS": "0", "MAX_BODY_BYTES": str(64 << 20), **settings}
         self.connection, self.used = http.client.HTTPConnection("127.0.0.1", port, timeout=600), time.monotonic()
         self.log = pathlib.Path(folder, "log")
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([binary], cwd=folder, env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen([binary], cwd=folder, env=env, stdout=log, stderr=log, preexec_fn=release)
 
     def close(self):
         self.connection.close()
@@ -50,9 +47,8 @@ class Server:
         self.process.wait()
 
     def wait_until_up(self):
-        for _ in range(600):
-            if self.process.poll() is not None:
-                break
+        until = time.monotonic() + 30
+        while self.process.poll() is None and time.monotonic() < until:
             with contextlib.suppress(OSError):
                 return self.connection.connect()
             time.sleep(0.05)
@@ -180,8 +176,7 @@ def measure(server, queries):
     other = [one["qid"] for one in some if ask(server, one, "auto") != ask(server, one, "hybrid")]
     result["auto"] = {"asked": len(some), "other": other}
     above = result["hybrid"]["R@10"] - max(result["keyword"]["R@10"], result["semantic"]["R@10"])
-    result["rule"] = {"above": above, "verdict": "ok" if above >= -MOST_BELOW - 1e-9 else "BELOW"}
-    return result
+    return {**result, "rule": {"above": above, "verdict": "ok" if above >= -MOST_BELOW - 1e-9 else "BELOW"}}
 
 
 def row(name, result):
@@ -206,8 +201,7 @@ def options():
     for folder in map(pathlib.Path, wanted.dir or [pathlib.Path(__file__).resolve().parent / "data"]):
         for path in sorted(folder.glob("*.queries.jsonl")):
             name = path.name.split(".")[0]
-            label = f"{folder.name}/{name}" if name in sets else name
-            sets[label] = functools.partial(read_set, folder, name)
+            sets[f"{folder.name}/{name}" if name in sets else name] = functools.partial(read_set, folder, name)
     if wanted.locomo:
         sets[pathlib.Path(wanted.locomo).stem] = functools.partial(read_locomo, wanted.locomo)
     names = wanted.sets.split(",") if wanted.sets else list(sets)
@@ -219,13 +213,13 @@ def options():
 
 
 def stop(number, _):
-    signal.signal(number, signal.SIG_IGN)  # cleaning up is not broken off
+    hold()  # cleaning up is not broken off
     sys.exit(128 + number)
 
 
 def main():
     wanted, sets = options()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, stop)
     settings, results = dict(one.split("=", 1) for one in wanted.env), {}
     for name, read in sets.items():
@@ -234,11 +228,15 @@ def main():
         if not queries:
             note(f"{name}: no question of this split")
             continue
+        hold()  # whatever is made next is in hands that clean up before a signal comes
         with tempfile.TemporaryDirectory(prefix="memoryd-recall-") as folder:
             with contextlib.closing(Server(os.path.abspath(wanted.bin), folder, settings)) as server:
+                release()
                 server.wait_until_up()
                 fill(server, name, docs)
                 results[name] = result = measure(server, queries)
+                hold()
+        release()
         if not wanted.json:
             print((HEAD if len(results) == 1 else "") + row(name, result), flush=True)
         if result["auto"]["other"]:

@@ -15,6 +15,8 @@ const TABLE_BESIDE: f32 = 0.4;
 /// above the store's mean: below two that is chance, above five seldom. 3.5 spreads weigh as much as
 /// all words of the question.
 const STANDS_OUT: f32 = 0.08;
+/// The same for a model that somebody chose: whoever does has a reason to believe its meaning.
+const STANDS_OUT_BY_STRANGER: f32 = 0.12;
 /// The same where only the table knows the meaning.
 const STANDS_OUT_BY_TABLE: f32 = 0.03;
 /// By what a store's mean and spread are held while it is small, as if it had so many notes more.
@@ -256,14 +258,17 @@ impl Index {
         let reading = self.reading(query.text);
         let is_stranger = has_model && self.has_chosen_model();
         let (note, needs_pair) = match (has_model, reading) {
-            (true, Reading::English) => {
-                let usual = if is_stranger { USUAL_BY_STRANGER } else { USUAL };
-                let table = TABLE_BESIDE;
-                (NoteMeaning::Outstanding { table, worth: STANDS_OUT, usual }, true)
-            }
             (true, _) if is_stranger => {
-                let usual = USUAL_BY_STRANGER;
-                (NoteMeaning::Outstanding { table: 0.0, worth: STANDS_OUT, usual }, false)
+                let (worth, usual) = (STANDS_OUT_BY_STRANGER, USUAL_BY_STRANGER);
+                let is_english = reading == Reading::English;
+                // Of texts in other languages the table knows nothing, whatever the question is in.
+                let helps = is_english && self.english.share() > ENGLISH_STORE;
+                let table = if helps { TABLE_BESIDE } else { 0.0 };
+                (NoteMeaning::Outstanding { table, worth, usual }, is_english)
+            }
+            (true, Reading::English) => {
+                let (table, worth, usual) = (TABLE_BESIDE, STANDS_OUT, USUAL);
+                (NoteMeaning::Outstanding { table, worth, usual }, true)
             }
             (true, Reading::Latin) => {
                 let (table, model) = (UNREAD_TABLE, UNREAD_MODEL);

@@ -9,6 +9,7 @@ mod table;
 mod vector;
 
 pub use embedder::{EmbedderForMany, ModelDigest, TableEmbedder};
+pub use encoder::Side;
 pub use sentences::{Sentences, SentencesForMany};
 pub use vector::Vector;
 pub(crate) use vector::Vectors;

@@ -3,13 +3,14 @@
 use std::sync::LazyLock;
 
 use super::embedder::{ModelDigest, TableEmbedder};
-use super::encoder::{self, Encoder, InvalidEncoder, Scratch};
+use super::encoder::{Encoder, InvalidEncoder, Scratch, Side};
 use super::pieces::Pieces;
 
-/// The sentence encoder that the program carries, with its vocabulary.
+/// A sentence encoder: the one that the program carries, or one from a file.
 #[derive(Debug)]
 pub struct Sentences {
     encoder: Encoder,
+    /// For one without a vocabulary of its own.
     pieces: &'static Pieces,
 }
 
@@ -18,17 +19,12 @@ pub struct Sentences {
 pub struct SentencesForMany {
     sentences: &'static Sentences,
     scratch: Scratch,
-    found: Vec<u16>,
 }
 
 /// Made by `tools/encoder`.
 static WEIGHTS: &[u8] = include_bytes!("../../../assets/sentence-encoder.bin");
-static BUILT_IN: LazyLock<Result<Sentences, InvalidEncoder>> = LazyLock::new(|| {
-    let encoder = Encoder::read(WEIGHTS)?;
-    let pieces = TableEmbedder::built_in().map(TableEmbedder::pieces);
-    let pieces = pieces.filter(|pieces| pieces.len() == encoder.pieces());
-    pieces.map(|pieces| Sentences { encoder, pieces }).ok_or(InvalidEncoder::Shape)
-});
+static BUILT_IN: LazyLock<Result<Sentences, InvalidEncoder>> =
+    LazyLock::new(|| Sentences::read(WEIGHTS));
 
 impl Sentences {
     /// The encoder that is compiled in.
@@ -39,6 +35,15 @@ impl Sentences {
         BUILT_IN.as_ref().ok()
     }
 
+    /// Reads what `tools/encoder` or `tools/multilingual` made. Its weights stay where they are.
+    pub fn read(bytes: &'static [u8]) -> Result<Self, InvalidEncoder> {
+        let encoder = Encoder::read(bytes)?;
+        let pieces = TableEmbedder::built_in().map(TableEmbedder::pieces);
+        let fits = |pieces: &&Pieces| encoder.is_multilingual() || pieces.len() == encoder.pieces();
+        let pieces = pieces.filter(fits).ok_or(InvalidEncoder::Shape)?;
+        Ok(Self { encoder, pieces })
+    }
+
     /// Names it. Vectors of others do not compare.
     #[must_use]
     pub fn digest(&self) -> ModelDigest {
@@ -47,24 +52,24 @@ impl Sentences {
 
     /// How many numbers a vector has.
     #[must_use]
-    pub const fn dimensions() -> usize {
-        encoder::DIMS
+    pub fn dimensions(&self) -> usize {
+        self.encoder.dims()
     }
 
     /// An encoder for one text after the other.
     #[must_use]
     pub fn for_many(&'static self) -> SentencesForMany {
-        SentencesForMany { sentences: self, scratch: Scratch::default(), found: Vec::new() }
+        SentencesForMany { sentences: self, scratch: Scratch::default() }
     }
 }
 
 impl SentencesForMany {
     /// The vector of a text, of length 1. What comes after some 250 pieces is not read; a text without
     /// any is all zeros.
-    pub fn embed(&mut self, text: &str) -> Vec<f32> {
-        self.found.clear();
-        encoder::cut(self.sentences.pieces, &[text], &mut self.found);
-        self.sentences.encoder.encode(&self.found, &mut self.scratch).to_vec()
+    pub fn embed(&mut self, side: Side, text: &str) -> Vec<f32> {
+        let Sentences { encoder, pieces } = self.sentences;
+        let found = encoder.pieces_of(pieces, side, &[text]);
+        encoder.encode(&found, &mut self.scratch)
     }
 }
 
@@ -81,9 +86,9 @@ mod tests {
             "when does our pet need to see the vet",
             "We need to see the new office before signing.",
         ]
-        .map(|text| Vector::quantize(&many.embed(text)));
+        .map(|text| Vector::quantize(&many.embed(Side::Memory, text)));
 
         assert!(cat.cosine(&pet) > office.cosine(&pet) + 0.2);
-        assert_eq!(Vector::quantize(&many.embed(" ")).cosine(&pet), 0.0);
+        assert_eq!(Vector::quantize(&many.embed(Side::Question, " ")).cosine(&pet), 0.0);
     }
 }

@@ -1,7 +1,13 @@
 use super::*;
 
-static ENCODER: &[u8] = include_bytes!("../../../../assets/sentence-encoder.bin");
-static VOCABULARY: &str = include_str!("../../../../assets/vocab.txt");
+/// Holds the encoder of other languages to its golden vectors, where its file is at hand.
+#[cfg(feature = "multilingual-golden")]
+mod multilingual;
+/// Makes small files.
+mod synthetic;
+
+static ENCODER: &[u8] = include_bytes!("../../../../../assets/sentence-encoder.bin");
+static VOCABULARY: &str = include_str!("../../../../../assets/vocab.txt");
 
 #[derive(serde::Deserialize)]
 struct Golden {
@@ -13,13 +19,13 @@ struct Golden {
 #[derive(serde::Deserialize)]
 struct Case {
     text: String,
-    ids: Vec<u16>,
+    ids: Vec<u32>,
     vector: Vec<f32>,
 }
 
 /// Without optimization only short texts: the long ones take minutes there.
 fn golden() -> Golden {
-    let file = include_str!("../../../../tests/data/sentence-encoder-golden.json");
+    let file = include_str!("../../../../../tests/data/sentence-encoder-golden.json");
     let mut golden: Golden = serde_json::from_str(file).unwrap();
     if cfg!(debug_assertions) {
         golden.cases.retain(|case| case.ids.len() < 12);
@@ -43,11 +49,11 @@ fn vectors_are_near_those_of_the_model_in_f32() {
     let id: String = encoder.id().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(id, model_id);
     assert_eq!(encoder.pieces(), pieces.len());
+    assert!(!encoder.is_multilingual());
 
     let (mut scratch, mut cosines) = (Scratch::default(), Vec::new());
     for case in &cases {
-        let mut found = Vec::new();
-        cut(&pieces, &[&case.text], &mut found);
+        let mut found = encoder.pieces_of(&pieces, Side::Memory, &[&case.text]);
         found.truncate(LONGEST - 2);
         assert_eq!(found, case.ids, "{:?}", case.text);
 
@@ -79,7 +85,7 @@ fn every_processor_finds_the_same_vector() {
 #[test]
 fn a_vector_has_unit_length_and_does_not_depend_on_what_came_before() {
     let encoder = encoder_of(Arch::new());
-    let text = [2023_u16, 2003, 1037, 3231];
+    let text = [2023, 2003, 1037, 3231];
 
     let fresh = encoder.encode(&text, &mut Scratch::default());
     let mut scratch = Scratch::default();
@@ -95,7 +101,7 @@ fn a_vector_has_unit_length_and_does_not_depend_on_what_came_before() {
 #[test]
 fn what_comes_after_the_longest_text_is_not_read() {
     let (encoder, mut scratch) = (encoder_of(Arch::new()), Scratch::default());
-    let long: Vec<u16> = (2000..2300).collect();
+    let long: Vec<u32> = (2000..2300).collect();
 
     let whole = encoder.encode(&long, &mut scratch);
 
@@ -107,7 +113,7 @@ fn what_comes_after_the_longest_text_is_not_read() {
 fn a_number_that_no_piece_has_is_survived() {
     let (encoder, mut scratch) = (encoder_of(Arch::new()), Scratch::default());
 
-    assert!(encoder.encode(&[u16::MAX; 3], &mut scratch).iter().all(|x| x.is_finite()));
+    assert!(encoder.encode(&[u32::MAX; 3], &mut scratch).iter().all(|x| x.is_finite()));
 }
 
 #[test]
@@ -129,7 +135,10 @@ fn a_file_that_is_cut_or_foreign_or_spoilt_is_refused() {
     };
     assert_eq!((told, promised), (found, ENCODER.len()));
     assert!(matches!(read(with(8, 2)), Err(InvalidEncoder::Format)));
-    assert!(matches!(read(with(10, 5)), Err(InvalidEncoder::Shape)));
+    assert!(matches!(read(with(10, 0)), Err(InvalidEncoder::Shape)), "no layers");
+    assert!(matches!(read(with(10, 5)), Err(InvalidEncoder::Length { .. })), "a layer less");
+    assert!(matches!(read(with(12, 6)), Err(InvalidEncoder::Shape)), "other heads");
+    assert!(matches!(read(with(26, 2)), Err(InvalidEncoder::Shape)), "no kind");
     assert!(matches!(read(with(31, 255)), Err(InvalidEncoder::Length { .. })));
     let mut spoilt = with(ENCODER.len() - 1, 0x7f);
     spoilt[ENCODER.len() - 2] = 0x80;

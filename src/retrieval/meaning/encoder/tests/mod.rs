@@ -1,3 +1,5 @@
+//! The encoder held to what others make of the same texts, and to itself.
+
 use super::*;
 
 /// Holds the encoder of other languages to its golden vectors, where its file is at hand.

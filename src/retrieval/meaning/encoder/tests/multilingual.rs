@@ -19,7 +19,7 @@ struct Case {
 /// this with its path in `MEMORYD_MULTILINGUAL`.
 #[test]
 fn pieces_are_those_of_the_library_and_vectors_near_those_in_f32() {
-    let path = std::env::var_os("MEMORYD_MULTILINGUAL").expect("the path of the file");
+    let path = option_env!("MEMORYD_MULTILINGUAL").expect("the path of the file");
     let encoder = Encoder::read(Vec::leak(std::fs::read(path).unwrap())).unwrap();
     let bert = Pieces::parse("[UNK]");
     let file = include_str!("../../../../../tests/data/multilingual-golden.json");

@@ -19,7 +19,9 @@ struct Case {
 /// this with its path in `MEMORYD_MULTILINGUAL`.
 #[test]
 fn pieces_are_those_of_the_library_and_vectors_near_those_in_f32() {
-    let path = option_env!("MEMORYD_MULTILINGUAL").expect("the path of the file");
+    let Some(path) = option_env!("MEMORYD_MULTILINGUAL") else {
+        panic!("MEMORYD_MULTILINGUAL does not name the file");
+    };
     let encoder = Encoder::read(Vec::leak(std::fs::read(path).unwrap())).unwrap();
     let bert = Pieces::parse("[UNK]");
     let file = include_str!("../../../../../tests/data/multilingual-golden.json");

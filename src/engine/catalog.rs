@@ -2,6 +2,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
+use super::filter::NamedWords;
 use crate::model::{Memory, MemoryId, Priority, Status, Timestamp, folded};
 use crate::retrieval::DocId;
 
@@ -27,7 +28,7 @@ pub(super) struct Entry {
     pub(super) expires: Option<Timestamp>,
     pub(super) kind: Word,
     pub(super) project: Option<Word>,
-    pub(super) category: Option<Word>,
+    pub(super) named: NamedWords,
     pub(super) tags: Box<[Word]>,
     pub(super) priority: Priority,
     pub(super) pinned: bool,
@@ -200,7 +201,7 @@ fn entry(memory: &Memory, digest: u64, mut word: impl FnMut(&str) -> Word) -> En
         expires: memory.expires_at,
         kind: word(memory.kind.as_str()),
         project: memory.project.as_ref().map(|project| word(project.as_str())),
-        category: memory.category.as_ref().map(|category| word(category.as_str())),
+        named: NamedWords::of(memory, &mut word),
         tags: memory.tags.as_slice().iter().map(|tag| word(tag.as_str())).collect(),
         priority: memory.priority,
         pinned: memory.pinned,

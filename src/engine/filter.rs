@@ -3,7 +3,7 @@ use serde::Deserialize;
 use super::arguments::Arguments;
 use super::catalog::{Catalog, Entry, Word};
 use super::field::{Field, Shape};
-use crate::model::{Caller, Category, Kind, Priority, Project, Status, Tags, Timestamp};
+use crate::model::{Caller, Category, Kind, Memory, Priority, Project, Status, Tags, Timestamp};
 
 /// Which memories a verb is about. An empty filter means every active memory in scope.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -11,7 +11,7 @@ pub struct Filter {
     pub tags: Vec<String>,
     pub tag_match: TagMatch,
     pub kinds: Vec<String>,
-    pub category: Option<String>,
+    pub named: Named,
     pub project: Option<String>,
     pub scope: Option<QueryScope>,
     pub since: Option<i64>,
@@ -25,7 +25,6 @@ pub struct Filter {
 const TAGS: Field = Field::new("tags", Shape::Names, "");
 const TAG_MATCH: Field = Field::new("tag_match", Shape::Word(&["all", "any"]), "");
 const KIND: Field = Field::new("kind", Shape::Names, "");
-const CATEGORY: Field = Field::new("category", Shape::Name, "");
 const PROJECT: Field = Field::new("project", Shape::Name, "");
 const SCOPE: Field = Field::new("scope", Shape::Word(&["project", "user"]), "user: all projects");
 const SINCE: Field = Field::new("since", Shape::Moment, "");
@@ -38,6 +37,61 @@ const INCLUDE: Field =
     Field::new("include", Shape::Words(&["archived", "superseded", "deleted"]), "");
 /// The past can be looked at, but not changed, so not every verb with a filter takes this.
 const AS_OF: Field = Field::new("as_of", Shape::Moment, "State at that time");
+
+/// Declares the fields that hold one name, by which memories are told apart: how each is called, the
+/// type that it has in [`Memory`] under the same name, and what is said of it.
+macro_rules! named {
+    ($($name:ident: $type:ty, $about:literal;)*) => {
+        /// The names that are asked for.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+        pub struct Named {
+            $(pub $name: Option<String>,)*
+        }
+
+        /// What is known of them, as numbers: of a memory, and of what is asked for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) struct NamedWords {
+            $($name: Option<Word>,)*
+        }
+
+        impl Named {
+            const FIELDS: &'static [Field] =
+                &[$(Field::new(stringify!($name), Shape::Name, $about),)*];
+
+            fn take(arguments: &mut Arguments) -> Self {
+                $(let $name: Option<$type> =
+                    arguments.take(&Field::new(stringify!($name), Shape::Name, $about));)*
+                Self { $($name: $name.map(|name| name.as_str().to_owned()),)* }
+            }
+
+            fn chooses(&self) -> bool {
+                $(self.$name.is_some())||*
+            }
+
+            fn matcher(&self, catalog: &Catalog) -> Vec<NamedRule> {
+                let mut rules: Vec<NamedRule> = Vec::new();
+                $(if let Some(name) = &self.$name {
+                    rules.push((|words| words.$name, catalog.word(name)));
+                })*
+                rules
+            }
+        }
+
+        impl NamedWords {
+            /// Those of a memory.
+            pub(super) fn of(memory: &Memory, mut word: impl FnMut(&str) -> Word) -> Self {
+                Self { $($name: memory.$name.as_ref().map(|name| word(name.as_str())),)* }
+            }
+        }
+    };
+}
+
+/// Which of a memory's names is looked at, and which it must be; nothing for one that no memory has.
+type NamedRule = (fn(&NamedWords) -> Option<Word>, Option<Word>);
+
+named! {
+    category: Category, "";
+}
 
 /// Whether one of the tags is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
@@ -62,7 +116,7 @@ pub(super) struct Matcher {
     tags: Vec<Option<Word>>,
     tag_match: TagMatch,
     kinds: Vec<Option<Word>>,
-    category: Option<Option<Word>>,
+    named: Vec<NamedRule>,
     project: Option<Option<Word>>,
     since: Timestamp,
     until: Timestamp,
@@ -74,10 +128,13 @@ pub(super) struct Matcher {
 
 impl Filter {
     /// What every verb with a filter takes.
-    pub(super) const FIELDS: [&'static Field; 12] = [
-        &TAGS, &TAG_MATCH, &KIND, &PROJECT, &SCOPE, &SINCE, &UNTIL, &CATEGORY, &PRIORITY, &PINNED,
-        &INCLUDE, &STATUS,
-    ];
+    pub(super) fn fields() -> impl Iterator<Item = &'static Field> {
+        [&TAGS, &TAG_MATCH, &KIND, &PROJECT, &SCOPE, &SINCE, &UNTIL]
+            .into_iter()
+            .chain(Named::FIELDS)
+            .chain([&PRIORITY, &PINNED, &INCLUDE, &STATUS])
+    }
+
     /// What those take besides that only look.
     pub(super) const PAST_FIELDS: [&'static Field; 1] = [&AS_OF];
 
@@ -89,7 +146,7 @@ impl Filter {
             tags: tags.as_slice().iter().map(|tag| tag.as_str().to_owned()).collect(),
             tag_match: arguments.take(&TAG_MATCH).unwrap_or_default(),
             kinds: kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
-            category: arguments.take(&CATEGORY).map(|c: Category| c.as_str().to_owned()),
+            named: Named::take(arguments),
             project: arguments.take(&PROJECT).map(|p: Project| p.as_str().to_owned()),
             scope: arguments.take(&SCOPE),
             since: arguments.take(&SINCE).map(|since: Timestamp| since.0),
@@ -120,7 +177,7 @@ impl Filter {
     pub fn chooses(&self) -> bool {
         !self.tags.is_empty()
             || !self.kinds.is_empty()
-            || self.category.is_some()
+            || self.named.chooses()
             || self.project.is_some()
             || self.since.is_some()
             || self.until.is_some()
@@ -151,7 +208,7 @@ impl Filter {
             tags: self.tags.iter().map(word).collect(),
             tag_match: self.tag_match,
             kinds: self.kinds.iter().map(word).collect(),
-            category: self.category.as_ref().map(word),
+            named: self.named.matcher(catalog),
             project: self.project.as_ref().map(word),
             since: Timestamp(self.since.unwrap_or(i64::MIN)),
             until: Timestamp(self.until.unwrap_or(i64::MAX)),
@@ -169,7 +226,7 @@ impl Matcher {
         self.statuses.contains(&entry.status)
             && !entry.is_expired(self.now)
             && self.project.is_none_or(|project| project.is_some() && project == entry.project)
-            && self.category.is_none_or(|category| category.is_some() && category == entry.category)
+            && self.named.iter().all(|(of, name)| name.is_some() && of(&entry.named) == *name)
             && (self.kinds.is_empty() || self.kinds.contains(&Some(entry.kind)))
             && self.accepts_tags(&entry.tags)
             && (self.since..=self.until).contains(&moment)

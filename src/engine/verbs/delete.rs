@@ -55,7 +55,7 @@ impl Spoken for Delete {
     fn fields() -> Vec<&'static Field> {
         [&ID, &IDS]
             .into_iter()
-            .chain(Filter::FIELDS)
+            .chain(Filter::fields())
             .chain([&ALL, &DRY_RUN, &EXPECT, &PURGE])
             .collect()
     }

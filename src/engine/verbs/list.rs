@@ -80,7 +80,7 @@ impl Default for List {
 
 impl Spoken for List {
     fn fields() -> Vec<&'static Field> {
-        let filter = Filter::FIELDS.into_iter().chain(Filter::PAST_FIELDS);
+        let filter = Filter::fields().chain(Filter::PAST_FIELDS);
         filter.chain([&SORT, &ORDER, &LIMIT, &DETAIL, &MAX_TOKENS, &CURSOR]).collect()
     }
 

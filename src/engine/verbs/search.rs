@@ -94,7 +94,7 @@ const MODE: Field = Field::new("mode", Shape::Word(&["auto", "keyword", "semanti
 
 impl Spoken for Search {
     fn fields() -> Vec<&'static Field> {
-        let filter = Filter::FIELDS.into_iter().chain(Filter::PAST_FIELDS);
+        let filter = Filter::fields().chain(Filter::PAST_FIELDS);
         let more = [&LIMIT, &MIN_SCORE, &DETAIL, &MAX_TOKENS, &MODE, &CURSOR];
         [&QUERY].into_iter().chain(filter).chain(more).collect()
     }

@@ -32,3 +32,17 @@ async fn one_stray_word_does_not_beat_the_meaning() {
     let server = server.restart().await;
     assert_eq!(server.found(asked).await[0], NOTES[1], "a vector that is stored is not made anew");
 }
+
+#[actix_web::test]
+async fn an_inflected_word_in_letters_that_no_model_reads_is_found_all_the_same() {
+    let coffee = "\u{627}\u{644}\u{642}\u{647}\u{648}\u{629} \u{628}\u{62f}\u{648}\u{646} \u{633}\u{643}\u{631}";
+    for builtin in ["model", "table"] {
+        let server = TestServer::with(&[("EMBEDDING_BUILTIN", builtin)]);
+        server.add("We sold the car.").await;
+        server.add(coffee).await;
+
+        let found = server.found(json!({ "query": "\u{642}\u{647}\u{648}\u{629}" })).await;
+
+        assert_eq!(found.first().map(String::as_str), Some(coffee), "{builtin}");
+    }
+}

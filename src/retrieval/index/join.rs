@@ -116,6 +116,19 @@ struct Weights {
     turn_table: f32,
     turn_model: f32,
     faint_turn: f32,
+    /// Whether the models read the question at all.
+    is_read: bool,
+}
+
+impl Weights {
+    /// Where no word of a question is found that the models do not read, what looks like it to them is
+    /// more than nothing: an inflected form has most of its letters.
+    fn at_a_guess(self, has_model: bool) -> Self {
+        let (table, model) = (UNREAD_TABLE, if has_model { UNREAD_MODEL } else { 0.0 });
+        let faint = if has_model { FAINT } else { FAINT * UNREAD_TABLE };
+        let note = NoteMeaning::Plain { table, model, faint };
+        Self { note, turn_table: table, turn_model: model, faint_turn: faint, ..self }
+    }
 }
 
 /// What a note's cosines are worth.
@@ -149,13 +162,16 @@ impl Index {
         }
         let cosines = self.cosines(query, places);
         let has_model = !cosines.model.is_empty();
-        let weights = self.weights(query, has_model);
+        let mut weights = self.weights(query, has_model);
         parts.note_time = if has_model { NOTE_TIME } else { NOTE_TIME_BY_WORDS };
         if query.mode == Ranking::Hybrid {
             let mut shared = zeros();
             self.words(asked, &mut parts.words, Some(&mut shared));
             self.weigh_words(&weights, &shared, &mut parts.words);
             self.scratch.give(shared);
+            if !weights.is_read && parts.words.iter().all(|&words| words <= 0.0) {
+                weights = weights.at_a_guess(has_model);
+            }
             parts.faint_turn = weights.faint_turn;
             parts.faint_note = match weights.note {
                 NoteMeaning::Outstanding { worth, .. } => worth * FAINT_SPREADS.powi(2),
@@ -300,6 +316,7 @@ impl Index {
             turn_table: by(turn_table),
             turn_model: by(TURN_MODEL),
             faint_turn: if is_read { TURN_MODEL * FAINT } else { f32::INFINITY },
+            is_read,
         }
     }
 

@@ -220,9 +220,9 @@ impl MemoryV2 {
 impl MemoryV1 {
     fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
         let tags: Option<Vec<Tag>> = self.tags.iter().map(|tag| Tag::parse(tag).ok()).collect();
+        // What this layout does not know stays as it is in a new memory.
+        let new = Memory::new(id, self.content, Timestamp(self.created_at));
         Ok(Memory {
-            id,
-            content: self.content,
             title: parsed("title", self.title, |text| Title::parse(text).ok())?,
             kind: Kind::parse(&self.kind).map_err(|_| CodecError::Field("kind"))?,
             tags: Tags::from_vec(tags.ok_or(CodecError::Field("tags"))?),
@@ -233,7 +233,6 @@ impl MemoryV1 {
             source: Source { client: self.client, credential: self.credential },
             metadata: serde_json::from_str(&self.metadata)
                 .map_err(|_| CodecError::Field("metadata"))?,
-            created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
             event_at: self.event_at.map(|at| Timestamp(at).into()),
             expires_at: self.expires_at.map(Timestamp),
@@ -241,6 +240,7 @@ impl MemoryV1 {
             superseded_by: self.superseded_by.map(MemoryId::from_bytes),
             status: status_of(self.status).ok_or(CodecError::Field("status"))?,
             version: self.version,
+            ..new
         })
     }
 }

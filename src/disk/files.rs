@@ -135,14 +135,26 @@ pub(crate) fn close_to_others(path: &Path) -> io::Result<()> {
     if mode & OTHERS == 0 {
         return Ok(());
     }
-    match std::fs::set_permissions(path, Permissions::from_mode(mode & 0o700)) {
+    let closed = std::fs::set_permissions(path, Permissions::from_mode(mode & 0o700));
+    unless_refused(closed, &IS_TOLD, |error| {
+        log::warn!("cannot close {} to others: {error}", path.display());
+    })
+}
+
+/// Passes over that a file system does not let us do something, and tells of it once.
+pub(super) fn unless_refused(
+    done: io::Result<()>,
+    is_told: &AtomicBool,
+    tell: impl FnOnce(&io::Error),
+) -> io::Result<()> {
+    match done {
         Err(error) if is_refusal(&error) => {
-            if !IS_TOLD.swap(true, Relaxed) {
-                log::warn!("cannot close {} to others: {error}", path.display());
+            if !is_told.swap(true, Relaxed) {
+                tell(&error);
             }
             Ok(())
         }
-        closed => closed,
+        done => done,
     }
 }
 
@@ -162,7 +174,7 @@ fn create_with_mode(path: &Path, mode: u32) -> io::Result<File> {
     Ok(made)
 }
 
-pub(super) fn is_refusal(error: &io::Error) -> bool {
+fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }
 

@@ -4,11 +4,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::fs::{AtFlags, CWD, Gid, Uid, chownat, fchown};
 
-use super::files::is_refusal;
+use super::files::unless_refused;
 use super::folders::folder_of;
 
 /// Gives a file that was just made to the owner of its folder, so that a service goes on reading
@@ -40,18 +39,12 @@ fn heir(
     Ok((!is_theirs).then(|| (Uid::from_raw(user), Gid::from_raw(group))))
 }
 
-/// A file system that does not let us, such as one without owners, is told of once.
+/// There are file systems without owners, and roots that may not give anything away.
 fn told(path: &Path, given: rustix::io::Result<()>) -> io::Result<()> {
     static IS_TOLD: AtomicBool = AtomicBool::new(false);
-    match given.map_err(io::Error::from) {
-        Err(error) if is_refusal(&error) => {
-            if !IS_TOLD.swap(true, Relaxed) {
-                log::warn!("cannot give {} to the owner of its folder: {error}", path.display());
-            }
-            Ok(())
-        }
-        given => given,
-    }
+    unless_refused(given.map_err(io::Error::from), &IS_TOLD, |error| {
+        log::warn!("cannot give {} to the owner of its folder: {error}", path.display());
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! A sentence encoder, the one that the program carries or one in a file, on two threads: one for the questions, for which
-//! somebody waits, and one for the memories, which takes what time nobody else needs.
+//! A sentence encoder, the one that the program carries or one in a file, on two threads: one for the
+//! questions, for which somebody waits, and one for the memories, which takes what time nobody else
+//! needs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,7 +20,8 @@ const REMEMBERED: usize = 256;
 /// The least urgent that the system knows. On Linux it is the thread's own.
 const BEHIND_ALL: i32 = 19;
 
-/// Starts the threads for the one that the program carries; nothing is read before the first text.
+/// Starts the threads for the one that the program carries. Its weights are read where they lie, a page
+/// when it is needed, and its vocabulary with the first text.
 pub(super) fn start() -> Result<Option<Started>, EmbedderError> {
     Sentences::built_in().map(start_with).transpose()
 }

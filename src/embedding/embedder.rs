@@ -11,7 +11,7 @@ use super::started::{Name, Prefixes, Started};
 use super::{EmbedError, EmbedderError, ModelId, PACE, Pace, Purpose, builtin, url};
 use crate::config::{BuiltIn, EmbeddingSection};
 
-/// A handle on the embedder; copies share it. The last one to go ends its thread.
+/// A handle on the embedder; copies share it. The last one to go ends its threads.
 #[derive(Debug, Clone)]
 pub struct Embedder(Arc<Shared>);
 

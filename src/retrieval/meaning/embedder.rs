@@ -68,6 +68,11 @@ impl TableEmbedder {
         self.pieces.whole_share(text)
     }
 
+    /// How many pieces the vocabulary has, without reading them.
+    pub(super) fn vocabulary_size() -> usize {
+        VOCABULARY.lines().count()
+    }
+
     pub(super) fn pieces(&self) -> &Pieces {
         &self.pieces
     }

@@ -4,14 +4,11 @@ use std::sync::LazyLock;
 
 use super::embedder::{ModelDigest, TableEmbedder};
 use super::encoder::{Encoder, InvalidEncoder, Scratch, Side};
-use super::pieces::Pieces;
 
 /// A sentence encoder: the one that the program carries, or one from a file.
 #[derive(Debug)]
 pub struct Sentences {
     encoder: Encoder,
-    /// For one without a vocabulary of its own.
-    pieces: &'static Pieces,
 }
 
 /// The same, with the space that it works in.
@@ -38,10 +35,12 @@ impl Sentences {
     /// Reads what `tools/encoder` or `tools/multilingual` made. Its weights stay where they are.
     pub fn read(bytes: &'static [u8]) -> Result<Self, InvalidEncoder> {
         let encoder = Encoder::read(bytes)?;
-        let pieces = TableEmbedder::built_in().map(TableEmbedder::pieces);
-        let fits = |pieces: &&Pieces| encoder.is_multilingual() || pieces.len() == encoder.pieces();
-        let pieces = pieces.filter(fits).ok_or(InvalidEncoder::Shape)?;
-        Ok(Self { encoder, pieces })
+        // The vocabulary itself is read with the first text, so that a start need not wait for it.
+        if encoder.is_multilingual() || encoder.pieces() == TableEmbedder::vocabulary_size() {
+            Ok(Self { encoder })
+        } else {
+            Err(InvalidEncoder::Shape)
+        }
     }
 
     /// Names it. Vectors of others do not compare.
@@ -67,8 +66,9 @@ impl SentencesForMany {
     /// The vector of a text, of length 1. What comes after some 250 pieces is not read; a text without
     /// any is all zeros.
     pub fn embed(&mut self, side: Side, text: &str) -> Vec<f32> {
-        let Sentences { encoder, pieces } = self.sentences;
-        let found = encoder.pieces_of(pieces, side, &[text]);
+        let encoder = &self.sentences.encoder;
+        let Some(table) = TableEmbedder::built_in() else { return vec![0.0; encoder.dims()] };
+        let found = encoder.pieces_of(table.pieces(), side, &[text]);
         encoder.encode(&found, &mut self.scratch)
     }
 }

@@ -7,6 +7,7 @@
 use super::Index;
 use super::words::{Asked, LEAST_SHARED};
 use crate::retrieval::meaning::{TableEmbedder, Vector};
+use crate::retrieval::text::Analyzer;
 use crate::retrieval::{DocId, Query, Ranking};
 
 /// How much of the table's cosine is added to the model's: it errs elsewhere than its teacher.
@@ -31,6 +32,32 @@ struct Usual {
     spread: f32,
     /// How many notes it weighs.
     weight: f32,
+}
+
+/// The notes of a session, as their sums lie for one question.
+#[derive(Debug, Default)]
+struct Notes {
+    count: f32,
+    sum: f32,
+    squares: f32,
+}
+
+impl Notes {
+    fn add(&mut self, one: f32) {
+        self.count += 1.0;
+        self.sum += one;
+        self.squares += one * one;
+    }
+
+    /// Their mean and spread, held by the usual ones while there are few.
+    fn held_by(&self, usual: Usual) -> Usual {
+        let mean = self.sum / self.count.max(1.0);
+        let variance = (self.squares / self.count.max(1.0) - mean * mean).max(0.0);
+        let own = self.count / (self.count + usual.weight);
+        let mix = |own_value: f32, usual: f32| own * own_value + (1.0 - own) * usual;
+        let spread = mix(variance, usual.spread.powi(2)).sqrt();
+        Usual { mean: mix(mean, usual.mean), spread: spread.max(f32::EPSILON), ..usual }
+    }
 }
 
 /// Of the model's cosine with [`TABLE_BESIDE`] of the table's, over mixed notes.
@@ -111,33 +138,40 @@ pub(super) struct Parts {
 struct Weights {
     /// Whether a note must share [`LEAST_SHARED`] words.
     needs_pair: bool,
-    note: NoteMeaning,
+    note: Meant,
+    /// If a note's meaning counts by how far it stands out: what that is worth, and from what.
+    standing: Option<(f32, Usual)>,
+    faint_note: f32,
     turn_words: f32,
-    turn_table: f32,
-    turn_model: f32,
+    turn: Meant,
     faint_turn: f32,
     /// Whether the models read the question at all.
     is_read: bool,
 }
 
+/// What the cosines of the table and of the model are worth in their sum.
+#[derive(Debug, Clone, Copy)]
+struct Meant {
+    table: f32,
+    model: f32,
+}
+
+/// Nothing, whatever the cosines are.
+const UNMEANT: Meant = Meant { table: 0.0, model: 0.0 };
+
 impl Weights {
     /// Where no word of a question is found that the models do not read, what looks like it to them is
     /// more than nothing: an inflected form has most of its letters.
     fn at_a_guess(self, has_model: bool) -> Self {
-        let (table, model) = (UNREAD_TABLE, if has_model { UNREAD_MODEL } else { 0.0 });
+        let meant = unread(has_model);
         let faint = if has_model { FAINT } else { FAINT * UNREAD_TABLE };
-        let note = NoteMeaning::Plain { table, model, faint };
-        Self { note, turn_table: table, turn_model: model, faint_turn: faint, ..self }
+        Self { note: meant, faint_note: faint, turn: meant, faint_turn: faint, ..self }
     }
 }
 
-/// What a note's cosines are worth.
-#[derive(Debug, Clone, Copy)]
-enum NoteMeaning {
-    /// The square of how far their sum stands out.
-    Outstanding { table: f32, worth: f32, usual: Usual },
-    /// Themselves.
-    Plain { table: f32, model: f32, faint: f32 },
+/// What little the models recognize in another language.
+fn unread(has_model: bool) -> Meant {
+    Meant { table: UNREAD_TABLE, model: if has_model { UNREAD_MODEL } else { 0.0 } }
 }
 
 impl Parts {
@@ -173,10 +207,7 @@ impl Index {
                 weights = weights.at_a_guess(has_model);
             }
             parts.faint_turn = weights.faint_turn;
-            parts.faint_note = match weights.note {
-                NoteMeaning::Outstanding { worth, .. } => worth * FAINT_SPREADS.powi(2),
-                NoteMeaning::Plain { faint, .. } => faint,
-            };
+            parts.faint_note = weights.faint_note;
         }
         self.weigh_meaning(&weights, &cosines, &mut parts.meaning);
         self.scratch.give(cosines.table);
@@ -199,122 +230,77 @@ impl Index {
         }
     }
 
+    /// What the model has not read yet means as much as the table says.
     fn weigh_meaning(&self, weights: &Weights, cosines: &Cosines, meaning: &mut [f32]) {
-        let sums = self.scratch_sums(weights, cosines, meaning.len());
-        let note = match weights.note {
-            NoteMeaning::Outstanding { worth, usual, .. } => {
-                let usual = self.usual(&sums, usual);
-                Some((worth, usual.mean, usual.spread.recip()))
-            }
-            NoteMeaning::Plain { .. } => None,
-        };
-        for ((doc, meaning), &sum) in (0..).zip(meaning).zip(&sums) {
+        let mut notes = Notes::default();
+        // Of the notes; not a number for what is none.
+        let mut sums = self.scratch.take(meaning.len(), f32::NAN);
+        let places = meaning.iter_mut().zip(&mut sums).zip(&cosines.table);
+        for (doc, ((meaning, note), &table)) in (0..).zip(places) {
             if !self.vectors.has(doc) {
                 continue;
             }
-            let is_turn = self.is_turn(DocId(doc));
-            *meaning = match note {
-                Some((worth, mean, scale)) if !is_turn => {
-                    worth * ((sum - mean) * scale).max(0.0).powi(2)
-                }
-                _ => sum.max(0.0),
+            let model = if self.made.has(doc) { cosines.model.get(doc as usize) } else { None };
+            let sum = |by: Meant| by.table * table + by.model * model.copied().unwrap_or(table);
+            if self.is_turn(DocId(doc)) {
+                *meaning = sum(weights.turn).max(0.0);
+            } else {
+                *note = sum(weights.note);
+                notes.add(*note);
+            }
+        }
+        let standing = weights.standing.map(|(worth, usual)| {
+            let usual = notes.held_by(usual);
+            (worth, usual.mean, usual.spread.recip())
+        });
+        for (meaning, &sum) in meaning.iter_mut().zip(&sums).filter(|(_, sum)| !sum.is_nan()) {
+            *meaning = match standing {
+                Some((worth, mean, scale)) => worth * ((sum - mean) * scale).max(0.0).powi(2),
+                None => sum.max(0.0),
             };
         }
         self.scratch.give(sums);
     }
 
-    /// The weighted cosines of each document. What the model has not read yet means as much as the
-    /// table says.
-    fn scratch_sums(&self, weights: &Weights, cosines: &Cosines, places: usize) -> Vec<f32> {
-        let (note_table, note_model) = match weights.note {
-            NoteMeaning::Outstanding { table, .. } => (table, 1.0),
-            NoteMeaning::Plain { table, model, .. } => (table, model),
-        };
-        let has_model = !cosines.model.is_empty();
-        let mut sums = self.scratch.take(places, 0.0);
-        for ((doc, sum), &table) in (0..).zip(&mut sums).zip(&cosines.table) {
-            let (by_table, by_model) = if self.is_turn(DocId(doc)) {
-                (weights.turn_table, weights.turn_model)
-            } else {
-                (note_table, note_model)
-            };
-            let model = if has_model && self.made.has(doc) {
-                cosines.model.get(doc as usize).copied().unwrap_or_default()
-            } else {
-                table
-            };
-            *sum = if has_model { by_table * table + by_model * model } else { by_table * table };
-        }
-        sums
-    }
-
-    /// The mean and the spread of the notes' sums, held by the usual ones while there are few.
-    fn usual(&self, sums: &[f32], usual: Usual) -> Usual {
-        let (mut count, mut sum, mut squares) = (0.0_f32, 0.0_f32, 0.0_f32);
-        for (doc, &one) in (0..).zip(sums) {
-            if self.vectors.has(doc) && !self.is_turn(DocId(doc)) {
-                count += 1.0;
-                sum += one;
-                squares += one * one;
-            }
-        }
-        let mean = sum / count.max(1.0);
-        let variance = (squares / count.max(1.0) - mean * mean).max(0.0);
-        let own = count / (count + usual.weight);
-        let mix = |own_value: f32, usual: f32| own * own_value + (1.0 - own) * usual;
-        let spread = mix(variance, usual.spread.powi(2)).sqrt();
-        Usual {
-            mean: mix(mean, usual.mean),
-            spread: spread.max(f32::EPSILON),
-            weight: usual.weight,
-        }
-    }
-
     fn weights(&self, query: &Query<'_>, has_model: bool) -> Weights {
         let reading = self.reading(query.text);
         let is_stranger = has_model && self.has_chosen_model();
-        let (note, needs_pair) = match (has_model, reading) {
+        let is_english = reading == Reading::English;
+        // Of texts in other languages the table knows nothing, whatever the question is in.
+        let table_helps = !is_stranger || is_english && self.english.share() > ENGLISH_STORE;
+        let beside = Meant { table: if table_helps { TABLE_BESIDE } else { 0.0 }, model: 1.0 };
+        let alone = Meant { table: 1.0, model: 0.0 };
+        let stands_out = |worth: f32| worth * FAINT_SPREADS.powi(2);
+        let (note, standing, faint_note) = match (has_model, reading) {
             (true, _) if is_stranger => {
-                let (worth, usual) = (STANDS_OUT_BY_STRANGER, USUAL_BY_STRANGER);
-                let is_english = reading == Reading::English;
-                // Of texts in other languages the table knows nothing, whatever the question is in.
-                let helps = is_english && self.english.share() > ENGLISH_STORE;
-                let table = if helps { TABLE_BESIDE } else { 0.0 };
-                (NoteMeaning::Outstanding { table, worth, usual }, is_english)
+                let worth = STANDS_OUT_BY_STRANGER;
+                (beside, Some((worth, USUAL_BY_STRANGER)), stands_out(worth))
             }
-            (true, Reading::English) => {
-                let (table, worth, usual) = (TABLE_BESIDE, STANDS_OUT, USUAL);
-                (NoteMeaning::Outstanding { table, worth, usual }, true)
-            }
-            (true, Reading::Latin) => {
-                let (table, model) = (UNREAD_TABLE, UNREAD_MODEL);
-                (NoteMeaning::Plain { table, model, faint: FAINT_UNREAD }, false)
-            }
-            (true, Reading::None) => {
-                let (table, model) = (0.0, UNKNOWN_MODEL);
-                (NoteMeaning::Plain { table, model, faint: f32::INFINITY }, false)
-            }
+            (true, Reading::English) => (beside, Some((STANDS_OUT, USUAL)), stands_out(STANDS_OUT)),
             (false, Reading::English) => {
-                let (worth, usual) = (STANDS_OUT_BY_TABLE, USUAL_BY_TABLE);
-                (NoteMeaning::Outstanding { table: 1.0, worth, usual }, true)
+                let worth = STANDS_OUT_BY_TABLE;
+                (alone, Some((worth, USUAL_BY_TABLE)), stands_out(worth))
             }
-            (false, Reading::Latin) => {
-                let (table, model) = (UNREAD_TABLE, 0.0);
-                (NoteMeaning::Plain { table, model, faint: FAINT * UNREAD_TABLE }, false)
+            (true, Reading::Latin) => (unread(true), None, FAINT_UNREAD),
+            (false, Reading::Latin) => (unread(false), None, FAINT * UNREAD_TABLE),
+            (true, Reading::None) => {
+                (Meant { model: UNKNOWN_MODEL, ..UNMEANT }, None, f32::INFINITY)
             }
-            (false, Reading::None) => {
-                (NoteMeaning::Plain { table: 0.0, model: 0.0, faint: f32::INFINITY }, false)
-            }
+            (false, Reading::None) => (UNMEANT, None, f32::INFINITY),
         };
-        let turn_table = if has_model { TURN_TABLE } else { TURN_TABLE_ALONE };
         let is_read = is_stranger || reading != Reading::None;
-        let by = |weight: f32| if is_read { weight } else { 0.0 };
+        let turn = match (is_read, has_model) {
+            (false, _) => UNMEANT,
+            (true, true) => Meant { table: TURN_TABLE, model: TURN_MODEL },
+            (true, false) => Meant { table: TURN_TABLE_ALONE, model: 0.0 },
+        };
         Weights {
-            needs_pair,
+            needs_pair: is_english,
             note,
+            standing,
+            faint_note,
             turn_words: if has_model { TURN_WORDS } else { 1.0 },
-            turn_table: by(turn_table),
-            turn_model: by(TURN_MODEL),
+            turn,
             faint_turn: if is_read { TURN_MODEL * FAINT } else { f32::INFINITY },
             is_read,
         }
@@ -337,7 +323,7 @@ impl Index {
 
     /// The vector of a question by the table: each word weighs by how rare it is in this session.
     fn question_vector(&self, text: &str) -> Option<Vector> {
-        let mut analyzer = crate::retrieval::text::Analyzer::new();
+        let mut analyzer = Analyzer::new();
         let most = self.idf(0);
         let mut weight = |word: &str| {
             let mut idf: f32 = 0.0;

@@ -82,16 +82,23 @@ def matrix(pair):
     return codes.tobytes() + scale.astype("<f4").tobytes() + pair[1].astype("<f4").tobytes()
 
 
+def layers(weights, count):
+    """-> the parts of the file that have the layers."""
+    parts = []
+    for layer in range(count):
+        at, four = f"encoder.layer.{layer}", matrices(weights, layer)
+        parts += [matrix(four["looks"]), matrix(four["joined"]), norm(weights, f"{at}.attention.output.LayerNorm"),
+                  matrix(four["wide"]), matrix(four["narrow"]), norm(weights, f"{at}.output.LayerNorm")]
+    return parts
+
+
 def pack(weights, axes, vocabulary):
     """{name: f32}, f32 [384, 256], bytes of vocab.txt -> the file's bytes."""
     words = weights["embeddings.word_embeddings.weight"]
     places = weights["embeddings.position_embeddings.weight"][: model.POSITIONS] + weights["embeddings.token_type_embeddings.weight"][0]
     scale, codes = quantize_int6(words)
     parts = [scale.astype("<f4").tobytes(), pack_int6(codes).tobytes(), places.astype("<f4").tobytes(), norm(weights, "embeddings.LayerNorm")]
-    for layer in range(model.LAYERS):
-        at, four = f"encoder.layer.{layer}", matrices(weights, layer)
-        parts += [matrix(four["looks"]), matrix(four["joined"]), norm(weights, f"{at}.attention.output.LayerNorm"),
-                  matrix(four["wide"]), matrix(four["narrow"]), norm(weights, f"{at}.output.LayerNorm")]
+    parts += layers(weights, model.LAYERS)
     parts.append(axes.astype("<f4").tobytes())
     header = HEADER.pack(MAGIC, VERSION, model.LAYERS, model.HEADS, model.WIDTH, model.INNER, DIMS, model.POSITIONS,
                          model.CLS, model.SEP, 0, len(words), len(vocabulary), bytes(12), bytes(16))
@@ -112,11 +119,27 @@ class Reader:
         codes = self.take("i1", to, wide).astype(numpy.float32)
         return codes * self.take("<f4", to)[:, None], self.take("<f4", to)
 
+    def body(self, w, layers, heads, width, inner, positions):
+        """Adds the positions and the layers to the weights, as model.Model has them."""
+        w["embeddings.position_embeddings.weight"] = self.take("<f4", positions, width)
+        w["embeddings.token_type_embeddings.weight"] = numpy.zeros((1, width), numpy.float32)
+        w["embeddings.LayerNorm.weight"], w["embeddings.LayerNorm.bias"] = self.take("<f4", 2, width)
+        root = numpy.float32((width / heads) ** 0.5)
+        for layer in range(layers):
+            at = f"encoder.layer.{layer}"
+            looks, bias = self.matrix(3 * width, width)
+            for i, (name, factor) in enumerate((("query", root), ("key", 1), ("value", 1))):
+                rows = slice(i * width, (i + 1) * width)
+                w[f"{at}.attention.self.{name}.weight"], w[f"{at}.attention.self.{name}.bias"] = looks[rows] * factor, bias[rows] * factor
+            for name, shape in (("attention.output.dense", (width, width)), ("attention.output.LayerNorm", None),
+                                ("intermediate.dense", (inner, width)), ("output.dense", (width, inner)), ("output.LayerNorm", None)):
+                w[f"{at}.{name}.weight"], w[f"{at}.{name}.bias"] = self.matrix(*shape) if shape else self.take("<f4", 2, width)
+
 
 def unpack(blob, vocabulary):
     """-> (weights as model.Model has them, axes, facts); raises ValueError if the file is wrong."""
     magic, version, *shape, start, end, zero, count, vocabulary_bytes, zeros, identity = HEADER.unpack_from(blob)
-    layers, heads, width, inner, dims, positions = shape
+    count_of_layers, heads, width, inner, dims, positions = shape
     if (magic, version, zero, zeros) != (MAGIC, VERSION, 0, bytes(12)):
         raise ValueError("not an encoder of this version")
     if vocabulary_bytes != len(vocabulary) or count != vocabulary.count(b"\n"):
@@ -126,19 +149,7 @@ def unpack(blob, vocabulary):
     r, w = Reader(blob, HEADER.size), {}
     scale = r.take("<f4", count)[:, None]
     w["embeddings.word_embeddings.weight"] = (2 * unpack_int6(r.take("u1", count, width * 3 // 4)) - 63) * scale
-    w["embeddings.position_embeddings.weight"] = r.take("<f4", positions, width)
-    w["embeddings.token_type_embeddings.weight"] = numpy.zeros((1, width), numpy.float32)
-    w["embeddings.LayerNorm.weight"], w["embeddings.LayerNorm.bias"] = r.take("<f4", 2, width)
-    root = numpy.float32((width / heads) ** 0.5)
-    for layer in range(layers):
-        at = f"encoder.layer.{layer}"
-        looks, bias = r.matrix(3 * width, width)
-        for i, (name, factor) in enumerate((("query", root), ("key", 1), ("value", 1))):
-            rows = slice(i * width, (i + 1) * width)
-            w[f"{at}.attention.self.{name}.weight"], w[f"{at}.attention.self.{name}.bias"] = looks[rows] * factor, bias[rows] * factor
-        for name, shape in (("attention.output.dense", (width, width)), ("attention.output.LayerNorm", None),
-                            ("intermediate.dense", (inner, width)), ("output.dense", (width, inner)), ("output.LayerNorm", None)):
-            w[f"{at}.{name}.weight"], w[f"{at}.{name}.bias"] = r.matrix(*shape) if shape else r.take("<f4", 2, width)
+    r.body(w, count_of_layers, heads, width, inner, positions)
     axes = r.take("<f4", width, dims)
     if r.at != len(blob):
         raise ValueError("wrong length")

@@ -49,10 +49,7 @@ def pack(origin, prefixes, center):
     # The vectors of the pieces are as the package has them: nothing is lost.
     vectors = origin.tensors["emb.word"][2][: rows * origin.width // source.BLOCK * BLOCK_BYTES]
     parts = [pieces, vectors, places.astype("<f4").tobytes(), encoderfile.norm(w, "embeddings.LayerNorm")]
-    for layer in range(origin.layers):
-        at, four = f"encoder.layer.{layer}", encoderfile.matrices(w, layer)
-        parts += [encoderfile.matrix(four["looks"]), encoderfile.matrix(four["joined"]), encoderfile.norm(w, f"{at}.attention.output.LayerNorm"),
-                  encoderfile.matrix(four["wide"]), encoderfile.matrix(four["narrow"]), encoderfile.norm(w, f"{at}.output.LayerNorm")]
+    parts += encoderfile.layers(w, origin.layers)
     parts.append(center.astype("<f4").tobytes())
     header = encoderfile.HEADER.pack(encoderfile.MAGIC, encoderfile.VERSION, origin.layers, origin.heads, origin.width, origin.inner,
                                      origin.width, e5.LONGEST, source.START, source.END, KIND, rows, len(pieces), bytes(12), bytes(16))
@@ -74,19 +71,7 @@ def unpack(blob):
     halves = raw[:, :, 2:]
     codes = numpy.concatenate([halves & 15, halves >> 4], 2).reshape(rows, width)
     w["embeddings.word_embeddings.weight"] = source.numbers_of(numpy.ascontiguousarray(raw[:, :, :2]).view("<f2")[:, :, 0], codes)
-    w["embeddings.position_embeddings.weight"] = r.take("<f4", places, width)
-    w["embeddings.token_type_embeddings.weight"] = numpy.zeros((1, width), numpy.float32)
-    w["embeddings.LayerNorm.weight"], w["embeddings.LayerNorm.bias"] = r.take("<f4", 2, width)
-    root = numpy.float32((width / heads) ** 0.5)
-    for layer in range(layers):
-        at = f"encoder.layer.{layer}"
-        looks, bias = r.matrix(3 * width, width)
-        for i, (name, factor) in enumerate((("query", root), ("key", 1), ("value", 1))):
-            part = slice(i * width, (i + 1) * width)
-            w[f"{at}.attention.self.{name}.weight"], w[f"{at}.attention.self.{name}.bias"] = looks[part] * factor, bias[part] * factor
-        for name, shape in (("attention.output.dense", (width, width)), ("attention.output.LayerNorm", None),
-                            ("intermediate.dense", (inner, width)), ("output.dense", (width, inner)), ("output.LayerNorm", None)):
-            w[f"{at}.{name}.weight"], w[f"{at}.{name}.bias"] = r.matrix(*shape) if shape else r.take("<f4", 2, width)
+    r.body(w, layers, heads, width, inner, places)
     center = r.take("<f4", width)
     if r.at != len(blob) or dims != width:
         raise ValueError("wrong length")

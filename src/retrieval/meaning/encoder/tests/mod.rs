@@ -21,6 +21,9 @@ struct Golden {
 #[derive(serde::Deserialize)]
 struct Case {
     text: String,
+    /// What it is said for, where that makes a difference.
+    #[serde(default)]
+    question: bool,
     ids: Vec<u32>,
     vector: Vec<f32>,
 }
@@ -39,6 +42,10 @@ fn encoder_of(arch: Arch) -> Encoder {
     Encoder::read_for(ENCODER, arch).unwrap()
 }
 
+fn name(encoder: &Encoder) -> String {
+    encoder.id().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
@@ -48,20 +55,26 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 fn vectors_are_near_those_of_the_model_in_f32() {
     let (encoder, pieces) = (encoder_of(Arch::new()), Pieces::parse(VOCABULARY));
     let Golden { model_id, cases } = golden();
-    let id: String = encoder.id().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(id, model_id);
+    assert_eq!(name(&encoder), model_id);
+    assert_eq!(encoder.dims(), DIMS);
     assert_eq!(encoder.pieces(), pieces.len());
     assert!(!encoder.is_multilingual());
 
+    assert_near(&encoder, &pieces, &cases);
+}
+
+/// Holds an encoder to what others make of the same texts: the same pieces, and vectors nearby.
+fn assert_near(encoder: &Encoder, pieces: &Pieces, cases: &[Case]) {
     let (mut scratch, mut cosines) = (Scratch::default(), Vec::new());
-    for case in &cases {
-        let mut found = encoder.pieces_of(&pieces, Side::Memory, &[&case.text]);
+    for case in cases {
+        let side = if case.question { Side::Question } else { Side::Memory };
+        let mut found = encoder.pieces_of(pieces, side, &[&case.text]);
         found.truncate(LONGEST - 2);
         assert_eq!(found, case.ids, "{:?}", case.text);
 
         let vector = encoder.encode(&found, &mut scratch);
         if case.vector.is_empty() {
-            assert_eq!(vector, [0.0; DIMS]);
+            assert_eq!(vector, vec![0.0; encoder.dims()]);
         } else {
             let cosine = cosine(&vector, &case.vector);
             assert!(cosine >= 0.99, "{cosine} for {:?}", case.text);

@@ -36,6 +36,11 @@ impl Engine {
         self.mind.model.is_some()
     }
 
+    /// How many memories have a vector of this engine's model, if it has one.
+    pub(super) fn vectors(&self) -> Option<usize> {
+        self.mind.model.map(|_| self.mind.catalog.len() - self.mind.waiting.len())
+    }
+
     /// The next memories without a vector of this engine's model, newest first: those are asked for
     /// soonest.
     pub fn unembedded(&self, limit: usize) -> Result<Vec<Unembedded>, EngineError> {

@@ -21,6 +21,10 @@ pub struct Totals {
     pub pinned: usize,
     pub tags: usize,
     pub projects: usize,
+    /// How many memories have a vector of the session's model, while there is a model: the rest
+    /// are ranked by words until theirs are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +74,7 @@ impl Verb for Stats {
         }
         totals.tags = tags.len();
         totals.projects = projects.len();
+        totals.vectors = engine.vectors();
         Ok(totals)
     }
 }

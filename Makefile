@@ -8,6 +8,7 @@ FIXTURES := $(OUT)/release/memoryd-fixtures
 VENV := $(OUT)/venv
 VENV_MCPO := $(OUT)/venv-mcpo
 NPM := $(OUT)/npm
+FAIL2BAN := $(OUT)/fail2ban
 CLIENT_TESTS := tests/clients
 SHARED := ../shared
 
@@ -42,7 +43,7 @@ torture-stdio: tools ## stdio clients and a server that come and go in every ord
 test-conformance: tools ## the official MCP conformance suite, both eras
 	$(VENV)/bin/python -B tests/conformance/run.py
 
-tools: $(VENV)/.installed $(VENV_MCPO)/.installed $(NPM)/.installed ## the Python and JavaScript packages of the tests
+tools: $(VENV)/.installed $(VENV_MCPO)/.installed $(NPM)/.installed $(FAIL2BAN)/.installed ## the Python and JavaScript packages of the tests
 
 $(VENV)/.installed: tests/requirements.txt
 	python3 -m venv $(VENV)
@@ -61,6 +62,15 @@ $(NPM)/.installed: $(CLIENT_TESTS)/package.json
 	cp $(CLIENT_TESTS)/package.json $(NPM)/package.json
 	npm install --prefix $(NPM) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error
 	touch $@
+
+# Debian's package is unpacked and not installed: that takes no root, and starts no fail2ban. The package lists are its
+# own, since those of the system may be missing or too old. One on the PATH does as well. Without any only its tests fail.
+$(FAIL2BAN)/.installed: APT = apt-get -qq -o Dir::State::Lists=$(abspath $(FAIL2BAN))/apt/lists -o Dir::Cache=$(abspath $(FAIL2BAN))/apt
+$(FAIL2BAN)/.installed:
+	mkdir -p $(FAIL2BAN)/apt/lists/partial $(FAIL2BAN)/apt/archives/partial
+	@if command -v fail2ban-regex || { cd $(FAIL2BAN) && $(APT) update && $(APT) download fail2ban && dpkg-deb -x fail2ban_*.deb .; }; \
+	then touch $(abspath $@); else echo "fail2ban: cannot be unpacked here, please install it; tests/clients/test_fail2ban.py fails without"; fi
+	rm -rf $(FAIL2BAN)/apt
 
 check: ## formatting, lints, and the rules about the source; before every commit
 	cargo fmt --check

@@ -47,8 +47,8 @@ impl Session {
     /// Whether somebody is still writing, who is to have the processor for themselves. Then the
     /// embedder is tried again when they may have ended.
     fn waits_for_writers(&mut self, context: &mut Context<Self>) -> bool {
-        let Some((since, last)) = self.writing else { return false };
-        if last.elapsed() >= QUIET || since.elapsed() >= LONGEST_WAIT {
+        let Some((since, _)) = self.writing else { return false };
+        if !self.is_being_written() || since.elapsed() >= LONGEST_WAIT {
             self.writing = None;
             return false;
         }
@@ -60,6 +60,11 @@ impl Session {
             });
         }
         true
+    }
+
+    /// Whether somebody has written just now, and may go on.
+    pub(super) fn is_being_written(&self) -> bool {
+        self.writing.is_some_and(|(_, last)| last.elapsed() < QUIET)
     }
 
     /// What has no vector yet. As long as the model has not shown itself, one text that makes it.

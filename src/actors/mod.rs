@@ -8,6 +8,7 @@
 //! It refuses a caller without the scope, a call that finds no place in line in time, and every call
 //! once the server stops.
 
+mod accounts;
 mod arbiters;
 mod limiter;
 mod meaning;
@@ -22,15 +23,16 @@ use std::time::Duration;
 use actix::{Actor, Addr, MailboxError};
 use tokio::sync::{broadcast, watch};
 
-use crate::auth::{self, AuthError};
+use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
-use crate::engine::{Bare, EngineError, Limits, Verb};
-use crate::model::{Caller, Clock, MemoryId, UserId};
-use crate::store::{Store, Usage};
+use crate::engine::{EngineError, Limits, Verb};
+use crate::model::{AuditKind, Caller, Clock, MemoryId, UserId};
+use crate::store::{Store, StoreError, Usage};
+pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
 pub use limiter::*;
 pub use registry::ActiveSession;
 use registry::{Directory, ListActive, Locate, Registry, StopAll};
-use session::SessionHandle;
+use session::{SessionHandle, ToRead};
 
 /// How long a caller waits for an answer. The command may still be carried out afterwards.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +46,13 @@ pub enum CallError {
 
     #[error(transparent)]
     Refused(#[from] EngineError),
+
+    /// Both are what the caller sent or is, and nothing else.
+    #[error("Access denied: Memory {id} does not belong to user {user}")]
+    Foreign { id: MemoryId, user: UserId },
+
+    #[error(transparent)]
+    Token(#[from] TokenError),
 
     #[error("the server is too busy to answer in time; try again in a moment")]
     Busy,
@@ -63,6 +72,8 @@ pub struct SessionSettings {
     pub embedder: Option<Embedder>,
     /// After this long without a call a session gives its memory back.
     pub idle: Duration,
+    /// How long the audit remembers.
+    pub keep_audit: Duration,
 }
 
 /// Somebody's memories have changed.
@@ -77,27 +88,56 @@ pub struct Sessions {
     registry: Addr<Registry>,
     running: Directory,
     embedder: Option<Embedder>,
+    accounts: Accounts,
     store: Store,
     stopping: Arc<watch::Sender<bool>>,
 }
 
 impl Sessions {
-    /// Must be called within an actix system.
-    #[must_use]
-    pub fn start(store: Store, settings: SessionSettings, clock: Arc<dyn Clock>) -> Self {
+    /// Must be called within an actix system. Fails if what the system keeps cannot be read.
+    pub fn start(
+        store: Store,
+        settings: SessionSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let embedder = settings.embedder.clone();
+        let accounts = Accounts::start(&store, &clock, settings.keep_audit)?;
         let registry = Registry::new(store.clone(), settings, clock);
         let running = registry.directory();
         let registry = registry.start();
-        Self { registry, running, embedder, store, stopping: Arc::new(watch::Sender::new(false)) }
+        let stopping = Arc::new(watch::Sender::new(false));
+        Ok(Self { registry, running, embedder, accounts, store, stopping })
     }
 
     /// Asks the caller's session something, and brings the answer back.
     pub async fn ask<V: Verb>(&self, caller: &Caller, verb: V) -> Result<V::Answer, CallError> {
-        auth::require(caller, verb.scope())?;
+        self.permit(caller, auth::require(caller, verb.scope()))?;
+        // A call may be one of many of a body or a stream that began while the token was good.
+        if let Some(token) = &caller.token
+            && !self.accounts.book().is_open(token, self.accounts.now())
+        {
+            return Err(AuthError::Rejected.into());
+        }
         let session = self.locate(&caller.user).await?;
-        let verb = self.with_vector(&session, caller, verb).await;
-        session.ask(caller.clone(), verb).await
+        let verb = self.with_vector(&session, verb).await;
+        let deed = verb.deed();
+        let answer =
+            session.ask(caller.clone(), verb).await.map_err(|e| self.told_apart(caller, e));
+        match (&answer, deed) {
+            (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
+            (Err(CallError::Denied(denied)), _) => self.accounts.note_denial(caller, denied),
+            (Err(CallError::Refused(EngineError::Denied { needed })), _) => {
+                self.accounts.note_denial(caller, &AuthError::Forbidden { needed: *needed });
+            }
+            (
+                Err(denied @ (CallError::Refused(EngineError::Bound) | CallError::Foreign { .. })),
+                _,
+            ) => {
+                self.accounts.note_deed(AuditKind::AccessDenied, caller, denied.to_string());
+            }
+            _ => {}
+        }
+        answer
     }
 
     /// Asks the session of the user that the call names, if the caller may.
@@ -109,8 +149,26 @@ impl Sessions {
     ) -> Result<V::Answer, CallError> {
         match user {
             None => self.ask(caller, verb).await,
-            Some(user) => self.ask(&auth::acting_for(caller, Some(user))?, verb).await,
+            Some(user) => {
+                let acting = self.permit(caller, auth::acting_for(caller, Some(user)))?;
+                self.ask(&acting, verb).await
+            }
         }
+    }
+
+    /// A memory that is somebody else's is another thing than one that is nobody's.
+    fn told_apart(&self, caller: &Caller, error: CallError) -> CallError {
+        let CallError::Refused(EngineError::NotFound { id }) = error else { return error };
+        match self.store.is_of_another(id, &caller.user) {
+            Ok(true) => CallError::Foreign { id, user: caller.user.clone() },
+            Ok(false) => error,
+            Err(broken) => EngineError::from(broken).into(),
+        }
+    }
+
+    /// Tells the audit of a refusal.
+    fn permit<T>(&self, caller: &Caller, allowed: Result<T, AuthError>) -> Result<T, AuthError> {
+        allowed.inspect_err(|denied| self.accounts.note_denial(caller, denied))
     }
 
     /// Listens to what is written to a user's memories from now on.
@@ -129,6 +187,12 @@ impl Sessions {
     /// The sessions that are awake, one for each credential that uses them.
     pub async fn active(&self) -> Result<Vec<ActiveSession>, CallError> {
         Ok(self.registry.send(ListActive).await?)
+    }
+
+    /// The tokens and the audit.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// Turns true when the server is about to stop, so that open streams can end in good order.
@@ -162,25 +226,20 @@ impl Sessions {
             // One that cannot write its counts keeps no other from it.
             outcome = outcome.and(session.end().await);
         }
-        outcome
+        outcome.and(self.accounts.stop().await)
     }
 
     /// Has the better embedder, if there is one, look at the question of a verb. When it is away
     /// the question goes on without, and is answered by its words.
-    async fn with_vector<V: Verb>(
-        &self,
-        session: &SessionHandle,
-        caller: &Caller,
-        mut verb: V,
-    ) -> V {
+    async fn with_vector<V: Verb>(&self, session: &SessionHandle, mut verb: V) -> V {
         let Some(embedder) = self.embedder.as_ref().filter(|embedder| !embedder.is_away()) else {
             return verb;
         };
         if let Some(question) = verb.question() {
-            let bare = Bare { question: question.text.to_owned() };
+            let read = ToRead { text: question.text, asker: question.asker };
             // Whatever is wrong with the session, the verb itself will meet and tell.
-            let Ok(bare) = session.ask(caller.clone(), bare).await else { return verb };
-            match embedder.embed(&[&bare], Purpose::Query).await {
+            let Ok(Some(text)) = session.prepare(read).await else { return verb };
+            match embedder.embed(&[&text], Purpose::Query).await {
                 Ok(vectors) => *question.vector = vectors.into_iter().next(),
                 Err(error) => log::debug!("a question goes without its vector: {error}"),
             }

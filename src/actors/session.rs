@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
-use crate::engine::{Engine, EngineError, Verb, Written};
+use crate::engine::{Asker, Engine, EngineError, Verb, Written};
 use crate::model::{Caller, Clock, CredentialName, MemoryId, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
@@ -91,6 +91,15 @@ struct Call<V> {
 
 impl<V: Verb> Message for Call<V> {
     type Result = Result<V::Answer, CallError>;
+}
+
+/// Asks a session how a text is to be read by the model before its verb is carried out; nothing if
+/// it is not to be read at all.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<String>, CallError>")]
+pub(super) struct ToRead {
+    pub(super) text: String,
+    pub(super) asker: Asker,
 }
 
 /// Tells a session that somebody listens, so that it wakes and watches over what ends.
@@ -162,11 +171,21 @@ impl SessionHandle {
         caller: Caller,
         verb: V,
     ) -> Result<V::Answer, CallError> {
-        // An actix mailbox promises one slot to every clone of its address, and each request has
-        // its own clone, so the mailbox alone would let any number wait.
-        let place = timeout(PLACE_PATIENCE, Arc::clone(&self.places).acquire_owned());
-        let place = place.await.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Stopped)?;
+        let place = self.place().await?;
         self.actor.send(Call { caller, verb, place }).timeout(PATIENCE).await?
+    }
+
+    /// Asks how a text is to be read, ahead of its verb.
+    pub(super) async fn prepare(&self, read: ToRead) -> Result<Option<String>, CallError> {
+        let _place = self.place().await?;
+        self.actor.send(read).timeout(PATIENCE).await?
+    }
+
+    /// An actix mailbox promises one slot to every clone of its address, and each request has its own
+    /// clone, so the mailbox alone would let any number wait.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let place = timeout(PLACE_PATIENCE, Arc::clone(&self.places).acquire_owned());
+        place.await.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Stopped)
     }
 
     pub(super) async fn sleep(&self) -> Result<(), CallError> {
@@ -367,6 +386,24 @@ impl<V: Verb> Handler<Call<V>> for Session {
             durable.map_err(EngineError::from)?;
             Ok(answer)
         }))
+    }
+}
+
+impl Handler<ToRead> for Session {
+    type Result = Result<Option<String>, CallError>;
+
+    fn handle(&mut self, read: ToRead, context: &mut Context<Self>) -> Self::Result {
+        let ToRead { text, asker } = read;
+        if asker == Asker::Newcomer && self.is_being_written() {
+            return Ok(None);
+        }
+        let (text, _) = self.enter(context, |engine, _| {
+            Ok(match asker {
+                Asker::Search => Some(engine.bare(&text)),
+                Asker::Newcomer => engine.knows_alike().then_some(text),
+            })
+        });
+        text
     }
 }
 

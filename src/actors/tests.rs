@@ -96,13 +96,21 @@ impl House {
         let store =
             Store::open(dir.path(), StoreOptions { journal, ..StoreOptions::default() }).unwrap();
         let limits = Limits { content_bytes: 1 << 16, undo };
-        let settings = SessionSettings { limits, embedder: None, idle: Duration::from_secs(3_600) };
-        let sessions = Sessions::start(store, settings, Arc::new(SystemClock));
+        let settings = SessionSettings {
+            limits,
+            embedder: None,
+            idle: Duration::from_secs(3_600),
+            keep_audit: Duration::from_secs(3_600),
+        };
+        let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();
         let caller = Caller {
             user: UserId::parse("ada").unwrap(),
             credential: CredentialName::parse("key").unwrap(),
             scopes: Scopes::all(),
+            bound: None,
             project: None,
+            token: None,
+            tools: Vec::new(),
             client: None,
             address: None,
         };

@@ -1,5 +1,11 @@
-use super::{AuthError, Keyring, Presented};
-use crate::model::{CredentialName, InvalidName, Scopes, UserId};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::tokens::Unfit;
+use super::{AuthError, Keyring, Presented, TokenBook};
+use crate::model::{
+    Caller, CredentialName, InvalidName, Project, Scopes, Timestamp, TokenPrefix, ToolSet, UserId,
+};
 
 /// Whom a credential stands for.
 #[derive(Debug, Clone)]
@@ -7,12 +13,38 @@ pub struct Identity {
     pub user: UserId,
     pub credential: CredentialName,
     pub scopes: Scopes,
+    /// Where all that it does has to stay.
+    pub bound: Option<Project>,
+    /// What it begins with, if it is a token.
+    pub token: Option<TokenPrefix>,
+    /// The tools that it is shown; those of the server if there are none.
+    pub tools: Vec<ToolSet>,
 }
 
-/// Everything that opens the door: the keys of the configuration and the instance token.
+/// A credential that is good.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    pub identity: Identity,
+    /// Whether it is time to note that it was used.
+    pub is_use_due: bool,
+}
+
+/// A credential that is not.
+#[derive(Debug)]
+pub struct Refused {
+    /// What whoever brought it is told: the same for all that is wrong with one.
+    pub error: AuthError,
+    /// The true reason, for the audit alone.
+    pub reason: &'static str,
+    /// Whose it is or was, where that is known.
+    pub owner: Option<Box<Identity>>,
+}
+
+/// Everything that opens the door: the keys of the configuration, the instance token, and the tokens
+/// that were made here.
 ///
-/// Credentials that are kept in the store join here, behind [`Credentials::verify`]. It answers
-/// from memory and changes nothing, because it also runs for attempts that are refused anyway.
+/// [`Credentials::verify`] answers from memory and changes nothing, because it also runs for attempts
+/// that are refused anyway.
 #[derive(Debug)]
 pub struct Credentials {
     door: Door,
@@ -20,22 +52,46 @@ pub struct Credentials {
 
 #[derive(Debug)]
 enum Door {
-    Guarded(Keyring),
+    Guarded {
+        keyring: Keyring,
+        tokens: Arc<TokenBook>,
+    },
     /// `auth.disabled`: whoever comes is this one.
     Open(Identity),
 }
 
+impl Identity {
+    /// Of a key, which is good everywhere.
+    #[must_use]
+    pub fn of_key(user: UserId, credential: CredentialName, scopes: Scopes) -> Self {
+        Self { user, credential, scopes, bound: None, token: None, tools: Vec::new() }
+    }
+
+    /// Who asks with it, from where. One that is bound to a project stands in that one, whatever the
+    /// client says.
+    #[must_use]
+    pub fn into_caller(
+        self,
+        project: Option<Project>,
+        client: Option<String>,
+        address: Option<IpAddr>,
+    ) -> Caller {
+        let Self { user, credential, scopes, bound, token, tools } = self;
+        let project = bound.clone().or(project);
+        Caller { user, credential, scopes, bound, project, token, tools, client, address }
+    }
+}
+
 impl Credentials {
     #[must_use]
-    pub fn new(keyring: Keyring) -> Self {
-        Self { door: Door::Guarded(keyring) }
+    pub fn new(keyring: Keyring, tokens: Arc<TokenBook>) -> Self {
+        Self { door: Door::Guarded { keyring, tokens } }
     }
 
     /// Lets everybody in as this user, with every scope.
     pub fn disabled(user: UserId) -> Result<Self, InvalidName> {
         let credential = CredentialName::parse("default")?;
-        let everyone = Identity { user, credential, scopes: Scopes::all() };
-        Ok(Self { door: Door::Open(everyone) })
+        Ok(Self { door: Door::Open(Identity::of_key(user, credential, Scopes::all())) })
     }
 
     #[must_use]
@@ -44,20 +100,38 @@ impl Credentials {
     }
 
     /// Says whom a request stands for.
-    pub fn verify(&self, presented: &Presented<'_>) -> Result<Identity, AuthError> {
-        let keyring = match &self.door {
-            Door::Open(everyone) => return Ok(everyone.clone()),
-            Door::Guarded(keyring) => keyring,
+    pub fn verify(&self, presented: &Presented<'_>, now: Timestamp) -> Result<Verified, Refused> {
+        let (keyring, tokens) = match &self.door {
+            Door::Open(everyone) => {
+                return Ok(Verified { identity: everyone.clone(), is_use_due: false });
+            }
+            Door::Guarded { keyring, tokens } => (keyring, tokens),
         };
-        let secret = presented.secret().ok_or(AuthError::Missing)?;
-        // Looked up before anything is refused, so that all refusals take the same time.
-        let found = keyring.find(secret);
-        let identity =
-            found.filter(|_| !presented.is_contradictory()).ok_or(AuthError::Rejected)?;
+        let refused = |error, reason, owner| Err(Refused { error, reason, owner });
+        let Some(secret) = presented.secret() else {
+            return refused(AuthError::Missing, "no credential", None);
+        };
+        // Both are looked up before anything is refused, so that all refusals take the same time.
+        let key = keyring.find(secret);
+        let token = tokens.verify(secret, now);
+        if presented.is_contradictory() {
+            return refused(AuthError::Rejected, "credentials that contradict each other", None);
+        }
+        let (identity, is_use_due) = match (key, token) {
+            (Some(identity), _) => (identity.clone(), false),
+            (None, Ok(found)) => found,
+            (None, Err(Unfit { reason, owner })) => {
+                return refused(AuthError::Rejected, reason, owner);
+            }
+        };
         if presented.may_be(&identity.user) {
-            Ok(identity.clone())
+            Ok(Verified { identity, is_use_due })
         } else {
-            Err(AuthError::UserMismatch)
+            refused(
+                AuthError::UserMismatch,
+                "X-MCP-UserID names another user",
+                Some(Box::new(identity)),
+            )
         }
     }
 }
@@ -75,13 +149,13 @@ mod tests {
             secret: Secret::new("good-key".to_owned()),
             scopes: Scopes::read_write(),
         };
-        Credentials::new([key].into_iter().collect())
+        Credentials::new([key].into_iter().collect(), Arc::default())
     }
 
     fn verify(lines: &[(Carrier, &str)]) -> Result<String, AuthError> {
         let lines = lines.iter().map(|(carrier, line)| (*carrier, line.as_bytes()));
-        let identity = credentials().verify(&Presented::parse(lines))?;
-        Ok(identity.credential.to_string())
+        let verified = credentials().verify(&Presented::parse(lines), Timestamp(0));
+        verified.map(|good| good.identity.credential.to_string()).map_err(|bad| bad.error)
     }
 
     #[test]
@@ -143,7 +217,8 @@ mod tests {
     fn disabled_lets_everybody_in_as_the_default_user() {
         let open = Credentials::disabled(UserId::default_user()).unwrap();
 
-        let identity = open.verify(&Presented::parse(std::iter::empty())).unwrap();
+        let nobody = Presented::parse(std::iter::empty());
+        let identity = open.verify(&nobody, Timestamp(0)).unwrap().identity;
 
         assert_eq!(identity.user, UserId::default_user());
         assert!(identity.scopes.has(crate::model::Scope::Admin));

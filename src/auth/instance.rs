@@ -15,7 +15,7 @@ use crate::model::Secret;
 const SECRET_BYTES: usize = 32;
 
 /// The operating system gave no random bytes.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no random bytes, so no key can be made")]
 pub struct RandomnessFailed;
 

@@ -30,7 +30,7 @@ impl Keyring {
     pub fn add(&mut self, key: RingKey) {
         let digest = digest(&SHA256, key.secret.reveal().as_bytes());
         let RingKey { name: credential, user, scopes, .. } = key;
-        self.entries.push(Entry { digest, identity: Identity { user, credential, scopes } });
+        self.entries.push(Entry { digest, identity: Identity::of_key(user, credential, scopes) });
     }
 
     /// Finds the owner of a secret. Takes the same time whichever key it is, and if it is none.

@@ -14,12 +14,13 @@ mod local_socket;
 mod presented;
 mod project;
 mod run_files;
+mod tokens;
 mod whereabouts;
 
 use crate::model::{Caller, Scope, UserId};
 
 pub use claim::Claim;
-pub use credentials::{Credentials, Identity};
+pub use credentials::{Credentials, Identity, Refused, Verified};
 pub use instance::{InstanceToken, RandomnessFailed, generate_key, proof};
 pub use kept_key::{KeptKey, KeptKeyError};
 pub use keyring::{Keyring, RingKey};
@@ -27,6 +28,7 @@ pub use local_socket::SOCKET_FILE;
 pub use presented::{Carrier, Presented};
 pub use project::ProjectRule;
 pub use run_files::{Listening, RunFileError, RunFiles};
+pub use tokens::{TokenBook, TokenError};
 pub use whereabouts::{ServerFile, StdioFile, read_token};
 
 /// Why somebody was turned away. What is wrong with a credential is never told.
@@ -74,7 +76,10 @@ mod tests {
             user: UserId::parse("ada").unwrap(),
             credential: CredentialName::parse("key").unwrap(),
             scopes,
+            bound: None,
             project: None,
+            token: None,
+            tools: Vec::new(),
             client: None,
             address: None,
         }

@@ -1,6 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -99,7 +100,7 @@ impl Daemon {
         {
             // Each of these processes was told its own key. That of the default user may be another
             // one in each, and is as good as the token.
-            let is_as_good = caller(config, None).is_ok_and(|caller| {
+            let is_as_good = caller(config, &Arc::default(), None).is_ok_and(|caller| {
                 caller.user == config.project.default_user && caller.may(Scope::Admin)
             });
             let key = if is_as_good { token } else { key(&token) };

@@ -8,9 +8,9 @@ use super::arguments::ServerArguments;
 use super::daemon::Daemon;
 use super::progress::Bar;
 use crate::actors::Sessions;
-use crate::auth::{self, Carrier, Claim, Credentials, Identity, Presented};
+use crate::auth::{self, Carrier, Claim, Credentials, Identity, Presented, TokenBook};
 use crate::config::{Config, ProjectMode};
-use crate::model::{Caller, CredentialName, Scopes, SystemClock, UserId};
+use crate::model::{Caller, Clock, CredentialName, Scopes, SystemClock, UserId};
 use crate::server::{kept_key, keyring, open_existing_store, open_store, session_settings};
 use crate::store::{Progress, Store, StoreError};
 
@@ -70,9 +70,15 @@ impl Door {
 }
 
 impl LocalStore {
+    /// Whom this verb acts for.
+    pub(super) fn caller(&self, config: &Config, user: Option<&UserId>) -> Result<Caller, Failed> {
+        caller(config, self.sessions.accounts().book(), user)
+    }
+
     fn start(config: &Config, store: Store) -> Result<Self, Failed> {
         let settings = session_settings(config).map_err(Failed::because)?;
-        let sessions = Sessions::start(store.clone(), settings, Arc::new(SystemClock));
+        let sessions = Sessions::start(store.clone(), settings, Arc::new(SystemClock))
+            .map_err(Failed::because)?;
         Ok(Self { sessions, store })
     }
 
@@ -88,35 +94,33 @@ impl LocalStore {
 /// Whom a verb acts for where no server says it: the owner of the key that was given, by the same
 /// rules as a server's. Who gives none sits at the machine, and may do everything with the store
 /// that they can read anyway.
-pub(super) fn caller(config: &Config, user: Option<&UserId>) -> Result<Caller, Failed> {
-    let Identity { user: own, credential, scopes } = identity(config)?;
-    let own = match config.project.mode {
-        ProjectMode::Global => config.project.default_user.clone(),
-        ProjectMode::Manual | ProjectMode::Auto => own,
-    };
-    let caller = Caller {
-        user: own,
-        credential,
-        scopes,
-        project: None,
-        client: Some("memoryd".to_owned()),
-        address: None,
-    };
+pub(super) fn caller(
+    config: &Config,
+    tokens: &Arc<TokenBook>,
+    user: Option<&UserId>,
+) -> Result<Caller, Failed> {
+    let mut identity = identity(config, tokens)?;
+    if config.project.mode == ProjectMode::Global {
+        identity.user = config.project.default_user.clone();
+    }
+    let caller = identity.into_caller(None, Some("memoryd".to_owned()), None);
     auth::acting_for(&caller, user.cloned()).map_err(Failed::because)
 }
 
-fn identity(config: &Config) -> Result<Identity, Failed> {
+fn identity(config: &Config, tokens: &Arc<TokenBook>) -> Result<Identity, Failed> {
     let Some(key) = config.presented_key().filter(|_| !config.auth.disabled) else {
         let credential = CredentialName::parse("local").map_err(Failed::because)?;
         let user = config.project.default_user.clone();
-        return Ok(Identity { user, credential, scopes: Scopes::all() });
+        return Ok(Identity::of_key(user, credential, Scopes::all()));
     };
     let kept = kept_key(config).map_err(Failed::because)?;
-    let known = Credentials::new(keyring(config, kept.as_ref()).map_err(Failed::because)?);
+    let keyring = keyring(config, kept.as_ref()).map_err(Failed::because)?;
+    let known = Credentials::new(keyring, Arc::clone(tokens));
     let presented = Presented::parse([(Carrier::Key, key.reveal().as_bytes())]);
-    known.verify(&presented).map_err(|_| {
+    let verified = known.verify(&presented, SystemClock.now());
+    verified.map(|good| good.identity).map_err(|_| {
         Failed(
-            "no server runs, and the key that was given is none of those in the settings; \
+            "no server runs, and the key that was given is none of those in the settings and no token; \
              without a key this acts for the default user"
                 .to_owned(),
         )

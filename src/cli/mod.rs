@@ -5,6 +5,7 @@
 //!
 //! Begin reading at [`run`], then the file of a verb.
 
+mod accounts;
 mod arguments;
 mod certs;
 mod check;
@@ -68,6 +69,9 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Stdio(arguments) => stdio::run(&config(line)?, &arguments),
         Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
         Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
+        Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
+        Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
+        Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
         Verb::Check => check::run(&config(line)?, wants_json),
     }
 }

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use super::arguments::{ExportArguments, ImportArguments};
 use super::daemon::{ANSWER_LIMIT, Channel, Daemon};
-use super::door::{Door, LocalStore, caller};
+use super::door::{Door, LocalStore};
 use super::progress::Bar;
 use super::{Failed, Outcome, say, tell};
 use crate::config::Config;
@@ -50,7 +50,7 @@ pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
         match door {
             Door::Daemon(daemon) => export_from_daemon(&daemon, user, &mut output).await?,
             Door::Local(local) => {
-                let done = match caller(config, user) {
+                let done = match local.caller(config, user) {
                     Ok(caller) => export_from_store(&local, &caller, &mut output).await,
                     Err(failed) => Err(failed),
                 };
@@ -73,7 +73,7 @@ pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: b
         match Door::open(config, &arguments.server).await? {
             Door::Daemon(daemon) => import_to_daemon(&daemon, user, input).await,
             Door::Local(local) => {
-                let told = match caller(config, user) {
+                let told = match local.caller(config, user) {
                     Ok(caller) => import_to_store(&local, &caller, input).await,
                     Err(failed) => Err(failed),
                 };

@@ -32,6 +32,9 @@ const LONGEST_FAIL_WINDOW_S: u32 = 86_400;
 /// A year, beyond which a session is as good as never put to sleep.
 const LONGEST_IDLE_S: u32 = 31_536_000;
 
+/// Ten years.
+const LONGEST_AUDIT_DAYS: u32 = 3_650;
+
 /// Ten years; 0 lets nothing be restored.
 const LONGEST_UNDO_DAYS: u32 = 3_650;
 
@@ -212,6 +215,17 @@ section! {
         )
         .unit(SECONDS)
         .because("Short enough for a person who mistyped, long enough to make guessing hopeless."),
+
+        /// How long the audit remembers.
+        pub audit: Duration = setting(
+            "auth.audit_days", &["AUDIT_DAYS"], "90",
+            |raw| parse::days(raw, 1..=LONGEST_AUDIT_DAYS),
+        )
+        .unit("days")
+        .because(
+            "Who came, who was turned away, and what was done to credentials and memories is kept \
+             for so long; memoryd audit shows it.",
+        ),
     }
 }
 

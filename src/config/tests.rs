@@ -206,8 +206,8 @@ fn an_unknown_key_is_refused_with_its_neighbors() {
     let of = |text: &str| Start::new(&[]).with_file("config.toml", text).refusal();
 
     let line = "auth.fail_limits (config.toml): unknown key; expected one of \
-                api_key, api_key_file, api_keys, api_keys_file, disabled, fail_limit, fail_window \
-                in [auth]";
+                api_key, api_key_file, api_keys, api_keys_file, disabled, fail_limit, fail_window, \
+                audit_days in [auth]";
     assert_eq!(of("[auth]\nfail_limits = 3"), line);
     assert!(
         of("[sever]\nport = 1").starts_with("sever (config.toml): unknown key; expected one of")

@@ -3,7 +3,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::filter::NamedWords;
-use crate::model::{Memory, MemoryId, Priority, Status, Timestamp, folded};
+use crate::model::{Memory, MemoryId, Priority, Project, Status, Timestamp, folded};
 use crate::retrieval::DocId;
 
 /// What every filter and sort needs to know of each memory, held while the session is awake.
@@ -16,6 +16,8 @@ pub(super) struct Catalog {
     by_digest: HashTable<DocId>,
     hasher: DefaultHashBuilder,
     words: Words,
+    /// The one project that the command under way may know of, if it may not know of all.
+    reach: Option<Word>,
 }
 
 /// One memory without its text.
@@ -55,7 +57,7 @@ impl Catalog {
     /// Enters a new memory, or the new version of a known one. Returns its place.
     pub(super) fn put(&mut self, memory: &Memory) -> DocId {
         let entry = entry(memory, self.digest(&memory.content), |name| self.words.intern(name));
-        let doc = self.find(memory.id).unwrap_or_else(|| self.next_place(memory.id));
+        let doc = self.locate(memory.id).unwrap_or_else(|| self.next_place(memory.id));
         self.forget_digest(doc);
         let Self { entries, by_digest, .. } = self;
         by_digest.insert_unique(entry.digest, doc, |&doc| {
@@ -68,7 +70,7 @@ impl Catalog {
     }
 
     pub(super) fn remove(&mut self, id: MemoryId) {
-        let Some(doc) = self.find(id) else { return };
+        let Some(doc) = self.locate(id) else { return };
         self.forget_digest(doc);
         if let Ok(found) = self.by_id.find_entry(self.hasher.hash_one(id), |&other| other == doc) {
             found.remove();
@@ -78,22 +80,47 @@ impl Catalog {
         }
     }
 
+    /// From here on the catalog is as if it held nothing but one project; of everything again, if none
+    /// is named. So a command that is bound to one finds, reads and counts nothing else, whatever it
+    /// does.
+    pub(super) fn show_only(&mut self, project: Option<&Project>) {
+        self.reach = project.map(|project| self.words.intern(project.as_str()));
+    }
+
+    /// Whether a memory of this project could be seen.
+    pub(super) fn shows(&self, project: Option<&Project>) -> bool {
+        self.reach.is_none_or(|reach| {
+            project.and_then(|project| self.word(project.as_str())) == Some(reach)
+        })
+    }
+
     pub(super) fn get(&self, doc: DocId) -> Option<&Entry> {
-        at(&self.entries, doc)
+        at(&self.entries, doc).filter(|entry| self.is_shown(entry))
     }
 
     pub(super) fn find(&self, id: MemoryId) -> Option<DocId> {
-        let is_it = |&doc: &DocId| self.get(doc).is_some_and(|entry| entry.id == id);
-        self.by_id.find(self.hasher.hash_one(id), is_it).copied()
+        self.locate(id).filter(|&doc| self.get(doc).is_some())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (DocId, &Entry)> {
         let places = self.entries.iter().enumerate();
-        places.filter_map(|(n, entry)| Some((doc_at(n), entry.as_ref()?)))
+        let entries = places.filter_map(|(n, entry)| Some((doc_at(n), entry.as_ref()?)));
+        entries.filter(|(_, entry)| self.is_shown(entry))
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+    fn is_shown(&self, entry: &Entry) -> bool {
+        self.reach.is_none_or(|reach| entry.project == Some(reach))
+    }
+
+    /// Whether an id is that of a memory that is not shown.
+    pub(super) fn hides(&self, id: MemoryId) -> bool {
+        self.locate(id).is_some() && self.find(id).is_none()
+    }
+
+    /// The place of a memory, whether it is shown or not.
+    pub(super) fn locate(&self, id: MemoryId) -> Option<DocId> {
+        let is_it = |&doc: &DocId| at(&self.entries, doc).is_some_and(|entry| entry.id == id);
+        self.by_id.find(self.hasher.hash_one(id), is_it).copied()
     }
 
     /// Every memory whose text may be the same as this one, oldest first.
@@ -133,7 +160,7 @@ impl Catalog {
     }
 
     fn forget_digest(&mut self, doc: DocId) {
-        let Some(digest) = self.get(doc).map(|entry| entry.digest) else { return };
+        let Some(digest) = at(&self.entries, doc).map(|entry| entry.digest) else { return };
         if let Ok(found) = self.by_digest.find_entry(digest, |&other| other == doc) {
             found.remove();
         }

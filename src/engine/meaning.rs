@@ -1,5 +1,7 @@
 //! Vectors of a better model than the table. They come from outside, later than the text.
 
+use super::catalog::Entry;
+use super::mind::Mind;
 use super::{Engine, EngineError};
 use crate::model::MemoryId;
 use crate::retrieval::{Document, Vector};
@@ -36,9 +38,24 @@ impl Engine {
         self.mind.model.is_some()
     }
 
+    /// A question as a model is to read it: without the names of those who speak in this session.
+    #[must_use]
+    pub fn bare(&self, question: &str) -> String {
+        self.mind.index.without_speakers(question)
+    }
+
+    /// Whether the model can tell what is like a newcomer: only of the one that is carried it was
+    /// measured from where on its cosines say so.
+    #[must_use]
+    pub fn knows_alike(&self) -> bool {
+        self.has_model() && !self.mind.index.has_chosen_model()
+    }
+
     /// How many memories have a vector of this engine's model, if it has one.
     pub(super) fn vectors(&self) -> Option<usize> {
-        self.mind.model.map(|_| self.mind.catalog.len() - self.mind.waiting.len())
+        let Mind { catalog, waiting, .. } = &self.mind;
+        let has_one = |entry: &Entry| !waiting.contains(&entry.id);
+        self.mind.model.map(|_| catalog.iter().filter(|(_, entry)| has_one(entry)).count())
     }
 
     /// The next memories without a vector of this engine's model, newest first: those are asked for

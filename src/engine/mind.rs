@@ -51,7 +51,7 @@ impl Mind {
                 self.catalog.remove(memory.id);
             }
             Step::Embed { id, vector } => {
-                if let Some(doc) = self.catalog.find(id) {
+                if let Some(doc) = self.catalog.locate(id) {
                     self.index.place(doc, &vector);
                 }
                 self.waiting.remove(&id);
@@ -95,7 +95,7 @@ impl Mind {
         if let Some(end) = memory.expires_at {
             self.ends.remove(&(end, memory.id));
         }
-        if let Some(doc) = self.catalog.find(memory.id) {
+        if let Some(doc) = self.catalog.locate(memory.id) {
             self.index.remove(doc, &Document::of(memory));
         }
     }

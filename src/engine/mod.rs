@@ -35,7 +35,7 @@ pub use field::{Field, Shape};
 pub use filter::{Filter, QueryScope};
 pub use meaning::{Embedded, Unembedded};
 use mind::Mind;
-pub use verb::{Asked, Noted, Question, Said, Spoken, Verb};
+pub use verb::{Asked, Asker, Noted, Question, Said, Spoken, Verb};
 pub use verbs::*;
 pub use view::{BriefView, MemoryView};
 pub use write::Written;
@@ -61,6 +61,9 @@ pub enum EngineError {
 
     #[error("this needs the scope {needed}")]
     Denied { needed: Scope },
+
+    #[error("the credential is bound to a project, and may change nothing outside of it")]
+    Bound,
 
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -119,6 +122,9 @@ impl Engine {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<V::Answer, EngineError> {
-        verb.apply(self, Asked { caller, now })
+        self.mind.catalog.show_only(caller.bound.as_ref());
+        let answer = verb.apply(self, Asked { caller, now });
+        self.mind.catalog.show_only(None);
+        answer
     }
 }

@@ -45,7 +45,9 @@ impl Engine {
 
     /// Reads a memory that the catalog knows.
     pub(super) fn read(&self, id: MemoryId) -> Result<Memory, EngineError> {
-        self.store.get::<Memory>(&id)?.ok_or(EngineError::NotFound { id })
+        let memory = self.store.get::<Memory>(&id)?;
+        let seen = memory.filter(|memory| self.mind.catalog.shows(memory.project.as_ref()));
+        seen.ok_or(EngineError::NotFound { id })
     }
 
     /// Reads a memory that can be seen: not deleted, and not past its time.

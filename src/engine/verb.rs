@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::arguments::{Arguments, InvalidArguments};
 use super::field::Field;
 use super::{Engine, EngineError};
-use crate::model::{Caller, Scope, Timestamp};
+use crate::model::{AuditKind, Caller, Scope, Timestamp};
 
 /// One thing that can be asked of a session, whichever face it was asked through, with the type of
 /// its answer.
@@ -14,12 +14,18 @@ pub trait Verb: Sized + Send + 'static {
     fn scope(&self) -> Scope;
 
     /// The text of a verb whose answer depends on what it means, if that matters this time.
+    /// Whatever vector it gets, it must do without as well.
     fn question(&mut self) -> Option<Question<'_>> {
         None
     }
 
     /// Carries it out, alone with the engine. A refusal changes nothing.
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Self::Answer, EngineError>;
+
+    /// What the audit is told of when it is done; nothing of what destroys nothing.
+    fn deed(&self) -> Option<(AuditKind, String)> {
+        None
+    }
 
     /// Whether the answer may say that something is stored. Such an answer is given out only when
     /// everything that was submitted before it is durable.
@@ -67,8 +73,19 @@ pub struct Noted<A> {
 /// A text to look for, and the place for what a better embedder makes of it.
 #[derive(Debug)]
 pub struct Question<'a> {
-    pub text: &'a str,
+    pub text: String,
     pub vector: &'a mut Option<Vec<f32>>,
+    pub asker: Asker,
+}
+
+/// Who is to get the vector of a text, which decides whether it is worth its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A search, which is what vectors are for.
+    Search,
+    /// A new memory, for what is like it. While others are written the table tells that too, and
+    /// sooner.
+    Newcomer,
 }
 
 /// What every verb needs to know besides its own fields.

@@ -171,6 +171,7 @@ impl Engine {
         if batch.is_empty() {
             return Ok(());
         }
+        self.check_reach(&steps)?;
         let receipt = self.store.commit(batch)?;
         // Receipts come true in order, so the newest stands for all of them. It is noted before
         // anything else is done, so that whatever happens somebody waits for it.
@@ -211,6 +212,24 @@ impl Engine {
     #[must_use]
     pub fn newest_receipt(&self) -> Option<Receipt> {
         self.store.newest_receipt()
+    }
+
+    /// Refuses what lies, or would lie, outside of what the command may know of.
+    fn check_reach(&self, steps: &[Step]) -> Result<(), EngineError> {
+        let catalog = &self.mind.catalog;
+        let is_within = |step: &Step| match step {
+            // An id that is taken by what cannot be seen is not to be had either.
+            Step::Enter(memory) => {
+                !catalog.hides(memory.id) && catalog.shows(memory.project.as_ref())
+            }
+            Step::Replace { before, after } => {
+                let [before, after] = [before, after].map(|memory| memory.project.as_ref());
+                catalog.shows(before) && catalog.shows(after)
+            }
+            Step::Forget(memory) => catalog.shows(memory.project.as_ref()),
+            Step::Embed { .. } => true,
+        };
+        if steps.iter().all(is_within) { Ok(()) } else { Err(EngineError::Bound) }
     }
 
     /// Reads the memory that another is to replace. That takes it out of sight, so it is guarded as

@@ -69,9 +69,11 @@ codes! {
     AccessDenied = "access_denied", 403, "Access denied", "The memory or user belongs to somebody else.";
     NoRoute = "no_route", 404 rpc -32601, "Not found", "There is nothing at this path.";
     NotFound = "not_found", 404, "Memory not found", "There is no memory with this id.";
+    TokenNotFound = "token_not_found", 404, "Token not found", "There is no token of this name or with this beginning.";
     MethodNotAllowed = "method_not_allowed", 405, "Method not allowed", "The path does not take this method; `Allow` names those that it takes.";
     BodyTimeout = "body_timeout", 408, "Request timeout", "The body did not arrive in time.";
     Conflict = "conflict", 409, "Version conflict", "The memory is at another version than `if_version`.";
+    TokenNotActive = "token_not_active", 409, "Token not active", "The token is revoked or expired, and cannot give its place to another.";
     BodyTooLarge = "body_too_large", 413, "Request body too large", "The body is larger than `limits.body`.";
     LimitExceeded = "limit_exceeded", 413, "Content too large", "One memory is larger than `limits.content` or than a record may be.";
     UnsupportedType = "unsupported_type", 415, "Unsupported media type", "The body is not declared as JSON in UTF-8.";

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::actors::CallError;
-use crate::auth::AuthError;
+use crate::auth::{AuthError, TokenError};
 use crate::engine::{EngineError, FieldProblem, InvalidArguments};
 use crate::store::StoreError;
 pub use code::Code;
@@ -101,10 +101,6 @@ pub enum Error {
     #[error("there is no memory with this id")]
     UnknownMemory,
 
-    /// Both are what the caller sent, and nothing else.
-    #[error("Access denied: Memory {id} does not belong to user {user}")]
-    ForeignMemory { id: String, user: String },
-
     #[error("a request handler panicked")]
     Panicked,
 }
@@ -128,6 +124,10 @@ impl Error {
         match self {
             Self::Auth(denied) | Self::Call(CallError::Denied(denied)) => code_of_denial(denied),
             Self::Call(CallError::Refused(refused)) => code_of_refusal(refused),
+            Self::Call(CallError::Foreign { .. }) => Code::AccessDenied,
+            Self::Call(CallError::Token(TokenError::NotActive { .. })) => Code::TokenNotActive,
+            Self::Call(CallError::Token(TokenError::Unknown)) => Code::TokenNotFound,
+            Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
             Self::Call(CallError::Busy) | Self::LimiterDown => Code::Busy,
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
@@ -151,7 +151,6 @@ impl Error {
             Self::NoRoute => Code::NoRoute,
             Self::WrongMethod => Code::MethodNotAllowed,
             Self::UnknownMemory => Code::NotFound,
-            Self::ForeignMemory { .. } => Code::AccessDenied,
             Self::Call(CallError::Panicked) | Self::Panicked => Code::Internal,
         }
     }
@@ -245,6 +244,7 @@ fn code_of_refusal(refused: &EngineError) -> Code {
         EngineError::Conflict { .. } => Code::Conflict,
         EngineError::TooLarge { .. } => Code::LimitExceeded,
         EngineError::Denied { .. } => Code::InsufficientScope,
+        EngineError::Bound => Code::AccessDenied,
         EngineError::Store(broken) => code_of_fault(broken),
     }
 }

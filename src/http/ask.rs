@@ -98,7 +98,7 @@ impl Ask {
 }
 
 /// Reads the query string. A name without a value counts as not said.
-fn query(
+pub(super) fn query(
     request: &HttpRequest,
     is_list: impl Fn(&str) -> bool,
 ) -> Result<Map<String, Value>, Error> {

@@ -162,12 +162,12 @@ async fn answer_one(
         Err(refusal) => return refused(&refusal),
     };
     let may_stream = accepts != Accepts::Json || asked.method == "subscriptions/listen";
-    let credential = caller.credential.clone();
+    let asker = caller.clone();
     let ask = Ask { caller: named(caller, &asked), version, request: asked, may_stream };
     match face.protocol.answer(ask).await {
         Reply::Whole(outcome) if accepts == Accepts::Stream => one_event(&outcome, version),
         Reply::Whole(outcome) => whole(outcome, version),
-        Reply::Stream(messages) => match face.streams.open(&credential) {
+        Reply::Stream(messages) => match face.streams.open(&asker) {
             Ok(place) => event_stream(place.held_by(events(messages))),
             Err(error) => error.error_response(),
         },

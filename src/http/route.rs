@@ -126,6 +126,18 @@ impl Row {
         self.takes_user()
     }
 
+    /// Says which named arguments the query may have, where a handler reads them.
+    pub(super) fn takes_query(mut self, fields: Vec<&'static Field>) -> Self {
+        self.words.query = fields;
+        self
+    }
+
+    /// Says which named arguments the body may have, where a handler reads them.
+    pub(super) fn takes_fields(mut self, fields: Vec<&'static Field>) -> Self {
+        self.words.body = Some(BodyWords::Fields(fields));
+        self
+    }
+
     /// Says of which media type the body is, if it is not an object.
     pub(super) fn takes(mut self, media: &'static str) -> Self {
         self.words.body = Some(BodyWords::Other(media));

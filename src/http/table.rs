@@ -9,6 +9,7 @@ use super::front::Guard;
 use super::route::Content::{Json, Nothing, Text, Tool};
 use super::route::{Row, delete, get, patch, post};
 use super::{mcp, openapi, rest};
+use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
     Add, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore, Search,
     Stats, Update,
@@ -186,6 +187,48 @@ fn admin() -> Vec<Row> {
             .does("admin", "Counts since the start; without the scope `admin` one's own calls only")
             .to(rest::stats)
             .answers(200, "Requests, response times, failures, memory", Json(object())),
+        get("/admin/tokens")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Lists the tokens, whatever their state; never a token itself")
+            .takes_query(AdminRequest::fields_of_list())
+            .to(rest::list_tokens)
+            .answers(200, "The oldest first", Json(list_of("tokens", &object()))),
+        post("/admin/tokens")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Makes a token")
+            .takes_fields(NewToken::fields())
+            .to(rest::create_token)
+            .answers(201, "With the token itself, which is shown this once", Json(object())),
+        delete("/admin/tokens/{token}")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Deletes tokens, by what one begins with or by their name")
+            .to(rest::delete_token)
+            .answers(200, "As they were", Json(list_of("tokens", &object()))),
+        post("/admin/tokens/{token}/revoke")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Takes tokens back; the very next request with one is refused")
+            .to(rest::revoke_token)
+            .answers(200, "As they are now", Json(list_of("tokens", &object()))),
+        post("/admin/tokens/{token}/enable")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Makes revoked tokens good again")
+            .to(rest::enable_token)
+            .answers(200, "As they are now", Json(list_of("tokens", &object()))),
+        post("/admin/tokens/{token}/rotate")
+            .guard(Guard::Scope(Scope::Admin))
+            .does(
+                "admin",
+                "Makes a token that takes the place of another, which ends after a while",
+            )
+            .takes_fields(Rotation::fields())
+            .to(rest::rotate_token)
+            .answers(201, "With the new token itself", Json(object())),
+        get("/admin/audit")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Tells who came, who was turned away, and what was done to whose data")
+            .takes_query(AdminRequest::fields_of_audit())
+            .to(rest::audit)
+            .answers(200, "`events`, the oldest first, or `groups`", Json(object())),
         get("/metrics")
             .guard(Guard::Monitoring)
             .does("admin", "The same figures for Prometheus")

@@ -11,6 +11,7 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
 use super::context::{McpContext, caller_of, only_page};
+use super::tool_sets::ToolSets;
 use super::version::Version;
 use super::{about, completions, prompts, resources, subscriptions, tools};
 
@@ -52,11 +53,17 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         page: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         only_page(page.as_ref())?;
-        let result = ListToolsResult::with_all_items(tools::list(self.mcp.listed()));
-        Ok(result.with_ttl_ms(STABLE_MS).with_cache_scope(CacheScope::Public))
+        let own = caller_of(&context)?.tools;
+        let (tools, scope) = if own.is_empty() {
+            (tools::list(self.mcp.listed()), CacheScope::Public)
+        } else {
+            (tools::list(&ToolSets::new(&own)), CacheScope::Private)
+        };
+        let result = ListToolsResult::with_all_items(tools);
+        Ok(result.with_ttl_ms(STABLE_MS).with_cache_scope(scope))
     }
 
     async fn call_tool(

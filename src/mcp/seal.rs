@@ -65,7 +65,10 @@ mod tests {
             user: UserId::parse(user).unwrap(),
             credential: CredentialName::parse("key").unwrap(),
             scopes: Scopes::all(),
+            bound: None,
             project: None,
+            token: None,
+            tools: Vec::new(),
             client: None,
             address: None,
         }

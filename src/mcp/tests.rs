@@ -26,14 +26,22 @@ impl Bench {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(data.path(), StoreOptions::default()).unwrap();
         let limits = Limits { content_bytes: 1_024, undo: Duration::from_secs(60) };
-        let settings = SessionSettings { limits, embedder: None, idle: Duration::from_secs(60) };
-        let sessions = Sessions::start(store, settings, Arc::new(SystemClock));
+        let settings = SessionSettings {
+            limits,
+            embedder: None,
+            idle: Duration::from_secs(60),
+            keep_audit: Duration::from_secs(3_600),
+        };
+        let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();
         let secret = Secret::new("s".repeat(43));
         let caller = Caller {
             user: UserId::parse("ada").unwrap(),
             credential: CredentialName::parse("key").unwrap(),
             scopes,
+            bound: None,
             project: None,
+            token: None,
+            tools: Vec::new(),
             client: None,
             address: None,
         };
@@ -111,7 +119,7 @@ async fn a_mistake_a_model_can_mend_is_a_result() {
         ("add_memory", json!({}), "validation_error"),
         ("add_memory", json!({ "content": "x".repeat(2_000) }), "limit_exceeded"),
         ("get_memory", json!({ "id": "01HZZZZZZZZZZZZZZZZZZZZZZZ" }), "not_found"),
-        ("list_memories", json!({ "user_id": { "name": "x" } }), "validation_error"),
+        ("list_memories", json!({ "limit": { "name": "x" } }), "validation_error"),
     ] {
         let failed = bench.tool(name, arguments).await;
         assert_eq!(failed["isError"], true);

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialName, Project, UserId};
+use super::{CredentialName, Project, TokenPrefix, ToolSet, UserId};
 
 /// One thing a credential may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,8 +16,9 @@ pub enum Scope {
     Admin,
 }
 
-/// What a credential may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a credential may do: each scope once, in the order of [`Scope::ALL`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Scopes(Vec<Scope>);
 
 /// Who is asking, once the guard has checked. Only `auth` makes one from the outside world.
@@ -27,14 +28,46 @@ pub struct Caller {
     pub user: UserId,
     pub credential: CredentialName,
     pub scopes: Scopes,
-    /// The project that the client stands in, if it said so.
+    /// Where all that the credential does has to stay.
+    pub bound: Option<Project>,
+    /// The project that the client stands in, if it said so, or is bound to.
     pub project: Option<Project>,
+    /// The token that was shown, if it is one.
+    pub token: Option<TokenPrefix>,
+    /// The tools that the credential is shown; those of the server if there are none.
+    pub tools: Vec<ToolSet>,
     /// The client program, as it names itself.
     pub client: Option<String>,
     pub address: Option<IpAddr>,
 }
 
+impl Scope {
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Instructions, Self::Admin];
+
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.to_string() == word)
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        let given: Vec<Scope> = scopes.into_iter().collect();
+        Self(Scope::ALL.into_iter().filter(|scope| given.contains(scope)).collect())
+    }
+}
+
 impl Scopes {
+    #[must_use]
+    pub fn as_slice(&self) -> &[Scope] {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     #[must_use]
     pub fn read_write() -> Self {
         Self(vec![Scope::Read, Scope::Write])
@@ -42,7 +75,7 @@ impl Scopes {
 
     #[must_use]
     pub fn all() -> Self {
-        Self(vec![Scope::Read, Scope::Write, Scope::Instructions, Scope::Admin])
+        Self(Scope::ALL.to_vec())
     }
 
     #[must_use]

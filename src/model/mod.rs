@@ -4,6 +4,7 @@
 //!
 //! It refuses names and times that are none. Begin reading at `memory.rs`.
 
+mod audit;
 mod caller;
 mod event_time;
 pub mod foreign;
@@ -12,8 +13,10 @@ mod memory;
 mod name;
 mod secret;
 mod time;
+mod token;
 mod tool_set;
 
+pub use audit::{AuditEvent, AuditKind};
 pub use caller::{Caller, Scope, Scopes};
 pub use event_time::EventTime;
 pub use id::{InvalidId, MemoryId, MemoryIds};
@@ -23,4 +26,5 @@ pub use name::{
 };
 pub use secret::Secret;
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
+pub use token::{TOKEN_START, Token, TokenDigest, TokenPrefix, TokenState};
 pub use tool_set::ToolSet;

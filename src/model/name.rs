@@ -53,6 +53,9 @@ macro_rules! name {
     };
 }
 
+/// What the log shows where no credential was brought, or none that verified.
+const NOBODY: [&str; 2] = ["-", "invalid"];
+
 name!(
     /// Names the owner of memories, such as `default` or `ada@example.com`.
     UserId,
@@ -62,9 +65,10 @@ name!(
 name!(
     /// Names a key or token in logs and lists. Never a part of the secret itself.
     CredentialName,
-    "a credential name of 1 to 64 characters of a-z, A-Z, 0-9, '-', '_', '.' and '@'",
+    "a credential name of 1 to 64 characters of a-z, A-Z, 0-9, '-', '_', '.' and '@', but neither '-' nor 'invalid'",
     |raw| is_plain(raw, 64)
         && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b))
+        && !NOBODY.contains(&raw)
 );
 name!(
     /// Groups the memories of one undertaking inside a user.

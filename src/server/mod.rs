@@ -91,7 +91,7 @@ impl Server {
         let mut run_files = RunFiles::create(&config.server.run_dir, &token, &listening)?;
         // Everybody can find this server now.
         drop(claim);
-        let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
+        let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock))?;
         let parts = wiring::Parts {
             config,
             token: &token,

@@ -68,7 +68,7 @@ impl Sharing {
         };
         let address = port.as_ref().map(TcpListener::local_addr).transpose();
         let address = address.map_err(StartError::listening)?;
-        let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock));
+        let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock))?;
         let wanted = Wanted::new(Notify::new());
         let kept = wiring::kept_key(config)?;
         let parts = Parts {

@@ -12,7 +12,7 @@ use super::hand_over::{self, Wanted};
 use super::serving::{self, Patience, Served};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
-use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey};
+use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey, TokenBook};
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
@@ -75,7 +75,8 @@ pub(super) fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>
 pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {
     let limits = Limits { content_bytes: config.limits.content_bytes, undo: config.storage.undo };
     let embedder = Embedder::open(&config.embedding)?;
-    Ok(SessionSettings { limits, embedder, idle: config.session.idle.max(LEAST_IDLE) })
+    let idle = config.session.idle.max(LEAST_IDLE);
+    Ok(SessionSettings { limits, embedder, idle, keep_audit: config.auth.audit })
 }
 
 /// What the wire is made of.
@@ -105,16 +106,22 @@ pub(super) fn http(
     open_files: u64,
 ) -> Result<ActixServer, StartError> {
     let Parts { config, token, kept, sessions, clock, wanted } = *parts;
-    let credentials = credentials(config, token, kept)?;
+    let accounts = sessions.accounts();
+    let credentials = credentials(config, token, kept, accounts.book())?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
-    let front =
-        web::Data::new(Front::new(config, credentials, limiter(config), Arc::clone(&metrics)));
+    let front = web::Data::new(Front::new(
+        config,
+        credentials,
+        Some(accounts.clone()),
+        limiter(config),
+        Arc::clone(&metrics),
+    ));
     let face = web::Data::new(Face { is_guarded, clock: Arc::clone(clock) });
     let metrics = web::Data::from(metrics);
     let listed = ToolSets::new(&config.tools.sets);
     let protocol = Protocol::new(sessions.clone(), listed, token.secret());
-    let streams = OpenStreams::default();
+    let streams = OpenStreams::new(accounts.clone());
     let mcp = web::Data::new(McpFace { protocol, streams: streams.clone() });
     let streams = web::Data::new(streams);
     let sessions = web::Data::new(sessions.clone());
@@ -192,13 +199,14 @@ fn credentials(
     config: &Config,
     token: &InstanceToken,
     kept: Option<&KeptKey>,
+    tokens: &Arc<TokenBook>,
 ) -> Result<Credentials, InvalidName> {
     if config.auth.disabled {
         return Credentials::disabled(config.project.default_user.clone());
     }
     let mut keyring = keyring(config, kept)?;
     keyring.add(of_default_user(config, "instance", token.secret())?);
-    Ok(Credentials::new(keyring))
+    Ok(Credentials::new(keyring, Arc::clone(tokens)))
 }
 
 fn of_default_user(config: &Config, name: &str, secret: &Secret) -> Result<RingKey, InvalidName> {

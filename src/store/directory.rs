@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::lock::Lock;
+use super::session::full_key;
 use super::shared::{Ledger, Shared};
 use super::{Report, SessionStore, StoreError, StoreOptions, Usage, check, premises, recovery};
 use crate::journal::{EncodedBatch, Journal, Seq, Sink};
-use crate::model::UserId;
+use crate::model::{Memory, MemoryId, UserId};
 
 /// The open data directory. Clones share it.
 #[derive(Debug, Clone)]
@@ -54,10 +55,21 @@ impl Store {
         self.open_session(Some(user))
     }
 
-    /// The records of the program itself: credentials, audit entries. Prefix 1 is the store's.
-    #[cfg(test)]
+    /// The records of the program itself: tokens, the audit. Prefix 1 is the store's.
     pub fn system(&self) -> Result<SessionStore, StoreError> {
         self.open_session(None)
+    }
+
+    /// Whether a memory is somebody else's. Looks into the tree of each user.
+    pub fn is_of_another(&self, id: MemoryId, user: &UserId) -> Result<bool, StoreError> {
+        let shared = &self.inner.shared;
+        let (key, trees) = (full_key::<Memory>(&id), shared.trees());
+        for number in shared.numbers_of_others(user) {
+            if trees.get(number, &key)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Every user who ever stored anything, in order.

@@ -4,7 +4,7 @@ use super::Key;
 use super::codec::{self, CodecError, Record};
 use super::records::{PastVersion, SessionNumber, StoredVector};
 use crate::journal::SessionNo;
-use crate::model::{Access, Memory};
+use crate::model::{Access, AuditEvent, Memory, Token};
 
 /// What must be known of a kind of record to work with its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,8 @@ pub enum Owner {
 /// Every [`Record`] of the program. A test looks for those that are missing here.
 pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<SessionNumber>(Owner::System),
+    RecordKind::of::<Token>(Owner::System),
+    RecordKind::of::<AuditEvent>(Owner::System),
     RecordKind::of::<Memory>(Owner::User),
     RecordKind::of::<PastVersion>(Owner::User),
     RecordKind::of::<Access>(Owner::User),

@@ -24,6 +24,7 @@ mod records;
 mod recovery;
 mod session;
 mod shared;
+mod system;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -41,6 +42,7 @@ pub use error::StoreError;
 pub use key::Key;
 pub use records::{PastVersion, StoredVector};
 pub use session::{Batch, Receipt, SessionStore};
+pub use system::AuditKey;
 
 /// How to open a data directory.
 #[derive(Debug, Clone)]

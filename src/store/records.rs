@@ -245,7 +245,7 @@ impl MemoryV1 {
     }
 }
 
-fn parsed<T>(
+pub(super) fn parsed<T>(
     field: &'static str,
     text: Option<String>,
     parse: fn(&str) -> Option<T>,

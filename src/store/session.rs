@@ -298,7 +298,7 @@ impl Iterator for Walk {
     }
 }
 
-fn full_key<R: Record>(key: &R::Key) -> Vec<u8> {
+pub(super) fn full_key<R: Record>(key: &R::Key) -> Vec<u8> {
     const { assert!(R::PREFIX != PIECE_PREFIX, "this prefix is taken by the store") };
     let mut bytes = vec![R::PREFIX];
     bytes.extend(key.to_bytes());

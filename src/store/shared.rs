@@ -201,6 +201,12 @@ impl Shared {
         Ok(number)
     }
 
+    pub(super) fn numbers_of_others(&self, user: &UserId) -> Vec<SessionNo> {
+        let users = self.users();
+        let others = users.numbers.iter().filter(|(other, _)| *other != user);
+        others.map(|(_, number)| *number).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn user_ids(&self) -> Vec<UserId> {
         self.users().numbers.keys().cloned().collect()

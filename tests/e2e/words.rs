@@ -46,3 +46,24 @@ async fn an_inflected_word_in_letters_that_no_model_reads_is_found_all_the_same(
         assert_eq!(found.first().map(String::as_str), Some(coffee), "{builtin}");
     }
 }
+
+/// Nobody writes when a session has just been opened, so the model may look at what comes first.
+#[actix_web::test]
+async fn a_newcomer_is_told_what_says_the_same_in_other_words() {
+    let server = TestServer::with(&[("EMBEDDING_BUILTIN", "model")]);
+    for note in NOTES {
+        server.add(note).await;
+    }
+    while server.get("/api/v1/stats").await.json()["vectors"] != NOTES.len() {
+        actix_web::rt::task::yield_now().await;
+    }
+    let server = server.restart().await;
+
+    let added = server
+        .ok("add_memory", json!({ "content": "On Mondays the bread shop does not open." }))
+        .await;
+
+    let similar = added["similar"].as_array().unwrap();
+    let texts: Vec<&str> = similar.iter().map(|one| one["snippet"].as_str().unwrap()).collect();
+    assert_eq!(texts, [NOTES[2]]);
+}

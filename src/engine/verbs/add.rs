@@ -6,9 +6,11 @@ use crate::engine::catalog::is_same_text;
 use crate::engine::draft::Draft;
 use crate::engine::view::BriefView;
 use crate::engine::write::{Write, guard_instruction};
-use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
+use crate::engine::{
+    Asked, Asker, Engine, EngineError, Field, MemoryView, Question, Shape, Spoken, Verb,
+};
 use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
-use crate::retrieval::Document;
+use crate::retrieval::{Document, Vector};
 
 /// Stores a new memory, unless the same one is there already.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,8 @@ pub struct Add {
     pub supersedes: Option<MemoryId>,
     /// About how many tokens of the text the answer repeats; all of it if nothing is said.
     pub repeat_tokens: Option<usize>,
+    /// What a better embedder made of it.
+    pub vector: Option<Vec<f32>>,
 }
 
 /// One turn of a conversation, as chat APIs write it. What it holds besides text, such as pictures
@@ -98,6 +102,7 @@ impl Spoken for Add {
             ttl_days: arguments.take(&TTL_DAYS),
             supersedes: arguments.take(&SUPERSEDES),
             repeat_tokens: arguments.budget().map(|_| REPEATED_TOKENS),
+            vector: None,
         }
     }
 }
@@ -109,14 +114,23 @@ impl Verb for Add {
         if self.is_instruction() { Scope::Instructions } else { Scope::Write }
     }
 
-    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Added, EngineError> {
+    fn question(&mut self) -> Option<Question<'_>> {
+        let text = match &self.draft.title {
+            Change::Set(title) => format!("{title} {}", self.content),
+            Change::Keep | Change::Clear => self.content.clone(),
+        };
+        Some(Question { text, vector: &mut self.vector, asker: Asker::Newcomer })
+    }
+
+    fn apply(mut self, engine: &mut Engine, asked: Asked<'_>) -> Result<Added, EngineError> {
         let mut write = engine.begin()?;
         let repeat_tokens = self.repeat_tokens;
+        let vector = self.vector.take().map(|vector| Vector::quantize(&vector));
         let put = self.put(engine, &mut write, Times::default(), asked)?;
         let similar = match put.status {
             AddStatus::Duplicate => Vec::new(),
             AddStatus::Created | AddStatus::Superseded => {
-                engine.similar_to(&put.memory, asked.now)?
+                engine.similar_to(&put.memory, vector.as_ref(), asked.now)?
             }
         };
         engine.commit(write)?;
@@ -197,7 +211,7 @@ impl Add {
     }
 
     /// Where it belongs: the project that it names, else the one that the caller stands in.
-    fn project(&self, asked: Asked<'_>) -> Option<Project> {
+    pub(super) fn project(&self, asked: Asked<'_>) -> Option<Project> {
         match &self.draft.project {
             Change::Set(project) => Some(project.clone()),
             Change::Keep | Change::Clear => asked.caller.project.clone(),
@@ -273,10 +287,15 @@ impl Put {
 }
 
 impl Engine {
-    fn similar_to(&self, memory: &Memory, now: Timestamp) -> Result<Vec<Similar>, EngineError> {
+    fn similar_to(
+        &self,
+        memory: &Memory,
+        vector: Option<&Vector>,
+        now: Timestamp,
+    ) -> Result<Vec<Similar>, EngineError> {
         let mind = &self.mind;
         let allowed = |doc| mind.entry(doc).is_some_and(|entry| entry.is_alive(now));
-        let found = mind.index.similar(&Document::of(memory), &allowed, SIMILAR);
+        let found = mind.index.similar(&Document::of(memory), vector, &allowed, SIMILAR);
         let near = found.into_iter().filter(|(_, score)| *score >= NEAR);
         let known = near.filter_map(|(doc, score)| Some((mind.entry(doc)?.id, score)));
         known

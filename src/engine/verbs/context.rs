@@ -8,7 +8,7 @@ use crate::engine::arguments::Arguments;
 use crate::engine::catalog::Entry;
 use crate::engine::view::estimate_tokens;
 use crate::engine::{
-    Asked, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
+    Asked, Asker, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
 };
 use crate::model::{Memory, MemoryId, Project, Scope, Timestamp, foreign};
 
@@ -95,7 +95,7 @@ impl Verb for Context {
 
     fn question(&mut self) -> Option<Question<'_>> {
         let Self { query, vector, .. } = self;
-        Some(Question { text: query.as_deref()?, vector })
+        Some(Question { text: query.clone()?, vector, asker: Asker::Search })
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<ContextBlock, EngineError> {

@@ -6,7 +6,7 @@ use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::catalog::Entry;
 use crate::engine::write::guard_entry;
 use crate::engine::{Asked, Engine, EngineError, Field, Filter, Shape, Spoken, Verb};
-use crate::model::{MemoryId, Scope, Status, Timestamp};
+use crate::model::{AuditKind, MemoryId, Scope, Status, Timestamp};
 
 /// Deletes memories by id or by filter. Deleted ones can be restored for a while, purged ones not.
 #[derive(Debug, Clone)]
@@ -94,9 +94,14 @@ impl Verb for Delete {
         Scope::Write
     }
 
+    fn deed(&self) -> Option<(AuditKind, String)> {
+        let what = if self.purge { "for good" } else { "until they are restored" };
+        (!self.only_shows()).then(|| (AuditKind::MemoriesDeleted, what.to_owned()))
+    }
+
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Deleted, EngineError> {
         let ids = self.matched(engine, asked)?;
-        let dry_run = self.dry_run.unwrap_or(!self.names_memories());
+        let dry_run = self.only_shows();
         if !dry_run {
             self.require_count(ids.len())?;
             if self.purge {
@@ -117,6 +122,10 @@ impl Verb for Delete {
 }
 
 impl Delete {
+    fn only_shows(&self) -> bool {
+        self.dry_run.unwrap_or(!self.names_memories())
+    }
+
     /// Whether the call names each memory, so that no more can go than was meant.
     #[must_use]
     pub fn names_memories(&self) -> bool {

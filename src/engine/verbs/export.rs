@@ -110,6 +110,9 @@ impl Verb for Export {
         let mut bytes: usize = 0;
         for row in engine.store.scan_range::<Memory>(&(start..=MemoryId::LAST)) {
             let (id, memory) = row?;
+            if !engine.mind.catalog.shows(memory.project.as_ref()) {
+                continue;
+            }
             let line = match self.after.filter(|place| place.id == id) {
                 None => engine.line_of(memory, asked.now)?,
                 Some(ExportPlace { version: Some(version), .. }) => {

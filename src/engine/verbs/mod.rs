@@ -2,8 +2,6 @@
 
 mod add;
 pub use add::{Add, AddStatus, Added, Similar};
-mod bare;
-pub use bare::Bare;
 mod context;
 pub use context::{Context, ContextBlock};
 mod delete;

@@ -6,7 +6,7 @@ use crate::engine::cursor::Cursor;
 use crate::engine::fitting::fit;
 use crate::engine::view::{BriefView, estimate_tokens};
 use crate::engine::{
-    Asked, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
+    Asked, Asker, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
 };
 use crate::model::{Kind, Memory, MemoryId, Scope, Timestamp};
 pub use crate::retrieval::Why;
@@ -130,7 +130,8 @@ impl Verb for Search {
         if self.mode == Mode::Keyword || self.query.is_empty() {
             return None;
         }
-        Some(Question { text: &self.query, vector: &mut self.vector })
+        let text = self.query.clone();
+        Some(Question { text, vector: &mut self.vector, asker: Asker::Search })
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<SearchResults, EngineError> {

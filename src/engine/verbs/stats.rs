@@ -50,9 +50,10 @@ impl Verb for Stats {
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Totals, EngineError> {
         let catalog = &engine.mind.catalog;
-        let mut totals = Totals { memories: catalog.len(), ..Totals::default() };
+        let mut totals = Totals::default();
         let (mut tags, mut projects) = (BTreeSet::new(), BTreeSet::new());
         for (_, entry) in catalog.iter() {
+            totals.memories += 1;
             if entry.is_expired(asked.now) {
                 totals.expired += 1;
                 continue;

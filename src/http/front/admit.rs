@@ -5,10 +5,10 @@ use actix_web::{HttpMessage, ResponseError, Route, web};
 
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
-use crate::actors::{Attempt, Checked, ClientKey, Verdict};
-use crate::auth;
+use crate::actors::{Accounts, Attempt, Checked, ClientKey, Verdict};
+use crate::auth::{self, Refused, Verified};
 use crate::error::Error;
-use crate::model::{Caller, Scope};
+use crate::model::{AuditEvent, AuditKind, Caller, Scope, Timestamp};
 
 /// Who may come to a route. A row of the table that says nothing has [`Guard::Key`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,9 @@ impl Front {
         if is_monitoring && !presented.is_attempt() {
             return (Attempt::Absent, Ok(None));
         }
-        let verified = self.credentials.verify(&presented);
+        let now = self.accounts.as_ref().map_or(Timestamp(0), Accounts::now);
+        let verified = self.credentials.verify(&presented, now);
+        self.note_attempt(&verified, head, client, now);
         let attempt = match &verified {
             _ if self.credentials.is_disabled() => Attempt::Passed,
             _ if !presented.is_attempt() => Attempt::Absent,
@@ -123,8 +125,8 @@ impl Front {
             Err(_) => Attempt::Failed(caller::mistake(head.headers(), &self.mistakes)),
         };
         let caller = verified
-            .map_err(Error::from)
-            .and_then(|identity| caller::caller(identity, &self.projects, head, client));
+            .map_err(|refused| Error::from(refused.error))
+            .and_then(|good| caller::caller(good.identity, &self.projects, head, client));
         (attempt, caller.map(Some))
     }
 
@@ -157,8 +159,47 @@ impl Front {
             Guard::Key | Guard::Open(_) => None,
         };
         match (caller, needed) {
-            (Some(caller), Some(needed)) => Ok(auth::require(caller, needed)?),
+            (Some(caller), Some(needed)) => auth::require(caller, needed).map_err(|denied| {
+                if let Some(accounts) = &self.accounts {
+                    accounts.note_denial(caller, &denied);
+                }
+                denied.into()
+            }),
             _ => Ok(()),
+        }
+    }
+
+    /// Tells the audit, with the true reason. Where nobody needs a credential there is no attempt.
+    fn note_attempt(
+        &self,
+        verified: &Result<Verified, Refused>,
+        head: &RequestHead,
+        client: Client,
+        at: Timestamp,
+    ) {
+        let Some(accounts) = self.accounts.as_ref().filter(|_| !self.credentials.is_disabled())
+        else {
+            return;
+        };
+        let (event, reason, owner) = match verified {
+            Ok(good) => (AuditKind::Success, None, Some(&good.identity)),
+            Err(bad) => (AuditKind::AuthFailed, Some(bad.reason.to_owned()), bad.owner.as_deref()),
+        };
+        accounts.note(AuditEvent {
+            at,
+            event,
+            user: owner.map(|owner| owner.user.clone()),
+            credential: owner.map(|owner| owner.credential.clone()),
+            prefix: owner.and_then(|owner| owner.token.clone()),
+            reason,
+            address: Some(client.address),
+            client: caller::program(head.headers()),
+            count: 1,
+        });
+        if let Ok(Verified { identity, is_use_due: true }) = verified
+            && let Some(token) = &identity.token
+        {
+            accounts.note_use(token.clone());
         }
     }
 }

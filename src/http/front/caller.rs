@@ -48,15 +48,9 @@ pub(super) fn caller(
     head: &RequestHead,
     client: Client,
 ) -> Result<Caller, Error> {
-    let Identity { user, credential, scopes } = identity;
-    Ok(Caller {
-        user: projects.user(user),
-        credential,
-        scopes,
-        project: project(projects, head.headers())?,
-        client: program(head.headers()),
-        address: Some(client.address),
-    })
+    let identity = Identity { user: projects.user(identity.user), ..identity };
+    let (project, program) = (project(projects, head.headers())?, program(head.headers()));
+    Ok(identity.into_caller(project, program, Some(client.address)))
 }
 
 fn project(projects: &ProjectRule, headers: &HeaderMap) -> Result<Option<Project>, Error> {
@@ -72,7 +66,8 @@ fn project(projects: &ProjectRule, headers: &HeaderMap) -> Result<Option<Project
     projects.project(first.map(HeaderValue::as_bytes)).map_err(|_| unreadable())
 }
 
-fn program(headers: &HeaderMap) -> Option<String> {
+/// The client program, as it names itself.
+pub(super) fn program(headers: &HeaderMap) -> Option<String> {
     let agent = headers.get(USER_AGENT)?.to_str().ok()?;
     let agent: String = agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_CHARS).collect();
     (!agent.is_empty()).then_some(agent)

@@ -33,7 +33,7 @@ use actix_cors::Cors;
 use actix_web::middleware::Condition;
 use ipnet::IpNet;
 
-use crate::actors::Limiter;
+use crate::actors::{Accounts, Limiter};
 use crate::auth::{Credentials, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
@@ -59,6 +59,8 @@ pub struct Front {
     default_headers: DefaultHeaders,
     request_ids: RequestIds,
     credentials: Credentials,
+    /// Nothing where a test has no store.
+    accounts: Option<Accounts>,
     projects: ProjectRule,
     limiter: Option<Limiter>,
     /// Hashes wrong credentials, to know them again.
@@ -71,6 +73,7 @@ impl Front {
     pub fn new(
         config: &Config,
         credentials: Credentials,
+        accounts: Option<Accounts>,
         limiter: Option<Limiter>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -84,6 +87,7 @@ impl Front {
             default_headers: DefaultHeaders::new(&config.server.header),
             request_ids: RequestIds::default(),
             credentials,
+            accounts,
             projects: project_mode(config),
             limiter,
             mistakes: RandomState::new(),

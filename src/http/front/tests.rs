@@ -139,13 +139,13 @@ pub(in crate::http) fn front_of(env: &[(&str, &str)], metrics: Arc<Metrics>) -> 
     let keyring: Keyring = config.keys().into_iter().map(key).collect();
     let credentials = match config.auth.disabled {
         true => Credentials::disabled(UserId::default_user()).unwrap(),
-        false => Credentials::new(keyring),
+        false => Credentials::new(keyring, Arc::default()),
     };
     let limiter = Limiter::start(Quotas {
         requests: Quota { limit: config.rate_limit.requests, window: config.rate_limit.window },
         failures: Quota { limit: config.auth.fail_limit, window: config.auth.fail_window },
     });
-    Front::new(&config, credentials, limiter, metrics)
+    Front::new(&config, credentials, None, limiter, metrics)
 }
 
 fn routes(app: &mut web::ServiceConfig) {

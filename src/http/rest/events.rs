@@ -25,9 +25,12 @@ pub(in crate::http) async fn events(
     streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
     let caller = acting(&request, &caller)?;
-    let place = streams.open(&caller.credential)?;
+    let place = streams.open(&caller)?;
     let changes = sessions.changes(&caller.user).await?;
-    let opening = Some(Feed { changes, stopping: sessions.stopping(), is_new: true });
+    // Who may know of one project only learns that something has changed.
+    let names_them = caller.bound.is_none();
+    let stopping = sessions.stopping();
+    let opening = Some(Feed { changes, stopping, names_them, is_new: true });
     let events = stream::unfold(opening, |feed| async move { feed?.next().await });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -38,6 +41,8 @@ pub(in crate::http) async fn events(
 struct Feed {
     changes: broadcast::Receiver<ChangeNotice>,
     stopping: watch::Receiver<bool>,
+    /// Whether it says which memories have changed.
+    names_them: bool,
     is_new: bool,
 }
 
@@ -56,11 +61,11 @@ impl Feed {
         };
         let text = match change {
             Err(_) => ": still here\n\n".to_owned(),
-            Ok(Ok(change)) => {
+            Ok(Ok(change)) if self.names_them => {
                 format!("event: change\ndata: {}\n\n", json!({ "memories": *change.memories }))
             }
             // The listener was too slow to hear all of it: anything may have changed.
-            Ok(Err(broadcast::error::RecvError::Lagged(_))) => {
+            Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {
                 "event: change\ndata: {\"memories\":[]}\n\n".to_owned()
             }
             Ok(Err(broadcast::error::RecvError::Closed)) => return None,

@@ -1,12 +1,14 @@
 //! The handlers of the canonical REST API: of `/api/v1` what is more than one verb, and what belongs
 //! to the server itself.
 
+mod accounts;
 mod admin;
 mod events;
 mod memories;
 mod public;
 mod transfer;
 
+pub(super) use accounts::*;
 pub(super) use admin::*;
 pub(super) use events::*;
 pub(super) use memories::*;

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::acting;
 use crate::http::lines::Lines;
-use crate::model::Caller;
+use crate::model::{AuditKind, Caller};
 
 /// Writes every memory with its history as JSON Lines, which `import` takes back whole.
 pub(in crate::http) async fn export(
@@ -18,9 +18,11 @@ pub(in crate::http) async fn export(
     streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
     let caller = acting(&request, &caller)?;
-    let place = streams.open(&caller.credential)?;
+    let place = streams.open(&caller)?;
     // The first page is read before the status goes out, so that a refusal still can be one.
     let first = sessions.ask(&caller, Export::first_page()).await?;
+    let accounts = sessions.accounts();
+    accounts.note_deed(AuditKind::MemoriesExported, &caller, "over REST".to_owned());
     let read = stream::unfold(Some(Page::Ready(first)), move |state| {
         let (sessions, caller) = (sessions.clone(), caller.clone());
         async move { next_part(state?, &sessions, &caller).await }
@@ -87,5 +89,8 @@ pub(in crate::http) async fn import(
     if let Some(part) = lines.rest() {
         lines.note(sessions.ask(&caller, part).await?);
     }
-    Ok(HttpResponse::Ok().json(lines.told()))
+    let told = lines.told();
+    let what = format!("{} memories over REST", told.imported);
+    sessions.accounts().note_deed(AuditKind::MemoriesImported, &caller, what);
+    Ok(HttpResponse::Ok().json(told))
 }

@@ -15,8 +15,8 @@ use crate::actors::CallError;
 use crate::engine::{Arguments, EngineError, InvalidArguments, Said, Spoken, Verb};
 use crate::mcp::context::{McpContext, to_json};
 use crate::mcp::seal::Seal;
+use crate::model::Caller;
 use crate::model::foreign::inline;
-use crate::model::{Caller, UserId};
 
 /// One tool: what clients see of it, and what it does.
 pub(super) struct ToolEntry {
@@ -38,8 +38,6 @@ pub(super) type RunningTool<'a> =
 pub(super) struct ToolCall<'a> {
     pub(super) mcp: &'a McpContext,
     pub(super) caller: &'a Caller,
-    /// Whose memories it is about, if the caller named somebody.
-    pub(super) user: Option<UserId>,
     /// The way to the user, if the tool may ask and the client can be asked.
     pub(super) confirming: Option<Confirming>,
 }
@@ -66,7 +64,7 @@ impl ToolEntry {
 impl ToolCall<'_> {
     /// Asks the session that the call is about.
     pub(super) async fn ask<V: Verb>(&self, verb: V) -> Result<V::Answer, CallError> {
-        self.mcp.sessions().ask_for(self.caller, self.user.clone(), verb).await
+        self.mcp.sessions().ask(self.caller, verb).await
     }
 
     pub(super) fn seal(&self) -> &Seal {

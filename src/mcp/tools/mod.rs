@@ -15,7 +15,7 @@ use serde_json::json;
 use super::context::{McpContext, caller_of, refused};
 use super::progress::with_progress;
 use super::tool_sets::ToolSets;
-use crate::engine::{Arguments, USER_ID};
+use crate::engine::Arguments;
 use crate::error::{Code, Error};
 use crate::model::ToolSet;
 use confirm::Confirming;
@@ -56,9 +56,9 @@ pub(super) async fn call(
     };
     let caller = caller_of(&context)?;
     let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
-    let mut arguments = Arguments::new(call.arguments.unwrap_or_default()).for_a_model();
-    let user = arguments.take(&USER_ID);
-    let asked = ToolCall { mcp, caller: &caller, user, confirming };
+    // Whose memories are meant is a matter of the credential: a model would only invent a user.
+    let arguments = Arguments::new(call.arguments.unwrap_or_default()).for_a_model();
+    let asked = ToolCall { mcp, caller: &caller, confirming };
     match with_progress(&context, (entry.run)(&asked, arguments)).await? {
         Ok(response) => Ok(response),
         Err(failure) => failed(failure),

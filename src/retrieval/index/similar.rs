@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hashbrown::HashMap;
 
-use crate::retrieval::meaning::TableEmbedder;
+use crate::retrieval::meaning::{TableEmbedder, Vector};
 use crate::retrieval::{DocId, Document};
 
 use super::postings::Postings;
@@ -17,14 +17,42 @@ const PROBES: usize = 12;
 const MOST_POSTINGS: u32 = 1_024;
 /// How many documents that share rare terms are compared by their vectors.
 const COMPARED: usize = 32;
+/// Below it nothing is near enough for a word.
+const LEAST_NEAR: f32 = 0.5;
+/// From which cosine of the built-in model on two notes tell of the same: measured on pairs that say
+/// the same, that bring each other up to date, and that are merely alike (docs/RECALL.md).
+const SAME: f32 = 0.65;
 
 impl Index {
     /// Documents that say nearly what this one says, best first: 1 is the same, below 0.5 is not
     /// worth a word. Only those that share some of its rarest terms are looked at.
     ///
-    /// The mean of two shares: of the rare terms in common, and of the meaning (the cosine).
+    /// By words it is the mean of two shares: of the rare terms in common, and of the meaning (the
+    /// table's cosine). With what the built-in model made of the document, those that it has read as
+    /// well are judged by its cosine alone, whatever their words.
     #[must_use]
     pub fn similar(
+        &self,
+        document: &Document<'_>,
+        read: Option<&Vector>,
+        allowed: &dyn Fn(DocId) -> bool,
+        limit: usize,
+    ) -> Vec<(DocId, f32)> {
+        let mut found = self.similar_by_words(document, allowed, limit);
+        if let Some(read) = read {
+            found.retain(|(doc, _)| !self.made.has(doc.0));
+            let mut cosines = self.scratch.take(self.entries.span(), 0.0);
+            self.made.scan(read, &mut cosines);
+            let docs = (0..).map(DocId).zip(cosines.iter().map(|&cosine| nearness(cosine)));
+            found.extend(docs.filter(|&(doc, near)| near >= LEAST_NEAR && allowed(doc)));
+            self.scratch.give(cosines);
+            found.sort_unstable_by(by_share);
+            found.truncate(limit);
+        }
+        found
+    }
+
+    fn similar_by_words(
         &self,
         document: &Document<'_>,
         allowed: &dyn Fn(DocId) -> bool,
@@ -91,6 +119,11 @@ impl Index {
     }
 }
 
+/// A cosine of the model on the scale of [`Index::similar`].
+fn nearness(cosine: f32) -> f32 {
+    1.0 - (1.0 - cosine) / (1.0 - SAME) * (1.0 - LEAST_NEAR)
+}
+
 /// The greater share first; of equals the newer.
 fn by_share(a: &(DocId, f32), b: &(DocId, f32)) -> Ordering {
     b.1.total_cmp(&a.1).then(b.0.cmp(&a.0))
@@ -108,7 +141,7 @@ mod tests {
         index.insert(DocId(2), &note("Ada plays the cello on Tuesdays."));
         let copy = note("the router password is taped below the desk");
 
-        let found = index.similar(&copy, &|_| true, 5);
+        let found = index.similar(&copy, None, &|_| true, 5);
 
         assert_eq!(found.first().map(|hit| hit.0), Some(DocId(1)));
         assert!(found.iter().find(|hit| hit.0 == DocId(2)).is_none_or(|hit| hit.1 < 0.5));
@@ -119,6 +152,6 @@ mod tests {
         let mut index = Index::new();
         index.insert(DocId(1), &note("buy oat milk"));
 
-        assert!(index.similar(&note("buy oat milk"), &|_| false, 5).is_empty());
+        assert!(index.similar(&note("buy oat milk"), None, &|_| false, 5).is_empty());
     }
 }

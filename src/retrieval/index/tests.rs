@@ -380,7 +380,7 @@ proptest! {
             }
         }
         for made in &made {
-            let similar = |index: &Index| index.similar(&made.document(), &|_| true, 5);
+            let similar = |index: &Index| index.similar(&made.document(), None, &|_| true, 5);
             prop_assert_eq!(similar(&index), similar(&built));
         }
     }

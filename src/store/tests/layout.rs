@@ -2,17 +2,22 @@
 
 use super::*;
 use crate::journal::SessionNo;
-use crate::model::{Category, EventTime, Priority, Project, Status, Tag, Title};
+use crate::model::{
+    AuditEvent, AuditKind, Category, CredentialName, EventTime, Priority, Project, Scopes, Status,
+    Tag, Title, Token, TokenDigest, TokenPrefix, ToolSet,
+};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
-use crate::store::{Key, PastVersion, StoredVector, codec};
+use crate::store::{AuditKey, Key, PastVersion, StoredVector, codec};
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
 const MEMORY_V2: &str = include_str!("../../../tests/data/memory-v2.hex");
 const ACCESS_V1: &str = include_str!("../../../tests/data/access-v1.hex");
 const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
+const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
+const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
 
 /// The memory that `memory-v2.hex` is an image of.
 fn full_memory() -> Memory {
@@ -45,6 +50,8 @@ fn records_of_version_1_are_still_readable() {
     let old = codec::decode::<PastVersion>(&(id(42), 3), &from_hex(MEMORY_V1)).unwrap();
     let access = codec::decode::<Access>(&id(42), &from_hex(ACCESS_V1)).unwrap();
     let vector = codec::decode::<StoredVector>(&id(42), &from_hex(VECTOR_V1)).unwrap();
+    let token = codec::decode::<Token>(&token().digest, &from_hex(TOKEN_V1)).unwrap();
+    let event = codec::decode::<AuditEvent>(&AUDIT_KEY, &from_hex(AUDIT_V1)).unwrap();
     let number = codec::decode::<SessionNumber>(&user("ada"), &from_hex(USER_V1)).unwrap();
 
     // It knew no offsets.
@@ -52,6 +59,7 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!((memory, old), (then.clone(), PastVersion(then)));
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
+    assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(number, SessionNumber(SessionNo(7)));
 }
 
@@ -66,11 +74,49 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&PastVersion(full_memory())), MEMORY_V2),
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
+        (codec::encode(&token()), TOKEN_V1),
+        (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
     ];
     assert_eq!(encoded.len(), RECORDS.len(), "every kind of record has an image");
     for (encoded, image) in encoded {
         assert_eq!(to_hex(&encoded.unwrap()), image.trim());
+    }
+}
+
+const AUDIT_KEY: AuditKey = AuditKey { at: 1_700_000_000_001, number: 2 };
+
+/// What `token-v1.hex` is an image of.
+fn token() -> Token {
+    Token {
+        digest: TokenDigest(std::array::from_fn(|at| u8::try_from(at).unwrap())),
+        prefix: TokenPrefix::of("mcp_Ab3-_xYz").unwrap(),
+        name: CredentialName::parse("laptop").unwrap(),
+        label: Some("My laptop".to_owned()),
+        user: user("ada"),
+        email: Some("ada@x.com".to_owned()),
+        scopes: Scopes::all(),
+        project: Some(Project::parse("garage").unwrap()),
+        tools: vec![ToolSet::Core],
+        created_at: Timestamp(1_700_000_000_001),
+        expires_at: Some(Timestamp(1_800_000_000_000)),
+        revoked_at: Some(Timestamp(1_700_000_000_002)),
+        last_used_at: Some(Timestamp(1_700_000_000_003)),
+    }
+}
+
+/// What `audit-v1.hex` is an image of.
+fn event() -> AuditEvent {
+    AuditEvent {
+        at: Timestamp(1_700_000_000_001),
+        event: AuditKind::AuthFailed,
+        user: Some(user("ada")),
+        credential: Some(CredentialName::parse("laptop").unwrap()),
+        prefix: Some(TokenPrefix::of("mcp_Ab3-_xYz").unwrap()),
+        reason: Some("a revoked token".to_owned()),
+        address: Some("2001:db8::5".parse().unwrap()),
+        client: Some("curl/8".to_owned()),
+        count: 7,
     }
 }
 
@@ -88,6 +134,8 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("history", Key::to_bytes(&(id(42), 3)), MEMORY_V1),
         ("access", Key::to_bytes(&id(42)), ACCESS_V1),
         ("vector", Key::to_bytes(&id(42)), VECTOR_V1),
+        ("token", Key::to_bytes(&token().digest), TOKEN_V1),
+        ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
         ("user", Key::to_bytes(&user("ada")), USER_V1),
     ];
     for (name, key, image) in images {

@@ -124,6 +124,18 @@ impl Engine {
         if item.is_instruction() && !asked.caller.may(needed) {
             return Err(EngineError::Denied { needed });
         }
+        let catalog = &self.mind.catalog;
+        let is_within = match &item {
+            ImportItem::New(line) => catalog.shows(line.add.project(asked).as_ref()),
+            ImportItem::Whole(whole) => {
+                let memory = &whole.memory;
+                catalog.shows(memory.project.as_ref()) && !catalog.hides(memory.id)
+            }
+            ImportItem::More(more) => !catalog.hides(more.id),
+        };
+        if !is_within {
+            return Err(EngineError::Bound);
+        }
         match item {
             ImportItem::New(line) => self.import_new(&mut work.write, *line, asked),
             ImportItem::Whole(whole) => self.import_whole(work, &whole, asked),

@@ -1,0 +1,172 @@
+//! Tokens and the audit: what the system keeps of those who come, and of what they did.
+//!
+//! One actor owns the system's records. What is good now also lies in a [`TokenBook`], which the guard
+//! reads without asking anybody. A token that is taken back leaves the book before the disk has
+//! heard of it, one that is given enters it afterwards: a failure leaves fewer doors open, not more.
+//!
+//! Who may do any of it is a question of having an [`Administration`].
+
+mod audit;
+mod desk;
+mod keeper;
+mod wanted;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter};
+
+use super::{CallError, PATIENCE};
+use crate::auth::{self, AuthError, TokenBook};
+use crate::model::{
+    AuditEvent, AuditKind, Caller, Clock, Scope, Secret, Timestamp, Token, TokenPrefix, UserId,
+};
+use crate::store::{Store, StoreError};
+pub use audit::AuditFilter;
+use audit::Counts;
+pub use desk::AdminRequest;
+use keeper::{Change, Create, End, Keeper, Note, Read, Rotate, Use};
+pub use wanted::{NewToken, Rotation};
+
+/// A handle to the tokens and the audit. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    keeper: Addr<Keeper>,
+    book: Arc<TokenBook>,
+    counts: Arc<Counts>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What may be done with tokens and the audit by whoever has it.
+#[derive(Debug)]
+pub struct Administration<'a> {
+    accounts: &'a Accounts,
+    caller: &'a Caller,
+}
+
+/// A token that was just made. The secret is shown once, and kept nowhere.
+#[derive(Debug)]
+pub struct Made {
+    pub secret: Secret,
+    pub token: Token,
+}
+
+/// What is done to a token that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenChange {
+    Revoke,
+    Enable,
+    Delete,
+}
+
+impl Accounts {
+    /// Reads the tokens. Must be called within an actix system.
+    pub(super) fn start(
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        keep_audit: Duration,
+    ) -> Result<Self, StoreError> {
+        let book = Arc::new(TokenBook::default());
+        let counts = Arc::new(Counts::default());
+        for row in store.system()?.scan::<Token>() {
+            book.put(row?.1);
+        }
+        let keeper = Keeper::new(
+            store.clone(),
+            Arc::clone(&book),
+            Arc::clone(&counts),
+            Arc::clone(clock),
+            keep_audit,
+        )?;
+        // A thread of its own: a long look into the audit holds up nobody.
+        let keeper = Keeper::start_in_arbiter(&Arbiter::new().handle(), move |_| keeper);
+        Ok(Self { keeper, book, counts, clock: Arc::clone(clock) })
+    }
+
+    /// What the guard reads.
+    #[must_use]
+    pub fn book(&self) -> &Arc<TokenBook> {
+        &self.book
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The right to administer, if the caller has it.
+    pub fn administration<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> Result<Administration<'a>, AuthError> {
+        auth::require(caller, Scope::Admin)?;
+        Ok(Administration { accounts: self, caller })
+    }
+
+    /// Notes that a token was used. It is written soon, and nobody waits for it.
+    pub fn note_use(&self, prefix: TokenPrefix) {
+        if let Err(error) = self.keeper.try_send(Use(prefix)) {
+            log::debug!("a use of a token is not noted: {error}");
+        }
+    }
+
+    /// Writes an event into the audit. The same within a minute is counted, and written once more.
+    /// Nobody waits for it.
+    pub fn note(&self, event: AuditEvent) {
+        let Some(event) = self.counts.count(event) else { return };
+        if let Err(error) = self.keeper.try_send(Note(event.clone())) {
+            log::debug!("an event of the audit is written later: {error}");
+            self.counts.put_back(&event);
+        }
+    }
+
+    /// Writes that somebody asked for more than the credential gives.
+    pub fn note_denial(&self, caller: &Caller, denied: &AuthError) {
+        self.note_deed(AuditKind::AccessDenied, caller, denied.to_string());
+    }
+
+    /// Writes that a caller did something.
+    pub fn note_deed(&self, event: AuditKind, caller: &Caller, what: String) {
+        let event = keeper::event(event, caller, self.clock.now());
+        self.note(AuditEvent { reason: Some(what), ..event });
+    }
+
+    /// Writes what is still held, for good.
+    pub(super) async fn stop(&self) -> Result<(), CallError> {
+        self.keeper.send(End).timeout(PATIENCE).await?
+    }
+}
+
+impl Administration<'_> {
+    /// Makes a token. It is good when this returns.
+    pub async fn create(&self, wanted: NewToken) -> Result<Made, CallError> {
+        let asked = Create { wanted, by: self.caller.clone() };
+        self.accounts.keeper.send(asked).timeout(PATIENCE).await?
+    }
+
+    /// Revokes, enables or deletes a token: the one that is named by itself or by its beginning, or
+    /// all that bear a name.
+    pub async fn change(&self, which: &str, change: TokenChange) -> Result<Vec<Token>, CallError> {
+        let asked = Change { which: which.to_owned(), change, by: self.caller.clone() };
+        self.accounts.keeper.send(asked).timeout(PATIENCE).await?
+    }
+
+    /// Makes a token that takes another's place, which stays good for a while.
+    pub async fn rotate(&self, which: &str, rotation: Rotation) -> Result<Made, CallError> {
+        let asked = Rotate { which: which.to_owned(), rotation, by: self.caller.clone() };
+        self.accounts.keeper.send(asked).timeout(PATIENCE).await?
+    }
+
+    /// Every token that is kept, the oldest first; only one user's, if one is named.
+    #[must_use]
+    pub fn tokens(&self, user: Option<&UserId>) -> Vec<Token> {
+        let mut tokens = self.accounts.book.list();
+        tokens.retain(|token| user.is_none_or(|user| token.user == *user));
+        tokens
+    }
+
+    /// What the audit says, the oldest first.
+    pub async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEvent>, CallError> {
+        self.accounts.keeper.send(Read(filter)).timeout(PATIENCE).await?
+    }
+}

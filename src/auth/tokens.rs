@@ -1,0 +1,193 @@
+//! The tokens that were made with this server, as digests in memory.
+//!
+//! The store is their home; whoever changes one there changes it here, and the next request of
+//! whoever shows it meets the change. Lookups go by the digest, of which nobody can choose a bit, so
+//! the time that one takes tells nothing of any token.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use ring::digest::{SHA256, digest};
+use tokio::sync::watch;
+
+use super::{Identity, RandomnessFailed, generate_key};
+use crate::model::{Secret, TOKEN_START, Timestamp, Token, TokenDigest, TokenPrefix, TokenState};
+
+/// When a token was used last is kept to this.
+const USE_STEP: Duration = Duration::from_secs(60);
+
+/// Every token that is kept, whatever its state.
+#[derive(Debug)]
+pub struct TokenBook {
+    tokens: RwLock<Tokens>,
+    /// Raised whenever one may have ceased to open anything.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Tokens {
+    by_digest: HashMap<TokenDigest, Token>,
+    digests: HashMap<TokenPrefix, TokenDigest>,
+}
+
+impl Tokens {
+    fn of_secret(&self, secret: &str) -> Option<&Token> {
+        self.by_digest.get(&digest_of(secret))
+    }
+
+    fn of_prefix(&self, prefix: &TokenPrefix) -> Option<&Token> {
+        self.by_digest.get(self.digests.get(prefix)?)
+    }
+}
+
+/// Why a token opens nothing, and whose it is or was. Only the audit is told.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    pub(super) reason: &'static str,
+    pub(super) owner: Option<Box<Identity>>,
+}
+
+/// Why nothing was done with a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    #[error("there is no such token; name one by itself, by what it begins with, or by its name")]
+    Unknown,
+
+    #[error("the token is {state}; only one that is active can be changed for another")]
+    NotActive { state: &'static str },
+
+    #[error(transparent)]
+    Randomness(#[from] RandomnessFailed),
+}
+
+impl Default for TokenBook {
+    fn default() -> Self {
+        Self { tokens: RwLock::default(), changes: watch::Sender::new(0) }
+    }
+}
+
+impl TokenBook {
+    /// Says whom a token stands for, and whether it is time to note that it was used.
+    pub(super) fn verify(&self, secret: &str, now: Timestamp) -> Result<(Identity, bool), Unfit> {
+        let tokens = self.read();
+        let Some(token) = tokens.of_secret(secret) else {
+            return Err(Unfit { reason: "an unknown credential", owner: None });
+        };
+        let unfit = |reason| Err(Unfit { reason, owner: Some(Box::new(identity(token))) });
+        match token.state(now) {
+            TokenState::Active => {
+                let is_due = token.last_used_at.is_none_or(|last| now.since(last) >= USE_STEP);
+                Ok((identity(token), is_due))
+            }
+            TokenState::Revoked => unfit("a revoked token"),
+            TokenState::Expired => unfit("an expired token"),
+        }
+    }
+
+    /// Whether a token with this prefix still opens the door.
+    #[must_use]
+    pub fn is_open(&self, prefix: &TokenPrefix, now: Timestamp) -> bool {
+        let tokens = self.read();
+        tokens.of_prefix(prefix).is_some_and(|token| token.state(now) == TokenState::Active)
+    }
+
+    /// Turns when a token may have ceased to be good, so that open streams look again.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The tokens that are meant: one by itself or by what it begins with, or all that bear a name,
+    /// which are those that took each other's place.
+    pub fn find(&self, which: &str) -> Result<Vec<Token>, TokenError> {
+        let which = which.trim();
+        let tokens = self.read();
+        if let Some(token) = tokens.of_secret(which) {
+            return Ok(vec![token.clone()]);
+        }
+        let prefix = TokenPrefix::of(which).filter(|prefix| prefix.as_str() == which);
+        let meant: Vec<Token> = match &prefix {
+            Some(prefix) => tokens.of_prefix(prefix).cloned().into_iter().collect(),
+            None => {
+                let all = tokens.by_digest.values();
+                all.filter(|token| token.name.as_str() == which).cloned().collect()
+            }
+        };
+        if meant.is_empty() { Err(TokenError::Unknown) } else { Ok(meant) }
+    }
+
+    /// All of them, the oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Token> {
+        let mut tokens: Vec<Token> = self.read().by_digest.values().cloned().collect();
+        tokens.sort_by(|a, b| (a.created_at, &a.prefix).cmp(&(b.created_at, &b.prefix)));
+        tokens
+    }
+
+    /// Takes a token as it stands in the store now.
+    pub fn put(&self, token: Token) {
+        let mut tokens = self.write();
+        tokens.digests.insert(token.prefix.clone(), token.digest);
+        tokens.by_digest.insert(token.digest, token);
+        drop(tokens);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Notes that a token was used; gives it back as it is to be kept.
+    pub fn used(&self, prefix: &TokenPrefix, now: Timestamp) -> Option<Token> {
+        let mut tokens = self.write();
+        let digest = *tokens.digests.get(prefix)?;
+        let token = tokens.by_digest.get_mut(&digest)?;
+        token.last_used_at = Some(now);
+        Some(token.clone())
+    }
+
+    /// Forgets one that is gone from the store.
+    pub fn remove(&self, digest: &TokenDigest) {
+        let mut tokens = self.write();
+        if let Some(token) = tokens.by_digest.remove(digest) {
+            tokens.digests.remove(&token.prefix);
+        }
+        drop(tokens);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// A secret that no token has, whose beginning is no other's.
+    pub fn generate(&self) -> Result<(Secret, TokenDigest, TokenPrefix), RandomnessFailed> {
+        loop {
+            let secret = Secret::new(format!("{TOKEN_START}{}", generate_key()?.reveal()));
+            let Some(prefix) = TokenPrefix::of(secret.reveal()) else { continue };
+            if self.read().of_prefix(&prefix).is_none() {
+                let digest = digest_of(secret.reveal());
+                return Ok((secret, digest, prefix));
+            }
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tokens> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tokens> {
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn identity(token: &Token) -> Identity {
+    Identity {
+        user: token.user.clone(),
+        credential: token.name.clone(),
+        scopes: token.scopes.clone(),
+        bound: token.project.clone(),
+        token: Some(token.prefix.clone()),
+        tools: token.tools.clone(),
+    }
+}
+
+fn digest_of(secret: &str) -> TokenDigest {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, secret.as_bytes()).as_ref());
+    TokenDigest(bytes)
+}

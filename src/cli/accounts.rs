@@ -1,0 +1,290 @@
+//! Tokens, the audit and what a user has: asked of the running server, or of the store itself.
+
+use actix_web::http::Method;
+use serde_json::{Map, Value, json};
+
+use super::arguments::{AuditArguments, ServerArguments, StatsArguments, TokenVerb};
+use super::daemon::{ANSWER_LIMIT, Daemon};
+use super::door::Door;
+use super::{Failed, Outcome, say, tell};
+use crate::actors::{AdminRequest, TokenChange};
+use crate::config::Config;
+use crate::engine::{Arguments, Stats};
+use crate::model::TokenPrefix;
+
+/// One question, as a server is asked and as the store is.
+struct Question {
+    method: Method,
+    path: String,
+    /// What is asked, by name: in the query of a `GET`, else in the body.
+    named: Map<String, Value>,
+}
+
+/// Carries out a verb of `memoryd token`. What a pipe reads goes to standard output, a token a line
+/// and nothing else of that look; the rest is told beside it.
+pub(super) fn token(config: &Config, verb: &TokenVerb, wants_json: bool) -> Outcome {
+    match verb {
+        TokenVerb::Create(arguments) => {
+            let named = named(&[
+                ("user_id", arguments.user_id.as_ref().map(|user| json!(user))),
+                ("name", arguments.name.clone().map(Value::from)),
+                ("email", arguments.email.clone().map(Value::from)),
+                ("scopes", some(&arguments.scopes)),
+                ("project", arguments.project.clone().map(Value::from)),
+                ("expires_days", arguments.expires_days.map(Value::from)),
+                ("tools", some(&arguments.tools)),
+            ]);
+            let question =
+                Question { method: Method::POST, path: "/admin/tokens".to_owned(), named };
+            let made = ask(config, &arguments.server, &question, AdminRequest::CreateToken)?;
+            show_made(&made, wants_json)
+        }
+        TokenVerb::Rotate(arguments) => {
+            let which = meant(&arguments.which.token)?;
+            let path = format!("/admin/tokens/{which}/rotate");
+            let named = named(&[("grace_hours", arguments.grace_hours.map(Value::from))]);
+            let question = Question { method: Method::POST, path, named };
+            let local = |arguments| AdminRequest::RotateToken { which, arguments };
+            show_made(&ask(config, &arguments.which.server, &question, local)?, wants_json)
+        }
+        TokenVerb::List(arguments) => {
+            let named = named(&[("user_id", arguments.user_id.as_ref().map(|user| json!(user)))]);
+            let question =
+                Question { method: Method::GET, path: "/admin/tokens".to_owned(), named };
+            let told = ask(config, &arguments.server, &question, AdminRequest::ListTokens)?;
+            if wants_json {
+                return say(&told.to_string());
+            }
+            listed(&told, "tokens").iter().try_for_each(|token| say(&line_of(token)))
+        }
+        TokenVerb::Revoke(arguments) => {
+            let named = (Method::POST, "/revoke", TokenChange::Revoke, "revoked");
+            change(config, &arguments.server, &arguments.token, named, wants_json)
+        }
+        TokenVerb::Enable(arguments) => {
+            let named = (Method::POST, "/enable", TokenChange::Enable, "enabled");
+            change(config, &arguments.server, &arguments.token, named, wants_json)
+        }
+        TokenVerb::Delete(arguments) => {
+            let named = (Method::DELETE, "", TokenChange::Delete, "deleted");
+            change(config, &arguments.which.server, &arguments.which.token, named, wants_json)
+        }
+    }
+}
+
+/// Shows the audit. With `--min` it fails if there is a group of that size, so that a timer can tell
+/// its owner.
+pub(super) fn audit(config: &Config, arguments: &AuditArguments, wants_json: bool) -> Outcome {
+    let named = named(&[
+        ("days", arguments.days.map(Value::from)),
+        ("since", arguments.since.as_ref().map(|since| json!(since.to_string()))),
+        ("user_id", arguments.user_id.as_ref().map(|user| json!(user))),
+        ("event", arguments.event.clone().map(Value::from)),
+        ("failed", arguments.failed.then(|| json!(true))),
+        ("group_by", arguments.group_by.clone().map(Value::from)),
+        ("min", arguments.min.map(Value::from)),
+        ("limit", arguments.limit.map(Value::from)),
+    ]);
+    let question = Question { method: Method::GET, path: "/admin/audit".to_owned(), named };
+    let told = ask(config, &arguments.server, &question, AdminRequest::Audit)?;
+    let groups = listed(&told, "groups");
+    if wants_json {
+        say(&told.to_string())?;
+    } else {
+        listed(&told, "events").iter().try_for_each(|event| say(&line_of_event(event)))?;
+        groups.iter().try_for_each(|group| say(&line_of_group(group)))?;
+    }
+    match arguments.min {
+        Some(min) if !groups.is_empty() => {
+            Err(Failed(format!("{} with {min} or more", counted(groups.len(), "group"))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Counts what a user has.
+pub(super) fn stats(config: &Config, arguments: &StatsArguments, wants_json: bool) -> Outcome {
+    let told = actix_web::rt::System::new().block_on(async {
+        match Door::open_existing(config, &arguments.server).await? {
+            Door::Daemon(daemon) => {
+                let named = named(&[("user_id", Some(json!(arguments.user)))]);
+                let path = "/api/v1/stats".to_owned();
+                send(&daemon, &Question { method: Method::GET, path, named }).await
+            }
+            Door::Local(local) => {
+                let told = match local.caller(config, Some(&arguments.user)) {
+                    Ok(caller) => local.sessions.ask(&caller, Stats).await.map_err(Failed::because),
+                    Err(failed) => Err(failed),
+                };
+                local.close().await.and(told).map(|told| json!(told))
+            }
+        }
+    })?;
+    if wants_json {
+        return say(&told.to_string());
+    }
+    let fields = told.as_object().cloned().unwrap_or_default();
+    fields.iter().try_for_each(|(name, value)| say(&format!("{name:<12} {}", plain(value))))
+}
+
+/// How a token is changed: the method and the end of the path, the change, and its word.
+type Changing = (Method, &'static str, TokenChange, &'static str);
+
+fn change(
+    config: &Config,
+    server: &ServerArguments,
+    token: &str,
+    (method, end, change, word): Changing,
+    wants_json: bool,
+) -> Outcome {
+    let which = meant(token)?;
+    let path = format!("/admin/tokens/{which}{end}");
+    let question = Question { method, path, named: Map::new() };
+    let local = |_| AdminRequest::ChangeToken { which, change };
+    let told = ask(config, server, &question, local)?;
+    if wants_json {
+        return say(&told.to_string());
+    }
+    let changed = listed(&told, "tokens");
+    changed.iter().try_for_each(|token| {
+        say(&format!("{word} {} ({})", text(token, "prefix"), text(token, "name")))
+    })
+}
+
+/// What a token is called in a path, which logs keep: never the whole of it.
+fn meant(token: &str) -> Result<String, Failed> {
+    let token = token.trim();
+    let named = TokenPrefix::of(token).map_or_else(|| token.to_owned(), |p| p.to_string());
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    if named.is_empty() || !named.chars().all(is_fit) {
+        return Err(Failed(
+            "name a token by itself, by what it begins with, or by its name".to_owned(),
+        ));
+    }
+    Ok(named)
+}
+
+/// Asks whoever has the store open, or the store.
+fn ask(
+    config: &Config,
+    server: &ServerArguments,
+    question: &Question,
+    local: impl FnOnce(Arguments) -> AdminRequest,
+) -> Result<Value, Failed> {
+    actix_web::rt::System::new().block_on(async {
+        match Door::open(config, server).await? {
+            Door::Daemon(daemon) => send(&daemon, question).await,
+            Door::Local(store) => {
+                let request = local(Arguments::new(question.named.clone()));
+                let told = match store.caller(config, None) {
+                    Ok(caller) => match store.sessions.accounts().administration(&caller) {
+                        Ok(administration) => {
+                            administration.ask(request).await.map_err(Failed::because)
+                        }
+                        Err(denied) => Err(Failed::because(denied)),
+                    },
+                    Err(failed) => Err(failed),
+                };
+                store.close().await.and(told)
+            }
+        }
+    })
+}
+
+async fn send(daemon: &Daemon, question: &Question) -> Result<Value, Failed> {
+    let request = daemon.channel()?.request(question.method.clone(), &question.path);
+    let sent = if question.method == Method::GET {
+        let query: Vec<(&String, String)> =
+            question.named.iter().map(|(name, value)| (name, plain(value))).collect();
+        request.query(&query).map_err(Failed::because)?.send().await
+    } else {
+        request.send_json(&question.named).await
+    };
+    let mut response = sent.map_err(Failed::because)?;
+    let status = response.status();
+    let body = response.body().limit(ANSWER_LIMIT).await.map_err(Failed::because)?;
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let reason = answer.get("detail").and_then(Value::as_str);
+    Err(Failed(reason.map_or_else(|| format!("the server refused: {status}"), str::to_owned)))
+}
+
+fn show_made(made: &Value, wants_json: bool) -> Outcome {
+    if wants_json {
+        return say(&made.to_string());
+    }
+    say(&format!("Token: {}", text(made, "token")))?;
+    let end = match text(made, "expires_at") {
+        "-" => "for ever".to_owned(),
+        end => format!("until {end}"),
+    };
+    let scopes = scopes_of(made);
+    let (name, user) = (text(made, "name"), text(made, "user_id"));
+    tell(&format!("{name} acts for {user} with {scopes}, {end}. It is shown this once."));
+    Ok(())
+}
+
+/// The beginning of the token comes first, for pipes.
+fn line_of(token: &Value) -> String {
+    let used = text(token, "last_used_at");
+    format!(
+        "{}  {:<8} {:<20} user={} scopes={} project={} expires={} used={used}",
+        text(token, "prefix"),
+        text(token, "state"),
+        text(token, "name"),
+        text(token, "user_id"),
+        scopes_of(token),
+        text(token, "project"),
+        text(token, "expires_at"),
+    )
+}
+
+fn line_of_event(event: &Value) -> String {
+    let [reason, client] = ["reason", "client"].map(|name| format!("{:?}", text(event, name)));
+    format!(
+        "{} {:<16} user={} credential={} token={} address={} count={} reason={reason} client={client}",
+        text(event, "at"),
+        text(event, "event"),
+        text(event, "user"),
+        text(event, "credential"),
+        text(event, "prefix"),
+        text(event, "address"),
+        event.get("count").map(plain).unwrap_or_default(),
+    )
+}
+
+fn line_of_group(group: &Value) -> String {
+    format!("{:>8} {}", group.get("count").map(plain).unwrap_or_default(), text(group, "name"))
+}
+
+fn scopes_of(token: &Value) -> String {
+    let scopes = listed(token, "scopes");
+    scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+}
+
+fn listed<'a>(told: &'a Value, name: &str) -> &'a [Value] {
+    told.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(told: &'a Value, name: &str) -> &'a str {
+    told.get(name).and_then(Value::as_str).unwrap_or("-")
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn some(list: &[String]) -> Option<Value> {
+    (!list.is_empty()).then(|| json!(list))
+}
+
+fn named(pairs: &[(&str, Option<Value>)]) -> Map<String, Value> {
+    let said = |(name, value): &(&str, Option<Value>)| Some(((*name).to_owned(), value.clone()?));
+    pairs.iter().filter_map(said).collect()
+}

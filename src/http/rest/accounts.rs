@@ -1,0 +1,101 @@
+//! Tokens and the audit, for administrators.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value};
+
+use crate::actors::{AdminRequest, CallError, Sessions, TokenChange};
+use crate::engine::Arguments;
+use crate::error::Error;
+use crate::http::ask::query;
+use crate::http::body::RawBody;
+use crate::model::Caller;
+
+pub(in crate::http) async fn create_token(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    body: RawBody,
+) -> Result<HttpResponse, Error> {
+    let request = AdminRequest::CreateToken(arguments(&body)?);
+    Ok(HttpResponse::Created().json(ask(&sessions, &caller, request).await?))
+}
+
+pub(in crate::http) async fn list_tokens(
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let arguments = Arguments::new(query(&request, |_| false)?);
+    let tokens = ask(&sessions, &caller, AdminRequest::ListTokens(arguments)).await?;
+    Ok(HttpResponse::Ok().json(tokens))
+}
+
+pub(in crate::http) async fn rotate_token(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    which: web::Path<String>,
+    body: RawBody,
+) -> Result<HttpResponse, Error> {
+    let arguments = arguments(&body)?;
+    let request = AdminRequest::RotateToken { which: which.into_inner(), arguments };
+    Ok(HttpResponse::Created().json(ask(&sessions, &caller, request).await?))
+}
+
+pub(in crate::http) async fn revoke_token(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    which: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    change(&sessions, &caller, which.into_inner(), TokenChange::Revoke).await
+}
+
+pub(in crate::http) async fn enable_token(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    which: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    change(&sessions, &caller, which.into_inner(), TokenChange::Enable).await
+}
+
+pub(in crate::http) async fn delete_token(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    which: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    change(&sessions, &caller, which.into_inner(), TokenChange::Delete).await
+}
+
+pub(in crate::http) async fn audit(
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let arguments = Arguments::new(query(&request, |_| false)?);
+    let told = ask(&sessions, &caller, AdminRequest::Audit(arguments)).await?;
+    Ok(HttpResponse::Ok().json(told))
+}
+
+async fn change(
+    sessions: &Sessions,
+    caller: &Caller,
+    which: String,
+    change: TokenChange,
+) -> Result<HttpResponse, Error> {
+    let request = AdminRequest::ChangeToken { which, change };
+    Ok(HttpResponse::Ok().json(ask(sessions, caller, request).await?))
+}
+
+async fn ask(
+    sessions: &Sessions,
+    caller: &Caller,
+    request: AdminRequest,
+) -> Result<Value, CallError> {
+    sessions.accounts().administration(caller)?.ask(request).await
+}
+
+/// Every argument may be left out, and with them the body.
+fn arguments(RawBody(body): &RawBody) -> Result<Arguments, Error> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Arguments::new(Map::new()));
+    }
+    Ok(Arguments::new(crate::http::body::parse_object(body)?))
+}

@@ -1,0 +1,328 @@
+//! Tokens: who has one comes in as whom it was made for, as far as it reaches, as long as it is good.
+
+use std::time::Duration;
+
+use actix_web::rt;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::{KEY, Reply, TestServer, days, rpc};
+
+/// Makes a token and returns it.
+pub async fn token(server: &TestServer, wanted: Value) -> String {
+    let made = server.post("/admin/tokens", wanted).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(token.len(), 47);
+    assert!(token.starts_with("mcp_"), "{token}");
+    token
+}
+
+async fn ask(server: &TestServer, token: &str, method: &str, path: &str) -> Reply {
+    server.send(method, path, &[("X-MCP-Token", token)], None).await
+}
+
+async fn status(server: &TestServer, token: &str, path: &str) -> u16 {
+    ask(server, token, "GET", path).await.status
+}
+
+async fn change(server: &TestServer, token: &str, how: &str) -> Reply {
+    server.post(&format!("/admin/tokens/{}/{how}", &token[..12]), json!({})).await
+}
+
+const LIST: &str = "/api/v1/memories";
+
+#[actix_web::test]
+async fn a_token_comes_and_goes_and_comes_again() {
+    let server = TestServer::start();
+    let token = token(&server, json!({ "user_id": "u@x.com", "name": "My laptop" })).await;
+
+    let me = [("X-MCP-Token", token.as_str()), ("X-MCP-UserID", "u@x.com")];
+    assert_eq!(server.send("GET", LIST, &me, None).await.status, 200);
+    let other = [("X-MCP-Token", token.as_str()), ("X-MCP-UserID", "else@x.com")];
+    let mismatch = server.send("GET", LIST, &other, None).await;
+    assert_eq!((mismatch.status, &mismatch.json()["error"]), (401, &json!("User ID mismatch")));
+
+    assert_eq!(change(&server, &token, "revoke").await.status, 200);
+    let refused = ask(&server, &token, "GET", LIST).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.json()["error"], "Invalid authentication token");
+    assert_eq!(change(&server, &token, "enable").await.status, 200);
+    assert_eq!(status(&server, &token, LIST).await, 200);
+
+    let server = server.restart().await;
+    assert_eq!(status(&server, &token, LIST).await, 200, "it is there after a restart");
+    let key = [("X-API-Key", KEY)];
+    let by_name = server.send("DELETE", "/admin/tokens/My-laptop", &key, None).await;
+    assert_eq!(by_name.json()["tokens"][0]["prefix"], token[..12]);
+    assert_eq!(status(&server, &token, LIST).await, 401);
+    assert_eq!(change(&server, &token, "enable").await.json()["code"], "token_not_found");
+    let server = server.restart().await;
+    assert_eq!(status(&server, &token, LIST).await, 401, "what was deleted does not come back");
+}
+
+#[actix_web::test]
+async fn a_token_ends_when_it_was_said_to_end() {
+    let server = TestServer::start();
+    let year = token(&server, json!({ "name": "N" })).await;
+    server.clock.advance(Duration::from_millis(1));
+    let month = token(&server, json!({ "name": "N", "expires_days": 30 })).await;
+    server.clock.advance(Duration::from_millis(1));
+    let forever = token(&server, json!({ "name": "N", "expires_days": 0 })).await;
+
+    let states = async |server: &TestServer| {
+        let mut states = Vec::new();
+        for token in [&year, &month, &forever] {
+            states.push(status(server, token, LIST).await);
+        }
+        states
+    };
+    assert_eq!(states(&server).await, [200, 200, 200]);
+    server.clock.advance(days(31));
+    assert_eq!(states(&server).await, [200, 401, 200]);
+    server.clock.advance(days(340));
+    assert_eq!(states(&server).await, [401, 401, 200]);
+
+    let listed = server.get("/admin/tokens").await;
+    let listed = listed.json()["tokens"].as_array().unwrap().clone();
+    let told: Vec<_> = listed.iter().map(|token| (&token["name"], &token["state"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("N"), &json!("expired")),
+            (&json!("N-2"), &json!("expired")),
+            (&json!("N-3"), &json!("active"))
+        ]
+    );
+    assert!(!server.get("/admin/tokens").await.text().contains(&year), "no token is shown twice");
+    assert!(listed[2]["last_used_at"].is_string());
+}
+
+#[actix_web::test]
+async fn a_token_gives_its_place_to_another() {
+    let server = TestServer::start();
+    let old = token(&server, json!({ "user_id": "ada", "name": "desk" })).await;
+
+    let made = server.post("/admin/tokens/desk/rotate", json!({ "grace_hours": 2 })).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let new = made.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!((&made.json()["user_id"], &made.json()["name"]), (&json!("ada"), &json!("desk")));
+
+    assert_eq!((status(&server, &old, LIST).await, status(&server, &new, LIST).await), (200, 200));
+    server.clock.advance(Duration::from_secs(2 * 3_600 + 1));
+    assert_eq!((status(&server, &old, LIST).await, status(&server, &new, LIST).await), (401, 200));
+    // The name stands for both; what is taken back by name is taken back whole.
+    server.post("/admin/tokens/desk/revoke", json!({})).await;
+    assert_eq!(status(&server, &new, LIST).await, 401);
+    let late = server.post("/admin/tokens/desk/rotate", json!({})).await;
+    assert_eq!((late.status, &late.json()["code"]), (409, &json!("token_not_active")));
+}
+
+#[actix_web::test]
+async fn what_a_token_is_to_be_is_understood_or_refused() {
+    let server = TestServer::start();
+
+    for (odd, field) in [
+        (json!({ "scopes": ["read", "everything"] }), "scopes"),
+        (json!({ "expires": 3 }), "expires"),
+        (json!({ "tools": ["no-such-set"] }), "tools"),
+        (json!({ "scopes": "admin", "project": "garage" }), "scopes"),
+    ] {
+        let refused = server.post("/admin/tokens", odd).await;
+        assert_eq!(refused.status, 422, "{field}");
+        assert_eq!(refused.json()["fields"][0]["field"], field);
+    }
+    let plain = token(&server, json!({ "scopes": "read,write" })).await;
+    for (method, path) in [
+        ("GET", "/admin/tokens"),
+        ("POST", "/admin/tokens"),
+        ("GET", "/admin/audit"),
+        ("DELETE", "/admin/tokens/token"),
+    ] {
+        let refused = ask(&server, &plain, method, path).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("insufficient_scope")));
+    }
+}
+
+/// Opens the stream of a user's changes and waits for its first words.
+async fn listen(server: &TestServer, token: &str) -> rt::net::TcpStream {
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nX-API-Key: {token}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains(": listening") {
+        let mut part = [0; 1_024];
+        let read = stream.read(&mut part).await.unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend(&part[..read]);
+    }
+    stream
+}
+
+#[actix_web::test]
+async fn a_revoked_token_is_refused_by_the_very_next_request_and_its_streams_end() {
+    let server = TestServer::with(&[("AUTH_FAIL_LIMIT", "1000")]);
+
+    for _ in 0..100 {
+        let token = token(&server, json!({ "user_id": "ada" })).await;
+        assert_eq!(status(&server, &token, LIST).await, 200);
+        let mut stream = listen(&server, &token).await;
+        assert_eq!(change(&server, &token, "revoke").await.status, 200);
+        assert_eq!(status(&server, &token, LIST).await, 401);
+        let mut rest = Vec::new();
+        let ended = rt::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "the stream goes on");
+    }
+}
+
+#[actix_web::test]
+async fn a_token_that_is_bound_to_a_project_knows_of_nothing_else() {
+    let server = TestServer::start();
+    let user = json!("ada");
+    let add = async |content: &str, project: Option<&str>| {
+        let body = json!({ "user_id": user, "content": content, "project": project });
+        server.post(LIST, body).await.json()["id"].as_str().unwrap().to_owned()
+    };
+    let inside = add("the roof is red", Some("house")).await;
+    let outside = add("the boat is red", Some("boat")).await;
+    let nowhere = add("the car is red", None).await;
+    let bound = token(&server, json!({ "user_id": "ada", "project": "House" })).await;
+    let call = async |method: &str, path: &str, body: Option<Value>| {
+        server.send(method, path, &[("X-API-Key", &bound)], body.as_ref()).await
+    };
+
+    // Whatever it asks for, it hears of its project alone.
+    for path in [
+        "/api/v1/search?query=red",
+        "/api/v1/search?query=red&scope=user&mode=keyword",
+        "/api/v1/memories?scope=user&limit=100",
+        "/api/v1/context?query=red",
+        "/api/v1/export",
+        "/api/v1/projects",
+    ] {
+        let told = call("GET", path, None).await.text();
+        assert!(told.contains("roof") || told.contains("house"), "{path}: {told}");
+        assert!(!told.contains("boat") && !told.contains("car is"), "{path}: {told}");
+    }
+    for path in ["/api/v1/search?query=red&project=boat", "/api/v1/memories?project=boat"] {
+        assert!(!call("GET", path, None).await.text().contains("boat is"), "{path}");
+    }
+    assert_eq!(call("GET", "/api/v1/stats", None).await.json()["memories"], 1);
+    for id in [&outside, &nowhere] {
+        for (method, end) in [
+            ("GET", ""),
+            ("GET", "/history"),
+            ("GET", "/related"),
+            ("POST", "/restore"),
+            ("DELETE", ""),
+        ] {
+            let answer = call(method, &format!("{LIST}/{id}{end}"), None).await;
+            assert_eq!(answer.status, 404, "{method} {end}: {}", answer.text());
+        }
+        let update = call("PATCH", &format!("{LIST}/{id}"), Some(json!({ "content": "x" }))).await;
+        assert_eq!(update.status, 404);
+    }
+    // And changes nothing outside of it, be it by taking in or by giving away.
+    let stay = json!({ "content": "the door is blue" });
+    assert_eq!(call("POST", LIST, Some(stay)).await.json()["memory"]["project"], "House");
+    let elsewhere = json!({ "content": "the door is blue", "project": "boat" });
+    let refused = call("POST", LIST, Some(elsewhere)).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("access_denied")));
+    let away = json!({ "project": "boat" });
+    assert_eq!(call("PATCH", &format!("{LIST}/{inside}"), Some(away)).await.status, 403);
+    let same = json!({ "content": "the boat is red" });
+    assert_eq!(
+        call("POST", LIST, Some(same)).await.status,
+        201,
+        "not a duplicate of what is hidden"
+    );
+    let line = json!({ "content": "a line", "project": "boat" });
+    let brought = call("POST", "/api/v1/import", Some(line)).await.json();
+    assert_eq!((&brought["imported"], &brought["failed"]), (&json!(0), &json!(1)));
+    let all = json!({ "all": true, "dry_run": false, "expect": 3 });
+    let arguments = json!({ "name": "delete_memory", "arguments": all });
+    let deleted = call("POST", "/mcp", Some(rpc("tools/call", arguments))).await.json();
+    assert_eq!(deleted["result"]["structuredContent"]["deleted"], 3, "{deleted}");
+
+    let left = server.get("/api/v1/memories?user_id=ada&limit=100").await.json();
+    assert_eq!(left["total"], 2, "{left}");
+}
+
+#[actix_web::test]
+async fn the_audit_tells_who_came_who_did_not_and_why() {
+    let server = TestServer::start();
+    let good = token(&server, json!({ "user_id": "ada", "name": "desk" })).await;
+    for _ in 0..3 {
+        assert_eq!(status(&server, &good, LIST).await, 200);
+    }
+    assert_eq!(status(&server, &good, "/admin/audit").await, 403);
+    change(&server, &good, "revoke").await;
+    for _ in 0..6 {
+        assert_eq!(status(&server, &good, LIST).await, 401);
+    }
+    assert_eq!(status(&server, "nonsense-0123456789abcdef", LIST).await, 401);
+    let id = server.add("a secret plan").await;
+    server.ok("delete_memory", json!({ "id": id, "purge": true })).await;
+
+    let told = server.get("/admin/audit").await;
+    assert!(!told.text().contains(&good) && !told.text().contains("secret plan"));
+    let events = told.json()["events"].as_array().unwrap().clone();
+    let of = |event: &str, credential: &str| -> Vec<Value> {
+        let is_it = |one: &&Value| one["event"] == event && one["credential"] == credential;
+        events.iter().filter(is_it).cloned().collect()
+    };
+    assert_eq!(of("token_created", "default")[0]["prefix"], good[..12]);
+    assert_eq!(of("token_revoked", "default").len(), 1);
+    assert_eq!(of("success", "desk").iter().map(|e| e["count"].as_u64().unwrap()).sum::<u64>(), 4);
+    assert_eq!(of("access_denied", "desk").len(), 1);
+    let failed = of("auth_failed", "desk");
+    assert_eq!(failed.iter().map(|e| e["count"].as_u64().unwrap()).sum::<u64>(), 6);
+    assert_eq!(failed[0]["reason"], "a revoked token");
+    assert_eq!(of("memories_deleted", "default").len(), 1);
+
+    let failed = server.get("/admin/audit?failed=true&group_by=user&min=5").await.json();
+    assert_eq!(failed["groups"], json!([{ "name": "ada", "count": 7 }]));
+    let server = server.restart().await;
+    let kept = server.get("/admin/audit?event=auth_failed&user_id=ada").await.json();
+    assert_eq!(kept["events"].as_array().unwrap().len(), failed_lines(&kept), "{kept}");
+
+    server.clock.advance(days(91));
+    let server = server.restart().await;
+    let forgotten = server.get("/admin/audit?event=token_created").await.json();
+    assert_eq!(forgotten["events"], json!([]));
+}
+
+fn failed_lines(kept: &Value) -> usize {
+    let events = kept["events"].as_array().unwrap();
+    assert!(!events.is_empty());
+    events.iter().filter(|event| event["reason"] == "a revoked token").count()
+}
+
+#[actix_web::test]
+async fn what_belongs_to_another_is_told_apart_from_what_is_nobodys() {
+    let server = TestServer::start();
+    let ada = token(&server, json!({ "user_id": "ada" })).await;
+    let ben = token(&server, json!({ "user_id": "ben" })).await;
+    let body = json!({ "content": "mine" });
+    let added = server.send("POST", LIST, &[("X-API-Key", &ada)], Some(&body)).await;
+    let id = added.json()["id"].as_str().unwrap().to_owned();
+    let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    for (method, end) in [("GET", ""), ("GET", "/history"), ("GET", "/related"), ("DELETE", "")] {
+        let foreign = ask(&server, &ben, method, &format!("{LIST}/{id}{end}")).await;
+        assert_eq!(foreign.status, 403, "{method} {end}");
+        let sentence = format!("Access denied: Memory {id} does not belong to user ben");
+        assert_eq!(foreign.json()["detail"], sentence);
+        let nobodys = ask(&server, &ben, method, &format!("{LIST}/{unknown}{end}")).await;
+        assert_eq!(nobodys.status, 404, "{method} {end}");
+    }
+    let call = rpc("tools/call", json!({ "name": "get_memory", "arguments": { "id": id } }));
+    let foreign = server.send("POST", "/mcp", &[("X-API-Key", &ben)], Some(&call)).await.json();
+    let text = foreign["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("access_denied") && text.contains("does not belong"), "{text}");
+    let acting = ask(&server, &ben, "GET", &format!("{LIST}?user_id=ada")).await;
+    assert_eq!((acting.status, &acting.json()["code"]), (403, &json!("access_denied")));
+}

@@ -13,7 +13,7 @@ CLIENT_TESTS := tests/clients
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance torture-stdio tools check bench eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance torture-stdio torture-undo tools check bench eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -39,6 +39,9 @@ test-clients: tools ## clients and assistants from npm and PyPI against the buil
 
 torture-stdio: tools ## stdio clients and a server that come and go in every order, a hundred rounds
 	PYTHONDONTWRITEBYTECODE=1 MEMORYD_SHARING_ROUNDS=100 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)/test_sharing.py
+
+torture-undo: ## a thousand random histories of two clients, of whom one is undone
+	MEMORYD_HISTORIES=1000 cargo test --release --test e2e -- undo::of_random_histories
 
 test-conformance: tools ## the official MCP conformance suite, both eras
 	$(VENV)/bin/python -B tests/conformance/run.py

@@ -113,6 +113,8 @@ impl House {
             tools: Vec::new(),
             client: None,
             address: None,
+            session: None,
+            face: crate::model::Face::Rest,
         };
         Self { disk, faults, sessions, caller, _dir: dir }
     }

@@ -1,10 +1,10 @@
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::tokens::Unfit;
 use super::{AuthError, Keyring, Presented, TokenBook};
 use crate::model::{
-    Caller, CredentialName, InvalidName, Project, Scopes, Timestamp, TokenPrefix, ToolSet, UserId,
+    Caller, CredentialName, InvalidName, Origin, Project, Scopes, Timestamp, TokenPrefix, ToolSet,
+    UserId,
 };
 
 /// Whom a credential stands for.
@@ -70,15 +70,23 @@ impl Identity {
     /// Who asks with it, from where. One that is bound to a project stands in that one, whatever the
     /// client says.
     #[must_use]
-    pub fn into_caller(
-        self,
-        project: Option<Project>,
-        client: Option<String>,
-        address: Option<IpAddr>,
-    ) -> Caller {
+    pub fn into_caller(self, project: Option<Project>, origin: Origin) -> Caller {
         let Self { user, credential, scopes, bound, token, tools } = self;
+        let Origin { client, address, session, face } = origin;
         let project = bound.clone().or(project);
-        Caller { user, credential, scopes, bound, project, token, tools, client, address }
+        Caller {
+            user,
+            credential,
+            scopes,
+            bound,
+            project,
+            token,
+            tools,
+            client,
+            address,
+            session,
+            face,
+        }
     }
 }
 

@@ -82,6 +82,8 @@ mod tests {
             tools: Vec::new(),
             client: None,
             address: None,
+            session: None,
+            face: crate::model::Face::Rest,
         }
     }
 

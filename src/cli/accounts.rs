@@ -13,11 +13,11 @@ use crate::engine::{Arguments, Stats};
 use crate::model::TokenPrefix;
 
 /// One question, as a server is asked and as the store is.
-struct Question {
-    method: Method,
-    path: String,
+pub(super) struct Question {
+    pub(super) method: Method,
+    pub(super) path: String,
     /// What is asked, by name: in the query of a `GET`, else in the body.
-    named: Map<String, Value>,
+    pub(super) named: Map<String, Value>,
 }
 
 /// Carries out a verb of `memoryd token`. What a pipe reads goes to standard output, a token a line
@@ -191,7 +191,7 @@ fn ask(
     })
 }
 
-async fn send(daemon: &Daemon, question: &Question) -> Result<Value, Failed> {
+pub(super) async fn send(daemon: &Daemon, question: &Question) -> Result<Value, Failed> {
     let request = daemon.channel()?.request(question.method.clone(), &question.path);
     let sent = if question.method == Method::GET {
         let query: Vec<(&String, String)> =
@@ -264,15 +264,15 @@ fn scopes_of(token: &Value) -> String {
     scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
 }
 
-fn listed<'a>(told: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn listed<'a>(told: &'a Value, name: &str) -> &'a [Value] {
     told.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text<'a>(told: &'a Value, name: &str) -> &'a str {
+pub(super) fn text<'a>(told: &'a Value, name: &str) -> &'a str {
     told.get(name).and_then(Value::as_str).unwrap_or("-")
 }
 
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -284,7 +284,7 @@ fn some(list: &[String]) -> Option<Value> {
     (!list.is_empty()).then(|| json!(list))
 }
 
-fn named(pairs: &[(&str, Option<Value>)]) -> Map<String, Value> {
+pub(super) fn named(pairs: &[(&str, Option<Value>)]) -> Map<String, Value> {
     let said = |(name, value): &(&str, Option<Value>)| Some(((*name).to_owned(), value.clone()?));
     pairs.iter().filter_map(said).collect()
 }

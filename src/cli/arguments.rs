@@ -70,6 +70,9 @@ pub(super) enum Verb {
     /// Show who came, who was turned away, and what was done
     Audit(AuditArguments),
 
+    /// Take changes back, or tell what that would do
+    Undo(UndoArguments),
+
     /// Count what a user has stored
     Stats(StatsArguments),
 
@@ -290,6 +293,48 @@ pub(super) struct AuditArguments {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct UndoArguments {
+    /// One change, by its id
+    #[arg(long, value_name = "ID")]
+    pub(super) step: Option<String>,
+
+    /// The last change of this memory
+    #[arg(long, value_name = "ID")]
+    pub(super) memory: Option<String>,
+
+    /// The last change of this credential
+    #[arg(long)]
+    pub(super) last: bool,
+
+    /// All changes of a session
+    #[arg(long)]
+    pub(super) session: Option<String>,
+
+    /// All changes by a credential, such as that of an assistant that went wrong
+    #[arg(long, value_name = "NAME")]
+    pub(super) credential: Option<String>,
+
+    /// Only from a moment on: a date, a time, or how long ago, such as 90s, 30m, 1h, 7d
+    #[arg(long, value_parser = since)]
+    pub(super) since: Option<Timestamp>,
+
+    /// Erase what they stored for good, from the history too
+    #[arg(long)]
+    pub(super) purge: bool,
+
+    /// Do it; without this it is only told
+    #[arg(long, short)]
+    pub(super) yes: bool,
+
+    /// Whose memories [default: those of the key's user]
+    #[arg(long, value_name = "USER", value_parser = UserId::parse)]
+    pub(super) user_id: Option<UserId>,
+
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct StatsArguments {
     /// Whose
     #[arg(value_parser = UserId::parse)]
@@ -322,9 +367,12 @@ const USED_BY: &[(&str, &[&str])] = &[
     ("port", &["serve"]),
     ("api_key", &["serve"]),
     ("env_keys", &["serve"]),
-    ("data_dir", &["serve", "stdio", "export", "import", "token", "audit", "stats", "check"]),
-    ("config", &["serve", "stdio", "export", "import", "token", "audit", "stats", "check"]),
-    ("json", &["certs", "import", "token", "audit", "stats", "check"]),
+    (
+        "data_dir",
+        &["serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check"],
+    ),
+    ("config", &["serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check"]),
+    ("json", &["certs", "import", "token", "audit", "undo", "stats", "check"]),
 ];
 
 impl CommandLine {
@@ -392,7 +440,8 @@ impl CommandLine {
                     server.key.clone()
                 }
             },
-            Verb::Audit(AuditArguments { server, .. })
+            Verb::Undo(UndoArguments { server, .. })
+            | Verb::Audit(AuditArguments { server, .. })
             | Verb::Stats(StatsArguments { server, .. }) => server.key.clone(),
             Verb::Serve | Verb::Certs(_) | Verb::Check | Verb::Completions { .. } => None,
         }

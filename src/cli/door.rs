@@ -10,7 +10,7 @@ use super::progress::Bar;
 use crate::actors::Sessions;
 use crate::auth::{self, Carrier, Claim, Credentials, Identity, Presented, TokenBook};
 use crate::config::{Config, ProjectMode};
-use crate::model::{Caller, Clock, CredentialName, Scopes, SystemClock, UserId};
+use crate::model::{Caller, Clock, CredentialName, Face, Origin, Scopes, SystemClock, UserId};
 use crate::server::{kept_key, keyring, open_existing_store, open_store, session_settings};
 use crate::store::{Progress, Store, StoreError};
 
@@ -103,7 +103,13 @@ pub(super) fn caller(
     if config.project.mode == ProjectMode::Global {
         identity.user = config.project.default_user.clone();
     }
-    let caller = identity.into_caller(None, Some("memoryd".to_owned()), None);
+    let origin = Origin {
+        client: Some("memoryd".to_owned()),
+        address: None,
+        session: None,
+        face: Face::Cli,
+    };
+    let caller = identity.into_caller(None, origin);
     auth::acting_for(&caller, user.cloned()).map_err(Failed::because)
 }
 

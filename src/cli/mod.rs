@@ -17,6 +17,7 @@ mod progress;
 mod serve;
 mod stdio;
 mod transfer;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
         Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
+        Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
         Verb::Check => check::run(&config(line)?, wants_json),
     }

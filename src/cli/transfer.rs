@@ -14,7 +14,7 @@ use super::{Failed, Outcome, say, tell};
 use crate::config::Config;
 use crate::disk;
 use crate::engine::{Export, FileLine, ImportLines, Imported, LineCutter};
-use crate::model::{Caller, UserId};
+use crate::model::{Caller, MemoryId, UserId};
 use crate::store::Progress;
 
 /// Bytes of one request to a running server; a longer line travels alone.
@@ -35,6 +35,8 @@ struct Outbox {
     lines: usize,
     /// How many lines went before them.
     before: usize,
+    /// The change that all of them are.
+    step: Option<MemoryId>,
 }
 
 /// Writes every memory of a user, one JSON object a line.
@@ -92,6 +94,9 @@ fn report(told: &Imported, wants_json: bool) -> Outcome {
             "{} imported, {} there already, {} failed",
             told.imported, told.duplicates, told.failed
         ))?;
+        if let Some(step) = told.step {
+            tell(&format!("undone by: memoryd undo --step {step} --yes"));
+        }
         for problem in &told.errors {
             tell(&format!("line {}: {}", problem.line, problem.problem));
         }
@@ -233,7 +238,10 @@ impl Outbox {
     /// Sends the lines as they are. What comes back counts lines from the beginning of the file.
     async fn send(&mut self, channel: &Channel, user: Option<&UserId>) -> Result<Imported, Failed> {
         let before = self.before;
-        let request = channel.request(Method::POST, "/api/v1/import").query(&naming(user));
+        let mut query = naming(user);
+        let step = self.step.map(|step| step.to_string());
+        query.extend(step.as_deref().map(|step| ("step", step)));
+        let request = channel.request(Method::POST, "/api/v1/import").query(&query);
         let request = request.map_err(Failed::because)?;
         let request = request.insert_header(("Content-Type", "application/x-ndjson"));
         let body = std::mem::take(&mut self.body);
@@ -250,6 +258,7 @@ impl Outbox {
         let numbered_from = before.saturating_sub(1);
         told.errors.iter_mut().for_each(|problem| problem.line += numbered_from);
         self.before += std::mem::take(&mut self.lines);
+        self.step = self.step.or(told.step);
         Ok(told)
     }
 }

@@ -19,6 +19,7 @@ mod mind;
 mod past;
 mod reading;
 mod spelling;
+mod stamp;
 mod verb;
 mod verbs;
 mod view;
@@ -35,6 +36,7 @@ pub use field::{Field, Shape};
 pub use filter::{Filter, QueryScope};
 pub use meaning::{Embedded, Unembedded};
 use mind::Mind;
+use stamp::Stamp;
 pub use verb::{Asked, Asker, Noted, Question, Said, Spoken, Verb};
 pub use verbs::*;
 pub use view::{BriefView, MemoryView};
@@ -90,6 +92,8 @@ pub struct Engine {
     touched: BTreeMap<MemoryId, Access>,
     /// What was submitted and not yet handed to the owner.
     written: Option<Written>,
+    /// Whose command is under way; nothing where the engine looks after itself.
+    stamp: Option<Stamp>,
 }
 
 impl Engine {
@@ -109,6 +113,7 @@ impl Engine {
             ids: MemoryIds::default(),
             touched: BTreeMap::new(),
             written: None,
+            stamp: None,
         };
         engine.load()?;
         engine.load_vectors()?;
@@ -123,8 +128,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<V::Answer, EngineError> {
         self.mind.catalog.show_only(caller.bound.as_ref());
+        self.stamp = Some(Stamp::of(caller, now));
         let answer = verb.apply(self, Asked { caller, now });
         self.mind.catalog.show_only(None);
+        self.stamp = None;
         answer
     }
 }

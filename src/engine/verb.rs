@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::engine::{
         Add, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore, Search,
-        Stats, Update,
+        Stats, Undo, Update,
     };
 
     fn takes_what_it_declares<V: Spoken>(name: &str) {
@@ -129,6 +129,7 @@ mod tests {
         takes_what_it_declares::<Restore>("restore");
         takes_what_it_declares::<Search>("search");
         takes_what_it_declares::<Stats>("stats");
+        takes_what_it_declares::<Undo>("undo");
         takes_what_it_declares::<Update>("update");
     }
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use super::catalog::Entry;
 use super::draft::METADATA_LIMIT;
 use super::{Asked, Engine, EngineError};
-use crate::model::{Access, Memory, MemoryId, Scope, Status, Timestamp};
+use crate::model::{self, Access, Memory, MemoryId, Scope, Status, StepChange, Timestamp};
 use crate::retrieval::Vector;
 use crate::store::{Batch, PastVersion, Receipt, StoredVector};
 
@@ -117,6 +117,36 @@ impl Write {
         self.steps.push(Step::Embed { id, vector });
     }
 
+    /// What it does to which memory, in order.
+    pub(super) fn changes(&self) -> Vec<StepChange> {
+        let change = |step: &Step| match step {
+            Step::Enter(memory) => {
+                Some(StepChange { id: memory.id, before: 0, after: memory.version })
+            }
+            Step::Replace { before, after } => {
+                Some(StepChange { id: after.id, before: before.version, after: after.version })
+            }
+            Step::Forget(memory) => {
+                Some(StepChange { id: memory.id, before: memory.version, after: 0 })
+            }
+            Step::Embed { .. } => None,
+        };
+        self.steps.iter().filter_map(change).collect()
+    }
+
+    pub(super) fn put_step(&mut self, key: (MemoryId, u32), step: &model::Step) {
+        self.batch.put::<model::Step>(&key, step);
+    }
+
+    pub(super) fn forget_step(&mut self, key: &(MemoryId, u32)) {
+        self.batch.remove::<model::Step>(key);
+    }
+
+    /// Removes an earlier version for good.
+    pub(super) fn forget_version(&mut self, id: MemoryId, version: u32) {
+        self.batch.remove::<PastVersion>(&(id, version));
+    }
+
     /// Whether it has as much as one batch should.
     pub(super) fn is_full(&self) -> bool {
         self.steps.len() >= BATCH || self.bytes >= BATCH_BYTES
@@ -166,12 +196,13 @@ impl Engine {
     }
 
     /// Submits a change, and follows it if it was accepted.
-    pub(super) fn commit(&mut self, write: Write) -> Result<(), EngineError> {
-        let Write { batch, steps, .. } = write;
-        if batch.is_empty() {
+    pub(super) fn commit(&mut self, mut write: Write) -> Result<(), EngineError> {
+        if write.batch.is_empty() {
             return Ok(());
         }
-        self.check_reach(&steps)?;
+        self.check_reach(&write.steps)?;
+        self.put_step(&mut write);
+        let Write { batch, steps, .. } = write;
         let receipt = self.store.commit(batch)?;
         // Receipts come true in order, so the newest stands for all of them. It is noted before
         // anything else is done, so that whatever happens somebody waits for it.
@@ -286,6 +317,7 @@ impl Engine {
             .map(|(_, entry)| entry.id)
             .collect();
         self.erase(&ended)?;
+        self.sweep_steps(now)?;
         self.write_access()
     }
 

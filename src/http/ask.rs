@@ -1,10 +1,11 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::actors::Sessions;
 use crate::auth;
-use crate::engine::{Arguments, Noted, Said, Spoken, USER_ID};
+use crate::engine::{Arguments, Field, Noted, Said, Spoken, USER_ID};
 use crate::error::Error;
 use crate::http::body::JsonBody;
 use crate::http::front::PathId;
@@ -43,6 +44,18 @@ pub(super) fn acting(request: &HttpRequest, caller: &Caller) -> Result<Caller, E
     let Ask { user, arguments } = Ask::new(request, query(request, |_| false)?)?;
     arguments.finish((), true)?;
     Ok(auth::acting_for(caller, user)?)
+}
+
+/// The same where the query may have one more argument.
+pub(super) fn acting_with<T: DeserializeOwned>(
+    request: &HttpRequest,
+    caller: &Caller,
+    field: &Field,
+) -> Result<(Caller, Option<T>), Error> {
+    let Ask { user, mut arguments } = Ask::new(request, query(request, |_| false)?)?;
+    let value = arguments.take(field);
+    arguments.finish((), true)?;
+    Ok((auth::acting_for(caller, user)?, value))
 }
 
 impl Ask {

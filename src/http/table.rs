@@ -11,8 +11,8 @@ use super::route::{Row, delete, get, patch, post};
 use super::{mcp, openapi, rest};
 use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
-    Add, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore, Search,
-    Stats, Update,
+    Add, Context, Delete, Get, History, IMPORT_STEP, List, ListProjects, ListTags, Related,
+    Restore, Search, Stats, Undo, Update,
 };
 use crate::model::Scope;
 
@@ -106,6 +106,13 @@ fn memories() -> Vec<Row> {
             .does("memories", "Brings back a deleted, archived, superseded or expired memory")
             .by_query::<Restore>()
             .answers(200, "Active again", Tool("update_memory")),
+        post("/api/v1/undo")
+            .does(
+                "memories",
+                "Takes changes back, as new versions; tells first, and acts if told to",
+            )
+            .by_body::<Undo>()
+            .answers(200, "What was taken back, and what could not be", Json(object())),
         get("/api/v1/memories/{id}/related")
             .does("memories", "Finds what speaks of the same things as one memory")
             .by_query::<Related>()
@@ -170,6 +177,7 @@ fn transfer() -> Vec<Row> {
                 "Reads lines of an export, or objects with the arguments of add_memory",
             )
             .takes("application/x-ndjson")
+            .takes_query(vec![&IMPORT_STEP])
             .takes_user()
             .to(rest::import)
             .answers(200, "What was stored, and which lines were not", Json(object())),

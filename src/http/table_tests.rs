@@ -14,7 +14,7 @@ use super::openapi::description;
 use super::table::table;
 use crate::engine::{
     Add, Arguments, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore,
-    Search, Spoken, Stats, Update,
+    Search, Spoken, Stats, Undo, Update,
 };
 
 #[actix_web::test]
@@ -90,6 +90,7 @@ fn what_a_verb_takes_is_what_the_description_says() {
     seen += told::<Delete>(&described, "/api/v1/memories/{id}", "delete");
     seen += told::<History>(&described, "/api/v1/memories/{id}/history", "get");
     seen += told::<Restore>(&described, "/api/v1/memories/{id}/restore", "post");
+    seen += told::<Undo>(&described, "/api/v1/undo", "post");
     seen += told::<Related>(&described, "/api/v1/memories/{id}/related", "get");
     seen += told::<Search>(&described, "/api/v1/search", "get");
     seen += told::<Search>(&described, "/api/v1/search", "post");

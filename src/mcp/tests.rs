@@ -44,6 +44,8 @@ impl Bench {
             tools: Vec::new(),
             client: None,
             address: None,
+            session: None,
+            face: crate::model::Face::Rest,
         };
         let protocol = Protocol::new(sessions.clone(), ToolSets::core(), &secret);
         Self { protocol, sessions, caller, _data: data }

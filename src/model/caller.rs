@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialName, Project, TokenPrefix, ToolSet, UserId};
+use super::{CredentialName, Face, Project, TokenPrefix, ToolSet, UserId};
 
 /// One thing a credential may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,6 +39,18 @@ pub struct Caller {
     /// The client program, as it names itself.
     pub client: Option<String>,
     pub address: Option<IpAddr>,
+    /// What the client calls its session.
+    pub session: Option<String>,
+    pub face: Face,
+}
+
+/// From where somebody came, as far as a door can tell.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub client: Option<String>,
+    pub address: Option<IpAddr>,
+    pub session: Option<String>,
+    pub face: Face,
 }
 
 impl Scope {

@@ -7,24 +7,28 @@
 mod audit;
 mod caller;
 mod event_time;
+mod face;
 pub mod foreign;
 mod id;
 mod memory;
 mod name;
 mod secret;
+mod step;
 mod time;
 mod token;
 mod tool_set;
 
 pub use audit::{AuditEvent, AuditKind};
-pub use caller::{Caller, Scope, Scopes};
+pub use caller::{Caller, Origin, Scope, Scopes};
 pub use event_time::EventTime;
+pub use face::Face;
 pub use id::{InvalidId, MemoryId, MemoryIds};
 pub use memory::{Access, Memory, Metadata, Priority, Source, Status};
 pub use name::{
     Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,
 };
 pub use secret::Secret;
+pub use step::{Author, Step, StepChange};
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
 pub use token::{TOKEN_START, Token, TokenDigest, TokenPrefix, TokenState};
 pub use tool_set::ToolSet;

@@ -2,17 +2,20 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolSet {
     Core,
+    /// For whoever looks after what was stored.
+    Admin,
 }
 
 impl ToolSet {
     /// Every set, in the order in which the tools are listed.
-    pub const ALL: [Self; 1] = [Self::Core];
+    pub const ALL: [Self; 2] = [Self::Core, Self::Admin];
 
     /// The name that settings know it by.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::Admin => "admin",
         }
     }
 

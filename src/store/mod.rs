@@ -24,6 +24,7 @@ mod records;
 mod recovery;
 mod session;
 mod shared;
+mod steps;
 mod system;
 #[cfg(test)]
 mod tests;

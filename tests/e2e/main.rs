@@ -29,4 +29,5 @@ mod storage;
 mod storm;
 mod tokens;
 mod transfer;
+mod undo;
 mod words;

@@ -62,7 +62,7 @@ fn needs_of_route(method: &str, path: &str) -> Needs {
 fn needs_of_tool(name: &str) -> Needs {
     match name {
         "search_memories" | "get_memory" | "list_memories" | "get_context" => Needs::Read,
-        "add_memory" | "update_memory" | "delete_memory" => Needs::Write,
+        "add_memory" | "update_memory" | "delete_memory" | "undo" => Needs::Write,
         _ => panic!("who may call {name}?"),
     }
 }
@@ -149,6 +149,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                     ("post", "/api/v1/memories" | "/api/v1/import") => {
                         Some(json!({ "content": "something new" }))
                     }
+                    ("post", "/api/v1/undo") => Some(json!({ "credential": "nobody" })),
                     ("patch", _) => Some(json!({ "priority": 4 })),
                     ("post", _) => Some(json!({})),
                     _ => None,
@@ -181,7 +182,8 @@ async fn events(server: &TestServer, headers: &[(&str, &str)]) -> u16 {
 
 #[actix_web::test]
 async fn every_tool_serves_whom_it_should_and_nobody_else() {
-    let server = TestServer::with(&[("AUTH_FAIL_LIMIT", "100000")]);
+    let env = [("AUTH_FAIL_LIMIT", "100000"), ("TOOLSETS", "core,admin")];
+    let server = TestServer::with(&env);
     let shown = credentials(&server).await;
     let tools = server.get("/api/v1/tools").await.json();
 
@@ -196,12 +198,14 @@ async fn every_tool_serves_whom_it_should_and_nobody_else() {
                 "search_memories" => json!({ "query": "red" }),
                 "get_memory" | "delete_memory" => json!({ "id": id }),
                 "update_memory" => json!({ "id": id, "priority": 4 }),
+                // Everybody may take back what they see nothing of.
+                "undo" => json!({ "credential": "nobody" }),
                 _ => json!({}),
             };
             let is_about_memory = arguments.get("id").is_some();
             // A model that invents a user changes nothing.
             let mut arguments = arguments;
-            if name != "delete_memory" {
+            if !["delete_memory", "undo"].contains(&name) {
                 arguments["user_id"] = json!("ada");
             }
             let call = rpc("tools/call", json!({ "name": name, "arguments": arguments }));

@@ -10,7 +10,7 @@ use super::{Client, names};
 use crate::actors::Mistake;
 use crate::auth::{AuthError, Carrier, Identity, Presented, ProjectRule};
 use crate::error::Error;
-use crate::model::{Caller, Project};
+use crate::model::{Caller, Face, Origin, Project};
 
 /// Enough to recognise a program by; what follows is details of its platform.
 const MAX_CLIENT_CHARS: usize = 100;
@@ -49,8 +49,20 @@ pub(super) fn caller(
     client: Client,
 ) -> Result<Caller, Error> {
     let identity = Identity { user: projects.user(identity.user), ..identity };
-    let (project, program) = (project(projects, head.headers())?, program(head.headers()));
-    Ok(identity.into_caller(project, program, Some(client.address)))
+    let headers = head.headers();
+    let is_protocol = head.uri.path().starts_with("/mcp");
+    let face = match client.is_owner {
+        true => Face::Local,
+        false if is_protocol => Face::Mcp,
+        false => Face::Rest,
+    };
+    let origin = Origin {
+        client: program(headers),
+        address: Some(client.address),
+        session: session(headers),
+        face,
+    };
+    Ok(identity.into_caller(project(projects, headers)?, origin))
 }
 
 fn project(projects: &ProjectRule, headers: &HeaderMap) -> Result<Option<Project>, Error> {
@@ -64,6 +76,13 @@ fn project(projects: &ProjectRule, headers: &HeaderMap) -> Result<Option<Project
         return Err(unreadable());
     }
     projects.project(first.map(HeaderValue::as_bytes)).map_err(|_| unreadable())
+}
+
+/// What the client calls its session. There are none of ours; it only tells changes apart.
+fn session(headers: &HeaderMap) -> Option<String> {
+    let told = headers.get(&names::MCP_SESSION_ID)?.to_str().ok()?;
+    let told: String = told.chars().filter(char::is_ascii_graphic).take(MAX_CLIENT_CHARS).collect();
+    (!told.is_empty()).then_some(told)
 }
 
 /// The client program, as it names itself.

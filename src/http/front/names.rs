@@ -6,6 +6,7 @@ use actix_web::http::header::HeaderName;
 pub(super) static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(super) static X_MCP_TOKEN: HeaderName = HeaderName::from_static("x-mcp-token");
 pub(super) static X_MCP_USER_ID: HeaderName = HeaderName::from_static("x-mcp-userid");
+pub(super) static MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) static X_PROJECT_DIR: HeaderName = HeaderName::from_static("x-project-dir");
 pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

@@ -3,10 +3,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
 use crate::actors::Sessions;
-use crate::engine::{Export, ExportPlace, Exported, ImportLines};
+use crate::engine::{Export, ExportPlace, Exported, IMPORT_STEP, ImportLines};
 use crate::error::Error;
 use crate::http::OpenStreams;
-use crate::http::ask::acting;
+use crate::http::ask::{acting, acting_with};
 use crate::http::lines::Lines;
 use crate::model::{AuditKind, Caller};
 
@@ -79,8 +79,8 @@ pub(in crate::http) async fn import(
     sessions: web::Data<Sessions>,
     mut body: Lines,
 ) -> Result<HttpResponse, Error> {
-    let caller = acting(&request, &caller)?;
-    let mut lines = ImportLines::default();
+    let (caller, step) = acting_with(&request, &caller, &IMPORT_STEP)?;
+    let mut lines = ImportLines::going_on_with(step);
     while let Some(line) = body.next().await {
         if let Some(part) = lines.read(&line?) {
             lines.note(sessions.ask(&caller, part).await?);

@@ -1,6 +1,7 @@
 //! The tools: a file a set, one arm from a set to its file, and the one way from a call to a verb
 //! and back.
 
+mod admin;
 mod confirm;
 mod core;
 mod entry;
@@ -26,6 +27,7 @@ pub(super) use render::memories as render_memories;
 fn entries(set: ToolSet) -> &'static [ToolEntry] {
     match set {
         ToolSet::Core => core::entries(),
+        ToolSet::Admin => admin::entries(),
     }
 }
 

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use crate::engine::{
     AddStatus, Added, BriefView, ContextBlock, Deleted, Got, Listed, MemoryView, SearchHit,
-    SearchResults, Shown, Similar, Updated,
+    SearchResults, Shown, Similar, Undone, Updated,
 };
 use crate::model::foreign::{inline, lines};
 use crate::model::{EventTime, Kind, Memory, MemoryId, Project, Status, Tags, Title};
@@ -100,6 +100,28 @@ pub(super) fn got(answer: &Got) -> Rendered {
         quote(&mut text, version.title.as_ref(), &version.content, usize::MAX);
     }
     Rendered::with_memories(text, [memory.kind].into_iter())
+}
+
+pub(super) fn undone(answer: &Undone) -> Rendered {
+    let Undone { dry_run, steps, reverted, conflicts, gone, step } = answer;
+    let verb = if *dry_run { "Would take back" } else { "Took back" };
+    let mut text = format!("{verb} {} changes of {} memories.", steps.len(), reverted.len());
+    if !conflicts.is_empty() {
+        let ids: Vec<String> = conflicts.iter().map(|one| one.id.to_string()).collect();
+        let _ = write!(text, " Changed again since, and left alone: {}.", ids.join(", "));
+    }
+    if !gone.is_empty() {
+        let _ = write!(text, " {} were erased and cannot come back.", gone.len());
+    }
+    if *dry_run {
+        text.push_str(" Nothing was changed; dry_run false does it.");
+    } else if let Some(step) = step {
+        let _ = write!(text, " This can itself be undone: step {step}.");
+    }
+    if conflicts.is_empty() {
+        return Rendered::plain(text);
+    }
+    Rendered::with_memories(text, conflicts.iter().map(|one| &one.now.kind))
 }
 
 pub(super) fn updated(answer: &Updated) -> Rendered {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::journal::SessionNo;
 use crate::model::{
-    AuditEvent, AuditKind, Category, CredentialName, EventTime, Priority, Project, Scopes, Status,
-    Tag, Title, Token, TokenDigest, TokenPrefix, ToolSet,
+    AuditEvent, AuditKind, Author, Category, CredentialName, EventTime, Face, Priority, Project,
+    Scopes, Status, Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix, ToolSet,
 };
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
@@ -16,6 +16,7 @@ const MEMORY_V2: &str = include_str!("../../../tests/data/memory-v2.hex");
 const ACCESS_V1: &str = include_str!("../../../tests/data/access-v1.hex");
 const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
+const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
 
@@ -50,6 +51,7 @@ fn records_of_version_1_are_still_readable() {
     let old = codec::decode::<PastVersion>(&(id(42), 3), &from_hex(MEMORY_V1)).unwrap();
     let access = codec::decode::<Access>(&id(42), &from_hex(ACCESS_V1)).unwrap();
     let vector = codec::decode::<StoredVector>(&id(42), &from_hex(VECTOR_V1)).unwrap();
+    let step = codec::decode::<Step>(&(id(42), 1), &from_hex(STEP_V1)).unwrap();
     let token = codec::decode::<Token>(&token().digest, &from_hex(TOKEN_V1)).unwrap();
     let event = codec::decode::<AuditEvent>(&AUDIT_KEY, &from_hex(AUDIT_V1)).unwrap();
     let number = codec::decode::<SessionNumber>(&user("ada"), &from_hex(USER_V1)).unwrap();
@@ -59,6 +61,7 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!((memory, old), (then.clone(), PastVersion(then)));
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
+    assert_eq!(step, self::step());
     assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(number, SessionNumber(SessionNo(7)));
 }
@@ -74,6 +77,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&PastVersion(full_memory())), MEMORY_V2),
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
+        (codec::encode(&step()), STEP_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
@@ -81,6 +85,24 @@ fn the_layout_of_today_is_the_one_of_its_image() {
     assert_eq!(encoded.len(), RECORDS.len(), "every kind of record has an image");
     for (encoded, image) in encoded {
         assert_eq!(to_hex(&encoded.unwrap()), image.trim());
+    }
+}
+
+/// What `step-v1.hex` is an image of.
+fn step() -> Step {
+    Step {
+        at: Timestamp(1_700_000_000_001),
+        author: Author {
+            credential: CredentialName::parse("laptop").unwrap(),
+            token: TokenPrefix::of("mcp_Ab3-_xYz"),
+            client: Some("claude".to_owned()),
+            session: Some("s-1".to_owned()),
+            face: Face::Mcp,
+        },
+        changes: vec![
+            StepChange { id: id(1), before: 0, after: 1 },
+            StepChange { id: id(2), before: 3, after: 0 },
+        ],
     }
 }
 
@@ -134,6 +156,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("history", Key::to_bytes(&(id(42), 3)), MEMORY_V1),
         ("access", Key::to_bytes(&id(42)), ACCESS_V1),
         ("vector", Key::to_bytes(&id(42)), VECTOR_V1),
+        ("step", Key::to_bytes(&(id(42), 1)), STEP_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
         ("user", Key::to_bytes(&user("ada")), USER_V1),

@@ -1,4 +1,5 @@
 use super::{Import, ImportItem, Imported};
+use crate::model::MemoryId;
 
 /// A line of a file, without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +114,13 @@ impl ImportLines {
     pub fn rest(&mut self) -> Option<Import> {
         self.part_bytes = 0;
         let lines = std::mem::take(&mut self.part);
-        (!lines.is_empty()).then_some(Import { lines })
+        (!lines.is_empty()).then_some(Import { lines, step: self.told.step })
+    }
+
+    /// Those of a file of which earlier parts have been taken.
+    #[must_use]
+    pub fn going_on_with(step: Option<MemoryId>) -> Self {
+        Self { told: Imported { step, ..Imported::default() }, ..Self::default() }
     }
 
     /// Notes what a session said of a part.

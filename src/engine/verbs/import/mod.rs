@@ -13,18 +13,24 @@ use crate::engine::arguments::InvalidArguments;
 use crate::engine::catalog::is_same_text;
 use crate::engine::draft::check_metadata;
 use crate::engine::write::{Write, guard_instruction};
-use crate::engine::{AddStatus, Asked, Engine, EngineError, Verb};
+use crate::engine::{AddStatus, Asked, Engine, EngineError, Field, Shape, Verb};
 use crate::model::{Memory, MemoryId, Priority, Scope, Timestamp};
 use crate::store::PastVersion;
 pub use item::ImportItem;
 use item::NewLine;
 pub use lines::{FileLine, ImportLines, LineCutter};
 
+/// Names the change that a part of an import goes on with: what the answer to the first part told.
+pub const IMPORT_STEP: Field =
+    Field::new("step", Shape::Id, "The change that this goes on with, as an earlier part told it");
+
 /// Stores many memories, each line by itself: what is wrong with one is no matter to the others.
 #[derive(Debug, Clone)]
 pub struct Import {
     /// Each with the number of its line, counted from one.
     pub lines: Vec<(usize, ImportItem)>,
+    /// The change that it goes on with, if it is not the first part of a file.
+    pub step: Option<MemoryId>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -34,6 +40,9 @@ pub struct Imported {
     pub failed: usize,
     /// The first lines that failed, and why.
     pub errors: Vec<LineProblem>,
+    /// The change that the import is, by which it can be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<MemoryId>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +86,9 @@ impl Verb for Import {
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Imported, EngineError> {
         let mut told = Imported::default();
+        if let Some(step) = self.step {
+            engine.continue_step(step)?;
+        }
         let mut work = Work { write: engine.begin()?, versions: BTreeSet::new() };
         for (line, item) in self.lines {
             match engine.import_line(&mut work, item, asked) {
@@ -89,6 +101,7 @@ impl Verb for Import {
             engine.commit_if_full(&mut work.write)?;
         }
         engine.commit(work.write)?;
+        told.step = engine.step();
         Ok(told)
     }
 }
@@ -107,6 +120,7 @@ impl Imported {
         self.imported += part.imported;
         self.duplicates += part.duplicates;
         self.failed += part.failed;
+        self.step = self.step.or(part.step);
         self.errors.extend(part.errors);
         self.errors.sort_by_key(|problem| problem.line);
         self.errors.truncate(TOLD_PROBLEMS);

@@ -1,0 +1,86 @@
+//! `memoryd undo`: takes changes back, or tells what that would do.
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+
+use super::accounts::{Question, listed, named, plain, send, text};
+use super::arguments::UndoArguments;
+use super::door::Door;
+use super::{Failed, Outcome, say, tell};
+use crate::config::Config;
+use crate::engine::{Arguments, Spoken, Undo};
+
+pub(super) fn run(config: &Config, arguments: &UndoArguments, wants_json: bool) -> Outcome {
+    let named = named(&[
+        ("user_id", arguments.user_id.as_ref().map(|user| json!(user))),
+        ("step", arguments.step.clone().map(Value::from)),
+        ("id", arguments.memory.clone().map(Value::from)),
+        ("last", arguments.last.then(|| json!(true))),
+        ("session", arguments.session.clone().map(Value::from)),
+        ("credential", arguments.credential.clone().map(Value::from)),
+        ("since", arguments.since.as_ref().map(|since| json!(since.to_string()))),
+        ("purge", arguments.purge.then(|| json!(true))),
+        ("dry_run", Some(json!(!arguments.yes))),
+    ]);
+    let question = Question { method: Method::POST, path: "/api/v1/undo".to_owned(), named };
+    let told = actix_web::rt::System::new().block_on(async {
+        match Door::open_existing(config, &arguments.server).await? {
+            Door::Daemon(daemon) => send(&daemon, &question).await,
+            Door::Local(local) => {
+                let mut named = question.named.clone();
+                named.remove("user_id");
+                let said = Undo::parse(Arguments::new(named)).map_err(Failed::because);
+                let asked = said.and_then(|said| {
+                    Ok((said.verb, local.caller(config, arguments.user_id.as_ref())?))
+                });
+                let told = match asked {
+                    Ok((undo, caller)) => {
+                        local.sessions.ask(&caller, undo).await.map_err(Failed::because)
+                    }
+                    Err(failed) => Err(failed),
+                };
+                local.close().await.and(told).map(|told| json!(told))
+            }
+        }
+    })?;
+    if wants_json {
+        say(&told.to_string())?;
+    } else {
+        show(&told)?;
+    }
+    let conflicts = listed(&told, "conflicts").len();
+    if arguments.yes && conflicts > 0 {
+        return Err(Failed(format!(
+            "{conflicts} memories were changed since, and stay as they are"
+        )));
+    }
+    Ok(())
+}
+
+fn show(told: &Value) -> Outcome {
+    for step in listed(told, "steps") {
+        let [id, at, credential, client] =
+            ["step", "at", "credential", "client"].map(|name| text(step, name));
+        let memories = step.get("memories").map(plain).unwrap_or_default();
+        say(&format!("change {id}  {at}  by {credential} ({client}): {memories} memories"))?;
+    }
+    for memory in listed(told, "reverted") {
+        say(&format!("revert {}  {}", text(memory, "id"), text(memory, "becomes")))?;
+    }
+    for memory in listed(told, "conflicts") {
+        let snippet =
+            |side: &str| memory.get(side).map_or("-", |shown| text(shown, "snippet")).to_owned();
+        say(&format!("keep   {}  {}", text(memory, "id"), text(memory, "why")))?;
+        say(&format!("       now:  {}", snippet("now")))?;
+        say(&format!("       then: {}", snippet("then")))?;
+    }
+    for id in listed(told, "gone") {
+        say(&format!("gone   {}", plain(id)))?;
+    }
+    if told.get("dry_run") == Some(&json!(true)) {
+        tell("nothing was changed; --yes does it");
+    } else if let Some(step) = told.get("step").and_then(Value::as_str) {
+        tell(&format!("this can be undone by: memoryd undo --step {step} --yes"));
+    }
+    Ok(())
+}

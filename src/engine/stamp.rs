@@ -1,0 +1,92 @@
+//! Every change is a step with an id and an author, so that it can be told and undone.
+
+use super::write::Write;
+use super::{Engine, EngineError, InvalidArguments};
+use crate::model::{Author, Caller, MemoryId, Step, Timestamp};
+
+/// Whose command is under way.
+#[derive(Debug)]
+pub(super) struct Stamp {
+    author: Author,
+    now: Timestamp,
+    /// The id of what it changes; nothing before it has changed anything.
+    step: Option<MemoryId>,
+    parts: u32,
+}
+
+/// Steps that are read at once when old ones are looked for.
+const AT_ONCE: usize = 1_000;
+
+impl Stamp {
+    pub(super) fn of(caller: &Caller, now: Timestamp) -> Self {
+        let author = Author {
+            credential: caller.credential.clone(),
+            token: caller.token.clone(),
+            client: caller.client.clone(),
+            session: caller.session.clone(),
+            face: caller.face,
+        };
+        Self { author, now, step: None, parts: 0 }
+    }
+}
+
+impl Engine {
+    /// The id of the step that the command under way makes; nothing before it has changed anything.
+    pub(super) fn step(&self) -> Option<MemoryId> {
+        self.stamp.as_ref()?.step
+    }
+
+    /// Goes on with a step that an earlier command began, as the parts of an import do.
+    pub(super) fn continue_step(&mut self, step: MemoryId) -> Result<(), EngineError> {
+        let Some(stamp) = &mut self.stamp else { return Ok(()) };
+        let mut parts = 0;
+        for row in self.store.scan_range::<Step>(&((step, 0)..=(step, u32::MAX))) {
+            let ((_, part), kept) = row?;
+            parts = part.saturating_add(1);
+            if kept.author.credential != stamp.author.credential {
+                let problem = "is a change by another credential";
+                return Err(InvalidArguments::one("step", problem).into());
+            }
+        }
+        if parts == 0 {
+            return Err(InvalidArguments::one("step", "there is no such change").into());
+        }
+        stamp.step = Some(step);
+        stamp.parts = parts;
+        Ok(())
+    }
+
+    /// Puts into a write what is kept of it as a step. What nobody asked for is none.
+    pub(super) fn put_step(&mut self, write: &mut Write) {
+        let Self { stamp: Some(stamp), ids, .. } = self else { return };
+        let changes = write.changes();
+        if changes.is_empty() {
+            return;
+        }
+        let step = *stamp.step.get_or_insert_with(|| ids.next(stamp.now));
+        let part = stamp.parts;
+        stamp.parts = part.saturating_add(1);
+        write
+            .put_step((step, part), &Step { at: stamp.now, author: stamp.author.clone(), changes });
+    }
+
+    /// Forgets steps that are older than anything can be undone.
+    pub(super) fn sweep_steps(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let undo = self.limits.undo;
+        let all = (MemoryId::default(), 0)..=(MemoryId::LAST, u32::MAX);
+        let mut old = Vec::new();
+        for row in self.store.scan_range::<Step>(&all).take(AT_ONCE) {
+            let (key, step) = row?;
+            if step.at.plus(undo) > now {
+                break;
+            }
+            old.push(key);
+        }
+        if old.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.begin()?;
+        old.iter().for_each(|key| write.forget_step(key));
+        self.commit(write)
+    }
+}

@@ -114,7 +114,7 @@ impl House {
             client: None,
             address: None,
             session: None,
-            face: crate::model::Face::Rest,
+            face: crate::model::Interface::Rest,
         };
         Self { disk, faults, sessions, caller, _dir: dir }
     }

@@ -83,7 +83,7 @@ mod tests {
             client: None,
             address: None,
             session: None,
-            face: crate::model::Face::Rest,
+            face: crate::model::Interface::Rest,
         }
     }
 

@@ -3,7 +3,8 @@
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{AuditArguments, ServerArguments, StatsArguments, TokenVerb};
+use super::account_arguments::{AuditArguments, StatsArguments, TokenVerb};
+use super::arguments::ServerArguments;
 use super::daemon::{ANSWER_LIMIT, Daemon};
 use super::door::Door;
 use super::{Failed, Outcome, say, tell};

@@ -10,7 +10,7 @@ use super::progress::Bar;
 use crate::actors::Sessions;
 use crate::auth::{self, Carrier, Claim, Credentials, Identity, Presented, TokenBook};
 use crate::config::{Config, ProjectMode};
-use crate::model::{Caller, Clock, CredentialName, Face, Origin, Scopes, SystemClock, UserId};
+use crate::model::{Caller, Clock, CredentialName, Interface, Origin, Scopes, SystemClock, UserId};
 use crate::server::{kept_key, keyring, open_existing_store, open_store, session_settings};
 use crate::store::{Progress, Store, StoreError};
 
@@ -107,7 +107,7 @@ pub(super) fn caller(
         client: Some("memoryd".to_owned()),
         address: None,
         session: None,
-        face: Face::Cli,
+        face: Interface::Cli,
     };
     let caller = identity.into_caller(None, origin);
     auth::acting_for(&caller, user.cloned()).map_err(Failed::because)

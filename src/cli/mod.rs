@@ -5,6 +5,7 @@
 //!
 //! Begin reading at [`run`], then the file of a verb.
 
+mod account_arguments;
 mod accounts;
 mod arguments;
 mod certs;

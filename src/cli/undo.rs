@@ -3,8 +3,8 @@
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
+use super::account_arguments::UndoArguments;
 use super::accounts::{Question, listed, named, plain, send, text};
-use super::arguments::UndoArguments;
 use super::door::Door;
 use super::{Failed, Outcome, say, tell};
 use crate::config::Config;

@@ -45,7 +45,7 @@ impl Bench {
             client: None,
             address: None,
             session: None,
-            face: crate::model::Face::Rest,
+            face: crate::model::Interface::Rest,
         };
         let protocol = Protocol::new(sessions.clone(), ToolSets::core(), &secret);
         Self { protocol, sessions, caller, _data: data }

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialName, Face, Project, TokenPrefix, ToolSet, UserId};
+use super::{CredentialName, Interface, Project, TokenPrefix, ToolSet, UserId};
 
 /// One thing a credential may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// What the client calls its session.
     pub session: Option<String>,
-    pub face: Face,
+    pub face: Interface,
 }
 
 /// From where somebody came, as far as a door can tell.
@@ -50,7 +50,7 @@ pub struct Origin {
     pub client: Option<String>,
     pub address: Option<IpAddr>,
     pub session: Option<String>,
-    pub face: Face,
+    pub face: Interface,
 }
 
 impl Scope {

@@ -7,9 +7,9 @@
 mod audit;
 mod caller;
 mod event_time;
-mod face;
 pub mod foreign;
 mod id;
+mod interface;
 mod memory;
 mod name;
 mod secret;
@@ -21,8 +21,8 @@ mod tool_set;
 pub use audit::{AuditEvent, AuditKind};
 pub use caller::{Caller, Origin, Scope, Scopes};
 pub use event_time::EventTime;
-pub use face::Face;
 pub use id::{InvalidId, MemoryId, MemoryIds};
+pub use interface::Interface;
 pub use memory::{Access, Memory, Metadata, Priority, Source, Status};
 pub use name::{
     Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,

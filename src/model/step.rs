@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{CredentialName, Face, MemoryId, Timestamp, TokenPrefix};
+use super::{CredentialName, Interface, MemoryId, Timestamp, TokenPrefix};
 
 /// Who changed something, as the server knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,7 +14,7 @@ pub struct Author {
     /// What the client calls its session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    pub face: Face,
+    pub face: Interface,
 }
 
 /// One change, or a part of one: by whom, when, and from which version of which memory to which.

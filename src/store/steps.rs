@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::records::parsed;
 use super::{CodecError, Record};
 use crate::model::{
-    Author, CredentialName, Face, MemoryId, Step, StepChange, Timestamp, TokenPrefix,
+    Author, CredentialName, Interface, MemoryId, Step, StepChange, Timestamp, TokenPrefix,
 };
 
 /// A step as it lies on disk since version 1. Its id and the number of its part are in the key.
@@ -48,7 +48,7 @@ impl Record for Step {
             token: parsed("token", body.token, TokenPrefix::of)?,
             client: body.client,
             session: body.session,
-            face: Face::parse(&body.face).ok_or(CodecError::Field("face"))?,
+            face: Interface::parse(&body.face).ok_or(CodecError::Field("face"))?,
         };
         let change =
             |(id, before, after)| StepChange { id: MemoryId::from_bytes(id), before, after };

@@ -272,6 +272,7 @@ async fn of_random_histories_everything_is_as_before_or_told() {
 }
 
 /// CI tries a few; `make torture-undo` a thousand histories.
+#[allow(clippy::disallowed_methods, reason = "it is no setting of the server")]
 fn seeds() -> u64 {
     let told = std::env::var("MEMORYD_HISTORIES").ok().and_then(|n| n.parse::<u64>().ok());
     told.unwrap_or(40) / 2

@@ -10,7 +10,7 @@ use super::{Client, names};
 use crate::actors::Mistake;
 use crate::auth::{AuthError, Carrier, Identity, Presented, ProjectRule};
 use crate::error::Error;
-use crate::model::{Caller, Face, Origin, Project};
+use crate::model::{Caller, Interface, Origin, Project};
 
 /// Enough to recognise a program by; what follows is details of its platform.
 const MAX_CLIENT_CHARS: usize = 100;
@@ -52,9 +52,9 @@ pub(super) fn caller(
     let headers = head.headers();
     let is_protocol = head.uri.path().starts_with("/mcp");
     let face = match client.is_owner {
-        true => Face::Local,
-        false if is_protocol => Face::Mcp,
-        false => Face::Rest,
+        true => Interface::Local,
+        false if is_protocol => Interface::Mcp,
+        false => Interface::Rest,
     };
     let origin = Origin {
         client: program(headers),

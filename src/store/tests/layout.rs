@@ -3,8 +3,9 @@
 use super::*;
 use crate::journal::SessionNo;
 use crate::model::{
-    AuditEvent, AuditKind, Author, Category, CredentialName, EventTime, Face, Priority, Project,
-    Scopes, Status, Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix, ToolSet,
+    AuditEvent, AuditKind, Author, Category, CredentialName, EventTime, Interface, Priority,
+    Project, Scopes, Status, Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix,
+    ToolSet,
 };
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
@@ -97,7 +98,7 @@ fn step() -> Step {
             token: TokenPrefix::of("mcp_Ab3-_xYz"),
             client: Some("claude".to_owned()),
             session: Some("s-1".to_owned()),
-            face: Face::Mcp,
+            face: Interface::Mcp,
         },
         changes: vec![
             StepChange { id: id(1), before: 0, after: 1 },

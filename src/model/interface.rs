@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Through what somebody came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Face {
+pub enum Interface {
     /// MCP over HTTP.
     Mcp,
     /// MCP over standard input and output, or another program of the owner on this machine.
@@ -15,7 +15,7 @@ pub enum Face {
     Cli,
 }
 
-impl Face {
+impl Interface {
     const ALL: [Self; 4] = [Self::Mcp, Self::Local, Self::Rest, Self::Cli];
 
     #[must_use]
@@ -34,7 +34,7 @@ impl Face {
     }
 }
 
-impl fmt::Display for Face {
+impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }

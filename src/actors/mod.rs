@@ -16,6 +16,7 @@ mod registry;
 mod session;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub use limiter::*;
 pub use registry::ActiveSession;
 use registry::{Directory, ListActive, Locate, Registry, StopAll};
 use session::{SessionHandle, ToRead};
+pub use users::Erased;
 
 /// How long a caller waits for an answer. The command may still be carried out afterwards.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -250,7 +252,7 @@ impl Sessions {
     async fn locate(&self, user: &UserId) -> Result<SessionHandle, CallError> {
         match self.running.find(user) {
             Some(session) => Ok(session),
-            None => self.registry.send(Locate(user.clone())).await?.ok_or(CallError::Stopped),
+            None => self.registry.send(Locate(user.clone())).await?,
         }
     }
 }

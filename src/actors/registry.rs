@@ -1,12 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use actix::{Actor, Context, Handler, Message};
 
-use super::SessionSettings;
 use super::arbiters::Arbiters;
 use super::session::SessionHandle;
+use super::{CallError, SessionSettings};
 use crate::model::{Clock, CredentialName, UserId};
 use crate::store::Store;
 
@@ -19,6 +19,8 @@ pub(super) struct Registry {
     clock: Arc<dyn Clock>,
     arbiters: Arbiters,
     running: Directory,
+    /// Users who have no session for now.
+    barred: BTreeSet<UserId>,
 }
 
 /// The ways to the sessions that run. The registry writes it; callers read it themselves, because a
@@ -28,7 +30,7 @@ pub(super) struct Directory(Arc<RwLock<BTreeMap<UserId, SessionHandle>>>);
 
 /// Asks for the way to a session that is not in the directory. Nothing once the registry has stopped.
 #[derive(Debug, Message)]
-#[rtype(result = "Option<SessionHandle>")]
+#[rtype(result = "Result<SessionHandle, CallError>")]
 pub(super) struct Locate(pub(super) UserId);
 
 /// Asks who is awake.
@@ -68,11 +70,23 @@ impl Registry {
             clock,
             arbiters: Arbiters::default(),
             running: Directory::default(),
+            barred: BTreeSet::new(),
         }
     }
 
     pub(super) fn directory(&self) -> Directory {
         self.running.clone()
+    }
+
+    /// Takes a user's session out of reach, or lets there be one again.
+    pub(super) fn bar(&mut self, user: UserId, is_barred: bool) -> Option<SessionHandle> {
+        if !is_barred {
+            self.barred.remove(&user);
+            return None;
+        }
+        let session = self.running.write().remove(&user);
+        self.barred.insert(user);
+        session
     }
 
     fn start_session(&mut self, user: &UserId) -> Option<SessionHandle> {
@@ -103,16 +117,19 @@ impl Actor for Registry {
 }
 
 impl Handler<Locate> for Registry {
-    type Result = Option<SessionHandle>;
+    type Result = Result<SessionHandle, CallError>;
 
     fn handle(&mut self, Locate(user): Locate, _: &mut Context<Self>) -> Self::Result {
         // Somebody else may have asked in the meantime.
         if let Some(session) = self.running.find(&user) {
-            return Some(session);
+            return Ok(session);
         }
-        let session = self.start_session(&user)?;
+        if self.barred.contains(&user) {
+            return Err(CallError::Busy);
+        }
+        let session = self.start_session(&user).ok_or(CallError::Stopped)?;
         self.running.write().insert(user, session.clone());
-        Some(session)
+        Ok(session)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The arguments of the verbs about tokens, the audit and what was changed.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::arguments::ServerArguments;
@@ -103,6 +105,60 @@ pub(super) struct RotateToken {
     /// For how many hours the old one stays good [default: 24]
     #[arg(long, value_name = "HOURS")]
     pub(super) grace_hours: Option<u32>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct UserArguments {
+    #[command(subcommand)]
+    pub(super) verb: UserVerb,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum UserVerb {
+    /// List who has stored something or has a token
+    List {
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+
+    /// Write all memories of a user as JSON Lines, which `import` takes back whole
+    Export {
+        /// Whose
+        #[arg(value_parser = UserId::parse)]
+        user: UserId,
+
+        /// Write to this file instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+
+    /// Erase all that is kept of a user: memories, history, tokens. The audit keeps a pseudonym
+    Delete {
+        /// Whose
+        #[arg(value_parser = UserId::parse)]
+        user: UserId,
+
+        /// Do it; without this nothing is erased
+        #[arg(long)]
+        yes: bool,
+
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+}
+
+impl UserVerb {
+    /// Which server it is asked of.
+    pub(super) fn server(&self) -> &ServerArguments {
+        match self {
+            Self::List { server } | Self::Export { server, .. } | Self::Delete { server, .. } => {
+                server
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]

@@ -3,11 +3,11 @@
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::account_arguments::{AuditArguments, StatsArguments, TokenVerb};
-use super::arguments::ServerArguments;
+use super::account_arguments::{AuditArguments, StatsArguments, TokenVerb, UserVerb};
+use super::arguments::{ExportArguments, ServerArguments};
 use super::daemon::{ANSWER_LIMIT, Daemon};
 use super::door::Door;
-use super::{Failed, Outcome, say, tell};
+use super::{Failed, Outcome, say, tell, transfer};
 use crate::actors::{AdminRequest, TokenChange};
 use crate::config::Config;
 use crate::engine::{Arguments, Stats};
@@ -103,6 +103,57 @@ pub(super) fn audit(config: &Config, arguments: &AuditArguments, wants_json: boo
     }
 }
 
+/// Carries out a verb of `memoryd user`.
+pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcome {
+    match verb {
+        UserVerb::List { server } => {
+            let path = "/admin/users".to_owned();
+            let question = Question { method: Method::GET, path, named: Map::new() };
+            let told = ask(config, server, &question, |_| AdminRequest::ListUsers)?;
+            if wants_json {
+                return say(&told.to_string());
+            }
+            listed(&told, "users").iter().try_for_each(|user| {
+                let tokens = user.get("tokens").map(plain).unwrap_or_default();
+                say(&format!("{}  tokens={tokens}", text(user, "user_id")))
+            })
+        }
+        UserVerb::Export { user, output, server } => {
+            let (server, output) = (server.clone(), output.clone());
+            let arguments = ExportArguments { server, user_id: Some(user.clone()), output };
+            transfer::export(config, &arguments)
+        }
+        UserVerb::Delete { user, yes, server } => {
+            if !*yes {
+                return Err(Failed(format!(
+                    "this erases all memories of {user}, with their history, and all tokens, for good; \
+                     --yes does it (memoryd user export {user} keeps a copy)"
+                )));
+            }
+            let named = user.as_str().bytes().map(escaped).collect::<String>();
+            let path = format!("/admin/users/{named}");
+            let question = Question { method: Method::DELETE, path, named: Map::new() };
+            let erase = |_| AdminRequest::EraseUser(user.clone());
+            let told = ask(config, server, &question, erase)?;
+            if wants_json {
+                return say(&told.to_string());
+            }
+            let tokens = told.get("tokens").map(plain).unwrap_or_default();
+            let pseudonym = text(&told, "pseudonym");
+            say(&format!("erased {user} and {tokens} tokens; the audit knows {pseudonym}"))
+        }
+    }
+}
+
+/// A byte as it stands in a path (RFC 3986).
+fn escaped(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
 /// Counts what a user has.
 pub(super) fn stats(config: &Config, arguments: &StatsArguments, wants_json: bool) -> Outcome {
     let told = actix_web::rt::System::new().block_on(async {
@@ -178,12 +229,10 @@ fn ask(
             Door::Local(store) => {
                 let request = local(Arguments::new(question.named.clone()));
                 let told = match store.caller(config, None) {
-                    Ok(caller) => match store.sessions.accounts().administration(&caller) {
-                        Ok(administration) => {
-                            administration.ask(request).await.map_err(Failed::because)
-                        }
-                        Err(denied) => Err(Failed::because(denied)),
-                    },
+                    Ok(caller) => {
+                        let answer = store.sessions.administer(&caller, request).await;
+                        answer.map_err(Failed::because)
+                    }
                     Err(failed) => Err(failed),
                 };
                 store.close().await.and(told)

@@ -2,7 +2,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::account_arguments::{AuditArguments, StatsArguments, TokenArguments, UndoArguments};
+use super::account_arguments::{
+    AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments,
+};
 use super::daemon::ServerUrl;
 use crate::config::Flags;
 use crate::model::{Secret, UserId};
@@ -67,6 +69,9 @@ pub(super) enum Verb {
 
     /// Make, list and take back the tokens with which clients come in
     Token(TokenArguments),
+
+    /// List, export and erase users
+    User(UserArguments),
 
     /// Show who came, who was turned away, and what was done
     Audit(AuditArguments),
@@ -166,8 +171,11 @@ const USED_BY: &[(&str, &[&str])] = &[
         "data_dir",
         &["serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check"],
     ),
-    ("config", &["serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check"]),
-    ("json", &["certs", "import", "token", "audit", "undo", "stats", "check"]),
+    (
+        "config",
+        &["serve", "stdio", "export", "import", "token", "user", "audit", "undo", "stats", "check"],
+    ),
+    ("json", &["certs", "import", "token", "user", "audit", "undo", "stats", "check"]),
 ];
 
 impl CommandLine {
@@ -225,6 +233,7 @@ impl CommandLine {
             Verb::Stdio(StdioArguments { server })
             | Verb::Export(ExportArguments { server, .. })
             | Verb::Import(ImportArguments { server, .. }) => server.key.clone(),
+            Verb::User(arguments) => arguments.verb.server().key.clone(),
             Verb::Token(arguments) => arguments.verb.server().key.clone(),
             Verb::Undo(UndoArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })

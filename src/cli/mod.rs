@@ -72,6 +72,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
         Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
+        Verb::User(arguments) => accounts::user(&config(line)?, &arguments.verb, wants_json),
         Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
         Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),

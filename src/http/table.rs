@@ -34,6 +34,7 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(finding());
     rows.extend(transfer());
     rows.extend(admin());
+    rows.extend(accounts());
     rows.extend(older_servers());
     // One place, without a redirect that clients would not follow with a POST.
     rows.extend(protocol("/mcp"));
@@ -195,6 +196,17 @@ fn admin() -> Vec<Row> {
             .does("admin", "Counts since the start; without the scope `admin` one's own calls only")
             .to(rest::stats)
             .answers(200, "Requests, response times, failures, memory", Json(object())),
+        get("/metrics")
+            .guard(Guard::Monitoring)
+            .does("admin", "The same figures for Prometheus")
+            .to(rest::metrics)
+            .answers(200, "Text format 0.0.4", Text("text/plain")),
+    ]
+}
+
+/// Tokens, users and the audit.
+fn accounts() -> Vec<Row> {
+    vec![
         get("/admin/tokens")
             .guard(Guard::Scope(Scope::Admin))
             .does("admin", "Lists the tokens, whatever their state; never a token itself")
@@ -231,17 +243,22 @@ fn admin() -> Vec<Row> {
             .takes_fields(Rotation::fields())
             .to(rest::rotate_token)
             .answers(201, "With the new token itself", Json(object())),
+        get("/admin/users")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Lists who has stored something or has a token")
+            .to(rest::list_users)
+            .answers(200, "In order", Json(list_of("users", &object()))),
+        delete("/admin/users/{user}")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Erases all that is kept of a user, to the last byte on the disk")
+            .to(rest::erase_user)
+            .answers(200, "The pseudonym that the audit keeps", Json(object())),
         get("/admin/audit")
             .guard(Guard::Scope(Scope::Admin))
             .does("admin", "Tells who came, who was turned away, and what was done to whose data")
             .takes_query(AdminRequest::fields_of_audit())
             .to(rest::audit)
             .answers(200, "`events`, the oldest first, or `groups`", Json(object())),
-        get("/metrics")
-            .guard(Guard::Monitoring)
-            .does("admin", "The same figures for Prometheus")
-            .to(rest::metrics)
-            .answers(200, "Text format 0.0.4", Text("text/plain")),
     ]
 }
 

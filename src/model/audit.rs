@@ -81,6 +81,8 @@ kinds! {
     MemoriesDeleted = 9, "memories_deleted";
     MemoriesExported = 10, "memories_exported";
     MemoriesImported = 11, "memories_imported";
+    /// Everything of a user was erased.
+    UserErased = 12, "user_erased";
 }
 
 impl AuditKind {

@@ -72,11 +72,27 @@ impl Store {
         Ok(false)
     }
 
-    /// Every user who ever stored anything, in order.
+    /// Every user who has stored anything, in order.
     #[must_use]
-    #[cfg(test)]
     pub fn users(&self) -> Vec<UserId> {
         self.inner.shared.user_ids()
+    }
+
+    /// Removes every record of a user, and the user. Nobody may have the user's [`SessionStore`]. The
+    /// bytes leave the disk with [`Store::scrub`]. Blocks until it is durable.
+    pub fn erase_user(&self, user: &UserId) -> Result<(), StoreError> {
+        let mut records = self.session(user)?;
+        records.erase_all()?;
+        if let Some(receipt) = records.newest_receipt() {
+            receipt.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Makes every file anew that may hold bytes of what was removed, and removes the old ones. It needs
+    /// room for what stays, and blocks until it is done.
+    pub fn scrub(&self) -> Result<(), StoreError> {
+        self.inner.keeper.scrub()
     }
 
     /// Whether writes are taken now.

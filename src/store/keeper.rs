@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::Checkpoint;
 use super::shared::Shared;
 use super::trees::Trees;
-use super::{StoreError, rebuild};
+use super::{StoreError, premises, rebuild};
 use crate::disk;
 use crate::journal::{Journal, Seq};
 
@@ -27,6 +27,10 @@ const SMALL_SLED_BYTES: u64 = 64 << 20;
 /// The journal is rewritten when it has this many times the size of its live data.
 const JOURNAL_BLOAT: u64 = 3;
 
+/// How often, and how long apart, it is looked whether replaced trees are still read.
+const RETIREMENT_LOOKS: usize = 500;
+const RETIREMENT_PAUSE: Duration = Duration::from_millis(10);
+
 /// How many batches a rebuild may catch up on while nothing else is applied.
 const LAST_STEP: u64 = 256;
 
@@ -41,6 +45,8 @@ pub(super) enum Errand {
     /// Rebuild the trees now, and tell how it went.
     #[cfg(test)]
     Rebuild(Sender<Result<(), StoreError>>),
+    /// Let what was removed leave the disk now, and tell how it went.
+    Scrub(Sender<Result<(), StoreError>>),
     Stop,
 }
 
@@ -104,7 +110,10 @@ impl Keeper {
         }
     }
 
-    #[cfg(test)]
+    pub(super) fn scrub(&self) -> Result<(), StoreError> {
+        self.send(Errand::Scrub)
+    }
+
     fn send(&self, errand: fn(Sender<Result<(), StoreError>>) -> Errand) -> Result<(), StoreError> {
         let (answer, result) = channel();
         let closed = || StoreError::unavailable("the store is closed");
@@ -119,7 +128,6 @@ impl Work {
         if self.is_bloated() {
             self.look();
         }
-        #[allow(clippy::while_let_loop, reason = "tests have more errands")]
         loop {
             match inbox.recv_timeout(self.pause()) {
                 Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look(),
@@ -130,6 +138,9 @@ impl Work {
                 #[cfg(test)]
                 Ok(Errand::Rebuild(answer)) => {
                     let _ = answer.send(self.rebuild());
+                }
+                Ok(Errand::Scrub(answer)) => {
+                    let _ = answer.send(self.scrub());
                 }
                 Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -242,6 +253,33 @@ impl Work {
         self.checkpoint()?;
         self.remove_retired();
         log::info!("sled was rebuilt as generation {generation}");
+        Ok(())
+    }
+
+    /// Makes every file anew that may hold bytes of what was removed, and removes the old ones, those
+    /// that were damaged and kept aside as well.
+    fn scrub(&mut self) -> Result<(), StoreError> {
+        self.compact()?;
+        self.rebuild()?;
+        for _ in 0..RETIREMENT_LOOKS {
+            if self.retired.is_empty() {
+                break;
+            }
+            // A reader has a value in its hands for no longer than a read takes.
+            std::thread::park_timeout(RETIREMENT_PAUSE);
+            self.remove_retired();
+        }
+        if !self.retired.is_empty() {
+            return Err(StoreError::unavailable("old trees are still read; try again"));
+        }
+        let dir = &self.shared.dir;
+        let failed = || StoreError::disk("remove damaged files from", dir);
+        for entry in std::fs::read_dir(dir).map_err(failed())? {
+            let entry = entry.map_err(failed())?;
+            if premises::is_damaged(&entry.file_name().to_string_lossy()) {
+                disk::remove_folder(&entry.path()).map_err(failed())?;
+            }
+        }
         Ok(())
     }
 

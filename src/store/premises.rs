@@ -116,7 +116,7 @@ fn is_generation(name: &str) -> bool {
 }
 
 /// What was set aside, such as `journal.damaged-1`.
-fn is_damaged(name: &str) -> bool {
+pub(super) fn is_damaged(name: &str) -> bool {
     name.split_once(".damaged-").is_some_and(|(what, number)| {
         is_number(number) && (what == "journal" || is_generation(what))
     })

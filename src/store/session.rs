@@ -40,6 +40,9 @@ pub struct SessionStore {
     newest: Option<Receipt>,
 }
 
+/// Records that are removed in one batch.
+const ERASED_AT_ONCE: usize = 10_000;
+
 /// A key and what it holds, which may be nothing.
 type Pending = (Vec<u8>, Option<Vec<u8>>);
 
@@ -186,6 +189,30 @@ impl SessionStore {
         self.shared.note_submitted(self.user.as_ref(), receipt.again());
         self.newest = Some(receipt.again());
         Ok(receipt)
+    }
+
+    /// Removes all that it holds, and its own number last, so that what was cut off is found again.
+    pub(super) fn erase_all(&mut self) -> Result<(), StoreError> {
+        let Some(user) = self.user.clone() else { return Ok(()) };
+        let Some(number) = self.number else { return Ok(()) };
+        loop {
+            let all = vec![0]..=vec![PIECE_PREFIX];
+            let mut batch = Batch::default();
+            for entry in self.walk(all).take(ERASED_AT_ONCE) {
+                batch.ops.insert(entry?.0, None);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            self.commit(batch)?.wait()?;
+        }
+        let mut last = journal::EncodedBatch::default();
+        last.remove(SessionNo::SYSTEM, &full_key::<SessionNumber>(&user))?;
+        let submitted = self.journal.submit(last, self.journal.epoch())?;
+        log::info!("the user of session {} is erased", number.0);
+        self.number = None;
+        self.newest = Some(Receipt(submitted.receipt));
+        Ok(())
     }
 
     /// The session's number. The first batch of a user also says which number that is.

@@ -207,7 +207,6 @@ impl Shared {
         others.map(|(_, number)| *number).collect()
     }
 
-    #[cfg(test)]
     pub(super) fn user_ids(&self) -> Vec<UserId> {
         self.users().numbers.keys().cloned().collect()
     }

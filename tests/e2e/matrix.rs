@@ -140,6 +140,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                 let which =
                     if path.contains("{token}") { victim(&server).await } else { String::new() };
                 let mut uri = path.replace("{id}", &id).replace("{token}", &which);
+                uri = uri.replace("{user}", "cleo");
                 if path.ends_with("/search") {
                     uri.push_str("?query=red");
                 }

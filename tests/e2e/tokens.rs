@@ -326,3 +326,62 @@ async fn what_belongs_to_another_is_told_apart_from_what_is_nobodys() {
     let acting = ask(&server, &ben, "GET", &format!("{LIST}?user_id=ada")).await;
     assert_eq!((acting.status, &acting.json()["code"]), (403, &json!("access_denied")));
 }
+
+#[actix_web::test]
+async fn an_erased_user_leaves_no_byte_behind() {
+    let server = TestServer::start();
+    let key = [("X-API-Key", KEY)];
+    let gone = token(&server, json!({ "user_id": "gone@x.com", "name": "Ada's laptop" })).await;
+    let mine = [("X-API-Key", gone.as_str())];
+    for n in 0..50 {
+        let body = json!({ "content": format!("xyzzymark{n:04}plugh {}", "word ".repeat(n * 40)) });
+        assert_eq!(server.send("POST", LIST, &mine, Some(&body)).await.status, 201);
+    }
+    let body = json!({ "content": "changed xyzzymarkplugh" });
+    let id = server.send("POST", LIST, &mine, Some(&body)).await.json()["id"].clone();
+    let path = format!("{LIST}/{}", id.as_str().unwrap());
+    server
+        .send("PATCH", &path, &mine, Some(&json!({ "content": "and again xyzzymarkplugh" })))
+        .await;
+    server.send("DELETE", &path, &mine, None).await;
+    let stays = server.add("staying put").await;
+    let listed = server.get("/admin/users").await.text();
+    assert!(listed.contains("gone@x.com") && listed.contains("default"), "{listed}");
+
+    let erased = server.send("DELETE", "/admin/users/gone%40x.com", &key, None).await;
+
+    assert_eq!(erased.status, 200, "{}", erased.text());
+    assert_eq!(erased.json()["tokens"], 1);
+    assert!(!left_on_disk(&server, &["xyzzymark", "gone@x.com", "Ada's"]));
+    assert_eq!(status(&server, &gone, LIST).await, 401);
+    let audit = server.get("/admin/audit").await.text();
+    assert!(!audit.contains("gone@x.com") && !audit.contains("Ada"), "{audit}");
+    assert!(audit.contains(erased.json()["pseudonym"].as_str().unwrap()), "{audit}");
+    // Who comes again begins anew, and nobody else has lost anything.
+    let empty = server.get(&format!("{LIST}?user_id=gone@x.com")).await.json();
+    assert_eq!(empty["total"], 0);
+    let body = json!({ "user_id": "gone@x.com", "content": "back again" });
+    assert_eq!(server.post(LIST, body).await.status, 201);
+    let server = server.restart().await;
+    assert_eq!(server.get(&format!("{LIST}/{stays}")).await.status, 200);
+    assert!(!left_on_disk(&server, &["xyzzymark"]));
+}
+
+/// Whether one of these texts stands in a file of the data directory.
+fn left_on_disk(server: &TestServer, texts: &[&str]) -> bool {
+    let mut folders = vec![server.dir.path().join("data")];
+    let mut found = false;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file() {
+                let bytes = std::fs::read(&path).unwrap();
+                let text = String::from_utf8_lossy(&bytes);
+                found |= texts.iter().any(|one| text.contains(*one));
+            }
+        }
+    }
+    found
+}

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Administration, AuditFilter, Made, NewToken, Rotation, TokenChange};
-use crate::actors::CallError;
+use crate::actors::{CallError, Sessions};
 use crate::engine::{Arguments, EngineError, Field, InvalidArguments, Shape};
 use crate::model::{
-    AuditEvent, AuditKind, CredentialName, Project, Scopes, Secret, Timestamp, Token, TokenPrefix,
-    TokenState, UserId,
+    AuditEvent, AuditKind, Caller, CredentialName, Project, Scopes, Secret, Timestamp, Token,
+    TokenPrefix, TokenState, UserId,
 };
 
 /// One thing that is asked.
@@ -23,6 +23,8 @@ pub enum AdminRequest {
     ChangeToken { which: String, change: TokenChange },
     RotateToken { which: String, arguments: Arguments },
     Audit(Arguments),
+    ListUsers,
+    EraseUser(UserId),
 }
 
 /// What is told of a token.
@@ -85,32 +87,42 @@ impl AdminRequest {
     }
 }
 
-impl Administration<'_> {
-    /// Answers with an object. Problems of the arguments are told all at once.
-    pub async fn ask(&self, request: AdminRequest) -> Result<Value, CallError> {
-        let now = self.accounts.now();
+impl Sessions {
+    /// Does what an administrator asks, and answers with an object. Problems of the arguments are
+    /// told all at once.
+    pub async fn administer(
+        &self,
+        caller: &Caller,
+        request: AdminRequest,
+    ) -> Result<Value, CallError> {
+        let administration = self.accounts().administration(caller)?;
+        let now = self.accounts().now();
         match request {
+            AdminRequest::ListUsers => Ok(json!({ "users": self.users(caller)? })),
+            AdminRequest::EraseUser(user) => Ok(json!(self.erase_user(caller, &user).await?)),
             AdminRequest::CreateToken(arguments) => {
                 let wanted = NewToken::parse(arguments).map_err(EngineError::from)?.verb;
-                Ok(self.create(wanted).await?.shown(now))
+                Ok(administration.create(wanted).await?.shown(now))
             }
             AdminRequest::RotateToken { which, arguments } => {
                 let rotation = Rotation::parse(arguments).map_err(EngineError::from)?.verb;
-                Ok(self.rotate(&which, rotation).await?.shown(now))
+                Ok(administration.rotate(&which, rotation).await?.shown(now))
             }
             AdminRequest::ChangeToken { which, change } => {
-                let changed = self.change(&which, change).await?;
+                let changed = administration.change(&which, change).await?;
                 Ok(json!({ "tokens": shown(&changed, now) }))
             }
             AdminRequest::ListTokens(mut arguments) => {
                 let user: Option<UserId> = arguments.take(&USER);
                 arguments.finish((), true).map_err(EngineError::from)?;
-                Ok(json!({ "tokens": shown(&self.tokens(user.as_ref()), now) }))
+                Ok(json!({ "tokens": shown(&administration.tokens(user.as_ref()), now) }))
             }
-            AdminRequest::Audit(arguments) => self.ask_audit(arguments, now).await,
+            AdminRequest::Audit(arguments) => administration.ask_audit(arguments, now).await,
         }
     }
+}
 
+impl Administration<'_> {
     async fn ask_audit(&self, arguments: Arguments, now: Timestamp) -> Result<Value, CallError> {
         let asked = AuditQuestion::parse(arguments, now).map_err(EngineError::from)?;
         let events = self.audit(asked.filter).await?;

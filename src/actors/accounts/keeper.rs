@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +6,8 @@ use actix::{
     WrapFuture,
 };
 
-use super::audit::{AuditFilter, Counts};
+use super::audit::Counts;
+use super::ledger::put_events;
 use super::wanted::{NewToken, Rotation};
 use super::{Made, TokenChange};
 use crate::actors::CallError;
@@ -17,14 +17,12 @@ use crate::model::{
     AuditEvent, AuditKind, Caller, Clock, CredentialName, Timestamp, Token, TokenPrefix,
     TokenState, UserId,
 };
-use crate::store::{AuditKey, Batch, Receipt, SessionStore, Store, StoreError};
+use crate::store::{Batch, Receipt, SessionStore, Store, StoreError};
 
 /// What repeats within this is counted and written once.
 const MINUTE: Duration = Duration::from_secs(60);
 /// How often what is too old is looked for.
 const SWEEP: Duration = Duration::from_secs(3_600);
-/// Events that are erased at once; the rest waits for the next time.
-const SWEPT_AT_ONCE: usize = 10_000;
 /// Names that the program uses itself.
 const TAKEN: [&str; 4] = ["default", "instance", "invalid", "local"];
 /// Leaves room for what tells namesakes apart.
@@ -34,17 +32,17 @@ const NAME_CHARS: usize = 56;
 #[derive(Debug)]
 pub(super) struct Keeper {
     /// Gone once the end has come.
-    open: Option<Open>,
-    book: Arc<TokenBook>,
-    counts: Arc<Counts>,
-    clock: Arc<dyn Clock>,
-    keep_audit: Duration,
+    pub(super) open: Option<Open>,
+    pub(super) book: Arc<TokenBook>,
+    pub(super) counts: Arc<Counts>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keep_audit: Duration,
 }
 
 #[derive(Debug)]
-struct Open {
-    store: Store,
-    records: SessionStore,
+pub(super) struct Open {
+    pub(super) store: Store,
+    pub(super) records: SessionStore,
 }
 
 #[derive(Debug, Message)]
@@ -75,14 +73,6 @@ pub(super) struct Rotate {
 #[rtype(result = "()")]
 pub(super) struct Use(pub(super) TokenPrefix);
 
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Note(pub(super) AuditEvent);
-
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<AuditEvent>, CallError>")]
-pub(super) struct Read(pub(super) AuditFilter);
-
 /// Writes what is still held, and lets go of the store.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), CallError>")]
@@ -105,7 +95,10 @@ impl Keeper {
     }
 
     /// Makes a batch and submits it. What a failure of the disk has cost is no longer believed.
-    fn write(&mut self, fill: impl Fn(&mut Batch, &SessionStore)) -> Result<Receipt, StoreError> {
+    pub(super) fn write(
+        &mut self,
+        fill: impl Fn(&mut Batch, &SessionStore),
+    ) -> Result<Receipt, StoreError> {
         let open = self.open.as_mut().ok_or(StoreError::Lost)?;
         let submit = |records: &mut SessionStore| {
             let mut batch = Batch::default();
@@ -118,61 +111,6 @@ impl Keeper {
         }
         open.records = open.store.system()?;
         submit(&mut open.records)
-    }
-
-    /// Writes events that nobody waits for.
-    fn append(&mut self, events: &[AuditEvent]) {
-        if events.is_empty() {
-            return;
-        }
-        if let Err(error) = self.write(|batch, records| put_events(batch, records, events)) {
-            // Reading and refusing go on without a disk; the log has told of each request.
-            log::warn!("{} events of the audit are not written: {error}", events.len());
-        }
-    }
-
-    fn append_counted(&mut self) {
-        let counted = self.counts.drain();
-        self.append(&counted);
-    }
-
-    /// Erases what is older than it has to be kept.
-    fn sweep(&mut self) {
-        let end = self.clock.now().0.saturating_sub(millis(self.keep_audit));
-        let Ok(end) = u64::try_from(end) else { return };
-        let from = AuditKey { at: 0, number: 0 };
-        let range = from..=AuditKey { at: end, number: u64::MAX };
-        let Some(open) = &self.open else { return };
-        let old = open.records.scan_range::<AuditEvent>(&range).take(SWEPT_AT_ONCE);
-        let old: Vec<AuditKey> = old.filter_map(|row| Some(row.ok()?.0)).collect();
-        if old.is_empty() {
-            return;
-        }
-        let swept = self.write(|batch, _| {
-            old.iter().for_each(|key| batch.remove::<AuditEvent>(key));
-        });
-        if let Err(error) = swept {
-            log::warn!("{} old events of the audit stay for now: {error}", old.len());
-        }
-    }
-
-    fn read(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, StoreError> {
-        let since = filter.since.map_or(0, |since| u64::try_from(since.0).unwrap_or_default());
-        let from = AuditKey { at: since, number: 0 };
-        let range = from..=AuditKey { at: u64::MAX, number: u64::MAX };
-        let limit = filter.limit.unwrap_or(usize::MAX);
-        let mut events = VecDeque::new();
-        let open = self.open.as_ref().ok_or(StoreError::Lost)?;
-        for row in open.records.scan_range::<AuditEvent>(&range) {
-            let (_, event) = row?;
-            if filter.accepts(&event) {
-                if events.len() >= limit {
-                    events.pop_front();
-                }
-                events.push_back(event);
-            }
-        }
-        Ok(events.into())
     }
 
     fn create(&mut self, wanted: NewToken, by: &Caller) -> Result<(Made, Receipt), CallError> {
@@ -338,28 +276,6 @@ fn about(kind: AuditKind, by: &Caller, token: &Token, now: Timestamp) -> AuditEv
     }
 }
 
-/// Gives each event a key of its own; those of one millisecond are numbered.
-fn put_events(batch: &mut Batch, records: &SessionStore, events: &[AuditEvent]) {
-    let mut used: Vec<AuditKey> = Vec::new();
-    for event in events {
-        let at = u64::try_from(event.at.0).unwrap_or_default();
-        let mut key = AuditKey { at, number: 0 };
-        // One that cannot be read stands there all the same.
-        while used.contains(&key) || !matches!(records.get::<AuditEvent>(&key), Ok(None)) {
-            key.number += 1;
-            if key.number >= u64::from(u32::MAX) {
-                return;
-            }
-        }
-        batch.put(&key, event);
-        used.push(key);
-    }
-}
-
-fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
 impl Actor for Keeper {
     type Context = Context<Self>;
 
@@ -374,7 +290,7 @@ impl Actor for Keeper {
     }
 }
 
-type Answered<T> = ResponseActFuture<Keeper, Result<T, CallError>>;
+pub(super) type Answered<T> = ResponseActFuture<Keeper, Result<T, CallError>>;
 
 impl Handler<Create> for Keeper {
     type Result = Answered<Made>;
@@ -436,23 +352,6 @@ impl Handler<Use> for Keeper {
         if let Err(error) = self.write(|batch, _| batch.put(&token.digest, &token)) {
             log::debug!("the last use of a token is not written: {error}");
         }
-    }
-}
-
-impl Handler<Note> for Keeper {
-    type Result = ();
-
-    fn handle(&mut self, Note(event): Note, _: &mut Context<Self>) {
-        self.append(&[event]);
-    }
-}
-
-impl Handler<Read> for Keeper {
-    type Result = Result<Vec<AuditEvent>, CallError>;
-
-    fn handle(&mut self, Read(filter): Read, _: &mut Context<Self>) -> Self::Result {
-        self.append_counted();
-        Ok(self.read(&filter).map_err(EngineError::from)?)
     }
 }
 

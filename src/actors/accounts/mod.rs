@@ -9,6 +9,7 @@
 mod audit;
 mod desk;
 mod keeper;
+mod ledger;
 mod wanted;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
 
-use super::{CallError, PATIENCE};
+use super::{CallError, Erased, PATIENCE};
 use crate::auth::{self, AuthError, TokenBook};
 use crate::model::{
     AuditEvent, AuditKind, Caller, Clock, Scope, Secret, Timestamp, Token, TokenPrefix, UserId,
@@ -25,7 +26,8 @@ use crate::store::{Store, StoreError};
 pub use audit::AuditFilter;
 use audit::Counts;
 pub use desk::AdminRequest;
-use keeper::{Change, Create, End, Keeper, Note, Read, Rotate, Use};
+use keeper::{Change, Create, End, Keeper, Rotate, Use};
+use ledger::{Forget, Note, Read};
 pub use wanted::{NewToken, Rotation};
 
 /// A handle to the tokens and the audit. Cheap to clone.
@@ -163,6 +165,12 @@ impl Administration<'_> {
         let mut tokens = self.accounts.book.list();
         tokens.retain(|token| user.is_none_or(|user| token.user == *user));
         tokens
+    }
+
+    /// Forgets a user: the tokens go, and the audit knows a pseudonym from now on.
+    pub async fn forget_user(&self, user: &UserId) -> Result<Erased, CallError> {
+        let asked = Forget { user: user.clone(), by: self.caller.clone() };
+        self.accounts.keeper.send(asked).timeout(PATIENCE).await?
     }
 
     /// What the audit says, the oldest first.

@@ -8,7 +8,7 @@ use crate::engine::Arguments;
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::http::body::RawBody;
-use crate::model::Caller;
+use crate::model::{Caller, UserId};
 
 pub(in crate::http) async fn create_token(
     caller: Caller,
@@ -74,6 +74,23 @@ pub(in crate::http) async fn audit(
     Ok(HttpResponse::Ok().json(told))
 }
 
+pub(in crate::http) async fn list_users(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::Ok().json(ask(&sessions, &caller, AdminRequest::ListUsers).await?))
+}
+
+pub(in crate::http) async fn erase_user(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    user: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    let user = UserId::parse(&user).map_err(|_| Error::NoRoute)?;
+    let request = AdminRequest::EraseUser(user);
+    Ok(HttpResponse::Ok().json(ask(&sessions, &caller, request).await?))
+}
+
 async fn change(
     sessions: &Sessions,
     caller: &Caller,
@@ -89,7 +106,7 @@ async fn ask(
     caller: &Caller,
     request: AdminRequest,
 ) -> Result<Value, CallError> {
-    sessions.accounts().administration(caller)?.ask(request).await
+    sessions.administer(caller, request).await
 }
 
 /// Every argument may be left out, and with them the body.

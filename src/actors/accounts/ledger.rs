@@ -1,0 +1,189 @@
+//! What the keeper does with the audit: writing, reading, forgetting.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use actix::{ActorFutureExt, Context, Handler, Message, WrapFuture};
+
+use super::audit::AuditFilter;
+use super::keeper::{Answered, Keeper, event};
+use crate::actors::{CallError, Erased};
+use crate::auth::{TokenError, generate_key};
+use crate::engine::EngineError;
+use crate::model::{AuditEvent, AuditKind, Caller, CredentialName, Token, UserId};
+use crate::store::{AuditKey, Batch, Receipt, SessionStore, StoreError};
+
+/// Events that are erased at once; the rest waits for the next time.
+const SWEPT_AT_ONCE: usize = 10_000;
+/// Enough to tell one who was erased from another.
+const PSEUDONYM_CHARS: usize = 8;
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Note(pub(super) AuditEvent);
+
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<AuditEvent>, CallError>")]
+pub(super) struct Read(pub(super) AuditFilter);
+
+/// Forgets a user.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Erased, CallError>")]
+pub(super) struct Forget {
+    pub(super) user: UserId,
+    pub(super) by: Caller,
+}
+
+impl Keeper {
+    /// Writes events that nobody waits for.
+    pub(super) fn append(&mut self, events: &[AuditEvent]) {
+        if events.is_empty() {
+            return;
+        }
+        if let Err(error) = self.write(|batch, records| put_events(batch, records, events)) {
+            // Reading and refusing go on without a disk; the log has told of each request.
+            log::warn!("{} events of the audit are not written: {error}", events.len());
+        }
+    }
+
+    pub(super) fn append_counted(&mut self) {
+        let counted = self.counts.drain();
+        self.append(&counted);
+    }
+
+    /// Erases what is older than it has to be kept.
+    pub(super) fn sweep(&mut self) {
+        let end = self.clock.now().0.saturating_sub(millis(self.keep_audit));
+        let Ok(end) = u64::try_from(end) else { return };
+        let from = AuditKey { at: 0, number: 0 };
+        let range = from..=AuditKey { at: end, number: u64::MAX };
+        let Some(open) = &self.open else { return };
+        let old = open.records.scan_range::<AuditEvent>(&range).take(SWEPT_AT_ONCE);
+        let old: Vec<AuditKey> = old.filter_map(|row| Some(row.ok()?.0)).collect();
+        if old.is_empty() {
+            return;
+        }
+        let swept = self.write(|batch, _| {
+            old.iter().for_each(|key| batch.remove::<AuditEvent>(key));
+        });
+        if let Err(error) = swept {
+            log::warn!("{} old events of the audit stay for now: {error}", old.len());
+        }
+    }
+
+    fn read(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, StoreError> {
+        let since = filter.since.map_or(0, |since| u64::try_from(since.0).unwrap_or_default());
+        let from = AuditKey { at: since, number: 0 };
+        let range = from..=AuditKey { at: u64::MAX, number: u64::MAX };
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        let mut events = VecDeque::new();
+        let open = self.open.as_ref().ok_or(StoreError::Lost)?;
+        for row in open.records.scan_range::<AuditEvent>(&range) {
+            let (_, event) = row?;
+            if filter.accepts(&event) {
+                if events.len() >= limit {
+                    events.pop_front();
+                }
+                events.push_back(event);
+            }
+        }
+        Ok(events.into())
+    }
+
+    /// Removes the tokens of a user, and takes the name out of the audit.
+    fn forget(&mut self, user: &UserId, by: &Caller) -> Result<(Erased, Receipt), CallError> {
+        self.append_counted();
+        let now = self.clock.now();
+        let code = generate_key().map_err(TokenError::from)?;
+        let pseudonym: String = code.reveal().chars().take(PSEUDONYM_CHARS).collect();
+        let pseudonym = format!("erased-{pseudonym}");
+        let unnamed = UserId::parse(&pseudonym).map_err(|_| CallError::Panicked)?;
+        let tokens: Vec<Token> =
+            self.book.list().into_iter().filter(|token| token.user == *user).collect();
+        let names: Vec<&CredentialName> = tokens.iter().map(|token| &token.name).collect();
+        let mut told = Vec::new();
+        let open = self.open.as_ref().ok_or(StoreError::Lost).map_err(EngineError::from)?;
+        for row in open.records.scan::<AuditEvent>() {
+            let (key, event) = row.map_err(EngineError::from)?;
+            let is_named = event.user.as_ref() == Some(user);
+            let is_own = event.credential.as_ref().is_some_and(|name| names.contains(&name));
+            if is_named || is_own {
+                // The name of a credential, a reason and a program may tell who it was.
+                let user = is_named.then(|| unnamed.clone()).or(event.user);
+                let credential = event.credential.filter(|_| !is_own);
+                let event = AuditEvent {
+                    user,
+                    credential,
+                    reason: None,
+                    client: None,
+                    prefix: None,
+                    ..event
+                };
+                told.push((key, event));
+            }
+        }
+        tokens.iter().for_each(|token| self.book.remove(&token.digest));
+        let erased = event(AuditKind::UserErased, by, now);
+        let erased = AuditEvent { user: Some(unnamed), ..erased };
+        let written = self.write(|batch, records| {
+            tokens.iter().for_each(|token| batch.remove::<Token>(&token.digest));
+            told.iter().for_each(|(key, event)| batch.put(key, event));
+            put_events(batch, records, std::slice::from_ref(&erased));
+        });
+        let receipt = written.map_err(EngineError::from)?;
+        Ok((Erased { pseudonym, tokens: tokens.len() }, receipt))
+    }
+}
+
+/// Gives each event a key of its own; those of one millisecond are numbered.
+pub(super) fn put_events(batch: &mut Batch, records: &SessionStore, events: &[AuditEvent]) {
+    let mut used: Vec<AuditKey> = Vec::new();
+    for event in events {
+        let at = u64::try_from(event.at.0).unwrap_or_default();
+        let mut key = AuditKey { at, number: 0 };
+        // One that cannot be read stands there all the same.
+        while used.contains(&key) || !matches!(records.get::<AuditEvent>(&key), Ok(None)) {
+            key.number += 1;
+            if key.number >= u64::from(u32::MAX) {
+                return;
+            }
+        }
+        batch.put(&key, event);
+        used.push(key);
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Handler<Note> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, Note(event): Note, _: &mut Context<Self>) {
+        self.append(&[event]);
+    }
+}
+
+impl Handler<Read> for Keeper {
+    type Result = Result<Vec<AuditEvent>, CallError>;
+
+    fn handle(&mut self, Read(filter): Read, _: &mut Context<Self>) -> Self::Result {
+        self.append_counted();
+        Ok(self.read(&filter).map_err(EngineError::from)?)
+    }
+}
+
+impl Handler<Forget> for Keeper {
+    type Result = Answered<Erased>;
+
+    fn handle(&mut self, Forget { user, by }: Forget, _: &mut Context<Self>) -> Self::Result {
+        match self.forget(&user, &by) {
+            Err(error) => Box::pin(actix::fut::ready(Err(error))),
+            Ok((erased, receipt)) => Box::pin(receipt.into_actor(self).map(|durable, _, _| {
+                durable.map_err(EngineError::from)?;
+                Ok(erased)
+            })),
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::retrieval::text::Analyzer;
 use crate::retrieval::{DocId, Query, Ranking};
 
 /// How much of the table's cosine is added to the model's: it errs elsewhere than its teacher.
-const TABLE_BESIDE: f32 = 0.4;
+const TABLE_BESIDE: f32 = 0.3;
 /// What it is worth that a note's meaning stands out, by the square of how many spreads it lies
 /// above the store's mean: below two that is chance, above five seldom. 3.5 spreads weigh as much as
 /// all words of the question.
@@ -61,17 +61,18 @@ impl Notes {
 }
 
 /// Of the model's cosine with [`TABLE_BESIDE`] of the table's, over mixed notes.
-const USUAL: Usual = Usual { mean: 0.116, spread: 0.12, weight: HELD_BY };
+const USUAL: Usual = Usual { mean: 0.108, spread: 0.116, weight: HELD_BY };
 const USUAL_BY_TABLE: Usual = Usual { mean: 0.08, spread: 0.085, weight: HELD_BY };
 /// Another model's cosines may lie anywhere; a store of two or three has to be found all the same.
 const USUAL_BY_STRANGER: Usual = Usual { mean: 0.0, spread: 0.12, weight: STRANGER_HELD_BY };
 
 /// What is worth how much where a question is in letters that the models know, but not in their
 /// language: its words first, and then what little they recognize.
-const UNREAD_TABLE: f32 = 0.3;
-const UNREAD_MODEL: f32 = 1.0;
-/// In other letters the model tells hardly more than chance: it decides among equals.
-const UNKNOWN_MODEL: f32 = 0.05;
+const UNREAD_TABLE: f32 = 0.1;
+const UNREAD_MODEL: f32 = 0.6;
+/// In other letters the model tells little more than which characters they are, and only what stands
+/// out far counts.
+const STANDS_OUT_UNKNOWN: f32 = 0.03;
 
 /// Turns: one word is often all that a turn has, so that words are lent by neighbors, and count a
 /// little less than linearly.
@@ -89,7 +90,7 @@ const MEANT_AFTER: f32 = 0.2;
 /// like the animals of a zoo by 0.28, like a shopping list by 0.13.
 const FAINT: f32 = 0.2;
 /// A cosine of the models is less in another language than their own, and chance is not.
-const FAINT_UNREAD: f32 = 0.1;
+const FAINT_UNREAD: f32 = 0.1 * UNREAD_MODEL;
 /// And a note's meaning must stand out at least as far.
 const FAINT_SPREADS: f32 = 1.0;
 
@@ -147,6 +148,9 @@ struct Weights {
     faint_turn: f32,
     /// Whether the models read the question at all.
     is_read: bool,
+    /// Whether they read it and the session's texts as well as they can. Of other texts, how near
+    /// they are to one another tells no more than which language they are in.
+    is_understood: bool,
 }
 
 /// What the cosines of the table and of the model are worth in their sum.
@@ -164,8 +168,9 @@ impl Weights {
     /// more than nothing: an inflected form has most of its letters.
     fn at_a_guess(self, has_model: bool) -> Self {
         let meant = unread(has_model);
-        let faint = if has_model { FAINT } else { FAINT * UNREAD_TABLE };
-        Self { note: meant, faint_note: faint, turn: meant, faint_turn: faint, ..self }
+        let faint = FAINT * if has_model { UNREAD_MODEL } else { UNREAD_TABLE };
+        let (standing, faint_note) = (None, faint);
+        Self { note: meant, standing, faint_note, turn: meant, faint_turn: faint, ..self }
     }
 }
 
@@ -194,9 +199,12 @@ impl Index {
             self.words(asked, &mut parts.words, None);
             return parts;
         }
-        let cosines = self.cosines(query, places);
+        let mut cosines = self.cosines(query, places);
         let has_model = !cosines.model.is_empty();
         let mut weights = self.weights(query, has_model);
+        if has_model && weights.is_understood {
+            self.thin_out(&mut cosines.model);
+        }
         parts.note_time = if has_model { NOTE_TIME } else { NOTE_TIME_BY_WORDS };
         if query.mode == Ranking::Hybrid {
             let mut shared = zeros();
@@ -267,7 +275,9 @@ impl Index {
         let is_stranger = has_model && self.has_chosen_model();
         let is_english = reading == Reading::English;
         // Of texts in other languages the table knows nothing, whatever the question is in.
-        let table_helps = !is_stranger || is_english && self.english.share() > ENGLISH_STORE;
+        let is_english_store = self.english.share() > ENGLISH_STORE;
+        let table_helps = !is_stranger || is_english && is_english_store;
+        let is_surely_english = is_english_store && english_share(query.text) > ENGLISH;
         let beside = Meant { table: if table_helps { TABLE_BESIDE } else { 0.0 }, model: 1.0 };
         let alone = Meant { table: 1.0, model: 0.0 };
         let stands_out = |worth: f32| worth * FAINT_SPREADS.powi(2);
@@ -284,7 +294,8 @@ impl Index {
             (true, Reading::Latin) => (unread(true), None, FAINT_UNREAD),
             (false, Reading::Latin) => (unread(false), None, FAINT * UNREAD_TABLE),
             (true, Reading::None) => {
-                (Meant { model: UNKNOWN_MODEL, ..UNMEANT }, None, f32::INFINITY)
+                let (note, worth) = (Meant { table: 0.0, model: 1.0 }, STANDS_OUT_UNKNOWN);
+                (note, Some((worth, USUAL)), stands_out(worth))
             }
             (false, Reading::None) => (UNMEANT, None, f32::INFINITY),
         };
@@ -303,13 +314,18 @@ impl Index {
             turn,
             faint_turn: if is_read { TURN_MODEL * FAINT } else { f32::INFINITY },
             is_read,
+            is_understood: is_stranger || is_surely_english,
         }
+    }
+
+    /// Whether a question is in English, as far as can be told.
+    pub(super) fn is_english(&self, text: &str) -> bool {
+        self.reading(text) == Reading::English
     }
 
     /// Whether the question is in the language that the built-in models were taught.
     fn reading(&self, text: &str) -> Reading {
-        let share = TableEmbedder::built_in().and_then(|table| table.english_share(text));
-        let share = share.unwrap_or_default();
+        let share = english_share(text);
         let is_english =
             share > ENGLISH || share > ENGLISH_IN_ENGLISH && self.english.share() > ENGLISH_STORE;
         if is_english {
@@ -363,6 +379,12 @@ impl Index {
         }
         self.scratch.give(alone);
     }
+}
+
+/// How much of a question is made of words that the vocabulary knows; 0 to 1.
+fn english_share(text: &str) -> f32 {
+    let share = TableEmbedder::built_in().and_then(|table| table.english_share(text));
+    share.unwrap_or_default()
 }
 
 /// Whether two Latin letters stand side by side.

@@ -1,5 +1,6 @@
 //! The index of one awake session. It is derived from the memories: losing it loses nothing.
 
+mod crowd;
 mod english;
 mod entry;
 mod fields;

@@ -101,6 +101,18 @@ fn a_question_of_stop_words_still_finds_them() {
 }
 
 #[test]
+fn what_only_builds_a_sentence_weighs_little_in_other_languages_too() {
+    let index = index_of(&[
+        "Haust\u{fc}r: gr\u{fc}ner Anstrich",
+        "die Ferien von unseren Eltern und welchen Freunden",
+    ]);
+
+    let found = ask_words(&index, "welchen Anstrich bekommt die Haust\u{fc}r von unseren Nachbarn");
+
+    assert_eq!(found, [0, 1]);
+}
+
+#[test]
 fn of_equals_the_newer_comes_first() {
     let index = index_of(&["milk", "milk", "milk"]);
 

@@ -35,6 +35,19 @@ const SAID_AFTER: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
 /// How likely it answers for a word that was said anywhere in its sitting.
 const SAID_IN_SITTING: f32 = 0.15;
 
+/// What a word weighs that says how a sentence is built, in a question that is not in English. Not
+/// nothing: where several languages stand side by side, it tells which of them is asked in.
+const FUNCTION: f32 = 0.25;
+
+/// A term of a question.
+struct Wanted {
+    term: String,
+    /// See [`Asked::counts`].
+    counts: f32,
+    /// What it weighs beside how rare it is.
+    weight: f32,
+}
+
 /// A term of a question, and where it occurs.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
@@ -60,9 +73,9 @@ impl Index {
     pub(super) fn asked(&self, text: &str) -> Vec<Asked<'_>> {
         let (mut subjects, mut stops) = (Vec::new(), Vec::new());
         let mut is_first = true;
+        let is_english = self.is_english(text);
         Analyzer::new().each(text, &mut |term| {
-            let list: &mut Vec<(String, f32)> =
-                if term.is_stop { &mut stops } else { &mut subjects };
+            let list: &mut Vec<Wanted> = if term.is_stop { &mut stops } else { &mut subjects };
             let is_telling = match term.spelling {
                 Spelling::Identifier => true,
                 Spelling::Capital => !is_first,
@@ -72,17 +85,20 @@ impl Index {
             // A name that occurs nowhere as a whole is asked for by its parts alone.
             let is_idle = term.is_whole && self.lexicon.find(term.text).is_none();
             let counts = if is_telling { LEAST_SHARED } else { 1.0 };
-            match list.iter_mut().find(|(known, _)| *known == term.text) {
-                Some((_, known)) => *known = known.max(counts),
-                None if !is_idle => list.push((term.text.to_owned(), counts)),
+            let weight = if term.is_function && !is_english { FUNCTION } else { 1.0 };
+            match list.iter_mut().find(|known| known.term == term.text) {
+                Some(known) => known.counts = known.counts.max(counts),
+                None if !is_idle => {
+                    list.push(Wanted { term: term.text.to_owned(), counts, weight });
+                }
                 None => {}
             }
         });
         let is_alone = subjects.len() < 2;
         let terms = if subjects.is_empty() { stops } else { subjects };
-        let asked_term = |(term, counts)| {
-            let counts = if is_alone { LEAST_SHARED } else { counts };
-            self.asked_term(term, counts)
+        let asked_term = |wanted: Wanted| {
+            let counts = if is_alone { LEAST_SHARED } else { wanted.counts };
+            self.asked_term(Wanted { counts, ..wanted })
         };
         let mut asked: Vec<_> = terms.into_iter().map(asked_term).collect();
         if asked.len() > MOST_TERMS {
@@ -93,12 +109,13 @@ impl Index {
     }
 
     /// A term that occurs nowhere is taken for those that are spelled nearly so.
-    fn asked_term(&self, term: String, counts: f32) -> Asked<'_> {
+    fn asked_term(&self, Wanted { term, counts, weight }: Wanted) -> Asked<'_> {
         let (postings, sure) = match self.lexicon.find(&term) {
             Some(postings) => (Cow::Borrowed(postings), 1.0),
             None => (Cow::Owned(Postings::union(&near::terms(&self.lexicon, &term))), NEARLY),
         };
-        let (idf, is_name) = (self.idf(postings.count()), self.speakers.has(&term));
+        let idf = weight * self.idf(postings.count());
+        let is_name = self.speakers.has(&term);
         Asked { term, postings, sure, idf, is_name, counts }
     }
 

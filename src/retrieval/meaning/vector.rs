@@ -100,6 +100,20 @@ impl Vectors {
         Some(Vector { codes: codes.into() })
     }
 
+    /// A copy of the vectors of some documents, numbered by their places in the list.
+    pub(crate) fn only(&self, docs: &[u32]) -> Self {
+        let mut few = Self {
+            dims: self.dims,
+            codes: Vec::with_capacity(docs.len() * self.dims),
+            ..Self::default()
+        };
+        for (codes, reach) in docs.iter().filter_map(|&doc| self.row(doc)) {
+            few.codes.extend_from_slice(codes);
+            few.reaches.push(reach);
+        }
+        few
+    }
+
     /// The cosine of `vector` to each of some documents, by number; 0 for one without a vector.
     pub(crate) fn cosines(
         &self,

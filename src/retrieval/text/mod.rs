@@ -2,6 +2,7 @@
 
 mod compound;
 mod fold;
+mod function;
 mod irregular;
 mod script;
 mod stop;

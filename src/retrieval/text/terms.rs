@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use super::{compound, fold, irregular, script, stop, symbol};
+use super::{compound, fold, function, irregular, script, stop, symbol};
 use crate::retrieval::memo::Memo;
 
 /// A longer word is data, not language; its head is enough to find it.
@@ -16,6 +16,8 @@ pub(crate) struct Term<'a> {
     pub(crate) text: &'a str,
     /// It carries no subject: kept so that "the who" can be found, but not asked for otherwise.
     pub(crate) is_stop: bool,
+    /// It would carry none in another European language. Not told by an analyzer for many texts.
+    pub(crate) is_function: bool,
     /// It repeats its parts, which are terms of their own.
     pub(crate) is_whole: bool,
     /// How it is written. Not told by an analyzer for many texts.
@@ -133,8 +135,8 @@ impl Analyzer {
             && let Some(text) = met.terms.get(number as usize)
         {
             let is_whole = is_whole && !is_stop;
-            let spelling = Spelling::default();
-            return sink(Term { text, is_stop, is_whole, spelling, number: Some(number) });
+            let number = Some(number);
+            return sink(Term { is_stop, is_whole, number, ..Term::of(text) });
         }
         fold::word(if word.len() > LONGEST_BYTES { head(word) } else { word }, &mut self.folded);
         let folded = self.folded.strip_suffix("'s").unwrap_or(&self.folded);
@@ -148,8 +150,9 @@ impl Analyzer {
         } else {
             Cow::Borrowed(folded)
         };
-        let spelling = Spelling::of(word);
-        sink(Term { is_stop, is_whole: is_whole && !is_stop, spelling, ..Term::of(&text) });
+        let is_function = self.met.is_none() && function::is_function(folded);
+        let (is_whole, spelling) = (is_whole && !is_stop, Spelling::of(word));
+        sink(Term { is_stop, is_function, is_whole, spelling, ..Term::of(&text) });
         if let Some(met) = &mut self.met {
             let number = u32::try_from(met.terms.len()).unwrap_or(u32::MAX);
             if met.words.put(word, (number, is_stop)) {
@@ -162,7 +165,8 @@ impl Analyzer {
 impl<'a> Term<'a> {
     fn of(text: &'a str) -> Self {
         let spelling = Spelling::default();
-        Self { text, is_stop: false, is_whole: false, spelling, number: None }
+        let is_function = false;
+        Self { text, is_stop: false, is_function, is_whole: false, spelling, number: None }
     }
 }
 

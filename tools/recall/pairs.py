@@ -5,8 +5,8 @@ Reads data/pairs.jsonl: objects with `a`, `b` and `kind`, which is `same` (the s
 (a new value of the same fact), `alike` (the same person or topic, another fact) or `other` (unrelated).
 Prints, for the encoder and for the table, percentiles of the cosine by kind, and what a threshold would catch.
 
-Cosines are the server's: the file's weights, its 256 axes, one byte a component. Only the activations stay f32
-here, which moves a cosine by about 0.005. Needs numpy and tokenizers, as tools/encoder does.
+Cosines are the server's: the file's weights, its 256 axes, one byte a component. Only the activations are f32
+here instead of 14 bits, too little to see in a cosine of two digits. Needs numpy and tokenizers, as tools/encoder does.
 """
 
 import argparse

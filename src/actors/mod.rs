@@ -132,7 +132,10 @@ impl Sessions {
                 self.accounts.note_denial(caller, &AuthError::Forbidden { needed: *needed });
             }
             (
-                Err(denied @ (CallError::Refused(EngineError::Bound) | CallError::Foreign { .. })),
+                Err(
+                    denied @ (CallError::Refused(EngineError::Bound | EngineError::Guest)
+                    | CallError::Foreign { .. }),
+                ),
                 _,
             ) => {
                 self.accounts.note_deed(AuditKind::AccessDenied, caller, denied.to_string());

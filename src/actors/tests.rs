@@ -108,6 +108,7 @@ impl House {
             credential: CredentialName::parse("key").unwrap(),
             scopes: Scopes::all(),
             bound: None,
+            is_guest: false,
             project: None,
             token: None,
             tools: Vec::new(),

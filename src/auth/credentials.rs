@@ -15,6 +15,8 @@ pub struct Identity {
     pub scopes: Scopes,
     /// Where all that it does has to stay.
     pub bound: Option<Project>,
+    /// What it stores is provisional.
+    pub is_guest: bool,
     /// What it begins with, if it is a token.
     pub token: Option<TokenPrefix>,
     /// The tools that it is shown; those of the server if there are none.
@@ -64,14 +66,22 @@ impl Identity {
     /// Of a key, which is good everywhere.
     #[must_use]
     pub fn of_key(user: UserId, credential: CredentialName, scopes: Scopes) -> Self {
-        Self { user, credential, scopes, bound: None, token: None, tools: Vec::new() }
+        Self {
+            user,
+            credential,
+            scopes,
+            bound: None,
+            is_guest: false,
+            token: None,
+            tools: Vec::new(),
+        }
     }
 
     /// Who asks with it, from where. One that is bound to a project stands in that one, whatever the
     /// client says.
     #[must_use]
     pub fn into_caller(self, project: Option<Project>, origin: Origin) -> Caller {
-        let Self { user, credential, scopes, bound, token, tools } = self;
+        let Self { user, credential, scopes, bound, is_guest, token, tools } = self;
         let Origin { client, address, session, face } = origin;
         let project = bound.clone().or(project);
         Caller {
@@ -79,6 +89,7 @@ impl Identity {
             credential,
             scopes,
             bound,
+            is_guest,
             project,
             token,
             tools,

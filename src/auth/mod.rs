@@ -77,6 +77,7 @@ mod tests {
             credential: CredentialName::parse("key").unwrap(),
             scopes,
             bound: None,
+            is_guest: false,
             project: None,
             token: None,
             tools: Vec::new(),

@@ -181,6 +181,7 @@ fn identity(token: &Token) -> Identity {
         credential: token.name.clone(),
         scopes: token.scopes.clone(),
         bound: token.project.clone(),
+        is_guest: token.is_guest,
         token: Some(token.prefix.clone()),
         tools: token.tools.clone(),
     }

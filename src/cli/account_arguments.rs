@@ -56,6 +56,10 @@ pub(super) struct CreateToken {
     #[arg(long)]
     pub(super) project: Option<String>,
 
+    /// What it stores is provisional: found when asked for, given to nobody unasked
+    #[arg(long)]
+    pub(super) guest: bool,
+
     /// For how many days it is good; 0 for ever [default: 365]
     #[arg(long, value_name = "DAYS")]
     pub(super) expires_days: Option<u32>,

@@ -32,6 +32,7 @@ pub(super) fn token(config: &Config, verb: &TokenVerb, wants_json: bool) -> Outc
                 ("email", arguments.email.clone().map(Value::from)),
                 ("scopes", some(&arguments.scopes)),
                 ("project", arguments.project.clone().map(Value::from)),
+                ("guest", arguments.guest.then(|| json!(true))),
                 ("expires_days", arguments.expires_days.map(Value::from)),
                 ("tools", some(&arguments.tools)),
             ]);

@@ -155,6 +155,10 @@ pub(super) struct ImportArguments {
     #[command(flatten)]
     pub(super) server: ServerArguments,
 
+    /// You stand for what is in it: it is not provisional, as imports otherwise are
+    #[arg(long)]
+    pub(super) confirm: bool,
+
     /// Whose memories they become [default: those of the key's user]
     #[arg(long, value_name = "USER", value_parser = UserId::parse)]
     pub(super) user_id: Option<UserId>,

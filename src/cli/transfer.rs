@@ -37,6 +37,7 @@ struct Outbox {
     before: usize,
     /// The change that all of them are.
     step: Option<MemoryId>,
+    confirms: bool,
 }
 
 /// Writes every memory of a user, one JSON object a line.
@@ -73,10 +74,10 @@ pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: b
     let input = Input::new(reader);
     let told = actix_web::rt::System::new().block_on(async {
         match Door::open(config, &arguments.server).await? {
-            Door::Daemon(daemon) => import_to_daemon(&daemon, user, input).await,
+            Door::Daemon(daemon) => import_to_daemon(&daemon, user, arguments.confirm, input).await,
             Door::Local(local) => {
                 let told = match local.caller(config, user) {
-                    Ok(caller) => import_to_store(&local, &caller, input).await,
+                    Ok(caller) => import_to_store(&local, &caller, arguments.confirm, input).await,
                     Err(failed) => Err(failed),
                 };
                 local.close().await.and(told)
@@ -150,12 +151,13 @@ async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn
 async fn import_to_daemon(
     daemon: &Daemon,
     user: Option<&UserId>,
+    confirms: bool,
     mut input: Input,
 ) -> Result<Imported, Failed> {
     let channel = daemon.channel()?;
     let bar = Bar::counting("lines");
     let mut told = Imported::default();
-    let mut outbox = Outbox::default();
+    let mut outbox = Outbox { confirms, ..Outbox::default() };
     loop {
         let line = input.next_line()?;
         let is_over = line.is_none();
@@ -182,10 +184,11 @@ async fn import_to_daemon(
 async fn import_to_store(
     local: &LocalStore,
     caller: &Caller,
+    confirms: bool,
     mut input: Input,
 ) -> Result<Imported, Failed> {
     let bar = Bar::counting("lines");
-    let mut lines = ImportLines::default();
+    let mut lines = ImportLines::default().confirmed(confirms);
     while let Some(line) = input.next_line()? {
         bar.advance(1);
         if let Some(part) = lines.read(&line) {
@@ -241,6 +244,7 @@ impl Outbox {
         let mut query = naming(user);
         let step = self.step.map(|step| step.to_string());
         query.extend(step.as_deref().map(|step| ("step", step)));
+        query.extend(self.confirms.then_some(("confirm", "true")));
         let request = channel.request(Method::POST, "/api/v1/import").query(&query);
         let request = request.map_err(Failed::because)?;
         let request = request.insert_header(("Content-Type", "application/x-ndjson"));

@@ -20,6 +20,8 @@ pub struct Filter {
     pub pinned: Option<bool>,
     pub min_priority: Option<u8>,
     pub statuses: Vec<Status>,
+    /// What is given to somebody unasked.
+    pub only_confirmed: bool,
 }
 
 const TAGS: Field = Field::new("tags", Shape::Names, "");
@@ -123,6 +125,7 @@ pub(super) struct Matcher {
     pinned: Option<bool>,
     min_priority: u8,
     statuses: Vec<Status>,
+    only_confirmed: bool,
     now: Timestamp,
 }
 
@@ -155,6 +158,7 @@ impl Filter {
             pinned: arguments.take(&PINNED),
             min_priority: arguments.take(&PRIORITY).map(Priority::get),
             statuses: take_statuses(arguments),
+            only_confirmed: false,
         };
         if filter.since.zip(filter.until).is_some_and(|(since, until)| since > until) {
             arguments.refuse("until", "lies before since");
@@ -215,6 +219,7 @@ impl Filter {
             pinned: self.pinned,
             min_priority: self.min_priority.unwrap_or(0),
             statuses,
+            only_confirmed: self.only_confirmed,
             now: self.past().unwrap_or(now),
         }
     }
@@ -225,6 +230,7 @@ impl Matcher {
         let moment = entry.moment();
         self.statuses.contains(&entry.status)
             && !entry.is_expired(self.now)
+            && !(self.only_confirmed && entry.provisional)
             && self.project.is_none_or(|project| project.is_some() && project == entry.project)
             && self.named.iter().all(|(of, name)| name.is_some() && of(&entry.named) == *name)
             && (self.kinds.is_empty() || self.kinds.contains(&Some(entry.kind)))

@@ -67,6 +67,9 @@ pub enum EngineError {
     #[error("the credential is bound to a project, and may change nothing outside of it")]
     Bound,
 
+    #[error("a guest can change only what is provisional")]
+    Guest,
+
     #[error(transparent)]
     Store(#[from] StoreError),
 }

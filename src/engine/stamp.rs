@@ -12,6 +12,7 @@ pub(super) struct Stamp {
     /// The id of what it changes; nothing before it has changed anything.
     step: Option<MemoryId>,
     parts: u32,
+    is_guest: bool,
 }
 
 /// Steps that are read at once when old ones are looked for.
@@ -26,7 +27,13 @@ impl Stamp {
             session: caller.session.clone(),
             face: caller.face,
         };
-        Self { author, now, step: None, parts: 0 }
+        Self { author, now, step: None, parts: 0, is_guest: caller.is_guest }
+    }
+}
+
+impl Stamp {
+    pub(super) fn is_guest(&self) -> bool {
+        self.is_guest
     }
 }
 

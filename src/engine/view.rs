@@ -28,6 +28,8 @@ pub struct BriefView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
     pub created_at: Timestamp,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
 }
 
 /// How many characters of a text a snippet shows.
@@ -55,6 +57,7 @@ impl BriefView {
             tags: memory.tags.clone(),
             project: memory.project.clone(),
             created_at: memory.created_at,
+            provisional: memory.provisional,
         }
     }
 }

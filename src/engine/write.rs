@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 
 use super::catalog::Entry;
 use super::draft::METADATA_LIMIT;
+use super::stamp::Stamp;
 use super::{Asked, Engine, EngineError};
 use crate::model::{self, Access, Memory, MemoryId, Scope, Status, StepChange, Timestamp};
 use crate::retrieval::Vector;
@@ -260,7 +261,16 @@ impl Engine {
             Step::Forget(memory) => catalog.shows(memory.project.as_ref()),
             Step::Embed { .. } => true,
         };
-        if steps.iter().all(is_within) { Ok(()) } else { Err(EngineError::Bound) }
+        if !steps.iter().all(is_within) {
+            return Err(EngineError::Bound);
+        }
+        let is_guest = self.stamp.as_ref().is_some_and(Stamp::is_guest);
+        let is_free = |step: &Step| match step {
+            Step::Enter(memory) | Step::Forget(memory) => memory.provisional,
+            Step::Replace { before, after } => before.provisional && after.provisional,
+            Step::Embed { .. } => true,
+        };
+        if is_guest && !steps.iter().all(is_free) { Err(EngineError::Guest) } else { Ok(()) }
     }
 
     /// Reads the memory that another is to replace. That takes it out of sight, so it is guarded as

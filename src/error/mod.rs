@@ -244,7 +244,7 @@ fn code_of_refusal(refused: &EngineError) -> Code {
         EngineError::Conflict { .. } => Code::Conflict,
         EngineError::TooLarge { .. } => Code::LimitExceeded,
         EngineError::Denied { .. } => Code::InsufficientScope,
-        EngineError::Bound => Code::AccessDenied,
+        EngineError::Bound | EngineError::Guest => Code::AccessDenied,
         EngineError::Store(broken) => code_of_fault(broken),
     }
 }

@@ -46,16 +46,17 @@ pub(super) fn acting(request: &HttpRequest, caller: &Caller) -> Result<Caller, E
     Ok(auth::acting_for(caller, user)?)
 }
 
-/// The same where the query may have one more argument.
-pub(super) fn acting_with<T: DeserializeOwned>(
+/// The same where the query may have two more arguments.
+pub(super) fn acting_with<T: DeserializeOwned, U: DeserializeOwned>(
     request: &HttpRequest,
     caller: &Caller,
-    field: &Field,
-) -> Result<(Caller, Option<T>), Error> {
+    fields: [&Field; 2],
+) -> Result<(Caller, Option<T>, Option<U>), Error> {
     let Ask { user, mut arguments } = Ask::new(request, query(request, |_| false)?)?;
-    let value = arguments.take(field);
+    let [first, second] = fields;
+    let values = (arguments.take(first), arguments.take(second));
     arguments.finish((), true)?;
-    Ok((auth::acting_for(caller, user)?, value))
+    Ok((auth::acting_for(caller, user)?, values.0, values.1))
 }
 
 impl Ask {

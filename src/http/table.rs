@@ -11,8 +11,8 @@ use super::route::{Row, delete, get, patch, post};
 use super::{mcp, openapi, rest};
 use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
-    Add, Context, Delete, Get, History, IMPORT_STEP, List, ListProjects, ListTags, Related,
-    Restore, Search, Stats, Undo, Update,
+    Add, Context, Delete, Get, History, IMPORT_CONFIRM, IMPORT_STEP, List, ListProjects, ListTags,
+    Related, Restore, Search, Stats, Undo, Update,
 };
 use crate::model::Scope;
 
@@ -178,7 +178,7 @@ fn transfer() -> Vec<Row> {
                 "Reads lines of an export, or objects with the arguments of add_memory",
             )
             .takes("application/x-ndjson")
-            .takes_query(vec![&IMPORT_STEP])
+            .takes_query(vec![&IMPORT_STEP, &IMPORT_CONFIRM])
             .takes_user()
             .to(rest::import)
             .answers(200, "What was stored, and which lines were not", Json(object())),

@@ -119,19 +119,23 @@ impl ListUri {
     fn verb(&self) -> List {
         let user = Some(QueryScope::User);
         let everything = Filter::default();
+        // What clients attach unasked holds nothing that nobody has confirmed.
+        let confirmed = Filter { only_confirmed: true, ..Filter::default() };
         let max_tokens = Some(MODEL_TOKENS);
         let newest = List { limit: LIST_LIMIT, max_tokens, ..List::default() };
         match self {
             Self::Profile => {
                 let kinds = vec!["fact".to_owned(), "preference".to_owned()];
-                let filter = Filter { kinds, scope: user, ..everything };
+                let filter = Filter { kinds, scope: user, ..confirmed };
                 List { filter, sort: Sort::UpdatedAt, ..newest }
             }
-            Self::Recent => List { sort: Sort::UpdatedAt, limit: RECENT_LIMIT, ..newest },
-            Self::Pinned => List { filter: Filter { pinned: Some(true), ..everything }, ..newest },
+            Self::Recent => {
+                List { filter: confirmed, sort: Sort::UpdatedAt, limit: RECENT_LIMIT, ..newest }
+            }
+            Self::Pinned => List { filter: Filter { pinned: Some(true), ..confirmed }, ..newest },
             Self::Instructions => {
                 let kinds = vec!["instruction".to_owned()];
-                List { filter: Filter { kinds, scope: user, ..everything }, ..newest }
+                List { filter: Filter { kinds, scope: user, ..confirmed }, ..newest }
             }
             Self::Project(name) => {
                 let project = Some(name.as_str().to_owned());

@@ -66,6 +66,7 @@ mod tests {
             credential: CredentialName::parse("key").unwrap(),
             scopes: Scopes::all(),
             bound: None,
+            is_guest: false,
             project: None,
             token: None,
             tools: Vec::new(),

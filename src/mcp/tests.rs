@@ -39,6 +39,7 @@ impl Bench {
             credential: CredentialName::parse("key").unwrap(),
             scopes,
             bound: None,
+            is_guest: false,
             project: None,
             token: None,
             tools: Vec::new(),

@@ -30,6 +30,8 @@ pub struct Caller {
     pub scopes: Scopes,
     /// Where all that the credential does has to stay.
     pub bound: Option<Project>,
+    /// What it stores is provisional, and what is confirmed it cannot change.
+    pub is_guest: bool,
     /// The project that the client stands in, if it said so, or is bound to.
     pub project: Option<Project>,
     /// The token that was shown, if it is one.

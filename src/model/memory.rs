@@ -42,6 +42,9 @@ pub struct Memory {
     pub superseded_by: Option<MemoryId>,
     #[serde(default)]
     pub status: Status,
+    /// Nobody who may be trusted has said it yet: it is found when asked for, and given to nobody unasked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub provisional: bool,
     /// 1 for the first; each change adds one.
     pub version: u32,
 }
@@ -53,6 +56,12 @@ pub struct Source {
     pub client: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// What the client called its session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Through what it came: `mcp`, `local`, `rest`, `cli`, `import`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
 }
 
 /// Where a memory stands in its life.
@@ -102,6 +111,7 @@ impl Memory {
             supersedes: None,
             superseded_by: None,
             status: Status::Active,
+            provisional: false,
             version: 1,
         }
     }

@@ -33,6 +33,8 @@ pub struct Token {
     pub scopes: Scopes,
     /// Where all that it does has to stay.
     pub project: Option<Project>,
+    /// What it stores is provisional.
+    pub is_guest: bool,
     /// The tools that it is shown; those of the server if there are none.
     pub tools: Vec<ToolSet>,
     pub created_at: Timestamp,

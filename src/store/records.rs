@@ -49,6 +49,15 @@ pub struct MemoryV2 {
     event_offset: i16,
 }
 
+/// A memory as it lies on disk since version 3.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemoryV3 {
+    second: MemoryV2,
+    session: Option<String>,
+    interface: Option<String>,
+    provisional: bool,
+}
+
 /// What another model than the built-in table made of one version of a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVector {
@@ -75,12 +84,15 @@ pub struct AccessV1 {
 }
 
 /// How memories and their earlier versions are written now.
-type MemoryBody = MemoryV2;
-const MEMORY_VERSION: u8 = 2;
+type MemoryBody = MemoryV3;
+const MEMORY_VERSION: u8 = 3;
 
 /// Reads a memory of an older layout than that.
-fn older_memory(_: u8, id: MemoryId, body: &[u8]) -> Result<Memory, CodecError> {
-    decode_body::<MemoryV1>(body)?.into_memory(id)
+fn older_memory(version: u8, id: MemoryId, body: &[u8]) -> Result<Memory, CodecError> {
+    match version {
+        1 => decode_body::<MemoryV1>(body)?.into_memory(id),
+        _ => decode_body::<MemoryV2>(body)?.into_memory(id),
+    }
 }
 
 impl Record for Memory {
@@ -208,6 +220,22 @@ impl From<&Memory> for MemoryV2 {
     }
 }
 
+impl From<&Memory> for MemoryV3 {
+    fn from(memory: &Memory) -> Self {
+        let Source { session, interface, .. } = memory.source.clone();
+        Self { second: memory.into(), session, interface, provisional: memory.provisional }
+    }
+}
+
+impl MemoryV3 {
+    fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
+        let Self { second, session, interface, provisional } = self;
+        let memory = second.into_memory(id)?;
+        let source = Source { session, interface, ..memory.source };
+        Ok(Memory { source, provisional, ..memory })
+    }
+}
+
 impl MemoryV2 {
     fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
         let Self { first, event_offset: offset } = self;
@@ -230,7 +258,11 @@ impl MemoryV1 {
             category: parsed("category", self.category, |text| Category::parse(text).ok())?,
             priority: Priority::new(self.priority).ok_or(CodecError::Field("priority"))?,
             pinned: self.pinned,
-            source: Source { client: self.client, credential: self.credential },
+            source: Source {
+                client: self.client,
+                credential: self.credential,
+                ..Source::default()
+            },
             metadata: serde_json::from_str(&self.metadata)
                 .map_err(|_| CodecError::Field("metadata"))?,
             updated_at: Timestamp(self.updated_at),

@@ -190,6 +190,9 @@ async fn a_better_embedder_is_asked_and_missed_without_harm() {
 
     let made = service.texts.load(Ordering::SeqCst);
     let server = server.restart().await;
+    while server.get("/api/v1/stats").await.json()["vectors"] != NOTES.len() {
+        rt::time::sleep(Duration::from_millis(10)).await;
+    }
     server.found(json!({ "query": "tires" })).await;
     let again = service.texts.load(Ordering::SeqCst) - made;
     assert!(again <= 2, "a probe and a question, but {again} texts were embedded");

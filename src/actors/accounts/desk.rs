@@ -43,6 +43,8 @@ struct TokenView<'a> {
     scopes: &'a Scopes,
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<&'a Project>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    guest: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<&'static str>,
     state: TokenState,
@@ -208,6 +210,7 @@ impl<'a> TokenView<'a> {
             email: token.email.as_deref(),
             scopes: &token.scopes,
             project: token.project.as_ref(),
+            guest: token.is_guest,
             tools: token.tools.iter().map(|set| set.name()).collect(),
             state: token.state(now),
             created_at: token.created_at,

@@ -125,6 +125,7 @@ impl Keeper {
             email: wanted.email,
             scopes: wanted.scopes,
             project: wanted.project,
+            is_guest: wanted.is_guest,
             tools: wanted.tools,
             created_at: now,
             expires_at: wanted.life.map(|life| now.plus(life)),

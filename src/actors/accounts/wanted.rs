@@ -12,6 +12,8 @@ pub struct NewToken {
     pub email: Option<String>,
     pub scopes: Scopes,
     pub project: Option<Project>,
+    /// What it stores is provisional.
+    pub is_guest: bool,
     pub tools: Vec<ToolSet>,
     /// For ever if there is nothing.
     pub life: Option<Duration>,
@@ -34,6 +36,11 @@ const SCOPES: Field = Field::new(
 );
 const PROJECT: Field =
     Field::new("project", Shape::Name, "Where all that it does has to stay; everywhere");
+const GUEST: Field = Field::new(
+    "guest",
+    Shape::Flag,
+    "What it stores is provisional, and what is confirmed it cannot change",
+);
 const DAYS: Field = Field::new(
     "expires_days",
     Shape::Whole { least: 0, most: MAX_DAYS },
@@ -61,7 +68,7 @@ impl NewToken {
     /// Everything that it takes, in the order in which it is shown.
     #[must_use]
     pub fn fields() -> Vec<&'static Field> {
-        vec![&USER, &NAME, &EMAIL, &SCOPES, &PROJECT, &DAYS, &TOOLS]
+        vec![&USER, &NAME, &EMAIL, &SCOPES, &PROJECT, &GUEST, &DAYS, &TOOLS]
     }
 
     /// Reads the arguments; every problem is told at once. A right that was not understood is none.
@@ -100,8 +107,13 @@ impl NewToken {
             let problem = "admin reaches everything, and a project binds; choose one of them";
             arguments.refuse(SCOPES.name, problem);
         }
+        let is_guest = arguments.take(&GUEST).unwrap_or(false);
+        if is_guest && (scopes.has(Scope::Instructions) || scopes.has(Scope::Admin)) {
+            let problem = "a guest neither instructs nor administers";
+            arguments.refuse(SCOPES.name, problem);
+        }
         let life = (days > 0).then(|| DAY * days);
-        let wanted = Self { user, label, email, scopes, project, tools, life };
+        let wanted = Self { user, label, email, scopes, project, is_guest, tools, life };
         arguments.finish(wanted, true)
     }
 }

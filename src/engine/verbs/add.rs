@@ -9,7 +9,7 @@ use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{
     Asked, Asker, Engine, EngineError, Field, MemoryView, Question, Shape, Spoken, Verb,
 };
-use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
+use crate::model::{Caller, Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
 use crate::retrieval::{Document, Vector};
 
 /// Stores a new memory, unless the same one is there already.
@@ -23,6 +23,8 @@ pub struct Add {
     pub supersedes: Option<MemoryId>,
     /// About how many tokens of the text the answer repeats; all of it if nothing is said.
     pub repeat_tokens: Option<usize>,
+    /// Whether it was brought by an import, and nobody has confirmed it.
+    pub is_unconfirmed: bool,
     /// What a better embedder made of it.
     pub vector: Option<Vec<f32>>,
 }
@@ -102,6 +104,7 @@ impl Spoken for Add {
             ttl_days: arguments.take(&TTL_DAYS),
             supersedes: arguments.take(&SUPERSEDES),
             repeat_tokens: arguments.budget().map(|_| REPEATED_TOKENS),
+            is_unconfirmed: false,
             vector: None,
         }
     }
@@ -200,6 +203,10 @@ impl Add {
         }
         let mut after = there.clone();
         let (mut merged, kept) = self.draft.merge_into(&mut after);
+        if there.provisional && self.confirms(&there, asked) {
+            after.provisional = false;
+            merged.push("provisional");
+        }
         let end = self.ttl_days.map(|days| expiry(asked.now, days));
         after.expires_at = there.expires_at.zip(end).map(|(one, other)| one.max(other));
         if after.expires_at != there.expires_at {
@@ -208,6 +215,14 @@ impl Add {
         let memory =
             if merged.is_empty() { there } else { write.replace(&there, after, asked.now) };
         Put { status, memory, merged, kept }
+    }
+
+    /// Whether it counts that the same is said again: by another credential, in another session.
+    fn confirms(&self, there: &Memory, asked: Asked<'_>) -> bool {
+        let Caller { credential, session, .. } = asked.caller;
+        let is_another = there.source.credential.as_deref() != Some(credential.as_str())
+            && (session.is_none() || there.source.session != *session);
+        is_another && !self.is_unconfirmed && !asked.caller.is_guest
     }
 
     /// Where it belongs: the project that it names, else the one that the caller stands in.
@@ -268,7 +283,13 @@ impl Add {
             source: Source {
                 client: caller.client.clone(),
                 credential: Some(caller.credential.to_string()),
+                session: caller.session.clone(),
+                interface: Some(match self.is_unconfirmed {
+                    true => "import".to_owned(),
+                    false => caller.face.to_string(),
+                }),
             },
+            provisional: self.is_unconfirmed || caller.is_guest,
             created_at,
             updated_at,
             expires_at: self.ttl_days.map(|days| expiry(now, days)),

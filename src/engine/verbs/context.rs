@@ -129,7 +129,7 @@ impl Context {
     ) -> Result<Vec<MemoryId>, EngineError> {
         let Some(query) = &self.query else { return Ok(Vec::new()) };
         let project = project.map(|project| project.as_str().to_owned());
-        let filter = Filter { project, ..Filter::default() };
+        let filter = Filter { project, only_confirmed: true, ..Filter::default() };
         let wanted = Wanted { text: query, vector: self.vector.as_deref() };
         let (_, ranked) = engine.rank(wanted, &filter, Mode::Auto, now)?;
         Ok(ranked.iter().take(PART).map(|ranked| engine.id_of(&ranked.memory)).collect())
@@ -155,7 +155,7 @@ impl Parts {
         let mut entries: Vec<&Entry> = catalog
             .iter()
             .map(|(_, entry)| entry)
-            .filter(|entry| entry.is_alive(now) && fits(entry))
+            .filter(|entry| entry.is_alive(now) && !entry.provisional && fits(entry))
             .collect();
         // Most important first, then the newest; ids grow with time.
         entries.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.priority, entry.id)));

@@ -13,7 +13,7 @@ pub use get::{Get, Got};
 mod history;
 pub use history::History;
 mod import;
-pub use import::{FileLine, IMPORT_STEP, ImportLines, Imported, LineCutter};
+pub use import::{FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter};
 mod list;
 pub use list::{List, Listed, Order, Sort};
 mod names;

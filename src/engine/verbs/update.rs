@@ -20,6 +20,8 @@ pub struct Update {
     pub status: Option<Status>,
     /// Refuse unless the memory still is at this version.
     pub if_version: Option<u32>,
+    /// Somebody who may be trusted says that it is so.
+    pub confirm: bool,
     /// As in [`super::Add::repeat_tokens`].
     pub repeat_tokens: Option<usize>,
 }
@@ -40,13 +42,15 @@ const IF_VERSION: Field = Field::new(
     Shape::Whole { least: 1, most: u32::MAX },
     "Refuse at another version",
 );
+const CONFIRM: Field =
+    Field::new("confirm", Shape::Flag, "It is no longer provisional: the user has said so");
 const CLEAR: Field =
     Field::new("clear", Shape::Words(Draft::CLEARABLE), "Names of fields to empty");
 
 impl Spoken for Update {
     fn fields() -> Vec<&'static Field> {
         let own = [&ID, &CONTENT, &APPEND];
-        let more = [&TTL_DAYS, &SUPERSEDES, &STATUS, &IF_VERSION, &CLEAR];
+        let more = [&TTL_DAYS, &SUPERSEDES, &STATUS, &IF_VERSION, &CONFIRM, &CLEAR];
         own.into_iter().chain(Draft::FIELDS).chain(more).collect()
     }
 
@@ -62,6 +66,7 @@ impl Spoken for Update {
             supersedes: arguments.take(&SUPERSEDES),
             status: arguments.take(&STATUS),
             if_version: arguments.take(&IF_VERSION),
+            confirm: arguments.take(&CONFIRM).unwrap_or(false),
             repeat_tokens: arguments.budget().map(|_| REPEATED_TOKENS),
         };
         verb.refuse_contradictions(arguments);
@@ -110,6 +115,7 @@ impl Verb for Update {
 impl Update {
     fn changed(self, before: &Memory, now: Timestamp) -> Memory {
         let mut after = before.clone();
+        after.provisional &= !self.confirm && !self.draft.is_instruction();
         match self.status {
             Some(Status::Active) => after = after.revived(now),
             Some(status) => after.status = status,

@@ -3,7 +3,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
 use crate::actors::Sessions;
-use crate::engine::{Export, ExportPlace, Exported, IMPORT_STEP, ImportLines};
+use crate::engine::{Export, ExportPlace, Exported, IMPORT_CONFIRM, IMPORT_STEP, ImportLines};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::{acting, acting_with};
@@ -79,8 +79,9 @@ pub(in crate::http) async fn import(
     sessions: web::Data<Sessions>,
     mut body: Lines,
 ) -> Result<HttpResponse, Error> {
-    let (caller, step) = acting_with(&request, &caller, &IMPORT_STEP)?;
-    let mut lines = ImportLines::going_on_with(step);
+    let fields = [&IMPORT_STEP, &IMPORT_CONFIRM];
+    let (caller, step, confirms) = acting_with(&request, &caller, fields)?;
+    let mut lines = ImportLines::going_on_with(step).confirmed(confirms.unwrap_or(false));
     while let Some(line) = body.next().await {
         if let Some(part) = lines.read(&line?) {
             lines.note(sessions.ask(&caller, part).await?);

@@ -179,6 +179,7 @@ struct RenderedMemory<'a> {
     /// The day on which it took place, else when it was stored.
     day: String,
     status: Status,
+    is_provisional: bool,
     score: Option<f32>,
     title: Option<&'a Title>,
     text: &'a str,
@@ -194,6 +195,7 @@ impl<'a> From<&'a MemoryView> for RenderedMemory<'a> {
             tags: &memory.tags,
             day: memory.moment().day(),
             status: memory.status,
+            is_provisional: memory.provisional,
             score: None,
             title: memory.title.as_ref(),
             text: &memory.content,
@@ -210,6 +212,7 @@ impl<'a> From<&'a BriefView> for RenderedMemory<'a> {
             tags: &brief.tags,
             day: EventTime::from(brief.created_at).day(),
             status: Status::Active,
+            is_provisional: brief.provisional,
             score: None,
             title: brief.title.as_ref(),
             text: &brief.snippet,
@@ -282,6 +285,9 @@ fn item(text: &mut String, memory: &RenderedMemory<'_>, limit: usize) {
     let _ = write!(text, "; {}", memory.day);
     if let Some(status) = inactive(memory.status) {
         let _ = write!(text, "; {status}");
+    }
+    if memory.is_provisional {
+        text.push_str("; provisional");
     }
     if let Some(score) = memory.score {
         let _ = write!(text, "; score {score:.2}");

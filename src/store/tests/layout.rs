@@ -14,6 +14,7 @@ use crate::store::{AuditKey, Key, PastVersion, StoredVector, codec};
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
 const MEMORY_V2: &str = include_str!("../../../tests/data/memory-v2.hex");
+const MEMORY_V3: &str = include_str!("../../../tests/data/memory-v3.hex");
 const ACCESS_V1: &str = include_str!("../../../tests/data/access-v1.hex");
 const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
@@ -21,7 +22,7 @@ const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
 
-/// The memory that `memory-v2.hex` is an image of.
+/// The memory that `memory-v3.hex` is an image of.
 fn full_memory() -> Memory {
     let metadata = r#"{"z":1,"a":{"nested":[true,null,"\u00e9"]}}"#;
     Memory {
@@ -32,7 +33,13 @@ fn full_memory() -> Memory {
         category: Some(Category::parse("places").unwrap()),
         priority: Priority::new(5).unwrap(),
         pinned: true,
-        source: Source { client: Some("claude".to_owned()), credential: Some("laptop".to_owned()) },
+        source: Source {
+            client: Some("claude".to_owned()),
+            credential: Some("laptop".to_owned()),
+            session: Some("s-1".to_owned()),
+            interface: Some("mcp".to_owned()),
+        },
+        provisional: true,
         metadata: serde_json::from_str(metadata).unwrap(),
         created_at: Timestamp(1_700_000_000_001),
         updated_at: Timestamp(1_700_000_000_002),
@@ -57,8 +64,12 @@ fn records_of_version_1_are_still_readable() {
     let event = codec::decode::<AuditEvent>(&AUDIT_KEY, &from_hex(AUDIT_V1)).unwrap();
     let number = codec::decode::<SessionNumber>(&user("ada"), &from_hex(USER_V1)).unwrap();
 
-    // It knew no offsets.
-    let then = Memory { event_at: Some(Timestamp(-5).into()), ..full_memory() };
+    // It knew no offsets, and no more of a source than this.
+    let source = Source { session: None, interface: None, ..full_memory().source };
+    let second = Memory { source, provisional: false, ..full_memory() };
+    let offsets = codec::decode::<Memory>(&id(42), &from_hex(MEMORY_V2)).unwrap();
+    assert_eq!(offsets, second);
+    let then = Memory { event_at: Some(Timestamp(-5).into()), ..second };
     assert_eq!((memory, old), (then.clone(), PastVersion(then)));
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
@@ -70,12 +81,12 @@ fn records_of_version_1_are_still_readable() {
 #[test]
 fn the_layout_of_today_is_the_one_of_its_image() {
     for kind in RECORDS {
-        let newest = if ["memory", "history"].contains(&kind.name) { 2 } else { 1 };
+        let newest = if ["memory", "history"].contains(&kind.name) { 3 } else { 1 };
         assert_eq!(kind.version, newest, "a new version of {} needs a new image", kind.name);
     }
     let encoded = [
-        (codec::encode(&full_memory()), MEMORY_V2),
-        (codec::encode(&PastVersion(full_memory())), MEMORY_V2),
+        (codec::encode(&full_memory()), MEMORY_V3),
+        (codec::encode(&PastVersion(full_memory())), MEMORY_V3),
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&step()), STEP_V1),
@@ -120,6 +131,7 @@ fn token() -> Token {
         email: Some("ada@x.com".to_owned()),
         scopes: Scopes::all(),
         project: Some(Project::parse("garage").unwrap()),
+        is_guest: true,
         tools: vec![ToolSet::Core],
         created_at: Timestamp(1_700_000_000_001),
         expires_at: Some(Timestamp(1_800_000_000_000)),
@@ -154,6 +166,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
     let images = [
         ("memory", Key::to_bytes(&id(42)), MEMORY_V1),
         ("memory", Key::to_bytes(&id(42)), MEMORY_V2),
+        ("memory", Key::to_bytes(&id(42)), MEMORY_V3),
         ("history", Key::to_bytes(&(id(42), 3)), MEMORY_V1),
         ("access", Key::to_bytes(&id(42)), ACCESS_V1),
         ("vector", Key::to_bytes(&id(42)), VECTOR_V1),

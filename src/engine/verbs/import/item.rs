@@ -63,6 +63,18 @@ impl ImportItem {
         Ok(Self::New(Box::new(NewLine { add, times })))
     }
 
+    /// Whether it is one that nobody stands for, which is not to be obeyed.
+    pub(super) fn is_doubtful_instruction(&self) -> bool {
+        let is_doubtful = |memory: &Memory| memory.provisional && memory.kind.is_instruction();
+        match self {
+            Self::New(line) => line.add.is_unconfirmed && line.add.is_instruction(),
+            Self::Whole(whole) => {
+                is_doubtful(&whole.memory) || whole.history.iter().any(is_doubtful)
+            }
+            Self::More(more) => more.history.iter().any(is_doubtful),
+        }
+    }
+
     pub(super) fn is_instruction(&self) -> bool {
         let among =
             |versions: &[Memory]| versions.iter().any(|version| version.kind.is_instruction());

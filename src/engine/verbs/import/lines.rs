@@ -23,6 +23,8 @@ pub struct ImportLines {
     told: Imported,
     part: Vec<(usize, ImportItem)>,
     part_bytes: usize,
+    /// Whether what it brings counts as said by whoever imports it.
+    confirms: bool,
     number: usize,
 }
 
@@ -114,13 +116,23 @@ impl ImportLines {
     pub fn rest(&mut self) -> Option<Import> {
         self.part_bytes = 0;
         let lines = std::mem::take(&mut self.part);
-        (!lines.is_empty()).then_some(Import { lines, step: self.told.step })
+        (!lines.is_empty()).then_some(Import {
+            lines,
+            step: self.told.step,
+            confirms: self.confirms,
+        })
     }
 
     /// Those of a file of which earlier parts have been taken.
     #[must_use]
     pub fn going_on_with(step: Option<MemoryId>) -> Self {
         Self { told: Imported { step, ..Imported::default() }, ..Self::default() }
+    }
+
+    /// The same, by somebody who stands for what is in it, if they do: then it is not provisional.
+    #[must_use]
+    pub fn confirmed(self, confirms: bool) -> Self {
+        Self { confirms, ..self }
     }
 
     /// Notes what a session said of a part.

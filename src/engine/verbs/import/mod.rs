@@ -24,6 +24,10 @@ pub use lines::{FileLine, ImportLines, LineCutter};
 pub const IMPORT_STEP: Field =
     Field::new("step", Shape::Id, "The change that this goes on with, as an earlier part told it");
 
+/// Says that whoever imports stands for what is in the lines.
+pub const IMPORT_CONFIRM: Field =
+    Field::new("confirm", Shape::Flag, "You stand for what is in it: it is not provisional");
+
 /// Stores many memories, each line by itself: what is wrong with one is no matter to the others.
 #[derive(Debug, Clone)]
 pub struct Import {
@@ -31,6 +35,8 @@ pub struct Import {
     pub lines: Vec<(usize, ImportItem)>,
     /// The change that it goes on with, if it is not the first part of a file.
     pub step: Option<MemoryId>,
+    /// Whether whoever imports it stands for it. Lines of an export are what they were in any case.
+    pub confirms: bool,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -90,7 +96,11 @@ impl Verb for Import {
             engine.continue_step(step)?;
         }
         let mut work = Work { write: engine.begin()?, versions: BTreeSet::new() };
-        for (line, item) in self.lines {
+        let confirms = self.confirms;
+        for (line, mut item) in self.lines {
+            if let ImportItem::New(line) = &mut item {
+                line.add.is_unconfirmed = !confirms;
+            }
             match engine.import_line(&mut work, item, asked) {
                 Ok(Brought::Memory) => told.imported += 1,
                 Ok(Brought::Versions) => {}
@@ -137,6 +147,10 @@ impl Engine {
         let needed = Scope::Instructions;
         if item.is_instruction() && !asked.caller.may(needed) {
             return Err(EngineError::Denied { needed });
+        }
+        if item.is_doubtful_instruction() {
+            let problem = "an instruction has to be confirmed: import it with confirm";
+            return Err(InvalidArguments::one("kind", problem).into());
         }
         let catalog = &self.mind.catalog;
         let is_within = match &item {

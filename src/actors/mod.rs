@@ -155,10 +155,15 @@ impl Sessions {
         match user {
             None => self.ask(caller, verb).await,
             Some(user) => {
-                let acting = self.permit(caller, auth::acting_for(caller, Some(user)))?;
+                let acting = self.acting_for(caller, Some(user))?;
                 self.ask(&acting, verb).await
             }
         }
+    }
+
+    /// The caller as whom a call acts that names a user, if the caller may.
+    pub fn acting_for(&self, caller: &Caller, user: Option<UserId>) -> Result<Caller, AuthError> {
+        self.permit(caller, auth::acting_for(caller, user))
     }
 
     /// A memory that is somebody else's is another thing than one that is nobody's.

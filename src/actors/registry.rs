@@ -79,14 +79,18 @@ impl Registry {
     }
 
     /// Takes a user's session out of reach, or lets there be one again.
-    pub(super) fn bar(&mut self, user: UserId, is_barred: bool) -> Option<SessionHandle> {
+    pub(super) fn bar(
+        &mut self,
+        user: UserId,
+        is_barred: bool,
+    ) -> Result<Option<SessionHandle>, CallError> {
         if !is_barred {
             self.barred.remove(&user);
-            return None;
+            return Ok(None);
         }
         let session = self.running.write().remove(&user);
-        self.barred.insert(user);
-        session
+        // Who bars a user that is barred already would take the end of another's work for its own.
+        if self.barred.insert(user) { Ok(session) } else { Err(CallError::Busy) }
     }
 
     fn start_session(&mut self, user: &UserId) -> Option<SessionHandle> {

@@ -192,6 +192,11 @@ impl SessionHandle {
         self.actor.send(Sleep { is_last: false }).timeout(PATIENCE).await?
     }
 
+    /// The same however long those take who are before it in the line.
+    pub(super) async fn end_at_last(&self) -> Result<(), CallError> {
+        self.actor.send(Sleep { is_last: true }).await?
+    }
+
     /// Sleeps for good: nothing of the store is held any more when this returns.
     pub(super) async fn end(&self) -> Result<(), CallError> {
         self.actor.send(Sleep { is_last: true }).timeout(PATIENCE).await?

@@ -29,14 +29,14 @@ pub struct Erased {
 
 /// Starts or ends a time in which a user has no session. Returns the one that there was.
 #[derive(Debug, Message)]
-#[rtype(result = "Option<SessionHandle>")]
+#[rtype(result = "Result<Option<SessionHandle>, CallError>")]
 pub(super) struct Bar {
     pub(super) user: UserId,
     pub(super) is_barred: bool,
 }
 
 impl Handler<Bar> for Registry {
-    type Result = Option<SessionHandle>;
+    type Result = Result<Option<SessionHandle>, CallError>;
 
     fn handle(&mut self, Bar { user, is_barred }: Bar, _: &mut Context<Self>) -> Self::Result {
         self.bar(user, is_barred)
@@ -66,12 +66,17 @@ impl Sessions {
     /// the data directory.
     pub async fn erase_user(&self, caller: &Caller, user: &UserId) -> Result<Erased, CallError> {
         auth::require(caller, Scope::Admin)?;
-        let barred = |is_barred| Bar { user: user.clone(), is_barred };
-        let session = self.registry.send(barred(true)).await?;
-        let erased = self.erase_barred(caller, user, session).await;
-        // Whatever has failed, the user may go on with what is left.
-        self.registry.send(barred(false)).await?;
-        erased
+        let (sessions, caller, user) = (self.clone(), caller.clone(), user.clone());
+        // On its own, so that it comes to its end whether or not somebody still waits for it.
+        let erasing = actix::spawn(async move {
+            let barred = |is_barred| Bar { user: user.clone(), is_barred };
+            let session = sessions.registry.send(barred(true)).await??;
+            let erased = sessions.erase_barred(&caller, &user, session).await;
+            // Whatever has failed, the user may go on with what is left.
+            sessions.registry.send(barred(false)).await??;
+            erased
+        });
+        erasing.await.map_err(|_| CallError::Panicked)?
     }
 
     async fn erase_barred(
@@ -81,7 +86,7 @@ impl Sessions {
         session: Option<SessionHandle>,
     ) -> Result<Erased, CallError> {
         if let Some(session) = session {
-            session.end().await?;
+            session.end_at_last().await?;
         }
         let told = self.accounts().administration(caller)?.forget_user(user).await?;
         let (store, user) = (self.store.clone(), user.clone());

@@ -78,8 +78,16 @@ impl Engine {
         }
     }
 
-    /// Every version of a memory before its present one, oldest first.
+    /// Every version of a memory before its present one that may be shown, oldest first. It may have
+    /// been in another project then.
     pub(super) fn versions(&self, id: MemoryId) -> Result<Vec<Memory>, EngineError> {
+        let mut versions = self.all_versions(id)?;
+        versions.retain(|version| self.mind.catalog.shows(version.project.as_ref()));
+        Ok(versions)
+    }
+
+    /// Every version of a memory before its present one, to be erased with it.
+    pub(super) fn all_versions(&self, id: MemoryId) -> Result<Vec<Memory>, EngineError> {
         let rows = self.store.scan_range::<crate::store::PastVersion>(&((id, 0)..=(id, u32::MAX)));
         rows.map(|row| Ok(row?.1.0)).collect()
     }

@@ -289,7 +289,7 @@ impl Engine {
     pub(super) fn erase(&mut self, ids: &[MemoryId]) -> Result<(), EngineError> {
         let mut write = self.begin()?;
         for &id in ids {
-            write.forget(self.read(id)?, &self.versions(id)?);
+            write.forget(self.read(id)?, &self.all_versions(id)?);
             self.commit_if_full(&mut write)?;
         }
         self.commit(write)

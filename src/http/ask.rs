@@ -4,7 +4,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::actors::Sessions;
-use crate::auth;
 use crate::engine::{Arguments, Field, Noted, Said, Spoken, USER_ID};
 use crate::error::Error;
 use crate::http::body::JsonBody;
@@ -40,15 +39,20 @@ pub(super) async fn by_body<V: Spoken>(
 }
 
 /// The caller as whom a call without arguments acts: for another user, if the query names one.
-pub(super) fn acting(request: &HttpRequest, caller: &Caller) -> Result<Caller, Error> {
+pub(super) fn acting(
+    request: &HttpRequest,
+    sessions: &Sessions,
+    caller: &Caller,
+) -> Result<Caller, Error> {
     let Ask { user, arguments } = Ask::new(request, query(request, |_| false)?)?;
     arguments.finish((), true)?;
-    Ok(auth::acting_for(caller, user)?)
+    Ok(sessions.acting_for(caller, user)?)
 }
 
 /// The same where the query may have two more arguments.
 pub(super) fn acting_with<T: DeserializeOwned, U: DeserializeOwned>(
     request: &HttpRequest,
+    sessions: &Sessions,
     caller: &Caller,
     fields: [&Field; 2],
 ) -> Result<(Caller, Option<T>, Option<U>), Error> {
@@ -56,7 +60,7 @@ pub(super) fn acting_with<T: DeserializeOwned, U: DeserializeOwned>(
     let [first, second] = fields;
     let values = (arguments.take(first), arguments.take(second));
     arguments.finish((), true)?;
-    Ok((auth::acting_for(caller, user)?, values.0, values.1))
+    Ok((sessions.acting_for(caller, user)?, values.0, values.1))
 }
 
 impl Ask {

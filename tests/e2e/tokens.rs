@@ -225,6 +225,21 @@ async fn a_token_that_is_bound_to_a_project_knows_of_nothing_else() {
         let update = call("PATCH", &format!("{LIST}/{id}"), Some(json!({ "content": "x" }))).await;
         assert_eq!(update.status, 404);
     }
+    // Of what came from elsewhere it knows no more than what it is here.
+    let moved = add("a secret of the boat", Some("boat")).await;
+    let here = json!({ "content": "the anchor hangs in the hall", "project": "house" });
+    server
+        .send("PATCH", &format!("{LIST}/{moved}?user_id=ada"), &[("X-API-Key", KEY)], Some(&here))
+        .await;
+    let past = format!("{LIST}?scope=user&as_of=2026-01-01");
+    for path in [format!("{LIST}/{moved}/history"), "/api/v1/export".to_owned(), past] {
+        let told = call("GET", &path, None).await.text();
+        assert!(!told.contains("secret"), "{path}: {told}");
+    }
+    let purged = format!("{LIST}/{moved}?user_id=ada&purge=true");
+    server.send("DELETE", &purged, &[("X-API-Key", KEY)], None).await;
+    let told = call("POST", "/api/v1/undo", Some(json!({ "credential": "default" }))).await.text();
+    assert!(!told.contains(&moved) && !told.contains(&outside), "{told}");
     // And changes nothing outside of it, be it by taking in or by giving away.
     let stay = json!({ "content": "the door is blue" });
     assert_eq!(call("POST", LIST, Some(stay)).await.json()["memory"]["project"], "House");

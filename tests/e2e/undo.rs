@@ -163,6 +163,38 @@ async fn an_import_is_one_change_however_many_parts_it_had() {
     assert_eq!(bench.state().await.len(), 1);
 }
 
+/// Versions that another store has counted are none that somebody else has made here.
+#[actix_web::test]
+async fn an_import_over_what_is_there_is_taken_back_and_costs_no_text() {
+    let bench = Bench::new().await;
+    let id = bench.add(&bench.good, "one").await;
+    let key = [("X-API-Key", bench.good.as_str())];
+    let exported = bench.server.send("GET", "/api/v1/export", &key, None).await.json();
+    let path = format!("{LIST}/{id}");
+    bench.ask(&bench.good, "PATCH", &path, json!({ "content": "two, and only here" })).await;
+    let mut elsewhere = exported.clone();
+    elsewhere["version"] = json!(4);
+    elsewhere["content"] = json!("four, from elsewhere");
+    let version = |number: u32, content: &str| {
+        let mut version = exported.clone();
+        let fields = version.as_object_mut().unwrap();
+        fields.retain(|name, _| name != "history" && name != "access" && name != "has_twin");
+        fields.insert("version".to_owned(), json!(number));
+        fields.insert("content".to_owned(), json!(content));
+        version
+    };
+    elsewhere["history"] =
+        json!([version(1, "one"), version(2, "two elsewhere"), version(3, "three")]);
+    let brought = bench.ask(&bench.good, "POST", "/api/v1/import", elsewhere).await.json();
+    assert_eq!(brought["imported"], 1, "{brought}");
+
+    let undone = bench.undo(json!({ "step": brought["step"], "dry_run": false })).await;
+
+    assert_eq!(undone["conflicts"], json!([]), "{undone}");
+    let now = bench.ask(&bench.good, "GET", &path, Value::Null).await.json();
+    assert_eq!(now["memory"]["content"], "two, and only here");
+}
+
 #[actix_web::test]
 async fn the_hard_form_leaves_no_word_behind() {
     let bench = Bench::new().await;

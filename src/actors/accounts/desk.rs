@@ -70,9 +70,14 @@ const GROUP_BY: Field = Field::new(
 );
 const MIN: Field =
     Field::new("min", Shape::Whole { least: 1, most: u32::MAX }, "Only groups of at least so many");
-const LIMIT: Field =
-    Field::new("limit", Shape::Whole { least: 1, most: 1_000_000 }, "At most so many, the newest");
+const LIMIT: Field = Field::new(
+    "limit",
+    Shape::Whole { least: 1, most: 1_000_000 },
+    "At most so many, the newest; 10,000",
+);
 
+/// Events that are shown if nobody says how many.
+const SHOWN: usize = 10_000;
 const DAY_MS: i64 = 86_400_000;
 
 impl AdminRequest {
@@ -170,7 +175,11 @@ impl AuditQuestion {
             user: arguments.take(&USER),
             event: kind,
             failed: arguments.take(&FAILED).unwrap_or_default(),
-            limit: limit.and_then(|limit| usize::try_from(limit).ok()),
+            limit: match (limit, &group_by) {
+                (Some(limit), _) => usize::try_from(limit).ok(),
+                (None, Some(_)) => None,
+                (None, None) => Some(SHOWN),
+            },
         };
         let min = u64::from(min.unwrap_or(1));
         Ok(arguments.finish(Self { filter, group_by, min }, true)?.verb)

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +15,15 @@ use crate::actors::CallError;
 use crate::auth::{TokenBook, TokenError};
 use crate::engine::EngineError;
 use crate::model::{
-    AuditEvent, AuditKind, Caller, Clock, CredentialName, Timestamp, Token, TokenPrefix,
-    TokenState, UserId,
+    AuditEvent, AuditKind, Caller, Clock, CredentialName, Timestamp, Token, TokenDigest,
+    TokenPrefix, TokenState, UserId,
 };
 use crate::store::{Batch, Receipt, SessionStore, Store, StoreError};
 
 /// What repeats within this is counted and written once.
 const MINUTE: Duration = Duration::from_secs(60);
+/// Between two portions of what is too old, so that others have their turn.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often what is too old is looked for.
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// Names that the program uses itself.
@@ -37,6 +40,9 @@ pub(super) struct Keeper {
     pub(super) counts: Arc<Counts>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keep_audit: Duration,
+    /// Tokens of which the last word was that they open nothing: what is still on its way to the disk
+    /// must not overrule it.
+    pub(super) taken_back: HashSet<TokenDigest>,
 }
 
 #[derive(Debug)]
@@ -91,7 +97,15 @@ impl Keeper {
     ) -> Result<Self, StoreError> {
         let records = store.system()?;
         let open = Some(Open { store, records });
-        Ok(Self { open, book, counts, clock, keep_audit })
+        let taken_back = HashSet::new();
+        Ok(Self { open, book, counts, clock, keep_audit, taken_back })
+    }
+
+    /// Goes on after a pause while there is more than is swept at once.
+    fn sweep_on(&mut self, context: &mut Context<Self>) {
+        if self.sweep() {
+            context.run_later(PAUSE, Self::sweep_on);
+        }
     }
 
     /// Makes a batch and submits it. What a failure of the disk has cost is no longer believed.
@@ -134,6 +148,7 @@ impl Keeper {
         };
         let told = about(AuditKind::TokenCreated, by, &token, now);
         let receipt = self.put_tokens(&[(token.clone(), true)], &[told])?;
+        self.await_opening(&token, now);
         Ok((Made { secret, token }, receipt))
     }
 
@@ -167,6 +182,7 @@ impl Keeper {
         let old = Token { expires_at: Some(end), ..old };
         let told = about(AuditKind::TokenRotated, by, &token, now);
         let receipt = self.put_tokens(&[(token.clone(), true), (old.clone(), true)], &[told])?;
+        self.await_opening(&token, now);
         self.book.put(old);
         Ok((Made { secret, token }, receipt))
     }
@@ -188,9 +204,13 @@ impl Keeper {
             TokenChange::Delete => (token, false),
         };
         let changed: Vec<After> = found.into_iter().map(after).collect();
-        if change != TokenChange::Enable {
-            // At once, whatever the disk says to it.
-            changed.iter().for_each(|(token, stays)| self.settle(token, *stays));
+        for (token, _) in &changed {
+            match change {
+                TokenChange::Enable => drop(self.taken_back.remove(&token.digest)),
+                // At once, whatever the disk says to it. One that is to be deleted is only shut until
+                // it is gone from the disk, so that it can be named again if that fails.
+                TokenChange::Revoke | TokenChange::Delete => self.take_back(token.clone(), now),
+            }
         }
         let kind = match change {
             TokenChange::Revoke => AuditKind::TokenRevoked,
@@ -219,11 +239,26 @@ impl Keeper {
         Ok(written?)
     }
 
-    fn settle(&self, token: &Token, stays: bool) {
-        if stays {
-            self.book.put(token.clone());
-        } else {
+    /// Names a token that opens nothing yet, so that it can be taken back before it does.
+    fn await_opening(&self, token: &Token, now: Timestamp) {
+        self.book.put(Token { revoked_at: Some(now), ..token.clone() });
+    }
+
+    /// Shuts a token, whatever else is on its way.
+    pub(super) fn take_back(&mut self, token: Token, now: Timestamp) {
+        self.taken_back.insert(token.digest);
+        let revoked_at = Some(token.revoked_at.unwrap_or(now));
+        self.book.put(Token { revoked_at, ..token });
+    }
+
+    /// Follows what has become durable, unless there was a later word.
+    fn settle(&mut self, token: &Token, stays: bool) {
+        let is_shut = token.revoked_at.is_some();
+        if !stays {
             self.book.remove(&token.digest);
+            self.taken_back.remove(&token.digest);
+        } else if is_shut == self.taken_back.contains(&token.digest) {
+            self.book.put(token.clone());
         }
     }
 
@@ -282,8 +317,8 @@ impl Actor for Keeper {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(MINUTE, |keeper, _| keeper.append_counted());
-        self.sweep();
-        context.run_interval(SWEEP, |keeper, _| keeper.sweep());
+        self.sweep_on(context);
+        context.run_interval(SWEEP, Self::sweep_on);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -320,7 +355,10 @@ fn made_when_durable(
         Err(error) => Box::pin(actix::fut::ready(Err(error))),
         Ok((made, receipt)) => {
             Box::pin(receipt.into_actor(keeper).map(move |durable, keeper, _| {
-                durable.map_err(EngineError::from)?;
+                if let Err(error) = durable {
+                    keeper.book.remove(&made.token.digest);
+                    return Err(EngineError::from(error).into());
+                }
                 keeper.settle(&made.token, true);
                 Ok(made)
             }))

@@ -13,8 +13,8 @@ use crate::engine::EngineError;
 use crate::model::{AuditEvent, AuditKind, Caller, CredentialName, Token, UserId};
 use crate::store::{AuditKey, Batch, Receipt, SessionStore, StoreError};
 
-/// Events that are erased at once; the rest waits for the next time.
-const SWEPT_AT_ONCE: usize = 10_000;
+/// Events that are changed at once; the rest waits for the next time.
+const AT_ONCE: usize = 10_000;
 /// Enough to tell one who was erased from another.
 const PSEUDONYM_CHARS: usize = 8;
 
@@ -32,6 +32,13 @@ pub(super) struct Read(pub(super) AuditFilter);
 pub(super) struct Forget {
     pub(super) user: UserId,
     pub(super) by: Caller,
+}
+
+/// What is left to do when the tokens of a user are gone from the disk.
+struct Forgotten {
+    erased: Erased,
+    tokens: Vec<Token>,
+    receipt: Receipt,
 }
 
 impl Keeper {
@@ -52,23 +59,24 @@ impl Keeper {
     }
 
     /// Erases what is older than it has to be kept.
-    pub(super) fn sweep(&mut self) {
+    /// Erases what is older than it has to be kept. Says whether there is more.
+    pub(super) fn sweep(&mut self) -> bool {
         let end = self.clock.now().0.saturating_sub(millis(self.keep_audit));
-        let Ok(end) = u64::try_from(end) else { return };
-        let from = AuditKey { at: 0, number: 0 };
-        let range = from..=AuditKey { at: end, number: u64::MAX };
-        let Some(open) = &self.open else { return };
-        let old = open.records.scan_range::<AuditEvent>(&range).take(SWEPT_AT_ONCE);
+        let (Ok(end), Some(open)) = (u64::try_from(end), &self.open) else { return false };
+        let range = AuditKey { at: 0, number: 0 }..=AuditKey { at: end, number: u64::MAX };
+        let old = open.records.scan_range::<AuditEvent>(&range).take(AT_ONCE);
         let old: Vec<AuditKey> = old.filter_map(|row| Some(row.ok()?.0)).collect();
         if old.is_empty() {
-            return;
+            return false;
         }
         let swept = self.write(|batch, _| {
             old.iter().for_each(|key| batch.remove::<AuditEvent>(key));
         });
         if let Err(error) = swept {
             log::warn!("{} old events of the audit stay for now: {error}", old.len());
+            return false;
         }
+        old.len() == AT_ONCE
     }
 
     fn read(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, StoreError> {
@@ -91,8 +99,7 @@ impl Keeper {
     }
 
     /// Removes the tokens of a user, and takes the name out of the audit.
-    fn forget(&mut self, user: &UserId, by: &Caller) -> Result<(Erased, Receipt), CallError> {
-        self.append_counted();
+    fn forget(&mut self, user: &UserId, by: &Caller) -> Result<Forgotten, CallError> {
         let now = self.clock.now();
         let code = generate_key().map_err(TokenError::from)?;
         let pseudonym: String = code.reveal().chars().take(PSEUDONYM_CHARS).collect();
@@ -100,38 +107,57 @@ impl Keeper {
         let unnamed = UserId::parse(&pseudonym).map_err(|_| CallError::Panicked)?;
         let tokens: Vec<Token> =
             self.book.list().into_iter().filter(|token| token.user == *user).collect();
+        // Shut first, so that nothing is counted any more that would name them.
+        tokens.iter().for_each(|token| self.take_back(token.clone(), now));
+        self.append_counted();
+        while self.forget_events(user, &unnamed, &tokens)? {}
+        let erased = event(AuditKind::UserErased, by, now);
+        let erased = AuditEvent { user: Some(unnamed), ..erased };
+        let written = self.write(|batch, records| {
+            tokens.iter().for_each(|token| batch.remove::<Token>(&token.digest));
+            put_events(batch, records, std::slice::from_ref(&erased));
+        });
+        let receipt = written.map_err(EngineError::from)?;
+        Ok(Forgotten { erased: Erased { pseudonym, tokens: tokens.len() }, tokens, receipt })
+    }
+
+    /// Takes the name out of some events, and waits until that is durable. Says whether there are
+    /// more.
+    fn forget_events(
+        &mut self,
+        user: &UserId,
+        unnamed: &UserId,
+        tokens: &[Token],
+    ) -> Result<bool, CallError> {
         let names: Vec<&CredentialName> = tokens.iter().map(|token| &token.name).collect();
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         let open = self.open.as_ref().ok_or(StoreError::Lost).map_err(EngineError::from)?;
         for row in open.records.scan::<AuditEvent>() {
             let (key, event) = row.map_err(EngineError::from)?;
             let is_named = event.user.as_ref() == Some(user);
             let is_own = event.credential.as_ref().is_some_and(|name| names.contains(&name));
-            if is_named || is_own {
+            let is_told =
+                event.reason.as_ref().is_some_and(|reason| reason.contains(user.as_str()));
+            if is_named || is_own || is_told {
                 // The name of a credential, a reason and a program may tell who it was.
-                let user = is_named.then(|| unnamed.clone()).or(event.user);
-                let credential = event.credential.filter(|_| !is_own);
-                let event = AuditEvent {
-                    user,
-                    credential,
-                    reason: None,
-                    client: None,
-                    prefix: None,
-                    ..event
-                };
-                told.push((key, event));
+                let is_about = is_own || is_named;
+                let user = if is_named { Some(unnamed.clone()) } else { event.user };
+                let credential = event.credential.filter(|_| !is_about);
+                let prefix = event.prefix.filter(|_| !is_about);
+                let client = event.client.filter(|_| !is_about);
+                let event = AuditEvent { user, credential, reason: None, client, prefix, ..event };
+                found.push((key, event));
+                if found.len() == AT_ONCE {
+                    break;
+                }
             }
         }
-        tokens.iter().for_each(|token| self.book.remove(&token.digest));
-        let erased = event(AuditKind::UserErased, by, now);
-        let erased = AuditEvent { user: Some(unnamed), ..erased };
-        let written = self.write(|batch, records| {
-            tokens.iter().for_each(|token| batch.remove::<Token>(&token.digest));
-            told.iter().for_each(|(key, event)| batch.put(key, event));
-            put_events(batch, records, std::slice::from_ref(&erased));
+        let written = self.write(|batch, _| {
+            found.iter().for_each(|(key, event)| batch.put(key, event));
         });
-        let receipt = written.map_err(EngineError::from)?;
-        Ok((Erased { pseudonym, tokens: tokens.len() }, receipt))
+        // On a thread of the keeper's own, where nobody else waits for more than the audit.
+        written.and_then(Receipt::wait).map_err(EngineError::from)?;
+        Ok(found.len() == AT_ONCE)
     }
 }
 
@@ -180,10 +206,13 @@ impl Handler<Forget> for Keeper {
     fn handle(&mut self, Forget { user, by }: Forget, _: &mut Context<Self>) -> Self::Result {
         match self.forget(&user, &by) {
             Err(error) => Box::pin(actix::fut::ready(Err(error))),
-            Ok((erased, receipt)) => Box::pin(receipt.into_actor(self).map(|durable, _, _| {
-                durable.map_err(EngineError::from)?;
-                Ok(erased)
-            })),
+            Ok(Forgotten { erased, tokens, receipt }) => {
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    durable.map_err(EngineError::from)?;
+                    tokens.iter().for_each(|token| keeper.book.remove(&token.digest));
+                    Ok(erased)
+                }))
+            }
         }
     }
 }

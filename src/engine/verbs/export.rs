@@ -157,6 +157,9 @@ impl Engine {
         let mut versions = Versions { history: Vec::new(), bytes, next: None };
         for row in self.store.scan_range::<PastVersion>(&((id, first)..=(id, u32::MAX))) {
             let ((_, number), PastVersion(version)) = row?;
+            if !self.mind.catalog.shows(version.project.as_ref()) {
+                continue;
+            }
             let bytes = versions.bytes.saturating_add(length(&version));
             if versions.bytes > 0 && bytes > LINE_BYTES {
                 versions.next = Some(number);

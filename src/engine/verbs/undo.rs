@@ -151,45 +151,40 @@ impl Verb for Undo {
         for change in steps.iter().flat_map(|(_, step)| &step.changes) {
             changes.entry(change.id).or_default().push(*change);
         }
-        let mut write = engine.begin()?;
+        let mut ways = Vec::new();
         for (id, changes) in changes {
             match engine.way_back(id, &changes, self.purge)? {
                 WayBack::None => {}
                 WayBack::Gone => undone.gone.push(id),
                 WayBack::Conflict(conflict) => undone.conflicts.push(*conflict),
-                WayBack::To { now, then, versions } => {
-                    guard_instruction(&now, asked)?;
-                    then.iter().try_for_each(|then| guard_instruction(then, asked))?;
-                    let becomes = match &then {
-                        Some(_) => "as it was",
-                        None if self.purge => "erased",
-                        None => "deleted",
-                    };
-                    undone.reverted.push(Reverted {
-                        id,
-                        from_version: now.version,
-                        to_version: then.as_ref().map(|then| then.version),
-                        becomes,
-                    });
-                    if self.dry_run {
-                        continue;
-                    }
-                    match then {
-                        None if self.purge => write.forget(*now, &engine.versions(id)?),
-                        None => {
-                            let after = Memory { status: Status::Deleted, ..(*now).clone() };
-                            write.replace(&now, after, asked.now);
-                        }
-                        Some(then) => {
-                            write.replace(&now, *then, asked.now);
-                            if self.purge {
-                                versions.iter().for_each(|n| write.forget_version(id, *n));
-                            }
-                        }
-                    }
-                    engine.commit_if_full(&mut write)?;
+                WayBack::To(way) => {
+                    // All of them before any is gone: a refusal changes nothing.
+                    guard_instruction(&way.now, asked)?;
+                    way.then.iter().try_for_each(|then| guard_instruction(then, asked))?;
+                    undone.reverted.push(way.told(id, self.purge));
+                    ways.push((id, way));
                 }
             }
+        }
+        if self.dry_run {
+            return Ok(undone);
+        }
+        let mut write = engine.begin()?;
+        for (id, Way { now, then, versions }) in ways.into_iter().map(|(id, way)| (id, *way)) {
+            match then {
+                None if self.purge => write.forget(now, &engine.all_versions(id)?),
+                None => {
+                    let after = Memory { status: Status::Deleted, ..now.clone() };
+                    write.replace(&now, after, asked.now);
+                }
+                Some(then) => {
+                    write.replace(&now, then, asked.now);
+                    if self.purge {
+                        versions.iter().for_each(|n| write.forget_version(id, *n));
+                    }
+                }
+            }
+            engine.commit_if_full(&mut write)?;
         }
         engine.commit(write)?;
         undone.step = engine.step();
@@ -203,11 +198,28 @@ enum WayBack {
     None,
     Gone,
     Conflict(Box<Conflict>),
-    To {
-        now: Box<Memory>,
-        then: Option<Box<Memory>>,
-        versions: BTreeSet<u32>,
-    },
+    To(Box<Way>),
+}
+
+/// From what a memory is to what it was.
+struct Way {
+    now: Memory,
+    /// Nothing where there was none.
+    then: Option<Memory>,
+    /// Those that the changes have made.
+    versions: BTreeSet<u32>,
+}
+
+impl Way {
+    fn told(&self, id: MemoryId, purge: bool) -> Reverted {
+        let becomes = match &self.then {
+            Some(_) => "as it was",
+            None if purge => "erased",
+            None => "deleted",
+        };
+        let to_version = self.then.as_ref().map(|then| then.version);
+        Reverted { id, from_version: self.now.version, to_version, becomes }
+    }
 }
 
 type KeptStep = (MemoryId, Step);
@@ -222,8 +234,10 @@ impl Engine {
         let mut found = Vec::new();
         for row in self.store.scan_range::<Step>(&all) {
             let ((step, _), mut kept) = row?;
-            // What a bound token may not know of it cannot undo either.
-            kept.changes.retain(|change| !self.mind.catalog.hides(change.id));
+            // What a bound token may not know of it cannot undo either, nor what is gone from where.
+            let catalog = &self.mind.catalog;
+            let is_bound = asked.caller.bound.is_some();
+            kept.changes.retain(|change| !is_bound || catalog.find(change.id).is_some());
             let author = &kept.author;
             let is_meant = match which {
                 Which::Step(_) => true,
@@ -236,14 +250,11 @@ impl Engine {
                 }
             };
             if is_meant && !kept.changes.is_empty() {
+                let is_one = matches!(which, Which::Memory(_) | Which::Last);
+                if is_one && found.last().is_some_and(|(last, _)| *last != step) {
+                    found.clear();
+                }
                 found.push((step, kept));
-            }
-        }
-        match which {
-            Which::Step(_) | Which::By { .. } => {}
-            Which::Memory(_) | Which::Last => {
-                let last = found.last().map(|(step, _)| *step);
-                found.retain(|(step, _)| Some(*step) == last);
             }
         }
         if let Which::Memory(id) = which {
@@ -266,35 +277,38 @@ impl Engine {
         let Some(now) = self.store.get::<Memory>(&id)? else { return Ok(WayBack::Gone) };
         let first = changes.iter().map(|change| change.before).min().unwrap_or_default();
         let versions: BTreeSet<u32> = changes.iter().map(|change| change.after).collect();
-        let then = match first {
+        let past = match first {
             0 => None,
-            first => self.store.get::<PastVersion>(&(id, first))?.map(|past| Box::new(past.0)),
+            first => self.store.get::<PastVersion>(&(id, first))?.map(|past| past.0),
         };
+        let then = past.filter(|then| self.mind.catalog.shows(then.project.as_ref()));
         let conflict = |why| {
-            let then = then.as_ref().map(|then| BriefView::of(then));
+            let then = then.as_ref().map(BriefView::of);
             let conflict = Conflict { id, why, now: BriefView::of(&now), then };
             Ok(WayBack::Conflict(Box::new(conflict)))
         };
         if first > 0 && then.is_none() {
             return conflict("the version before is no longer kept");
         }
-        let all_since = (first + 1)..=now.version;
         let is_gone_already = first == 0 && now.status == Status::Deleted && !purge;
-        if now.version == first || all_since.clone().count() == 0 || is_gone_already {
+        if now.version == first || is_gone_already {
             return Ok(WayBack::None);
         }
-        // The versions of an import go on from those of another store.
-        let known = |version: &u32| versions.contains(version);
-        if !known(&now.version) || first > 0 && !all_since.clone().all(|n| known(&n)) {
+        // A change stands for all versions between its two ends: an import may pass over some.
+        let mut ends: Vec<(u32, u32)> =
+            changes.iter().map(|change| (change.before, change.after)).collect();
+        ends.sort_unstable();
+        let known =
+            ends.into_iter().fold(
+                first,
+                |known, (before, after)| {
+                    if before <= known { known.max(after) } else { known }
+                },
+            );
+        if known != now.version {
             return conflict("it was changed since");
         }
-        if first == 0 {
-            let least = versions.iter().min().copied().unwrap_or_default();
-            if !(least..=now.version).all(|n| known(&n)) {
-                return conflict("it was changed since");
-            }
-        }
-        Ok(WayBack::To { now: Box::new(now), then, versions })
+        Ok(WayBack::To(Box::new(Way { now, then, versions })))
     }
 }
 

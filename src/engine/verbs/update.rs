@@ -42,8 +42,7 @@ const IF_VERSION: Field = Field::new(
     Shape::Whole { least: 1, most: u32::MAX },
     "Refuse at another version",
 );
-const CONFIRM: Field =
-    Field::new("confirm", Shape::Flag, "It is no longer provisional: the user has said so");
+const CONFIRM: Field = Field::new("confirm", Shape::Flag, "The user stands for it");
 const CLEAR: Field =
     Field::new("clear", Shape::Words(Draft::CLEARABLE), "Names of fields to empty");
 

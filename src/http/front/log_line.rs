@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use actix_web::http::{Method, StatusCode};
 
 use super::RequestId;
 use crate::error::Error;
+use crate::model::{TOKEN_START, TokenPrefix};
 
 /// Longer paths are somebody's attempt to fill the disk.
 const MAX_PATH_CHARS: usize = 256;
@@ -72,7 +74,7 @@ impl fmt::Display for LogLine<'_> {
             self.client,
             self.credential,
             Escaped(self.method.as_str()),
-            Escaped(self.path),
+            Escaped(&without_tokens(self.path)),
             self.status.as_u16(),
             self.took.as_secs_f64() * 1000.0,
         )?;
@@ -96,9 +98,29 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// A path with no more of a token in it than its beginning.
+fn without_tokens(path: &str) -> Cow<'_, str> {
+    if !path.contains(TOKEN_START) {
+        return Cow::Borrowed(path);
+    }
+    let shown = |segment: &str| match TokenPrefix::of(segment) {
+        Some(prefix) => prefix.to_string(),
+        None => segment.to_owned(),
+    };
+    Cow::Owned(path.split('/').map(shown).collect::<Vec<_>>().join("/"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_token_in_a_path_only_the_beginning_is_shown() {
+        let path = format!("/admin/tokens/mcp_{}/rotate", "x".repeat(43));
+
+        assert_eq!(without_tokens(&path), "/admin/tokens/mcp_xxxxxxxx/rotate");
+        assert_eq!(without_tokens("/mcp_/a"), "/mcp_/a");
+    }
 
     #[test]
     fn what_could_break_a_line_is_escaped() {

@@ -24,7 +24,7 @@ pub(in crate::http) async fn events(
     sessions: web::Data<Sessions>,
     streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
-    let caller = acting(&request, &caller)?;
+    let caller = acting(&request, &sessions, &caller)?;
     let place = streams.open(&caller)?;
     let changes = sessions.changes(&caller.user).await?;
     // Who may know of one project only learns that something has changed.

@@ -17,7 +17,7 @@ pub(in crate::http) async fn export(
     sessions: web::Data<Sessions>,
     streams: web::Data<OpenStreams>,
 ) -> Result<HttpResponse, Error> {
-    let caller = acting(&request, &caller)?;
+    let caller = acting(&request, &sessions, &caller)?;
     let place = streams.open(&caller)?;
     // The first page is read before the status goes out, so that a refusal still can be one.
     let first = sessions.ask(&caller, Export::first_page()).await?;
@@ -80,7 +80,7 @@ pub(in crate::http) async fn import(
     mut body: Lines,
 ) -> Result<HttpResponse, Error> {
     let fields = [&IMPORT_STEP, &IMPORT_CONFIRM];
-    let (caller, step, confirms) = acting_with(&request, &caller, fields)?;
+    let (caller, step, confirms) = acting_with(&request, &sessions, &caller, fields)?;
     let mut lines = ImportLines::going_on_with(step).confirmed(confirms.unwrap_or(false));
     while let Some(line) = body.next().await {
         if let Some(part) = lines.read(&line?) {

@@ -220,7 +220,8 @@ impl Engine {
         }
         // The memory comes first: whatever interrupts this leaves nothing that nobody can see or
         // erase, and the same line brings the rest another time.
-        for version in &whole.history {
+        let own = there.as_ref().map(|there| there.version);
+        for version in whole.history.iter().filter(|version| Some(version.version) != own) {
             work.put_version(memory.id, version);
             self.commit_if_full(&mut work.write)?;
         }

@@ -34,7 +34,7 @@ pub struct Updated {
 
 const ID: Field = Field::required("id", Shape::Id, "");
 const CONTENT: Field = Field::new("content", Shape::Text, "Replaces the text");
-const APPEND: Field = Field::new("append", Shape::Text, "Goes below it instead");
+const APPEND: Field = Field::new("append", Shape::Text, "Goes below it");
 const SUPERSEDES: Field = Field::new("supersedes", Shape::Id, "");
 const STATUS: Field = Field::new("status", Shape::Word(&["active", "archived", "superseded"]), "");
 const IF_VERSION: Field = Field::new(

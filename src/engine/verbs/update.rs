@@ -37,14 +37,10 @@ const CONTENT: Field = Field::new("content", Shape::Text, "Replaces the text");
 const APPEND: Field = Field::new("append", Shape::Text, "Goes below it");
 const SUPERSEDES: Field = Field::new("supersedes", Shape::Id, "");
 const STATUS: Field = Field::new("status", Shape::Word(&["active", "archived", "superseded"]), "");
-const IF_VERSION: Field = Field::new(
-    "if_version",
-    Shape::Whole { least: 1, most: u32::MAX },
-    "Refuse at another",
-);
+const IF_VERSION: Field =
+    Field::new("if_version", Shape::Whole { least: 1, most: u32::MAX }, "Refuse at another");
 const CONFIRM: Field = Field::new("confirm", Shape::Flag, "");
-const CLEAR: Field =
-    Field::new("clear", Shape::Words(Draft::CLEARABLE), "Fields to empty");
+const CLEAR: Field = Field::new("clear", Shape::Words(Draft::CLEARABLE), "Fields to empty");
 
 impl Spoken for Update {
     fn fields() -> Vec<&'static Field> {

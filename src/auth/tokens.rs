@@ -135,11 +135,15 @@ impl TokenBook {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Notes that a token was used; gives it back as it is to be kept.
+    /// Notes that a token was used; gives it back as it is to be kept. One that opens nothing any more
+    /// is left alone: the word that it was taken back or deleted may be on its way to the disk.
     pub fn used(&self, prefix: &TokenPrefix, now: Timestamp) -> Option<Token> {
         let mut tokens = self.write();
         let digest = *tokens.digests.get(prefix)?;
         let token = tokens.by_digest.get_mut(&digest)?;
+        if token.state(now) != TokenState::Active {
+            return None;
+        }
         token.last_used_at = Some(now);
         Some(token.clone())
     }
@@ -191,4 +195,41 @@ fn digest_of(secret: &str) -> TokenDigest {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest(&SHA256, secret.as_bytes()).as_ref());
     TokenDigest(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CredentialName, Scopes, UserId};
+
+    /// The row of a token that was deleted must not come back because somebody had just used it.
+    #[test]
+    fn a_use_is_noted_of_what_is_good_and_of_nothing_else() {
+        let book = TokenBook::default();
+        let (_, digest, prefix) = book.generate().unwrap();
+        let token = Token {
+            digest,
+            prefix: prefix.clone(),
+            name: CredentialName::parse("laptop").unwrap(),
+            label: None,
+            user: UserId::default_user(),
+            email: None,
+            scopes: Scopes::read_only(),
+            project: None,
+            is_guest: false,
+            tools: Vec::new(),
+            created_at: Timestamp(0),
+            expires_at: Some(Timestamp(9)),
+            revoked_at: None,
+            last_used_at: None,
+        };
+        book.put(token.clone());
+
+        assert_eq!(book.used(&prefix, Timestamp(5)).unwrap().last_used_at, Some(Timestamp(5)));
+        assert!(book.used(&prefix, Timestamp(9)).is_none(), "it has expired");
+        book.put(Token { revoked_at: Some(Timestamp(6)), ..token });
+        assert!(book.used(&prefix, Timestamp(7)).is_none(), "it was taken back");
+        book.remove(&digest);
+        assert!(book.used(&prefix, Timestamp(8)).is_none());
+    }
 }

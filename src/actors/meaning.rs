@@ -1,6 +1,7 @@
 //! Vectors from a better embedder, made in the background while the session goes on.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
@@ -16,6 +17,38 @@ const PART: usize = 32;
 const QUIET: Duration = Duration::from_millis(250);
 /// Who writes for longer has to share.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Since when somebody writes, and when they wrote last; nothing once that has ended. The session's
+/// handles share it, so that an add need not stand in line to learn of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Writing(Arc<Mutex<Option<(Instant, Instant)>>>);
+
+impl Writing {
+    pub(super) fn note(&self) {
+        let (mut span, now) = (self.span(), Instant::now());
+        *span = Some((span.map_or(now, |(since, _)| since), now));
+    }
+
+    /// Whether somebody has written just now, and may go on.
+    pub(super) fn is_recent(&self) -> bool {
+        self.span().is_some_and(|(_, last)| last.elapsed() < QUIET)
+    }
+
+    /// Whether somebody is still writing, who is to have the processor for themselves.
+    fn goes_first(&self) -> bool {
+        let mut span = self.span();
+        let goes_first = span
+            .is_some_and(|(since, last)| last.elapsed() < QUIET && since.elapsed() < LONGEST_WAIT);
+        if !goes_first {
+            *span = None;
+        }
+        goes_first
+    }
+
+    fn span(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Session {
     /// Sets the embedder to work, unless it is at work or there is nothing to do. It is tried again
@@ -44,12 +77,10 @@ impl Session {
         }));
     }
 
-    /// Whether somebody is still writing, who is to have the processor for themselves. Then the
-    /// embedder is tried again when they may have ended.
+    /// Leaves the processor to whoever writes. Then the embedder is tried again when they may have
+    /// ended.
     fn waits_for_writers(&mut self, context: &mut Context<Self>) -> bool {
-        let Some((since, _)) = self.writing else { return false };
-        if !self.is_being_written() || since.elapsed() >= LONGEST_WAIT {
-            self.writing = None;
+        if !self.writing.goes_first() {
             return false;
         }
         if !self.awaits_quiet {
@@ -60,11 +91,6 @@ impl Session {
             });
         }
         true
-    }
-
-    /// Whether somebody has written just now, and may go on.
-    pub(super) fn is_being_written(&self) -> bool {
-        self.writing.is_some_and(|(_, last)| last.elapsed() < QUIET)
     }
 
     /// What has no vector yet. As long as the model has not shown itself, one text that makes it.

@@ -27,7 +27,7 @@ use tokio::sync::{broadcast, watch};
 use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, Limits, Verb};
-use crate::model::{AuditKind, Caller, Clock, MemoryId, UserId};
+use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
 pub use limiter::*;
@@ -64,6 +64,17 @@ pub enum CallError {
 
     #[error("the session failed at this command and has started anew")]
     Panicked,
+}
+
+impl CallError {
+    /// Whether the caller asked for more than the credential gives.
+    fn is_denial(&self) -> bool {
+        use EngineError::{Bound, Denied, Guest};
+        matches!(
+            self,
+            Self::Denied(_) | Self::Foreign { .. } | Self::Refused(Denied { .. } | Bound | Guest)
+        )
+    }
 }
 
 /// How sessions are kept.
@@ -127,19 +138,7 @@ impl Sessions {
             session.ask(caller.clone(), verb).await.map_err(|e| self.told_apart(caller, e));
         match (&answer, deed) {
             (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
-            (Err(CallError::Denied(denied)), _) => self.accounts.note_denial(caller, denied),
-            (Err(CallError::Refused(EngineError::Denied { needed })), _) => {
-                self.accounts.note_denial(caller, &AuthError::Forbidden { needed: *needed });
-            }
-            (
-                Err(
-                    denied @ (CallError::Refused(EngineError::Bound | EngineError::Guest)
-                    | CallError::Foreign { .. }),
-                ),
-                _,
-            ) => {
-                self.accounts.note_deed(AuditKind::AccessDenied, caller, denied.to_string());
-            }
+            (Err(error), _) if error.is_denial() => self.accounts.note_denial(caller, error),
             _ => {}
         }
         answer

@@ -22,6 +22,7 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
+use super::meaning::Writing;
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Asker, Engine, EngineError, Verb, Written};
@@ -58,8 +59,7 @@ pub(super) struct Session {
     ended_until: Timestamp,
     /// When the next memory's time runs out, and what wakes the session then.
     next_end: Option<(Timestamp, SpawnHandle)>,
-    /// Since when somebody writes, and when they wrote last; nothing once that has ended.
-    pub(super) writing: Option<(Instant, Instant)>,
+    pub(super) writing: Writing,
     /// Whether the embedder is at work for this session.
     pub(super) is_embedding: bool,
     /// Whether the embedder is tried again when nobody writes.
@@ -79,6 +79,7 @@ pub(super) struct SessionHandle {
     places: Arc<Semaphore>,
     changes: broadcast::Sender<ChangeNotice>,
     uses: Uses,
+    writing: Writing,
 }
 
 /// Asks a session something. It keeps its place until the session is done with it, even if the
@@ -125,7 +126,9 @@ impl SessionHandle {
     ) -> Self {
         let (changes, _) = broadcast::channel(CHANGES);
         let uses = Uses::default();
+        let writing = Writing::default();
         let (own_changes, own_uses) = (changes.clone(), Arc::clone(&uses));
+        let own_writing = writing.clone();
         let actor = Session::start_in_arbiter(arbiter, move |_| Session {
             store: Some(store),
             user,
@@ -137,12 +140,12 @@ impl SessionHandle {
             next_end: None,
             is_embedding: false,
             awaits_quiet: false,
-            writing: None,
+            writing: own_writing,
             last_call: Instant::now(),
             changes: own_changes,
             uses: own_uses,
         });
-        Self { actor, places: Arc::new(Semaphore::new(PLACES)), changes, uses }
+        Self { actor, places: Arc::new(Semaphore::new(PLACES)), changes, uses, writing }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -175,8 +178,12 @@ impl SessionHandle {
         self.actor.send(Call { caller, verb, place }).timeout(PATIENCE).await?
     }
 
-    /// Asks how a text is to be read, ahead of its verb.
+    /// Asks how a text is to be read, ahead of its verb. While others are written a newcomer is not
+    /// read, and nobody is asked.
     pub(super) async fn prepare(&self, read: ToRead) -> Result<Option<String>, CallError> {
+        if read.asker == Asker::Newcomer && self.writing.is_recent() {
+            return Ok(None);
+        }
         let _place = self.place().await?;
         self.actor.send(read).timeout(PATIENCE).await?
     }
@@ -240,8 +247,7 @@ impl Session {
     fn follow(&mut self, written: Written, context: &mut Context<Self>) {
         let Written { receipt, ids } = written;
         if !ids.is_empty() {
-            let now = Instant::now();
-            self.writing = Some((self.writing.map_or(now, |(since, _)| since), now));
+            self.writing.note();
         }
         let opened = self.opened;
         context.spawn(receipt.into_actor(self).map(move |outcome, session, _| match outcome {
@@ -399,9 +405,6 @@ impl Handler<ToRead> for Session {
 
     fn handle(&mut self, read: ToRead, context: &mut Context<Self>) -> Self::Result {
         let ToRead { text, asker } = read;
-        if asker == Asker::Newcomer && self.is_being_written() {
-            return Ok(None);
-        }
         let (text, _) = self.enter(context, |engine, _| {
             Ok(match asker {
                 Asker::Search => Some(engine.bare(&text)),

@@ -8,10 +8,10 @@ use super::arguments::{ExportArguments, ServerArguments};
 use super::daemon::{ANSWER_LIMIT, Daemon};
 use super::door::Door;
 use super::{Failed, Outcome, say, tell, transfer};
-use crate::actors::{AdminRequest, TokenChange};
+use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::config::Config;
 use crate::engine::{Arguments, Stats};
-use crate::model::TokenPrefix;
+use crate::model::{Caller, CredentialName, TokenPrefix};
 
 /// One question, as a server is asked and as the store is.
 pub(super) struct Question {
@@ -165,11 +165,11 @@ pub(super) fn stats(config: &Config, arguments: &StatsArguments, wants_json: boo
                 send(&daemon, &Question { method: Method::GET, path, named }).await
             }
             Door::Local(local) => {
-                let told = match local.caller(config, Some(&arguments.user)) {
-                    Ok(caller) => local.sessions.ask(&caller, Stats).await.map_err(Failed::because),
-                    Err(failed) => Err(failed),
+                let ask = async |sessions: &Sessions, caller: &Caller| {
+                    let told = sessions.ask(caller, Stats).await.map_err(Failed::because)?;
+                    Ok(json!(told))
                 };
-                local.close().await.and(told).map(|told| json!(told))
+                local.act(config, Some(&arguments.user), ask).await
             }
         }
     })?;
@@ -208,13 +208,9 @@ fn change(
 fn meant(token: &str) -> Result<String, Failed> {
     let token = token.trim();
     let named = TokenPrefix::of(token).map_or_else(|| token.to_owned(), |p| p.to_string());
-    let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-    if named.is_empty() || !named.chars().all(is_fit) {
-        return Err(Failed(
-            "name a token by itself, by what it begins with, or by its name".to_owned(),
-        ));
-    }
-    Ok(named)
+    CredentialName::parse(&named).map(|named| named.to_string()).map_err(|_| {
+        Failed("name a token by itself, by what it begins with, or by its name".to_owned())
+    })
 }
 
 /// Asks whoever has the store open, or the store.
@@ -229,14 +225,10 @@ fn ask(
             Door::Daemon(daemon) => send(&daemon, question).await,
             Door::Local(store) => {
                 let request = local(Arguments::new(question.named.clone()));
-                let told = match store.caller(config, None) {
-                    Ok(caller) => {
-                        let answer = store.sessions.administer(&caller, request).await;
-                        answer.map_err(Failed::because)
-                    }
-                    Err(failed) => Err(failed),
+                let ask = async |sessions: &Sessions, caller: &Caller| {
+                    sessions.administer(caller, request).await.map_err(Failed::because)
                 };
-                store.close().await.and(told)
+                store.act(config, None, ask).await
             }
         }
     })

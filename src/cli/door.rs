@@ -22,7 +22,7 @@ pub(super) enum Door {
 
 /// A store that this process opened for one verb.
 pub(super) struct LocalStore {
-    pub(super) sessions: Sessions,
+    sessions: Sessions,
     store: Store,
 }
 
@@ -70,9 +70,18 @@ impl Door {
 }
 
 impl LocalStore {
-    /// Whom this verb acts for.
-    pub(super) fn caller(&self, config: &Config, user: Option<&UserId>) -> Result<Caller, Failed> {
-        caller(config, self.sessions.accounts().book(), user)
+    /// Does something as whom this verb acts for, and gives the directory free whatever comes of it.
+    pub(super) async fn act<T>(
+        self,
+        config: &Config,
+        user: Option<&UserId>,
+        work: impl AsyncFnOnce(&Sessions, &Caller) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let done = match caller(config, self.sessions.accounts().book(), user) {
+            Ok(caller) => work(&self.sessions, &caller).await,
+            Err(failed) => Err(failed),
+        };
+        self.close().await.and(done)
     }
 
     fn start(config: &Config, store: Store) -> Result<Self, Failed> {
@@ -83,7 +92,7 @@ impl LocalStore {
     }
 
     /// Writes what is still held, and gives the directory free.
-    pub(super) async fn close(self) -> Result<(), Failed> {
+    async fn close(self) -> Result<(), Failed> {
         self.sessions.stop().await.map_err(Failed::because)?;
         let store = self.store;
         let closed = rt::task::spawn_blocking(move || store.close()).await;

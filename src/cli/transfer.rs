@@ -8,9 +8,10 @@ use futures_util::StreamExt;
 
 use super::arguments::{ExportArguments, ImportArguments};
 use super::daemon::{ANSWER_LIMIT, Channel, Daemon};
-use super::door::{Door, LocalStore};
+use super::door::Door;
 use super::progress::Bar;
 use super::{Failed, Outcome, say, tell};
+use crate::actors::Sessions;
 use crate::config::Config;
 use crate::disk;
 use crate::engine::{Export, FileLine, ImportLines, Imported, LineCutter};
@@ -53,11 +54,10 @@ pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
         match door {
             Door::Daemon(daemon) => export_from_daemon(&daemon, user, &mut output).await?,
             Door::Local(local) => {
-                let done = match local.caller(config, user) {
-                    Ok(caller) => export_from_store(&local, &caller, &mut output).await,
-                    Err(failed) => Err(failed),
+                let export = async |sessions: &Sessions, caller: &Caller| {
+                    export_from_store(sessions, caller, &mut output).await
                 };
-                local.close().await.and(done)?;
+                local.act(config, user, export).await?;
             }
         }
         output.flush().map_err(unwritable)
@@ -76,11 +76,10 @@ pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: b
         match Door::open(config, &arguments.server).await? {
             Door::Daemon(daemon) => import_to_daemon(&daemon, user, arguments.confirm, input).await,
             Door::Local(local) => {
-                let told = match local.caller(config, user) {
-                    Ok(caller) => import_to_store(&local, &caller, arguments.confirm, input).await,
-                    Err(failed) => Err(failed),
+                let import = async |sessions: &Sessions, caller: &Caller| {
+                    import_to_store(sessions, caller, arguments.confirm, input).await
                 };
-                local.close().await.and(told)
+                local.act(config, user, import).await
             }
         }
     })?;
@@ -129,11 +128,15 @@ async fn export_from_daemon(
     Ok(())
 }
 
-async fn export_from_store(local: &LocalStore, caller: &Caller, output: &mut dyn Write) -> Outcome {
+async fn export_from_store(
+    sessions: &Sessions,
+    caller: &Caller,
+    output: &mut dyn Write,
+) -> Outcome {
     let bar = Bar::counting("memories");
     let mut export = Export::first_page();
     loop {
-        let page = local.sessions.ask(caller, export).await.map_err(Failed::because)?;
+        let page = sessions.ask(caller, export).await.map_err(Failed::because)?;
         for item in &page.items {
             serde_json::to_writer(&mut *output, item).map_err(Failed::because)?;
             output.write_all(b"\n").map_err(unwritable)?;
@@ -182,7 +185,7 @@ async fn import_to_daemon(
 }
 
 async fn import_to_store(
-    local: &LocalStore,
+    sessions: &Sessions,
     caller: &Caller,
     confirms: bool,
     mut input: Input,
@@ -192,11 +195,11 @@ async fn import_to_store(
     while let Some(line) = input.next_line()? {
         bar.advance(1);
         if let Some(part) = lines.read(&line) {
-            lines.note(local.sessions.ask(caller, part).await.map_err(Failed::because)?);
+            lines.note(sessions.ask(caller, part).await.map_err(Failed::because)?);
         }
     }
     if let Some(part) = lines.rest() {
-        lines.note(local.sessions.ask(caller, part).await.map_err(Failed::because)?);
+        lines.note(sessions.ask(caller, part).await.map_err(Failed::because)?);
     }
     bar.finish();
     Ok(lines.told())

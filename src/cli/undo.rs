@@ -7,8 +7,10 @@ use super::account_arguments::UndoArguments;
 use super::accounts::{Question, listed, named, plain, send, text};
 use super::door::Door;
 use super::{Failed, Outcome, say, tell};
+use crate::actors::Sessions;
 use crate::config::Config;
 use crate::engine::{Arguments, Spoken, Undo};
+use crate::model::Caller;
 
 pub(super) fn run(config: &Config, arguments: &UndoArguments, wants_json: bool) -> Outcome {
     let named = named(&[
@@ -29,17 +31,12 @@ pub(super) fn run(config: &Config, arguments: &UndoArguments, wants_json: bool) 
             Door::Local(local) => {
                 let mut named = question.named.clone();
                 named.remove("user_id");
-                let said = Undo::parse(Arguments::new(named)).map_err(Failed::because);
-                let asked = said.and_then(|said| {
-                    Ok((said.verb, local.caller(config, arguments.user_id.as_ref())?))
-                });
-                let told = match asked {
-                    Ok((undo, caller)) => {
-                        local.sessions.ask(&caller, undo).await.map_err(Failed::because)
-                    }
-                    Err(failed) => Err(failed),
+                let ask = async |sessions: &Sessions, caller: &Caller| {
+                    let undo = Undo::parse(Arguments::new(named)).map_err(Failed::because)?.verb;
+                    let told = sessions.ask(caller, undo).await.map_err(Failed::because)?;
+                    Ok(json!(told))
                 };
-                local.close().await.and(told).map(|told| json!(told))
+                local.act(config, arguments.user_id.as_ref(), ask).await
             }
         }
     })?;

@@ -1,10 +1,9 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::actors::Sessions;
-use crate::engine::{Arguments, Field, Noted, Said, Spoken, USER_ID};
+use crate::engine::{Arguments, Noted, Said, Spoken, USER_ID};
 use crate::error::Error;
 use crate::http::body::JsonBody;
 use crate::http::front::PathId;
@@ -44,23 +43,20 @@ pub(super) fn acting(
     sessions: &Sessions,
     caller: &Caller,
 ) -> Result<Caller, Error> {
-    let Ask { user, arguments } = Ask::new(request, query(request, |_| false)?)?;
-    arguments.finish((), true)?;
-    Ok(sessions.acting_for(caller, user)?)
+    Ok(acting_with(request, sessions, caller, |_| ())?.0)
 }
 
-/// The same where the query may have two more arguments.
-pub(super) fn acting_with<T: DeserializeOwned, U: DeserializeOwned>(
+/// The same where the query may have more arguments, which are taken out of it.
+pub(super) fn acting_with<T>(
     request: &HttpRequest,
     sessions: &Sessions,
     caller: &Caller,
-    fields: [&Field; 2],
-) -> Result<(Caller, Option<T>, Option<U>), Error> {
+    take: impl FnOnce(&mut Arguments) -> T,
+) -> Result<(Caller, T), Error> {
     let Ask { user, mut arguments } = Ask::new(request, query(request, |_| false)?)?;
-    let [first, second] = fields;
-    let values = (arguments.take(first), arguments.take(second));
-    arguments.finish((), true)?;
-    Ok((sessions.acting_for(caller, user)?, values.0, values.1))
+    let taken = take(&mut arguments);
+    let taken = arguments.finish(taken, true)?.verb;
+    Ok((sessions.acting_for(caller, user)?, taken))
 }
 
 impl Ask {

@@ -39,7 +39,7 @@ struct Same {
     address: Option<IpAddr>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Count {
     at: Timestamp,
     client: Option<String>,
@@ -58,30 +58,35 @@ impl Counts {
     /// Counts an event. It comes back if it is to be written now: what was done, always; a failure,
     /// when it is the first of its minute. Successes are written when the minute is over.
     pub(super) fn count(&self, event: AuditEvent) -> Option<AuditEvent> {
-        if !event.event.is_failure() && event.event != AuditKind::Success {
+        let is_failure = event.event.is_failure();
+        if !is_failure && event.event != AuditKind::Success {
             return Some(event);
         }
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut same = Same::of(&event);
+        let (mut same, mut first) = Same::split(event);
         if counts.len() >= MOST && !counts.contains_key(&same) {
-            same = Same::others(event.event);
+            same = Same::others(same.event);
         }
         if let Some(count) = counts.get_mut(&same) {
-            count.count += event.count;
+            count.count += first.count;
             return None;
         }
-        let is_now = event.event.is_failure();
-        let count = if is_now { 0 } else { event.count };
-        counts.insert(same, Count { at: event.at, client: event.client.clone(), count });
-        is_now.then_some(event)
+        let now = is_failure.then(|| same.clone().into_event(first.clone()));
+        if is_failure {
+            first.count = 0;
+        }
+        counts.insert(same, first);
+        now
     }
 
     /// Takes back an event that could not be written now.
-    pub(super) fn put_back(&self, event: &AuditEvent) {
+    pub(super) fn put_back(&self, event: AuditEvent) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, client) = (event.at, event.client.clone());
-        let count = counts.entry(Same::of(event)).or_insert(Count { at, client, count: 0 });
-        count.count += event.count;
+        let (same, first) = Same::split(event);
+        match counts.get_mut(&same) {
+            Some(count) => count.count += first.count,
+            None => drop(counts.insert(same, first)),
+        }
     }
 
     /// What is still to be written, and a new minute.
@@ -93,15 +98,11 @@ impl Counts {
 }
 
 impl Same {
-    fn of(event: &AuditEvent) -> Self {
-        Self {
-            event: event.event,
-            user: event.user.clone(),
-            credential: event.credential.clone(),
-            prefix: event.prefix.clone(),
-            reason: event.reason.clone(),
-            address: event.address,
-        }
+    /// What makes it the same as others, and the rest.
+    fn split(event: AuditEvent) -> (Self, Count) {
+        let AuditEvent { at, event, user, credential, prefix, reason, address, client, count } =
+            event;
+        (Self { event, user, credential, prefix, reason, address }, Count { at, client, count })
     }
 
     fn others(event: AuditKind) -> Self {

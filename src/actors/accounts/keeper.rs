@@ -88,6 +88,7 @@ pub(super) struct End;
 type After = (Token, bool);
 
 impl Keeper {
+    /// Reads the tokens into the book.
     pub(super) fn new(
         store: Store,
         book: Arc<TokenBook>,
@@ -96,6 +97,9 @@ impl Keeper {
         keep_audit: Duration,
     ) -> Result<Self, StoreError> {
         let records = store.system()?;
+        for row in records.scan::<Token>() {
+            book.put(row?.1);
+        }
         let open = Some(Open { store, records });
         let taken_back = HashSet::new();
         Ok(Self { open, book, counts, clock, keep_audit, taken_back })
@@ -222,7 +226,7 @@ impl Keeper {
         Ok((changed, receipt))
     }
 
-    fn put_tokens(
+    pub(super) fn put_tokens(
         &mut self,
         tokens: &[After],
         told: &[AuditEvent],

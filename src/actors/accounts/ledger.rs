@@ -113,11 +113,8 @@ impl Keeper {
         while self.forget_events(user, &unnamed, &tokens)? {}
         let erased = event(AuditKind::UserErased, by, now);
         let erased = AuditEvent { user: Some(unnamed), ..erased };
-        let written = self.write(|batch, records| {
-            tokens.iter().for_each(|token| batch.remove::<Token>(&token.digest));
-            put_events(batch, records, std::slice::from_ref(&erased));
-        });
-        let receipt = written.map_err(EngineError::from)?;
+        let gone: Vec<_> = tokens.iter().map(|token| (token.clone(), false)).collect();
+        let receipt = self.put_tokens(&gone, &[erased])?;
         Ok(Forgotten { erased: Erased { pseudonym, tokens: tokens.len() }, tokens, receipt })
     }
 

@@ -1,8 +1,8 @@
 //! Tokens and the audit: what the system keeps of those who come, and of what they did.
 //!
 //! One actor owns the system's records. What is good now also lies in a [`TokenBook`], which the guard
-//! reads without asking anybody. A token that is taken back leaves the book before the disk has
-//! heard of it, one that is given enters it afterwards: a failure leaves fewer doors open, not more.
+//! reads without asking anybody. A token that is taken back is shut there before the disk has heard of
+//! it, one that is given is opened afterwards: a failure leaves fewer doors open, not more.
 //!
 //! Who may do any of it is a question of having an [`Administration`].
 
@@ -12,6 +12,7 @@ mod keeper;
 mod ledger;
 mod wanted;
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,9 +71,6 @@ impl Accounts {
     ) -> Result<Self, StoreError> {
         let book = Arc::new(TokenBook::default());
         let counts = Arc::new(Counts::default());
-        for row in store.system()?.scan::<Token>() {
-            book.put(row?.1);
-        }
         let keeper = Keeper::new(
             store.clone(),
             Arc::clone(&book),
@@ -116,14 +114,14 @@ impl Accounts {
     /// Nobody waits for it.
     pub fn note(&self, event: AuditEvent) {
         let Some(event) = self.counts.count(event) else { return };
-        if let Err(error) = self.keeper.try_send(Note(event.clone())) {
-            log::debug!("an event of the audit is written later: {error}");
-            self.counts.put_back(&event);
+        if let Err(refused) = self.keeper.try_send(Note(event)) {
+            log::debug!("an event of the audit is written later: {refused}");
+            self.counts.put_back(refused.into_inner().0);
         }
     }
 
     /// Writes that somebody asked for more than the credential gives.
-    pub fn note_denial(&self, caller: &Caller, denied: &AuthError) {
+    pub fn note_denial(&self, caller: &Caller, denied: &impl Display) {
         self.note_deed(AuditKind::AccessDenied, caller, denied.to_string());
     }
 

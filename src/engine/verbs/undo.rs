@@ -244,7 +244,7 @@ impl Engine {
                 Which::Memory(id) => kept.changes.iter().any(|change| change.id == *id),
                 Which::Last => author.credential == asked.caller.credential,
                 Which::By { session, credential, since } => {
-                    session.is_none() | (session == &author.session)
+                    (session.is_none() || session == &author.session)
                         && credential.as_deref().is_none_or(|by| by == author.credential.as_str())
                         && since.is_none_or(|since| kept.at >= since)
                 }

@@ -1,13 +1,13 @@
 //! Tokens and the audit, for administrators.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
-use crate::actors::{AdminRequest, CallError, Sessions, TokenChange};
+use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::engine::Arguments;
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::http::body::RawBody;
+use crate::http::body::{RawBody, parse_object};
 use crate::model::{Caller, UserId};
 
 pub(in crate::http) async fn create_token(
@@ -16,7 +16,7 @@ pub(in crate::http) async fn create_token(
     body: RawBody,
 ) -> Result<HttpResponse, Error> {
     let request = AdminRequest::CreateToken(arguments(&body)?);
-    Ok(HttpResponse::Created().json(ask(&sessions, &caller, request).await?))
+    Ok(HttpResponse::Created().json(sessions.administer(&caller, request).await?))
 }
 
 pub(in crate::http) async fn list_tokens(
@@ -25,7 +25,7 @@ pub(in crate::http) async fn list_tokens(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let arguments = Arguments::new(query(&request, |_| false)?);
-    let tokens = ask(&sessions, &caller, AdminRequest::ListTokens(arguments)).await?;
+    let tokens = sessions.administer(&caller, AdminRequest::ListTokens(arguments)).await?;
     Ok(HttpResponse::Ok().json(tokens))
 }
 
@@ -37,7 +37,7 @@ pub(in crate::http) async fn rotate_token(
 ) -> Result<HttpResponse, Error> {
     let arguments = arguments(&body)?;
     let request = AdminRequest::RotateToken { which: which.into_inner(), arguments };
-    Ok(HttpResponse::Created().json(ask(&sessions, &caller, request).await?))
+    Ok(HttpResponse::Created().json(sessions.administer(&caller, request).await?))
 }
 
 pub(in crate::http) async fn revoke_token(
@@ -70,7 +70,7 @@ pub(in crate::http) async fn audit(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let arguments = Arguments::new(query(&request, |_| false)?);
-    let told = ask(&sessions, &caller, AdminRequest::Audit(arguments)).await?;
+    let told = sessions.administer(&caller, AdminRequest::Audit(arguments)).await?;
     Ok(HttpResponse::Ok().json(told))
 }
 
@@ -78,7 +78,7 @@ pub(in crate::http) async fn list_users(
     caller: Caller,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    Ok(HttpResponse::Ok().json(ask(&sessions, &caller, AdminRequest::ListUsers).await?))
+    Ok(HttpResponse::Ok().json(sessions.administer(&caller, AdminRequest::ListUsers).await?))
 }
 
 pub(in crate::http) async fn erase_user(
@@ -88,7 +88,7 @@ pub(in crate::http) async fn erase_user(
 ) -> Result<HttpResponse, Error> {
     let user = UserId::parse(&user).map_err(|_| Error::NoRoute)?;
     let request = AdminRequest::EraseUser(user);
-    Ok(HttpResponse::Ok().json(ask(&sessions, &caller, request).await?))
+    Ok(HttpResponse::Ok().json(sessions.administer(&caller, request).await?))
 }
 
 async fn change(
@@ -98,15 +98,7 @@ async fn change(
     change: TokenChange,
 ) -> Result<HttpResponse, Error> {
     let request = AdminRequest::ChangeToken { which, change };
-    Ok(HttpResponse::Ok().json(ask(sessions, caller, request).await?))
-}
-
-async fn ask(
-    sessions: &Sessions,
-    caller: &Caller,
-    request: AdminRequest,
-) -> Result<Value, CallError> {
-    sessions.administer(caller, request).await
+    Ok(HttpResponse::Ok().json(sessions.administer(caller, request).await?))
 }
 
 /// Every argument may be left out, and with them the body.
@@ -114,5 +106,5 @@ fn arguments(RawBody(body): &RawBody) -> Result<Arguments, Error> {
     if body.trim_ascii().is_empty() {
         return Ok(Arguments::new(Map::new()));
     }
-    Ok(Arguments::new(crate::http::body::parse_object(body)?))
+    Ok(Arguments::new(parse_object(body)?))
 }

@@ -79,9 +79,10 @@ pub(in crate::http) async fn import(
     sessions: web::Data<Sessions>,
     mut body: Lines,
 ) -> Result<HttpResponse, Error> {
-    let fields = [&IMPORT_STEP, &IMPORT_CONFIRM];
-    let (caller, step, confirms) = acting_with(&request, &sessions, &caller, fields)?;
-    let mut lines = ImportLines::going_on_with(step).confirmed(confirms.unwrap_or(false));
+    let (caller, mut lines) = acting_with(&request, &sessions, &caller, |arguments| {
+        let confirms = arguments.take(&IMPORT_CONFIRM).unwrap_or(false);
+        ImportLines::going_on_with(arguments.take(&IMPORT_STEP)).confirmed(confirms)
+    })?;
     while let Some(line) = body.next().await {
         if let Some(part) = lines.read(&line?) {
             lines.note(sessions.ask(&caller, part).await?);

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod arbiters;
+mod given;
 mod limiter;
 mod meaning;
 mod registry;
@@ -17,7 +18,9 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod users;
+mod why;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +33,7 @@ use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
+use given::GivenCounts;
 pub use limiter::*;
 pub use registry::ActiveSession;
 use registry::{Directory, ListActive, Locate, Registry, StopAll};
@@ -102,6 +106,7 @@ pub struct Sessions {
     running: Directory,
     embedder: Option<Embedder>,
     accounts: Accounts,
+    given: GivenCounts,
     store: Store,
     stopping: Arc<watch::Sender<bool>>,
 }
@@ -115,11 +120,12 @@ impl Sessions {
     ) -> Result<Self, StoreError> {
         let embedder = settings.embedder.clone();
         let accounts = Accounts::start(&store, &clock, settings.keep_audit)?;
-        let registry = Registry::new(store.clone(), settings, clock);
+        let given = GivenCounts::default();
+        let registry = Registry::new(store.clone(), settings, clock, given.clone());
         let running = registry.directory();
         let registry = registry.start();
         let stopping = Arc::new(watch::Sender::new(false));
-        Ok(Self { registry, running, embedder, accounts, store, stopping })
+        Ok(Self { registry, running, embedder, accounts, given, store, stopping })
     }
 
     /// Asks the caller's session something, and brings the answer back.
@@ -219,6 +225,12 @@ impl Sessions {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.store.is_writable()
+    }
+
+    /// How many tokens of memories each client was given since the start, by estimate.
+    #[must_use]
+    pub fn tokens_given(&self) -> BTreeMap<String, u64> {
+        self.given.all()
     }
 
     /// What the data directory takes up.

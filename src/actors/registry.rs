@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use actix::{Actor, Context, Handler, Message};
 
 use super::arbiters::Arbiters;
-use super::session::SessionHandle;
+use super::given::GivenCounts;
+use super::session::{SessionHandle, Surroundings};
 use super::{CallError, SessionSettings};
 use crate::model::{Clock, CredentialName, UserId};
 use crate::store::Store;
@@ -17,6 +18,7 @@ pub(super) struct Registry {
     store: Option<Store>,
     settings: SessionSettings,
     clock: Arc<dyn Clock>,
+    given: GivenCounts,
     arbiters: Arbiters,
     running: Directory,
     /// Users who have no session for now.
@@ -63,11 +65,17 @@ impl ActiveSession {
 }
 
 impl Registry {
-    pub(super) fn new(store: Store, settings: SessionSettings, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        store: Store,
+        settings: SessionSettings,
+        clock: Arc<dyn Clock>,
+        given: GivenCounts,
+    ) -> Self {
         Self {
             store: Some(store),
             settings,
             clock,
+            given,
             arbiters: Arbiters::default(),
             running: Directory::default(),
             barred: BTreeSet::new(),
@@ -96,8 +104,12 @@ impl Registry {
     fn start_session(&mut self, user: &UserId) -> Option<SessionHandle> {
         let store = self.store.clone()?;
         let arbiter = self.arbiters.place(user);
-        let clock = Arc::clone(&self.clock);
-        Some(SessionHandle::start(&arbiter, store, user.clone(), self.settings.clone(), clock))
+        let surroundings = Surroundings {
+            settings: self.settings.clone(),
+            clock: Arc::clone(&self.clock),
+            given: self.given.clone(),
+        };
+        Some(SessionHandle::start(&arbiter, store, user.clone(), surroundings))
     }
 }
 

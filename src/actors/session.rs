@@ -22,6 +22,7 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
+use super::given::GivenCounts;
 use super::meaning::Writing;
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
@@ -67,6 +68,15 @@ pub(super) struct Session {
     last_call: Instant,
     changes: broadcast::Sender<ChangeNotice>,
     uses: Uses,
+    given: GivenCounts,
+}
+
+/// What a session has of the house around it.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub(super) settings: SessionSettings,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) given: GivenCounts,
 }
 
 /// Calls by credential since the session woke up; empty while it sleeps.
@@ -121,9 +131,9 @@ impl SessionHandle {
         arbiter: &ArbiterHandle,
         store: Store,
         user: UserId,
-        settings: SessionSettings,
-        clock: Arc<dyn Clock>,
+        surroundings: Surroundings,
     ) -> Self {
+        let Surroundings { settings, clock, given } = surroundings;
         let (changes, _) = broadcast::channel(CHANGES);
         let uses = Uses::default();
         let writing = Writing::default();
@@ -144,6 +154,7 @@ impl SessionHandle {
             last_call: Instant::now(),
             changes: own_changes,
             uses: own_uses,
+            given,
         });
         Self { actor, places: Arc::new(Semaphore::new(PLACES)), changes, uses, writing }
     }
@@ -384,6 +395,9 @@ impl<V: Verb> Handler<Call<V>> for Session {
         self.count_use(&caller.credential);
         let may_write = verb.may_write();
         let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
+        if let Some((client, tokens)) = self.engine.as_mut().and_then(Engine::take_given) {
+            self.given.add(client.as_deref(), tokens);
+        }
         self.embed(context);
         self.watch_ends(context);
         let Some(receipt) = newest.filter(|_| may_write) else {

@@ -8,10 +8,11 @@ use actix_web::rt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::accounts::AuditFilter;
 use super::*;
 use crate::engine::{Add, AddStatus, Arguments, Get, Search, Spoken, Update};
 use crate::journal::{self, SyncHook};
-use crate::model::{CredentialName, Scopes, SystemClock};
+use crate::model::{CredentialName, Scopes, SecretScreen, SystemClock};
 use crate::store::StoreOptions;
 
 /// Long enough for any machine; nothing waits for it that goes well.
@@ -95,7 +96,8 @@ impl House {
         let faults = Arc::clone(&journal.faults);
         let store =
             Store::open(dir.path(), StoreOptions { journal, ..StoreOptions::default() }).unwrap();
-        let limits = Limits { content_bytes: 1 << 16, undo };
+        let limits =
+            Limits { content_bytes: 1 << 16, undo, recalls: undo, secrets: SecretScreen::Warn };
         let settings = SessionSettings {
             limits,
             embedder: None,
@@ -295,4 +297,36 @@ async fn what_a_sweep_erases_is_told_under_no_other_name() {
     let first = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
     let second = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
     assert_eq!((&*first.memories, &*second.memories), (&[doomed][..], &[other][..]));
+}
+
+#[actix_web::test]
+async fn a_token_that_cannot_be_taken_back_on_disk_is_shut_and_taken_back_later() {
+    let house = House::build(Duration::from_secs(60));
+    let accounts = house.sessions.accounts();
+    let administration = accounts.administration(&house.caller).unwrap();
+    let named = json!({ "name": "laptop" }).as_object().unwrap().clone();
+    let wanted = NewToken::parse(Arguments::new(named)).unwrap().verb;
+    let made = administration.create(wanted).await.unwrap();
+    let prefix = made.token.prefix.clone();
+    assert!(accounts.book().is_open(&prefix, accounts.now()));
+    house.disk.fail(true);
+
+    let told = administration.change("laptop", TokenChange::Revoke).await.unwrap_err();
+
+    assert!(matches!(told, CallError::Token(TokenError::OnlyShut { .. })), "{told}");
+    assert!(told.to_string().contains("opens nothing"), "{told}");
+    assert!(!accounts.book().is_open(&prefix, accounts.now()));
+    house.disk.fail(false);
+    house.recovered("the disk is well").await;
+    let stored = |house: &House| {
+        let records = house.sessions.store.system().unwrap();
+        let mut tokens = records.scan::<crate::model::Token>().map(|row| row.unwrap().1);
+        tokens.next().unwrap()
+    };
+    assert_eq!(stored(&house).revoked_at, None);
+    // Whoever looks at the audit has it written at once.
+    let everything = AuditFilter::default();
+    administration.audit(everything).await.unwrap();
+    house.add("behind it").await;
+    assert!(stored(&house).revoked_at.is_some());
 }

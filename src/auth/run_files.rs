@@ -170,7 +170,8 @@ impl OwnFile {
     fn write(aside: &Path, path: &Path, content: &[u8]) -> io::Result<File> {
         let mut file = disk::create_file(aside)?;
         file.write_all(content)?;
-        disk::put_in_place(aside, path)?;
+        // Not synced: after a crash it would be the file of a dead process.
+        fs::rename(aside, path)?;
         Ok(file)
     }
 

@@ -58,6 +58,12 @@ pub enum TokenError {
     #[error("the token is {state}; only one that is active can be changed for another")]
     NotActive { state: &'static str },
 
+    #[error(
+        "it opens nothing any more, but that could not be written ({why}); it is tried again every \
+         minute, and until then a restart would make it good again"
+    )]
+    OnlyShut { why: String },
+
     #[error(transparent)]
     Randomness(#[from] RandomnessFailed),
 }

@@ -246,6 +246,44 @@ pub(super) struct UndoArguments {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct WhyArguments {
+    /// Only to clients that call themselves so, or in part, such as cursor
+    #[arg(long, value_name = "NAME")]
+    pub(super) client: Option<String>,
+
+    /// Only to this credential
+    #[arg(long, value_name = "NAME")]
+    pub(super) credential: Option<String>,
+
+    /// Only in this session
+    #[arg(long)]
+    pub(super) session: Option<String>,
+
+    /// Only where this memory was given
+    #[arg(long, value_name = "ID")]
+    pub(super) memory: Option<String>,
+
+    /// From a moment on: a date, a time, or how long ago, such as 90s, 30m, 1h, 7d
+    #[arg(long, value_parser = since)]
+    pub(super) since: Option<Timestamp>,
+
+    /// At most so many, the newest [default: 20]
+    #[arg(long)]
+    pub(super) limit: Option<u32>,
+
+    /// Ask each question again: of the state of that time (then), or of now
+    #[arg(long, value_name = "WHEN")]
+    pub(super) replay: Option<String>,
+
+    /// Whose memories [default: those of the key's user]
+    #[arg(long, value_name = "USER", value_parser = UserId::parse)]
+    pub(super) user_id: Option<UserId>,
+
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct StatsArguments {
     /// Whose
     #[arg(value_parser = UserId::parse)]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::account_arguments::{
-    AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments,
+    AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments, WhyArguments,
 };
 use super::daemon::ServerUrl;
 use crate::config::Flags;
@@ -78,6 +78,9 @@ pub(super) enum Verb {
 
     /// Take changes back, or tell what that would do
     Undo(UndoArguments),
+
+    /// Show what was given to whom: which memories an assistant had, and for what question
+    Why(WhyArguments),
 
     /// Count what a user has stored
     Stats(StatsArguments),
@@ -240,6 +243,7 @@ impl CommandLine {
             Verb::User(arguments) => arguments.verb.server().key.clone(),
             Verb::Token(arguments) => arguments.verb.server().key.clone(),
             Verb::Undo(UndoArguments { server, .. })
+            | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
             | Verb::Stats(StatsArguments { server, .. }) => server.key.clone(),
             Verb::Serve | Verb::Certs(_) | Verb::Check | Verb::Completions { .. } => None,

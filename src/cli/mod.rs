@@ -19,6 +19,7 @@ mod serve;
 mod stdio;
 mod transfer;
 mod undo;
+mod why;
 
 use std::process::ExitCode;
 
@@ -75,6 +76,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::User(arguments) => accounts::user(&config(line)?, &arguments.verb, wants_json),
         Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
         Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
+        Verb::Why(arguments) => why::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
         Verb::Check => check::run(&config(line)?, wants_json),
     }

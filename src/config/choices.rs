@@ -2,6 +2,7 @@
 
 use super::parse::{self, Parsed};
 use super::source::Raw;
+use crate::model::SecretScreen;
 
 /// What vectors are made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,17 @@ impl BuiltIn {
             "table" => Ok(Self::Table),
             _ => Err("model or table".to_owned()),
         }
+    }
+}
+
+/// What is done about secrets in what is to be stored.
+pub(super) fn secret_screen(raw: &Raw) -> Parsed<SecretScreen> {
+    match parse::text(raw).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "off" => Ok(SecretScreen::Off),
+        "warn" => Ok(SecretScreen::Warn),
+        "mask" => Ok(SecretScreen::Mask),
+        "refuse" => Ok(SecretScreen::Refuse),
+        _ => Err("off, warn, mask or refuse".to_owned()),
     }
 }
 

@@ -14,6 +14,7 @@ mod assemble;
 mod choices;
 mod declare;
 mod dotenv;
+mod embedding;
 mod error;
 mod file;
 mod keys;
@@ -43,12 +44,12 @@ use std::path::PathBuf;
 use crate::model::Secret;
 
 pub use choices::{BuiltIn, ProjectMode};
+pub use embedding::EmbeddingSection;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
-    AuthSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection, LogSection,
-    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
-    ToolsSection,
+    AuthSection, CorsSection, HttpSection, LimitsSection, LogSection, ProjectsSection,
+    RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection,
 };
 pub use web::{AllowedOrigins, Host, HostPattern, Port};
 

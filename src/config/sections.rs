@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Secret, ToolSet, UserId};
+use crate::model::{Secret, SecretScreen, ToolSet, UserId};
 
-use super::choices::{BuiltIn, ProjectMode};
+use super::choices::{self, ProjectMode};
 use super::declare::{Row, optional, section, setting};
 use super::keys::{self, Entry};
 use super::layers::Layers;
@@ -322,6 +322,27 @@ section! {
         .unit("days")
         .because("A deleted memory can be restored for so long; then its text leaves the disk."),
 
+        /// How long it is kept what was given to whom. 0 turns it off.
+        pub recalls: Duration = setting(
+            "storage.recall_days", &["RECALL_DAYS"], "30",
+            |raw| parse::days(raw, 0..=LONGEST_UNDO_DAYS),
+        )
+        .unit("days; 0 = off")
+        .because(
+            "Which client was given which memories, and for what question, is kept for so long, in \
+             8 MiB a user; memoryd why shows it.",
+        ),
+
+        /// What is done about secrets in what is to be stored.
+        pub secrets: SecretScreen = setting(
+            "storage.secrets", &["SECRET_SCREEN"], "warn", choices::secret_screen,
+        )
+        .unit("off, warn, mask or refuse")
+        .because(
+            "Every assistant of a user reads what one of them stored: keys of known services, private \
+             keys, JSON web tokens, passwords in URLs and card numbers are told, masked or refused.",
+        ),
+
         /// Always none: a start that asks for encryption is refused.
         pub(super) encryption_key_file: Option<PathBuf> = optional(
             "storage.encryption_key_file", &["ENCRYPTION_KEY_FILE"], "none", parse::path,
@@ -362,81 +383,6 @@ section! {
     }
 }
 
-section! {
-    /// A better embedder than the built-in one. Off unless a URL or a folder is named.
-    #[derive(Debug, Clone)]
-    pub struct EmbeddingSection {
-        /// A service. A path that ends in `/api/embed` is Ollama's; everything else is OpenAI's, to
-        /// whose path `/embeddings` is added where it is missing, and `/v1` where there is no path.
-        pub url: Option<String> = optional(
-            "embedding.url", &["EMBEDDING_URL"], "none: nobody is called", owned_text,
-        )
-        .because("A better embedder as a service, OpenAI's or Ollama's way; it sees every text."),
-
-        /// The model that the service is to use. Only with `url`.
-        pub model: Option<String> = optional(
-            "embedding.model", &["EMBEDDING_MODEL"], "none", owned_text,
-        )
-        .because("The model to ask the service for."),
-
-        /// Sent as `Authorization: Bearer`. Only with `url`.
-        pub key: Option<Secret> = optional(
-            "embedding.key", &["EMBEDDING_KEY"], "none", |raw| owned_text(raw).map(Secret::new),
-        )
-        .secret()
-        .because("Sent to the service as a bearer token."),
-
-        /// A PEM file with an authority to trust for `url`, beside those of the system.
-        pub authority: Option<PathBuf> = optional(
-            "embedding.authority", &["EMBEDDING_AUTHORITY"], "those of the system", parse::path,
-        )
-        .because(
-            "PEM file with one more authority to trust, for a service with its own certificate.",
-        ),
-
-        /// A file that `tools/multilingual` made, or a folder as Hugging Face lays it out:
-        /// `config.json`, `model.safetensors`, and `tokenizer.json` or `vocab.txt`. Instead of `url`.
-        pub model_path: Option<PathBuf> = optional(
-            "embedding.model_path", &["EMBEDDING_MODEL_PATH"], "none", parse::path,
-        )
-        .because(
-            "A model to run here: the file of make model-multilingual, or a folder with one of the BERT \
-             family, which needs a build with local-model.",
-        ),
-
-        /// Stands before each question. Nothing here: what the folder says, if it does.
-        pub query_prefix: Option<String> = optional(
-            "embedding.query_prefix", &["EMBEDDING_QUERY_PREFIX"], "what the folder says", prefix,
-        )
-        .because(
-            "Some models want questions marked, such as by query: and a space, which is added.",
-        ),
-
-        /// Stands before each memory. Nothing here: what the folder says, if it does.
-        pub passage_prefix: Option<String> = optional(
-            "embedding.passage_prefix", &["EMBEDDING_PASSAGE_PREFIX"], "what the folder says",
-            prefix,
-        )
-        .because("And memories, such as by passage: and a space. A change embeds everything anew."),
-
-        /// What the program itself makes vectors with, unless `url` or `model_path` say otherwise.
-        pub builtin: BuiltIn = setting("embedding.builtin", &["EMBEDDING_BUILTIN"], "model", BuiltIn::parse)
-        .unit("model or table")
-        .because(
-            "model finds what is asked in other words, for a few milliseconds a question; table is \
-             for machines that have no time for it.",
-        ),
-
-        /// How long a search waits for the vector of its question, its turn in the queue included.
-        pub timeout: Duration = setting(
-            "embedding.timeout", &["EMBEDDING_TIMEOUT"], "5",
-            |raw| parse::seconds(raw, 1..=LONGEST_READ_S),
-        )
-        .unit(SECONDS)
-        .because("A search waits so long for its vector, then goes on with what it has."),
-    }
-}
-
 impl TlsSection {
     /// The certificate chain and the private key to serve with; nothing when TLS is off.
     #[must_use]
@@ -472,13 +418,4 @@ fn tool_sets(raw: &Raw) -> Parsed<Vec<ToolSet>> {
         }
     }
     if sets.is_empty() { Err(expected) } else { Ok(sets) }
-}
-
-fn owned_text(raw: &Raw) -> Parsed<String> {
-    parse::text(raw).map(str::to_owned)
-}
-
-/// White space at the end of a value is cut, and every model wants some there.
-fn prefix(raw: &Raw) -> Parsed<String> {
-    parse::text(raw).map(|text| format!("{text} "))
 }

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::arguments::Arguments;
 use super::catalog::{Catalog, Entry, Word};
@@ -6,21 +6,35 @@ use super::field::{Field, Shape};
 use crate::model::{Caller, Category, Kind, Memory, Priority, Project, Status, Tags, Timestamp};
 
 /// Which memories a verb is about. An empty filter means every active memory in scope.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Filter {
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub tag_match: TagMatch,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub kinds: Vec<String>,
+    #[serde(flatten)]
     pub named: Named,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub project: Option<String>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub scope: Option<QueryScope>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub since: Option<i64>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub until: Option<i64>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub as_of: Option<i64>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub pinned: Option<bool>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub min_priority: Option<u8>,
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub statuses: Vec<Status>,
     /// What is given to somebody unasked.
+    #[serde(skip_serializing_if = "is_unsaid")]
     pub only_confirmed: bool,
 }
 
@@ -45,9 +59,13 @@ const AS_OF: Field = Field::new("as_of", Shape::Moment, "State at that time");
 macro_rules! named {
     ($($name:ident: $type:ty, $about:literal;)*) => {
         /// The names that are asked for.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct Named {
-            $(pub $name: Option<String>,)*
+            $(
+                #[serde(skip_serializing_if = "is_unsaid")]
+                pub $name: Option<String>,
+            )*
         }
 
         /// What is known of them, as numbers: of a memory, and of what is asked for.
@@ -96,7 +114,7 @@ named! {
 }
 
 /// Whether one of the tags is enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TagMatch {
     Any,
@@ -105,7 +123,7 @@ pub enum TagMatch {
 }
 
 /// How far a query looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryScope {
     Project,
@@ -249,6 +267,11 @@ impl Matcher {
             TagMatch::Any => wanted.any(bears),
         }
     }
+}
+
+/// What is not said is not written down.
+fn is_unsaid<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn take_statuses(arguments: &mut Arguments) -> Vec<Status> {

@@ -9,6 +9,7 @@
 
 mod arguments;
 mod catalog;
+mod confirming;
 mod cursor;
 mod draft;
 mod field;
@@ -18,6 +19,8 @@ mod meaning;
 mod mind;
 mod past;
 mod reading;
+mod recalls;
+mod secrets;
 mod spelling;
 mod stamp;
 mod verb;
@@ -28,7 +31,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Access, Caller, MemoryId, MemoryIds, Scope, Timestamp, UserId};
+use crate::model::{Access, Caller, MemoryId, MemoryIds, Scope, SecretScreen, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{SessionStore, StoreError};
 pub use arguments::{Arguments, FieldProblem, InvalidArguments, MODEL_TOKENS};
@@ -36,6 +39,8 @@ pub use field::{Field, Shape};
 pub use filter::{Filter, QueryScope};
 pub use meaning::{Embedded, Unembedded};
 use mind::Mind;
+use recalls::Recalls;
+pub use recalls::{Asking, GivenOut};
 use stamp::Stamp;
 pub use verb::{Asked, Asker, Noted, Question, Said, Spoken, Verb};
 pub use verbs::*;
@@ -81,6 +86,10 @@ pub struct Limits {
     pub content_bytes: usize,
     /// How long a deleted or expired memory can be brought back.
     pub undo: Duration,
+    /// How long it is kept what was given to whom; zero for not at all.
+    pub recalls: Duration,
+    /// What is done about secrets in what is to be stored.
+    pub secrets: SecretScreen,
 }
 
 /// One session's memories and the rules that guard them.
@@ -93,6 +102,7 @@ pub struct Engine {
     ids: MemoryIds,
     /// Counts not yet written: a search must not cost a write.
     touched: BTreeMap<MemoryId, Access>,
+    recalls: Recalls,
     /// What was submitted and not yet handed to the owner.
     written: Option<Written>,
     /// Whose command is under way; nothing where the engine looks after itself.
@@ -115,6 +125,7 @@ impl Engine {
             mind: Mind::new(model),
             ids: MemoryIds::default(),
             touched: BTreeMap::new(),
+            recalls: Recalls::default(),
             written: None,
             stamp: None,
         };
@@ -132,7 +143,11 @@ impl Engine {
     ) -> Result<V::Answer, EngineError> {
         self.mind.catalog.show_only(caller.bound.as_ref());
         self.stamp = Some(Stamp::of(caller, now));
+        let asking = if self.keeps_recalls() { verb.asking(caller) } else { None };
         let answer = verb.apply(self, Asked { caller, now });
+        if let (Some(asking), Ok(answer)) = (asking, &answer) {
+            self.note_recall(&asking, V::given(answer), now);
+        }
         self.mind.catalog.show_only(None);
         self.stamp = None;
         answer

@@ -32,6 +32,10 @@ impl Stamp {
 }
 
 impl Stamp {
+    pub(super) fn author(&self) -> &Author {
+        &self.author
+    }
+
     pub(super) fn is_guest(&self) -> bool {
         self.is_guest
     }

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::arguments::{Arguments, InvalidArguments};
 use super::field::Field;
+use super::recalls::{Asking, GivenOut};
 use super::{Engine, EngineError};
 use crate::model::{AuditKind, Caller, Scope, Timestamp};
 
@@ -21,6 +22,16 @@ pub trait Verb: Sized + Send + 'static {
 
     /// Carries it out, alone with the engine. A refusal changes nothing.
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Self::Answer, EngineError>;
+
+    /// What it asks for, if its answer gives out memories: whoever asks later what was given is told.
+    fn asking(&self, _: &Caller) -> Option<Asking> {
+        None
+    }
+
+    /// What its answer gives out, where [`Verb::asking`] says that it does.
+    fn given(_: &Self::Answer) -> GivenOut {
+        GivenOut::default()
+    }
 
     /// What the audit is told of when it is done; nothing of what destroys nothing.
     fn deed(&self) -> Option<(AuditKind, String)> {

@@ -28,6 +28,9 @@ pub struct BriefView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
     pub created_at: Timestamp,
+    /// Which version this is.
+    #[serde(skip)]
+    pub version: u32,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
 }
@@ -57,6 +60,7 @@ impl BriefView {
             tags: memory.tags.clone(),
             project: memory.project.clone(),
             created_at: memory.created_at,
+            version: memory.version,
             provisional: memory.provisional,
         }
     }

@@ -20,7 +20,9 @@ use super::catalog::Entry;
 use super::draft::METADATA_LIMIT;
 use super::stamp::Stamp;
 use super::{Asked, Engine, EngineError};
-use crate::model::{self, Access, Memory, MemoryId, Scope, Status, StepChange, Timestamp};
+use crate::model::{
+    self, Access, Memory, MemoryId, RecallPage, Scope, Status, StepChange, Timestamp,
+};
 use crate::retrieval::Vector;
 use crate::store::{Batch, PastVersion, Receipt, StoredVector};
 
@@ -141,6 +143,14 @@ impl Write {
 
     pub(super) fn forget_step(&mut self, key: &(MemoryId, u32)) {
         self.batch.remove::<model::Step>(key);
+    }
+
+    pub(super) fn put_recalls(&mut self, id: &MemoryId, page: &RecallPage) {
+        self.batch.put::<RecallPage>(id, page);
+    }
+
+    pub(super) fn forget_recalls(&mut self, id: &MemoryId) {
+        self.batch.remove::<RecallPage>(id);
     }
 
     /// Removes an earlier version for good.
@@ -328,6 +338,7 @@ impl Engine {
             .collect();
         self.erase(&ended)?;
         self.sweep_steps(now)?;
+        self.write_recalls(now)?;
         self.write_access()
     }
 

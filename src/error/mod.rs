@@ -127,6 +127,7 @@ impl Error {
             Self::Call(CallError::Foreign { .. }) => Code::AccessDenied,
             Self::Call(CallError::Token(TokenError::NotActive { .. })) => Code::TokenNotActive,
             Self::Call(CallError::Token(TokenError::Unknown)) => Code::TokenNotFound,
+            Self::Call(CallError::Token(TokenError::OnlyShut { .. })) => Code::StorageUnavailable,
             Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
             Self::Call(CallError::Busy) | Self::LimiterDown => Code::Busy,
             Self::Call(CallError::Stopped) => Code::Stopping,

@@ -11,8 +11,8 @@ use super::route::{Row, delete, get, patch, post};
 use super::{mcp, openapi, rest};
 use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
-    Add, Context, Delete, Get, History, IMPORT_CONFIRM, IMPORT_STEP, List, ListProjects, ListTags,
-    Related, Restore, Search, Stats, Undo, Update,
+    Add, Context, Delete, Get, History, IMPORT_CONFIRM, IMPORT_STEP, List, ListProjects,
+    ListRecalls, ListTags, Related, Restore, Search, Spoken, Stats, Undo, Update,
 };
 use crate::model::Scope;
 
@@ -147,6 +147,13 @@ fn finding() -> Vec<Row> {
             .does("finding", "Counts what a user has stored")
             .by_query::<Stats>()
             .answers(200, "Numbers of memories by status", Json(object())),
+        get("/api/v1/why")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("finding", "Tells which memories were given to whom, and for what question")
+            .takes_query(ListRecalls::fields())
+            .takes_user()
+            .to(rest::why)
+            .answers(200, "The newest first", Json(list_of("recalls", &object()))),
         get("/api/v1/events")
             .guard(Guard::Scope(Scope::Read))
             .does("finding", "Tells of every write to a user's memories as it happens")

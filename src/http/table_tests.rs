@@ -13,8 +13,8 @@ use super::metrics::Metrics;
 use super::openapi::description;
 use super::table::table;
 use crate::engine::{
-    Add, Arguments, Context, Delete, Get, History, List, ListProjects, ListTags, Related, Restore,
-    Search, Spoken, Stats, Undo, Update,
+    Add, Arguments, Context, Delete, Get, History, List, ListProjects, ListRecalls, ListTags,
+    Related, Restore, Search, Spoken, Stats, Undo, Update,
 };
 
 #[actix_web::test]
@@ -99,6 +99,7 @@ fn what_a_verb_takes_is_what_the_description_says() {
     seen += told::<ListProjects>(&described, "/api/v1/projects", "get");
     seen += told::<Stats>(&described, "/api/v1/stats", "get");
 
+    seen += told::<ListRecalls>(&described, "/api/v1/why", "get");
     let takes_user_only = 3;
     let spoken = table().into_iter().filter(|row| row.words.takes_user);
     assert_eq!(spoken.count(), seen + takes_user_only, "a route of a verb is not looked at here");

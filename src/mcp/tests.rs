@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{Ask, Incoming, Protocol, Reply, ReplyLine, RpcMessage, ToolSets, Version, judge};
 use crate::actors::{SessionSettings, Sessions};
 use crate::engine::Limits;
-use crate::model::{Caller, CredentialName, Scopes, Secret, SystemClock, UserId};
+use crate::model::{Caller, CredentialName, Scopes, Secret, SecretScreen, SystemClock, UserId};
 use crate::store::{Store, StoreOptions};
 
 const MODERN: &str = "2026-07-28";
@@ -25,7 +25,12 @@ impl Bench {
     fn new(scopes: Scopes) -> Self {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(data.path(), StoreOptions::default()).unwrap();
-        let limits = Limits { content_bytes: 1_024, undo: Duration::from_secs(60) };
+        let limits = Limits {
+            content_bytes: 1_024,
+            undo: Duration::from_secs(60),
+            recalls: Duration::from_secs(60),
+            secrets: SecretScreen::Warn,
+        };
         let settings = SessionSettings {
             limits,
             embedder: None,

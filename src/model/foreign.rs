@@ -6,7 +6,30 @@
 //! changed by this, only what is shown.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::iter;
+
+use ulid::Ulid;
+
+/// The end of a list of stored texts, by a mark that is drawn anew for each answer: no text can know
+/// it, so none can pretend to stand behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence(u64);
+
+impl Fence {
+    #[must_use]
+    pub fn draw() -> Self {
+        #[allow(clippy::cast_possible_truncation, reason = "48 of 80 random bits are wanted")]
+        let mark = Ulid::new().random() as u64;
+        Self(mark & 0xFFFF_FFFF_FFFF)
+    }
+}
+
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "END {:012x}", self.0)
+    }
+}
 
 /// Shows a text on one line: line breaks, control characters and marks of direction as escapes.
 #[must_use]
@@ -104,6 +127,15 @@ mod tests {
             assert_eq!(inline(&text), format!("a{}b", mark.escape_default()));
             assert_eq!(split(&text).len(), 1, "{mark:?}");
         }
+    }
+
+    #[test]
+    fn no_two_fences_are_alike() {
+        let fences: std::collections::BTreeSet<String> =
+            (0..1_000).map(|_| Fence::draw().to_string()).collect();
+
+        assert_eq!(fences.len(), 1_000);
+        assert!(fences.iter().all(|fence| fence.len() == 16));
     }
 
     #[test]

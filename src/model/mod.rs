@@ -12,6 +12,7 @@ mod id;
 mod interface;
 mod memory;
 mod name;
+mod recall;
 mod secret;
 mod step;
 mod time;
@@ -27,7 +28,8 @@ pub use memory::{Access, Memory, Metadata, Priority, Source, Status};
 pub use name::{
     Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,
 };
-pub use secret::Secret;
+pub use recall::{Given, Recall, RecallPage};
+pub use secret::{Secret, SecretScreen};
 pub use step::{Author, Step, StepChange};
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
 pub use token::{TOKEN_START, Token, TokenDigest, TokenPrefix, TokenState};

@@ -38,3 +38,17 @@ impl Serialize for Secret {
         serializer.serialize_str("***")
     }
 }
+
+/// What is done about a secret in a text that is about to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecretScreen {
+    /// Nothing is looked for.
+    Off,
+    /// It is stored, and the answer says so.
+    #[default]
+    Warn,
+    /// What was found is replaced by the name of what it was.
+    Mask,
+    /// Nothing is stored.
+    Refuse,
+}

@@ -73,7 +73,12 @@ pub(super) fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>
 }
 
 pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {
-    let limits = Limits { content_bytes: config.limits.content_bytes, undo: config.storage.undo };
+    let limits = Limits {
+        content_bytes: config.limits.content_bytes,
+        undo: config.storage.undo,
+        recalls: config.storage.recalls,
+        secrets: config.storage.secrets,
+    };
     let embedder = Embedder::open(&config.embedding)?;
     let idle = config.session.idle.max(LEAST_IDLE);
     Ok(SessionSettings { limits, embedder, idle, keep_audit: config.auth.audit })

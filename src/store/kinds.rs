@@ -4,7 +4,7 @@ use super::Key;
 use super::codec::{self, CodecError, Record};
 use super::records::{PastVersion, SessionNumber, StoredVector};
 use crate::journal::SessionNo;
-use crate::model::{Access, AuditEvent, Memory, Step, Token};
+use crate::model::{Access, AuditEvent, Memory, RecallPage, Step, Token};
 
 /// What must be known of a kind of record to work with its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<Access>(Owner::User),
     RecordKind::of::<StoredVector>(Owner::User),
     RecordKind::of::<Step>(Owner::User),
+    RecordKind::of::<RecallPage>(Owner::User),
 ];
 
 /// The kind of a record with this prefix in the tree of this session.

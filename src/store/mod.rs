@@ -20,6 +20,7 @@ mod kinds;
 mod lock;
 mod premises;
 mod rebuild;
+mod recalls;
 mod records;
 mod recovery;
 mod session;

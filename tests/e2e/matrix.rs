@@ -52,6 +52,7 @@ fn needs_of_route(method: &str, path: &str) -> Needs {
         ("get", "/metrics") => Needs::Monitoring,
         ("get", "/openapi.json" | "/api/v1/tools" | "/admin/sessions" | "/admin/stats")
         | ("post" | "delete", "/mcp") => Needs::Key,
+        ("get", "/api/v1/why") => Needs::Admin,
         (_, path) if path.starts_with("/admin/") => Needs::Admin,
         ("get", _) | ("post", "/api/v1/search") => Needs::Read,
         ("post" | "patch" | "delete", _) => Needs::Write,

@@ -1,8 +1,9 @@
 //! What is asked in other words than it was stored in, by the encoder that the program carries.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::TestServer;
+use crate::harness::{KEY, TestServer};
+use crate::tokens::token;
 
 const NOTES: [&str; 4] = [
     "We need to see the new office before signing.",
@@ -66,4 +67,41 @@ async fn a_newcomer_is_told_what_says_the_same_in_other_words() {
     let similar = added["similar"].as_array().unwrap();
     let texts: Vec<&str> = similar.iter().map(|one| one["snippet"].as_str().unwrap()).collect();
     assert_eq!(texts, [NOTES[2]]);
+}
+
+/// What a guest stored is confirmed when somebody else says the same in other words, and not when
+/// they say another value of the same.
+#[actix_web::test]
+async fn who_says_the_same_in_other_words_confirms_it() {
+    let server = TestServer::with(&[("EMBEDDING_BUILTIN", "model")]);
+    let guest =
+        token(&server, json!({ "user_id": "default", "name": "guest", "guest": true })).await;
+    let visitor = [("X-API-Key", guest.as_str())];
+    let mut ids = Vec::new();
+    for note in ["The user lives in Tallinn with his wife Kadri.", "Backups are kept for 30 days."]
+    {
+        let body = json!({ "content": note });
+        let added = server.send("POST", "/api/v1/memories", &visitor, Some(&body)).await.json();
+        ids.push(added["id"].clone());
+    }
+    while server.get("/api/v1/stats").await.json()["vectors"] != ids.len() {
+        actix_web::rt::task::yield_now().await;
+    }
+
+    for (said, confirmed) in [
+        ("User and his wife Kadri have their home in Tallinn.", json!([ids[0]])),
+        ("Backups are kept for 60 days.", Value::Null),
+    ] {
+        // Nobody writes when a session has just been opened.
+        server.send("DELETE", "/mcp", &[("X-API-Key", KEY)], None).await;
+        let mut added = server.ok("add_memory", json!({ "content": said })).await;
+        while added["similar"].as_array().unwrap().is_empty() {
+            let id = added["id"].clone();
+            server.ok("delete_memory", json!({ "id": id, "purge": true })).await;
+            added = server.ok("add_memory", json!({ "content": said })).await;
+        }
+        assert_eq!(added["confirmed"], confirmed, "{said}: {added}");
+    }
+    let context = server.get("/api/v1/context").await.text();
+    assert!(context.contains("his wife Kadri.") && !context.contains("30 days"), "{context}");
 }

@@ -43,6 +43,8 @@ pub(super) struct Keeper {
     /// Tokens of which the last word was that they open nothing: what is still on its way to the disk
     /// must not overrule it.
     pub(super) taken_back: HashSet<TokenDigest>,
+    /// What was taken back and could not be written, with what the audit is to be told of it.
+    unwritten: Vec<(After, AuditEvent)>,
 }
 
 #[derive(Debug)]
@@ -101,8 +103,8 @@ impl Keeper {
             book.put(row?.1);
         }
         let open = Some(Open { store, records });
-        let taken_back = HashSet::new();
-        Ok(Self { open, book, counts, clock, keep_audit, taken_back })
+        let (taken_back, unwritten) = (HashSet::new(), Vec::new());
+        Ok(Self { open, book, counts, clock, keep_audit, taken_back, unwritten })
     }
 
     /// Goes on after a pause while there is more than is swept at once.
@@ -216,14 +218,39 @@ impl Keeper {
                 TokenChange::Revoke | TokenChange::Delete => self.take_back(token.clone(), now),
             }
         }
-        let kind = match change {
-            TokenChange::Revoke => AuditKind::TokenRevoked,
-            TokenChange::Enable => AuditKind::TokenEnabled,
-            TokenChange::Delete => AuditKind::TokenDeleted,
-        };
+        let kind = change.kind();
         let told: Vec<_> = changed.iter().map(|(token, _)| about(kind, by, token, now)).collect();
-        let receipt = self.put_tokens(&changed, &told)?;
-        Ok((changed, receipt))
+        if change == TokenChange::Enable {
+            let is_enabled =
+                |token: &Token| changed.iter().any(|(one, _)| one.digest == token.digest);
+            self.unwritten.retain(|((token, _), _)| !is_enabled(token));
+            let receipt = self.put_tokens(&changed, &told)?;
+            return Ok((changed, receipt));
+        }
+        match self.put_tokens(&changed, &told) {
+            Ok(receipt) => Ok((changed, receipt)),
+            Err(error) => Err(self.only_shut(changed.into_iter().zip(told).collect(), &error)),
+        }
+    }
+
+    /// Keeps in mind what has to be written once the disk takes it, and says so.
+    fn only_shut(&mut self, late: Vec<(After, AuditEvent)>, error: &EngineError) -> CallError {
+        self.unwritten.extend(late);
+        TokenError::OnlyShut { why: error.to_string() }.into()
+    }
+
+    /// Writes what could not be written before.
+    pub(super) fn write_late(&mut self, context: &mut Context<Self>) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let (changed, told): (Vec<After>, Vec<AuditEvent>) = self.unwritten.iter().cloned().unzip();
+        let Ok(receipt) = self.put_tokens(&changed, &told) else { return };
+        let late = std::mem::take(&mut self.unwritten);
+        context.spawn(receipt.into_actor(self).map(move |durable, keeper, _| match durable {
+            Ok(()) => changed.iter().for_each(|(token, stays)| keeper.settle(token, *stays)),
+            Err(_) => keeper.unwritten.extend(late),
+        }));
     }
 
     pub(super) fn put_tokens(
@@ -289,6 +316,16 @@ impl Keeper {
     }
 }
 
+impl TokenChange {
+    fn kind(self) -> AuditKind {
+        match self {
+            Self::Revoke => AuditKind::TokenRevoked,
+            Self::Enable => AuditKind::TokenEnabled,
+            Self::Delete => AuditKind::TokenDeleted,
+        }
+    }
+}
+
 /// An event of now by somebody.
 pub(super) fn event(event: AuditKind, by: &Caller, now: Timestamp) -> AuditEvent {
     AuditEvent {
@@ -320,7 +357,10 @@ impl Actor for Keeper {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(MINUTE, |keeper, _| keeper.append_counted());
+        context.run_interval(MINUTE, |keeper, context| {
+            keeper.write_late(context);
+            keeper.append_counted();
+        });
         self.sweep_on(context);
         context.run_interval(SWEEP, Self::sweep_on);
     }
@@ -377,8 +417,19 @@ impl Handler<Change> for Keeper {
         match self.change(&asked.which, asked.change, &asked.by) {
             Err(error) => Box::pin(actix::fut::ready(Err(error))),
             Ok((changed, receipt)) => {
+                let (change, by) = (asked.change, asked.by);
                 Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    durable.map_err(EngineError::from)?;
+                    match durable.map_err(EngineError::from) {
+                        Err(error) if change != TokenChange::Enable => {
+                            let now = keeper.clock.now();
+                            let late = changed.into_iter().map(|after| {
+                                let told = about(change.kind(), &by, &after.0, now);
+                                (after, told)
+                            });
+                            return Err(keeper.only_shut(late.collect(), &error));
+                        }
+                        durable => durable?,
+                    }
                     changed.iter().for_each(|(token, stays)| keeper.settle(token, *stays));
                     Ok(changed.into_iter().map(|(token, _)| token).collect())
                 }))
@@ -401,7 +452,8 @@ impl Handler<Use> for Keeper {
 impl Handler<End> for Keeper {
     type Result = ResponseActFuture<Self, Result<(), CallError>>;
 
-    fn handle(&mut self, _: End, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: End, context: &mut Context<Self>) -> Self::Result {
+        self.write_late(context);
         self.append_counted();
         let newest = self.open.take().and_then(|open| open.records.newest_receipt());
         match newest {

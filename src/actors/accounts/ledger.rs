@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use actix::{ActorFutureExt, Context, Handler, Message, WrapFuture};
+use actix::{ActorFutureExt, Context, Handler, Message, ResponseFuture, WrapFuture};
+use tokio::task::spawn_blocking;
 
 use super::audit::AuditFilter;
 use super::keeper::{Answered, Keeper, event};
@@ -34,6 +35,11 @@ pub(super) struct Forget {
     pub(super) by: Caller,
 }
 
+/// Events on their way from the store.
+trait Rows: Iterator<Item = Result<(AuditKey, AuditEvent), StoreError>> + Send + 'static {}
+
+impl<I: Iterator<Item = Result<(AuditKey, AuditEvent), StoreError>> + Send + 'static> Rows for I {}
+
 /// What is left to do when the tokens of a user are gone from the disk.
 struct Forgotten {
     erased: Erased,
@@ -58,7 +64,6 @@ impl Keeper {
         self.append(&counted);
     }
 
-    /// Erases what is older than it has to be kept.
     /// Erases what is older than it has to be kept. Says whether there is more.
     pub(super) fn sweep(&mut self) -> bool {
         let end = self.clock.now().0.saturating_sub(millis(self.keep_audit));
@@ -79,23 +84,13 @@ impl Keeper {
         old.len() == AT_ONCE
     }
 
-    fn read(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, StoreError> {
+    /// The events from a moment on, as they are now. Whoever has them reads them elsewhere.
+    fn rows(&self, filter: &AuditFilter) -> Result<impl Rows + use<>, StoreError> {
         let since = filter.since.map_or(0, |since| u64::try_from(since.0).unwrap_or_default());
         let from = AuditKey { at: since, number: 0 };
         let range = from..=AuditKey { at: u64::MAX, number: u64::MAX };
-        let limit = filter.limit.unwrap_or(usize::MAX);
-        let mut events = VecDeque::new();
         let open = self.open.as_ref().ok_or(StoreError::Lost)?;
-        for row in open.records.scan_range::<AuditEvent>(&range) {
-            let (_, event) = row?;
-            if filter.accepts(&event) {
-                if events.len() >= limit {
-                    events.pop_front();
-                }
-                events.push_back(event);
-            }
-        }
-        Ok(events.into())
+        Ok(open.records.scan_range::<AuditEvent>(&range))
     }
 
     /// Removes the tokens of a user, and takes the name out of the audit.
@@ -158,14 +153,34 @@ impl Keeper {
     }
 }
 
+/// Picks the newest events that are asked for, in order.
+fn pick(rows: impl Rows, filter: &AuditFilter) -> Result<Vec<AuditEvent>, StoreError> {
+    let limit = filter.limit.unwrap_or(usize::MAX);
+    let mut events = VecDeque::new();
+    for row in rows {
+        let (_, event) = row?;
+        if filter.accepts(&event) {
+            if events.len() >= limit {
+                events.pop_front();
+            }
+            events.push_back(event);
+        }
+    }
+    Ok(events.into())
+}
+
 /// Gives each event a key of its own; those of one millisecond are numbered.
 pub(super) fn put_events(batch: &mut Batch, records: &SessionStore, events: &[AuditEvent]) {
     let mut used: Vec<AuditKey> = Vec::new();
     for event in events {
         let at = u64::try_from(event.at.0).unwrap_or_default();
         let mut key = AuditKey { at, number: 0 };
-        // One that cannot be read stands there all the same.
-        while used.contains(&key) || !matches!(records.get::<AuditEvent>(&key), Ok(None)) {
+        // One that cannot be read stands there all the same. Where nothing can be read the batch is
+        // refused anyway.
+        let is_taken = |key: &AuditKey| {
+            matches!(records.get::<AuditEvent>(key), Ok(Some(_)) | Err(StoreError::Damaged { .. }))
+        };
+        while used.contains(&key) || is_taken(&key) {
             key.number += 1;
             if key.number >= u64::from(u32::MAX) {
                 return;
@@ -189,11 +204,18 @@ impl Handler<Note> for Keeper {
 }
 
 impl Handler<Read> for Keeper {
-    type Result = Result<Vec<AuditEvent>, CallError>;
+    type Result = ResponseFuture<Result<Vec<AuditEvent>, CallError>>;
 
-    fn handle(&mut self, Read(filter): Read, _: &mut Context<Self>) -> Self::Result {
+    /// A long look holds up nobody who takes a token back.
+    fn handle(&mut self, Read(filter): Read, context: &mut Context<Self>) -> Self::Result {
+        self.write_late(context);
         self.append_counted();
-        Ok(self.read(&filter).map_err(EngineError::from)?)
+        let rows = self.rows(&filter);
+        Box::pin(async move {
+            let picking = spawn_blocking(move || pick(rows?, &filter));
+            let picked = picking.await.map_err(|_| CallError::Panicked)?;
+            Ok(picked.map_err(EngineError::from)?)
+        })
     }
 }
 

@@ -3,13 +3,15 @@ use serde_json::Value;
 
 use crate::engine::arguments::{Arguments, Change};
 use crate::engine::catalog::is_same_text;
+use crate::engine::confirming::is_another_voice;
 use crate::engine::draft::Draft;
+use crate::engine::secrets::SecretKinds;
 use crate::engine::view::BriefView;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{
     Asked, Asker, Engine, EngineError, Field, MemoryView, Question, Shape, Spoken, Verb,
 };
-use crate::model::{Caller, Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
+use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
 use crate::retrieval::{Document, Vector};
 
 /// Stores a new memory, unless the same one is there already.
@@ -51,6 +53,12 @@ pub struct Added {
     /// Of a duplicate: the fields in which it differs, and stays as it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<&'static str>,
+    /// What it holds that looks like a secret, by name.
+    #[serde(skip_serializing_if = "SecretKinds::is_empty")]
+    pub secrets: SecretKinds,
+    /// Provisional memories that say the same and are confirmed by it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub confirmed: Vec<MemoryId>,
     /// What says nearly the same, best first. The caller may want to update one of those instead.
     pub similar: Vec<Similar>,
 }
@@ -136,12 +144,16 @@ impl Verb for Add {
                 engine.similar_to(&put.memory, vector.as_ref(), asked.now)?
             }
         };
+        let confirmed = match &vector {
+            Some(_) => engine.confirm_same(&put.memory, &similar, &mut write, asked)?,
+            None => Vec::new(),
+        };
         engine.commit(write)?;
-        let Put { status, memory, merged, kept } = put;
+        let Put { status, memory, merged, kept, secrets } = put;
         let id = memory.id;
         let mut memory = engine.view(memory)?;
         memory.cut_to(repeat_tokens.unwrap_or(usize::MAX));
-        Ok(Added { id, status, memory, merged, kept, similar })
+        Ok(Added { id, status, memory, merged, kept, secrets, confirmed, similar })
     }
 }
 
@@ -158,6 +170,7 @@ pub(super) struct Put {
     pub(super) memory: Memory,
     merged: Vec<&'static str>,
     kept: Vec<&'static str>,
+    secrets: SecretKinds,
 }
 
 impl Add {
@@ -168,30 +181,34 @@ impl Add {
 
     /// Puts the memory into a write, or what it says more than the same memory that is there.
     pub(super) fn put(
-        self,
+        mut self,
         engine: &mut Engine,
         write: &mut Write,
         times: Times,
         asked: Asked<'_>,
     ) -> Result<Put, EngineError> {
         engine.check_content(&self.content)?;
+        let mut secrets = SecretKinds::new();
+        engine.screen_text(&mut self.content, &mut secrets)?;
         let project = self.project(asked);
         let Some(old) = self.supersedes else {
             if let Some(there) = self.find_same(engine, write, project.as_ref(), asked.now)? {
-                return Ok(self.merge(there, write, asked));
+                return Ok(Put { secrets, ..self.merge(there, write, asked) });
             }
-            let memory = self.into_memory(engine, project, times, asked);
+            let mut memory = self.into_memory(engine, project, times, asked);
+            engine.screen(&mut memory, &mut secrets)?;
             write.enter(&memory);
-            return Ok(Put::new(AddStatus::Created, memory));
+            return Ok(Put { secrets, ..Put::new(AddStatus::Created, memory) });
         };
         let old = match write.newest(old) {
             Some(fresh) => fresh.clone(),
             None => engine.read_replaced(old, asked)?,
         };
-        let memory = self.into_memory(engine, project, times, asked);
+        let mut memory = self.into_memory(engine, project, times, asked);
+        engine.screen(&mut memory, &mut secrets)?;
         write.enter(&memory);
         write.supersede(&old, memory.id, asked.now);
-        Ok(Put::new(AddStatus::Superseded, memory))
+        Ok(Put { secrets, ..Put::new(AddStatus::Superseded, memory) })
     }
 
     /// Adds what it says more to the same memory. Of two lives the longer wins: what somebody stores
@@ -214,15 +231,12 @@ impl Add {
         }
         let memory =
             if merged.is_empty() { there } else { write.replace(&there, after, asked.now) };
-        Put { status, memory, merged, kept }
+        Put { merged, kept, ..Put::new(status, memory) }
     }
 
-    /// Whether it counts that the same is said again: by another credential, in another session.
+    /// Whether it counts that the same is said again.
     fn confirms(&self, there: &Memory, asked: Asked<'_>) -> bool {
-        let Caller { credential, session, .. } = asked.caller;
-        let is_another = there.source.credential.as_deref() != Some(credential.as_str())
-            && (session.is_none() || there.source.session != *session);
-        is_another && !self.is_unconfirmed && !asked.caller.is_guest
+        !self.is_unconfirmed && is_another_voice(there, asked.caller)
     }
 
     /// Where it belongs: the project that it names, else the one that the caller stands in.
@@ -303,7 +317,8 @@ impl Add {
 
 impl Put {
     fn new(status: AddStatus, memory: Memory) -> Self {
-        Self { status, memory, merged: Vec::new(), kept: Vec::new() }
+        let secrets = SecretKinds::new();
+        Self { status, memory, merged: Vec::new(), kept: Vec::new(), secrets }
     }
 }
 

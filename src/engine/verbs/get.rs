@@ -3,8 +3,10 @@ use serde::Serialize;
 use super::search::MAX_TOKENS;
 use crate::engine::arguments::Arguments;
 use crate::engine::view::estimate_tokens;
-use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
-use crate::model::{Memory, MemoryId, Scope};
+use crate::engine::{
+    Asked, Asking, Engine, EngineError, Field, GivenOut, MemoryView, Shape, Spoken, Verb,
+};
+use crate::model::{Caller, Given, Memory, MemoryId, Scope};
 
 /// Reads one memory by its id.
 #[derive(Debug, Clone)]
@@ -51,6 +53,14 @@ impl Verb for Get {
 
     fn scope(&self) -> Scope {
         Scope::Read
+    }
+
+    fn asking(&self, _: &Caller) -> Option<Asking> {
+        Some(Asking::Get { id: self.id })
+    }
+
+    fn given(answer: &Got) -> GivenOut {
+        GivenOut::of([Given::from(&answer.memory)])
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Got, EngineError> {

@@ -5,8 +5,10 @@ use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::catalog::Entry;
 use crate::engine::cursor::Cursor;
 use crate::engine::fitting::fit;
-use crate::engine::{Asked, Engine, EngineError, Field, Filter, Shape, Spoken, Verb};
-use crate::model::{MemoryId, Scope, Timestamp};
+use crate::engine::{
+    Asked, Asking, Engine, EngineError, Field, Filter, GivenOut, Shape, Spoken, Verb,
+};
+use crate::model::{Caller, Given, MemoryId, Scope, Timestamp};
 
 /// Lists memories in an order of their own, without a question.
 #[derive(Debug, Clone)]
@@ -102,6 +104,14 @@ impl Verb for List {
 
     fn scope(&self) -> Scope {
         Scope::Read
+    }
+
+    fn asking(&self, caller: &Caller) -> Option<Asking> {
+        Some(Asking::List { filter: self.filter.clone().for_caller(caller) })
+    }
+
+    fn given(answer: &Listed) -> GivenOut {
+        GivenOut::of(answer.memories.iter().map(Given::from))
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Listed, EngineError> {

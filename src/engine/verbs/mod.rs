@@ -3,7 +3,7 @@
 mod add;
 pub use add::{Add, AddStatus, Added, Similar};
 mod context;
-pub use context::{Context, ContextBlock};
+pub use context::{Context, ContextBlock, Replay};
 mod delete;
 pub use delete::{Delete, Deleted};
 mod export;
@@ -30,3 +30,5 @@ mod undo;
 pub use undo::{Undo, Undone};
 mod update;
 pub use update::{Update, Updated};
+mod why;
+pub use why::{Again, Against, ListRecalls, RecallView, Recalled};

@@ -2,8 +2,10 @@ use super::get::ID;
 use super::list::MAX_LIMIT_U32;
 use super::{Mode, SearchResults};
 use crate::engine::arguments::Arguments;
-use crate::engine::{Asked, Engine, EngineError, Field, Filter, Search, Shape, Spoken, Verb};
-use crate::model::{MemoryId, Scope};
+use crate::engine::{
+    Asked, Asking, Engine, EngineError, Field, Filter, GivenOut, Search, Shape, Spoken, Verb,
+};
+use crate::model::{Caller, MemoryId, Scope};
 
 /// Finds what speaks of the same things as one memory.
 #[derive(Debug, Clone)]
@@ -37,6 +39,14 @@ impl Verb for Related {
         Scope::Read
     }
 
+    fn asking(&self, _: &Caller) -> Option<Asking> {
+        Some(Asking::Related { id: self.id })
+    }
+
+    fn given(answer: &SearchResults) -> GivenOut {
+        answer.into()
+    }
+
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<SearchResults, EngineError> {
         let memory = engine.read_alive(self.id, asked.now)?;
         let title = memory.title.as_ref().map_or("", |title| title.as_str());
@@ -54,6 +64,7 @@ impl Verb for Related {
             cursor: None,
             // What the model made of it once, if it has read it.
             vector: doc.and_then(|doc| engine.mind.index.direction(doc)),
+            is_replay: false,
         };
         let found = search.apply(engine, asked)?;
         Ok(self.without_itself(found))

@@ -1,6 +1,7 @@
 use super::Updated;
 use super::get::ID;
 use crate::engine::arguments::Arguments;
+use crate::engine::secrets::SecretKinds;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{MemoryId, Scope};
@@ -38,6 +39,7 @@ impl Verb for Restore {
             after = write.replace(&before, after, asked.now);
             engine.commit(write)?;
         }
-        Ok(Updated { memory: engine.view(after)?, previous_version })
+        let secrets = SecretKinds::new();
+        Ok(Updated { memory: engine.view(after)?, previous_version, secrets })
     }
 }

@@ -6,9 +6,10 @@ use crate::engine::cursor::Cursor;
 use crate::engine::fitting::fit;
 use crate::engine::view::{BriefView, estimate_tokens};
 use crate::engine::{
-    Asked, Asker, Engine, EngineError, Field, Filter, MemoryView, Question, Shape, Spoken, Verb,
+    Asked, Asker, Asking, Engine, EngineError, Field, Filter, GivenOut, MemoryView, Question,
+    Shape, Spoken, Verb,
 };
-use crate::model::{Kind, Memory, MemoryId, Scope, Timestamp};
+use crate::model::{Caller, Kind, Memory, MemoryId, Scope, Timestamp};
 pub use crate::retrieval::Why;
 use crate::retrieval::{self, DocId, Document, Hit, Index, Query, Vector};
 
@@ -26,6 +27,8 @@ pub struct Search {
     pub cursor: Option<String>,
     /// What another model than the built-in table made of the question, if there is one.
     pub vector: Option<Vec<f32>>,
+    /// Whether it only looks what would be found: nothing is counted as given.
+    pub is_replay: bool,
 }
 
 /// How much of each memory an answer shows.
@@ -110,6 +113,7 @@ impl Spoken for Search {
             mode: arguments.take(&MODE).unwrap_or_default(),
             cursor: arguments.take(&CURSOR),
             vector: None,
+            is_replay: false,
         };
         refuse_long_query(&verb.query, arguments);
         if verb.query.is_empty() && !verb.filter.chooses() {
@@ -132,6 +136,22 @@ impl Verb for Search {
         }
         let text = self.query.clone();
         Some(Question { text, vector: &mut self.vector, asker: Asker::Search })
+    }
+
+    fn asking(&self, caller: &Caller) -> Option<Asking> {
+        (!self.is_replay).then(|| Asking::Search {
+            query: self.query.clone(),
+            filter: self.filter.clone().for_caller(caller),
+            mode: self.mode,
+            limit: self.limit,
+            min_score: self.min_score,
+            max_tokens: self.max_tokens,
+            is_next_page: self.cursor.is_some(),
+        })
+    }
+
+    fn given(answer: &SearchResults) -> GivenOut {
+        answer.into()
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<SearchResults, EngineError> {
@@ -161,7 +181,7 @@ impl Verb for Search {
         if let Some(budget) = self.max_tokens {
             fit(&mut shown, budget);
         }
-        for one in &shown {
+        for one in shown.iter().filter(|_| !self.is_replay) {
             engine.touch(one.id(), asked.now)?;
         }
         let hits = shown.into_iter().zip(scores);

@@ -1,10 +1,11 @@
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::engine::arguments::Arguments;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
-use crate::model::{Scope, Status, Timestamp};
+use crate::model::{MemoryId, Recall, Scope, Status, Timestamp};
 
 /// Counts what a session holds.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,24 @@ pub struct Totals {
     pub oldest: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<Timestamp>,
+    /// What was given out of the memories, as long as that is kept, for those who may see all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<GivenTotals>,
 }
+
+/// What was given out, by estimate in tokens.
+#[derive(Debug, Default, Serialize)]
+pub struct GivenTotals {
+    pub answers: usize,
+    pub tokens: u64,
+    /// The tokens that each client was given.
+    pub by_client: BTreeMap<String, u64>,
+    /// The memories that took the most of them, with the tokens of each.
+    pub by_memory: Vec<(MemoryId, u64)>,
+}
+
+/// How many memories are named as those that were given most.
+const MOST_GIVEN: usize = 10;
 
 impl Spoken for Stats {
     fn fields() -> Vec<&'static Field> {
@@ -76,6 +94,28 @@ impl Verb for Stats {
         totals.tags = tags.len();
         totals.projects = projects.len();
         totals.vectors = engine.vectors();
+        if engine.keeps_recalls() && asked.caller.may(Scope::Admin) {
+            totals.given = Some(GivenTotals::of(&engine.recalls()?));
+        }
         Ok(totals)
+    }
+}
+
+impl GivenTotals {
+    fn of(recalls: &[Recall]) -> Self {
+        let mut totals = Self { answers: recalls.len(), ..Self::default() };
+        let mut by_memory: BTreeMap<MemoryId, u64> = BTreeMap::new();
+        for Recall { author, tokens, given, .. } in recalls {
+            totals.tokens += u64::from(*tokens);
+            let client = author.client.as_deref().unwrap_or("unnamed");
+            *totals.by_client.entry(client.to_owned()).or_default() += u64::from(*tokens);
+            for one in given {
+                *by_memory.entry(one.id).or_default() += u64::from(one.tokens);
+            }
+        }
+        totals.by_memory = by_memory.into_iter().collect();
+        totals.by_memory.sort_by_key(|(id, tokens)| (Reverse(*tokens), *id));
+        totals.by_memory.truncate(MOST_GIVEN);
+        totals
     }
 }

@@ -3,6 +3,7 @@ use serde::Serialize;
 use super::add::{REPEATED_TOKENS, TTL_DAYS, expiry};
 use crate::engine::arguments::{Arguments, Change};
 use crate::engine::draft::Draft;
+use crate::engine::secrets::SecretKinds;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, Field, MemoryView, Shape, Spoken, Verb};
 use crate::model::{Memory, MemoryId, Scope, Status, Timestamp};
@@ -30,6 +31,9 @@ pub struct Update {
 pub struct Updated {
     pub memory: MemoryView,
     pub previous_version: u32,
+    /// What it holds that looks like a secret, by name.
+    #[serde(skip_serializing_if = "SecretKinds::is_empty")]
+    pub secrets: SecretKinds,
 }
 
 const ID: Field = Field::required("id", Shape::Id, "");
@@ -93,6 +97,8 @@ impl Verb for Update {
         let repeated = self.repeat_tokens.unwrap_or(usize::MAX);
         let mut after = self.changed(&before, asked.now);
         engine.check_content(&after.content)?;
+        let mut secrets = SecretKinds::new();
+        engine.screen(&mut after, &mut secrets)?;
         let previous_version = before.version;
         if after != before {
             if let Some(old) = replaced {
@@ -103,7 +109,7 @@ impl Verb for Update {
         }
         let mut memory = engine.view(after)?;
         memory.cut_to(repeated);
-        Ok(Updated { memory, previous_version })
+        Ok(Updated { memory, previous_version, secrets })
     }
 }
 

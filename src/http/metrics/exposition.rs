@@ -6,7 +6,7 @@ use super::Metrics;
 use super::memory::resident_memory;
 
 /// Writes the counts as Prometheus reads them (text format 0.0.4).
-pub(super) fn write(metrics: &Metrics) -> String {
+pub(super) fn write(metrics: &Metrics, tokens_given: &BTreeMap<String, u64>) -> String {
     let mut text = String::with_capacity(8 * 1024);
     let load = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
     counts(&mut text, "requests_total", "route", "Requests by route.", &metrics.routes.counts());
@@ -14,6 +14,8 @@ pub(super) fn write(metrics: &Metrics) -> String {
     let credentials = metrics.credentials.counts();
     let help = "Requests by credential.";
     counts(&mut text, "credential_requests_total", "credential", help, &credentials);
+    let help = "Tokens of memories given to clients, by estimate.";
+    counts(&mut text, "tokens_given_total", "client", help, tokens_given);
     let help = "Responses by status class.";
     counts(&mut text, "responses_total", "status", help, &metrics.by_status());
     for (name, help, count) in [

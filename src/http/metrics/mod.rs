@@ -8,6 +8,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -122,13 +123,13 @@ impl Metrics {
         self.credentials.of(credential)
     }
 
-    /// The counts in the text format of Prometheus.
+    /// The counts in the text format of Prometheus, with the tokens that each client was given.
     #[must_use]
-    pub fn prometheus(&self) -> String {
-        exposition::write(self)
+    pub fn prometheus(&self, tokens_given: &BTreeMap<String, u64>) -> String {
+        exposition::write(self, tokens_given)
     }
 
-    fn by_status(&self) -> std::collections::BTreeMap<String, u64> {
+    fn by_status(&self) -> BTreeMap<String, u64> {
         let counts = self.statuses.iter().zip(1..);
         counts.map(|(count, n)| (format!("{n}xx"), count.load(Ordering::Relaxed))).collect()
     }

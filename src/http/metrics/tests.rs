@@ -33,12 +33,13 @@ fn stats_tell_what_happened() {
 
 #[test]
 fn prometheus_gets_the_same() {
-    let text = busy().prometheus();
+    let text = busy().prometheus(&[("cur\"sor".to_owned(), 7)].into());
 
     for line in [
         "memoryd_requests_total{route=\"/x/{id}\"} 4",
         "memoryd_responses_total{status=\"4xx\"} 2",
         "memoryd_failed_authentications_total 1",
+        "memoryd_tokens_given_total{client=\"cur\\\"sor\"} 7",
         "memoryd_response_seconds_count 5",
         "memoryd_response_seconds_bucket{le=\"+Inf\"} 5",
     ] {

@@ -41,16 +41,24 @@ pub(in crate::http) async fn stats(
         "users": usage.sessions,
         "writable": sessions.is_writable(),
     });
+    let own = json!({
+        "active_sessions": names.len(),
+        "sessions": names,
+        "tokens_given_by_client": sessions.tokens_given(),
+    });
     let told = Joined { own, rest: metrics.stats_json(), storage: Some(storage) };
     Ok(HttpResponse::Ok().json(told))
 }
 
 /// The same figures for Prometheus. Open to loopback and to the scope `admin`.
 #[allow(clippy::unused_async, reason = "a handler is async")]
-pub(in crate::http) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+pub(in crate::http) async fn metrics(
+    metrics: web::Data<Metrics>,
+    sessions: web::Data<Sessions>,
+) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(metrics.prometheus())
+        .body(metrics.prometheus(&sessions.tokens_given()))
 }
 
 /// Figures of several sources as one object.

@@ -7,6 +7,7 @@ mod events;
 mod memories;
 mod public;
 mod transfer;
+mod why;
 
 pub(super) use accounts::*;
 pub(super) use admin::*;
@@ -14,3 +15,4 @@ pub(super) use events::*;
 pub(super) use memories::*;
 pub(super) use public::*;
 pub(super) use transfer::*;
+pub(super) use why::*;

@@ -7,6 +7,7 @@ use crate::model::{
     Project, Scopes, Status, Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix,
     ToolSet,
 };
+use crate::model::{Given, Recall, RecallPage};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
@@ -19,6 +20,7 @@ const ACCESS_V1: &str = include_str!("../../../tests/data/access-v1.hex");
 const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
 const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
+const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
 
@@ -60,6 +62,7 @@ fn records_of_version_1_are_still_readable() {
     let access = codec::decode::<Access>(&id(42), &from_hex(ACCESS_V1)).unwrap();
     let vector = codec::decode::<StoredVector>(&id(42), &from_hex(VECTOR_V1)).unwrap();
     let step = codec::decode::<Step>(&(id(42), 1), &from_hex(STEP_V1)).unwrap();
+    let page = codec::decode::<RecallPage>(&id(1), &from_hex(RECALLS_V1)).unwrap();
     let token = codec::decode::<Token>(&token().digest, &from_hex(TOKEN_V1)).unwrap();
     let event = codec::decode::<AuditEvent>(&AUDIT_KEY, &from_hex(AUDIT_V1)).unwrap();
     let number = codec::decode::<SessionNumber>(&user("ada"), &from_hex(USER_V1)).unwrap();
@@ -73,7 +76,7 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!((memory, old), (then.clone(), PastVersion(then)));
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
-    assert_eq!(step, self::step());
+    assert_eq!((step, page), (self::step(), recalls()));
     assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(number, SessionNumber(SessionNo(7)));
 }
@@ -90,6 +93,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&step()), STEP_V1),
+        (codec::encode(&recalls()), RECALLS_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
@@ -116,6 +120,20 @@ fn step() -> Step {
             StepChange { id: id(2), before: 3, after: 0 },
         ],
     }
+}
+
+/// What `recalls-v1.hex` is an image of.
+fn recalls() -> RecallPage {
+    RecallPage(vec![Recall {
+        at: Timestamp(1_700_000_000_001),
+        author: step().author,
+        asked: r#"{"verb":"get"}"#.to_owned(),
+        tokens: 12,
+        given: vec![
+            Given { id: id(1), version: 2, score: Some(0.5), tokens: 7 },
+            Given { id: id(2), version: 1, score: None, tokens: 5 },
+        ],
+    }])
 }
 
 const AUDIT_KEY: AuditKey = AuditKey { at: 1_700_000_000_001, number: 2 };
@@ -171,6 +189,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("access", Key::to_bytes(&id(42)), ACCESS_V1),
         ("vector", Key::to_bytes(&id(42)), VECTOR_V1),
         ("step", Key::to_bytes(&(id(42), 1)), STEP_V1),
+        ("recalls", Key::to_bytes(&id(1)), RECALLS_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
         ("user", Key::to_bytes(&user("ada")), USER_V1),

@@ -12,6 +12,7 @@ use super::{MoreVersions, Whole};
 use crate::engine::arguments::InvalidArguments;
 use crate::engine::catalog::is_same_text;
 use crate::engine::draft::check_metadata;
+use crate::engine::secrets::SecretKinds;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{AddStatus, Asked, Engine, EngineError, Field, Shape, Verb};
 use crate::model::{Memory, MemoryId, Priority, Scope, Timestamp};
@@ -166,9 +167,25 @@ impl Engine {
         }
         match item {
             ImportItem::New(line) => self.import_new(&mut work.write, *line, asked),
-            ImportItem::Whole(whole) => self.import_whole(work, &whole, asked),
-            ImportItem::More(more) => self.import_more(work, &more, asked),
+            ImportItem::Whole(mut whole) => {
+                self.screen_all([&mut whole.memory], &mut whole.history)?;
+                self.import_whole(work, &whole, asked)
+            }
+            ImportItem::More(mut more) => {
+                self.screen_all([], &mut more.history)?;
+                self.import_more(work, &more, asked)
+            }
         }
+    }
+
+    /// Looks for secrets in a memory and its history.
+    fn screen_all<'a>(
+        &self,
+        memory: impl IntoIterator<Item = &'a mut Memory>,
+        history: &'a mut [Memory],
+    ) -> Result<(), EngineError> {
+        let mut found = SecretKinds::new();
+        memory.into_iter().chain(history).try_for_each(|one| self.screen(one, &mut found))
     }
 
     fn import_new(

@@ -1,0 +1,212 @@
+//! What was given to whom: a ring on the disk, bounded in time and in bytes.
+//!
+//! A recall is noted in memory when a verb has answered, and written with the next sweep or when
+//! there is a page full of them, so a question waits for no disk. A crash may cost the last minute.
+
+use serde::{Deserialize, Serialize};
+
+use super::verbs::Mode;
+use super::view::estimate_tokens;
+use super::{Engine, EngineError, Filter, MemoryView, SearchResults, Shown};
+use crate::model::{Given, MemoryId, Recall, RecallPage, Timestamp};
+
+/// What somebody asked for, with all that it takes to ask it again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Asking {
+    Search {
+        query: String,
+        #[serde(flatten)]
+        filter: Filter,
+        mode: Mode,
+        limit: usize,
+        min_score: f32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_tokens: Option<usize>,
+        /// Whether it went on behind an earlier page; then it cannot be asked again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_next_page: bool,
+    },
+    Context {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        query: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<String>,
+        max_tokens: usize,
+    },
+    List {
+        #[serde(flatten)]
+        filter: Filter,
+    },
+    Get {
+        id: MemoryId,
+    },
+    Related {
+        id: MemoryId,
+    },
+}
+
+/// What an answer gave out of memories.
+#[derive(Debug, Default)]
+pub struct GivenOut {
+    pub(super) given: Vec<Given>,
+    /// Of the whole answer, by estimate.
+    pub(super) tokens: usize,
+}
+
+/// What was noted and is not written yet.
+#[derive(Debug, Default)]
+pub(super) struct Recalls {
+    pending: Vec<Recall>,
+    /// About how many bytes lie on the disk; nothing before somebody had to know.
+    stored: Option<usize>,
+    /// What was given since the owner last asked: the client, and how many tokens.
+    told: Option<(Option<String>, usize)>,
+}
+
+/// So many are written at once.
+const PAGE: usize = 64;
+/// While the disk takes no writes, so many are kept.
+const MOST_PENDING: usize = 1_024;
+/// Bytes of the ring: some 20,000 searches.
+const RING_BYTES: usize = 8 << 20;
+/// About what a recall takes besides its question and its memories, and what a memory takes.
+const RECALL_BYTES: usize = 96;
+const GIVEN_BYTES: usize = 29;
+/// Pages that are looked at in one sweep for what is too old.
+const AT_ONCE: usize = 256;
+
+impl GivenOut {
+    /// Of memories with what each costs as it is shown.
+    pub(super) fn of(given: impl IntoIterator<Item = Given>) -> Self {
+        let given: Vec<Given> = given.into_iter().collect();
+        let tokens = given.iter().map(|one| one.tokens as usize).sum();
+        Self { given, tokens }
+    }
+}
+
+impl From<&SearchResults> for GivenOut {
+    fn from(answer: &SearchResults) -> Self {
+        Self::of(
+            answer
+                .results
+                .iter()
+                .map(|hit| Given { score: Some(hit.score), ..Given::from(&hit.memory) }),
+        )
+    }
+}
+
+impl From<&Shown> for Given {
+    fn from(shown: &Shown) -> Self {
+        let version = match shown {
+            Shown::Full(view) => view.memory.version,
+            Shown::Brief(brief) => brief.version,
+        };
+        Self { id: shown.id(), version, score: None, tokens: whole(shown.cost()) }
+    }
+}
+
+impl From<&MemoryView> for Given {
+    fn from(view: &MemoryView) -> Self {
+        let memory = &view.memory;
+        let tokens = whole(estimate_tokens(&memory.content));
+        Self { id: memory.id, version: memory.version, score: None, tokens }
+    }
+}
+
+impl Engine {
+    /// Whether it is kept what was given.
+    pub(super) fn keeps_recalls(&self) -> bool {
+        !self.limits.recalls.is_zero()
+    }
+
+    /// Notes what the command under way gives out.
+    pub(super) fn note_recall(&mut self, asking: &Asking, out: GivenOut, now: Timestamp) {
+        let Some(author) = self.stamp.as_ref().map(|stamp| stamp.author().clone()) else { return };
+        let asked = match serde_json::to_string(asking) {
+            Ok(asked) => asked,
+            Err(error) => {
+                log::warn!("what was given is not noted: {error}");
+                return;
+            }
+        };
+        self.recalls.told = Some((author.client.clone(), out.tokens));
+        let GivenOut { given, tokens } = out;
+        let recall = Recall { at: now, author, asked, tokens: whole(tokens), given };
+        let pending = &mut self.recalls.pending;
+        pending.push(recall);
+        if pending.len() >= PAGE && pending.len().is_multiple_of(PAGE) {
+            // Whatever hinders it, the next sweep meets it again and tells.
+            if let Err(error) = self.write_recalls(now) {
+                log::debug!("what was given is written later: {error}");
+            }
+        }
+        let pending = &mut self.recalls.pending;
+        let over = pending.len().saturating_sub(MOST_PENDING);
+        pending.drain(..over);
+    }
+
+    /// What was given since this was last asked: the client, and how many tokens.
+    pub fn take_given(&mut self) -> Option<(Option<String>, usize)> {
+        self.recalls.told.take()
+    }
+
+    /// Every recall that is kept, the oldest first.
+    pub(super) fn recalls(&self) -> Result<Vec<Recall>, EngineError> {
+        let mut recalls = Vec::new();
+        for row in self.store.scan::<RecallPage>() {
+            recalls.extend(row?.1.0);
+        }
+        recalls.extend(self.recalls.pending.iter().cloned());
+        Ok(recalls)
+    }
+
+    /// Writes what was noted, and forgets what is too old or too much.
+    pub(super) fn write_recalls(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let fresh: usize = self.recalls.pending.iter().map(weight).sum();
+        let mut bytes = match self.recalls.stored {
+            Some(bytes) => bytes,
+            // Where nothing was given nothing is counted.
+            None if fresh == 0 => 0,
+            None => self.recalls()?.iter().map(weight).sum::<usize>() - fresh,
+        };
+        bytes += fresh;
+        let mut old = Vec::new();
+        for row in self.store.scan::<RecallPage>().take(AT_ONCE) {
+            let (id, page) = row?;
+            let is_over = |recall: &Recall| recall.at.plus(self.limits.recalls) <= now;
+            if bytes <= RING_BYTES && !page.0.iter().all(is_over) {
+                break;
+            }
+            bytes = bytes.saturating_sub(page.0.iter().map(weight).sum());
+            old.push(id);
+        }
+        if old.is_empty() && fresh == 0 {
+            return Ok(());
+        }
+        let mut write = self.begin()?;
+        old.iter().for_each(|id| write.forget_recalls(id));
+        if fresh > 0 {
+            let page = RecallPage(std::mem::take(&mut self.recalls.pending));
+            write.put_recalls(&self.ids.next(now), &page);
+            if let Err(refused) = self.commit(write) {
+                self.recalls.pending = page.0;
+                return Err(refused);
+            }
+            self.recalls.stored = Some(bytes);
+            return Ok(());
+        }
+        self.commit(write)?;
+        self.recalls.stored = self.recalls.stored.map(|_| bytes);
+        Ok(())
+    }
+}
+
+/// About how many bytes it takes on the disk.
+fn weight(recall: &Recall) -> usize {
+    RECALL_BYTES + recall.asked.len() + recall.given.len() * GIVEN_BYTES
+}
+
+fn whole(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}

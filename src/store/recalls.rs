@@ -1,0 +1,68 @@
+//! The layout of what is kept of who was given what.
+
+use serde::{Deserialize, Serialize};
+
+use super::steps::AuthorV1;
+use super::{CodecError, Record};
+use crate::model::{Given, MemoryId, Recall, RecallPage, Timestamp};
+
+/// A page of recalls as it lies on disk since version 1. Its id is in the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RecallPageV1(Vec<RecallV1>);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RecallV1 {
+    at: i64,
+    author: AuthorV1,
+    /// JSON text.
+    asked: String,
+    tokens: u32,
+    /// Id, version, score, tokens.
+    given: Vec<([u8; 16], u32, Option<f32>, u32)>,
+}
+
+impl Record for RecallPage {
+    type Key = MemoryId;
+    type Body = RecallPageV1;
+    const PREFIX: u8 = 6;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "recalls";
+
+    fn to_body(&self) -> RecallPageV1 {
+        RecallPageV1(self.0.iter().map(RecallV1::of).collect())
+    }
+
+    fn from_body(_: &Self::Key, body: RecallPageV1) -> Result<Self, CodecError> {
+        let recalls: Result<_, _> = body.0.into_iter().map(RecallV1::into_recall).collect();
+        recalls.map(Self)
+    }
+}
+
+impl RecallV1 {
+    fn of(recall: &Recall) -> Self {
+        let one = |one: &Given| (one.id.to_bytes(), one.version, one.score, one.tokens);
+        Self {
+            at: recall.at.0,
+            author: AuthorV1::of(&recall.author),
+            asked: recall.asked.clone(),
+            tokens: recall.tokens,
+            given: recall.given.iter().map(one).collect(),
+        }
+    }
+
+    fn into_recall(self) -> Result<Recall, CodecError> {
+        let one = |(id, version, score, tokens)| Given {
+            id: MemoryId::from_bytes(id),
+            version,
+            score,
+            tokens,
+        };
+        Ok(Recall {
+            at: Timestamp(self.at),
+            author: self.author.into_author()?,
+            asked: self.asked,
+            tokens: self.tokens,
+            given: self.given.into_iter().map(one).collect(),
+        })
+    }
+}

@@ -13,7 +13,7 @@ CLIENT_TESTS := tests/clients
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance torture-stdio torture-undo tools check bench eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance torture-stdio torture-undo torture-isolation tools check bench eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ torture-stdio: tools ## stdio clients and a server that come and go in every ord
 
 torture-undo: ## a thousand random histories of two clients, of whom one is undone
 	MEMORYD_HISTORIES=1000 cargo test --release --test e2e -- undo::of_random_histories
+
+torture-isolation: ## a hundred thousand interleaved calls of 200 clients with equal ids
+	MEMORYD_CALLS=100000 cargo test --release --test e2e -- isolation::
 
 test-conformance: tools ## the official MCP conformance suite, both eras
 	$(VENV)/bin/python -B tests/conformance/run.py

@@ -20,6 +20,7 @@ mod front;
 mod given;
 mod guard;
 mod harness;
+mod isolation;
 mod languages;
 mod life;
 mod matrix;

@@ -107,6 +107,7 @@ pub struct Sessions {
     embedder: Option<Embedder>,
     accounts: Accounts,
     given: GivenCounts,
+    content_limit: usize,
     store: Store,
     stopping: Arc<watch::Sender<bool>>,
 }
@@ -120,12 +121,13 @@ impl Sessions {
     ) -> Result<Self, StoreError> {
         let embedder = settings.embedder.clone();
         let accounts = Accounts::start(&store, &clock, settings.keep_audit)?;
+        let content_limit = settings.limits.content_bytes;
         let given = GivenCounts::default();
         let registry = Registry::new(store.clone(), settings, clock, given.clone());
         let running = registry.directory();
         let registry = registry.start();
         let stopping = Arc::new(watch::Sender::new(false));
-        Ok(Self { registry, running, embedder, accounts, given, store, stopping })
+        Ok(Self { registry, running, embedder, accounts, given, content_limit, store, stopping })
     }
 
     /// Asks the caller's session something, and brings the answer back.
@@ -219,6 +221,12 @@ impl Sessions {
     /// Says that the server is about to stop. Calls are still taken.
     pub fn announce_stop(&self) {
         self.stopping.send_replace(true);
+    }
+
+    /// Bytes of one memory's text at most.
+    #[must_use]
+    pub fn content_limit(&self) -> usize {
+        self.content_limit
     }
 
     /// Whether writes are taken now.

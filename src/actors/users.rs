@@ -8,7 +8,7 @@ use super::session::SessionHandle;
 use super::{CallError, Sessions};
 use crate::auth;
 use crate::engine::EngineError;
-use crate::model::{Caller, Scope, UserId};
+use crate::model::{Caller, MemoryId, Scope, UserId};
 use crate::store::{Store, StoreError};
 
 /// One who has stored something, or has a token.
@@ -59,6 +59,25 @@ impl Sessions {
             user_id,
         };
         Ok(users.into_iter().map(line).collect())
+    }
+
+    /// The caller as whom a memory can be reached that is named by its id alone: an administrator may
+    /// act for whoever has it.
+    pub async fn acting_for_owner(
+        &self,
+        caller: &Caller,
+        id: MemoryId,
+    ) -> Result<Caller, CallError> {
+        if !caller.may(Scope::Admin) {
+            return Ok(caller.clone());
+        }
+        let store = self.store.clone();
+        let owner = tokio::task::spawn_blocking(move || store.owner_of(id)).await;
+        let owner = owner.map_err(|_| CallError::Panicked)?.map_err(EngineError::from)?;
+        match owner {
+            Some(owner) => Ok(self.acting_for(caller, Some(owner))?),
+            None => Ok(caller.clone()),
+        }
     }
 
     /// Erases all that is kept of a user: memories with their histories, what was counted and

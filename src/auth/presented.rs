@@ -6,7 +6,8 @@ const MAX_SECRET_BYTES: usize = 512;
 /// What a header line is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
-    /// `Authorization`: the secret stands behind the scheme `Bearer`.
+    /// `Authorization`: the secret stands behind the scheme `Bearer`, or `Token`, as the client of Mem0
+    /// has it.
     Authorization,
     /// `X-API-Key` and `X-MCP-Token`: the secret is the whole value.
     Key,
@@ -26,7 +27,7 @@ pub struct Presented<'a> {
 }
 
 impl<'a> Presented<'a> {
-    /// Reads header lines, each as it came. Schemes other than `Bearer` are nobody's credential
+    /// Reads header lines, each as it came. Other schemes are nobody's credential
     /// here: a proxy in front may have asked for a password of its own.
     pub fn parse(lines: impl IntoIterator<Item = (Carrier, &'a [u8])>) -> Self {
         let mut presented = Self::default();
@@ -83,7 +84,8 @@ impl<'a> Presented<'a> {
 
 fn bearer(line: &str) -> Option<&str> {
     let (scheme, secret) = line.split_once(char::is_whitespace)?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    let is_ours = ["bearer", "token"].iter().any(|ours| scheme.eq_ignore_ascii_case(ours));
+    is_ours.then(|| secret.trim())
 }
 
 /// Shows nothing of what was brought.

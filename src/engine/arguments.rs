@@ -119,6 +119,30 @@ impl Arguments {
         self.budget
     }
 
+    /// All of it as it came, for a face that reads by rules of its own.
+    #[must_use]
+    pub fn into_values(self) -> Map<String, Value> {
+        self.values
+    }
+
+    /// Whether something was refused already.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
+    /// What is said under a name, as it came.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// Whether something is said under a name.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Takes a field that may be left out. `null` and what is blank count as left out.
     pub fn take<T: DeserializeOwned>(&mut self, field: &Field) -> Option<T> {
         #[cfg(test)]

@@ -103,6 +103,13 @@ impl Catalog {
         self.locate(id).filter(|&doc| self.get(doc).is_some())
     }
 
+    /// The memories of some kinds, whatever is shown, in no order.
+    pub(super) fn ids_of_kinds(&self, kinds: &[&str]) -> Vec<MemoryId> {
+        let kinds: Vec<Word> = kinds.iter().filter_map(|kind| self.word(kind)).collect();
+        let entries = self.entries.iter().flatten();
+        entries.filter(|entry| kinds.contains(&entry.kind)).map(|entry| entry.id).collect()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (DocId, &Entry)> {
         let places = self.entries.iter().enumerate();
         let entries = places.filter_map(|(n, entry)| Some((doc_at(n), entry.as_ref()?)));

@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::catalog::{Catalog, Entry};
+use super::files::Files;
+use super::graph::Graph;
 use super::write::Step;
 use crate::model::{Memory, MemoryId, Timestamp};
 use crate::retrieval::{DocId, Document, Index, ModelDigest};
@@ -17,6 +19,10 @@ pub(super) struct Mind {
     pub(super) model: Option<ModelDigest>,
     /// What has no vector of that model yet.
     pub(super) waiting: BTreeSet<MemoryId>,
+    /// The parts of the knowledge graph, once somebody has asked for it.
+    pub(super) graph: Option<Graph>,
+    /// The files, once somebody has asked for one.
+    pub(super) files: Option<Files>,
     /// The memories that have an end, by when that is.
     ends: BTreeSet<(Timestamp, MemoryId)>,
 }
@@ -29,6 +35,8 @@ impl Mind {
             index: model.map_or_else(Index::new, Index::for_model),
             model,
             waiting: BTreeSet::new(),
+            graph: None,
+            files: None,
             ends: BTreeSet::new(),
         }
     }
@@ -88,12 +96,24 @@ impl Mind {
             self.waiting.insert(memory.id);
         }
         self.index.insert(doc, &Document::of(memory));
+        if let Some(graph) = &mut self.graph {
+            graph.enter(memory);
+        }
+        if let Some(files) = &mut self.files {
+            files.enter(memory);
+        }
     }
 
     /// Takes a memory's text out of the index. Its place in the catalog stays.
     fn leave(&mut self, memory: &Memory) {
         if let Some(end) = memory.expires_at {
             self.ends.remove(&(end, memory.id));
+        }
+        if let Some(graph) = &mut self.graph {
+            graph.leave(memory.id);
+        }
+        if let Some(files) = &mut self.files {
+            files.leave(memory.id);
         }
         if let Some(doc) = self.catalog.locate(memory.id) {
             self.index.remove(doc, &Document::of(memory));

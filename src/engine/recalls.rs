@@ -44,6 +44,13 @@ pub enum Asking {
     Related {
         id: MemoryId,
     },
+    File {
+        path: String,
+    },
+    Graph {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        query: Option<String>,
+    },
 }
 
 /// What an answer gave out of memories.

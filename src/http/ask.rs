@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::http::body::JsonBody;
 use crate::http::front::PathId;
 use crate::model::{Caller, UserId};
+use crate::older::{Asking, OlderCall};
 
 /// What a REST call asks for: arguments from its path, query and body, and whose memories are
 /// meant.
@@ -35,6 +36,31 @@ pub(super) async fn by_body<V: Spoken>(
 ) -> Result<HttpResponse, Error> {
     let answer = Ask::of_body(&request, body)?.run::<V>(&sessions, &caller).await?;
     Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Carries out a call of an older server with the arguments of the query.
+pub(super) async fn older_by_query(
+    call: &'static OlderCall,
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let is_list =
+        |name: &str| call.fields.iter().any(|field| field.name == name && field.is_list());
+    let ask = Ask::new(&request, query(&request, is_list)?)?;
+    Ok(HttpResponse::Ok().json(ask.run_older(call, &sessions, &caller).await?))
+}
+
+/// The same with the arguments in a JSON body.
+pub(super) async fn older_by_body(
+    call: &'static OlderCall,
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    body: JsonBody,
+) -> Result<HttpResponse, Error> {
+    let ask = Ask::of_body(&request, body)?;
+    Ok(HttpResponse::Ok().json(ask.run_older(call, &sessions, &caller).await?))
 }
 
 /// The caller as whom a call without arguments acts: for another user, if the query names one.
@@ -97,6 +123,18 @@ impl Ask {
     fn with_nulls_that_clear(mut self) -> Self {
         self.arguments = self.arguments.with_nulls_that_clear();
         self
+    }
+
+    /// Carries out a call of an older server.
+    pub(super) async fn run_older(
+        self,
+        call: &OlderCall,
+        sessions: &Sessions,
+        caller: &Caller,
+    ) -> Result<Map<String, Value>, Error> {
+        let caller = sessions.acting_for(caller, self.user)?;
+        let asking = Asking { sessions, caller: &caller };
+        Ok((call.run)(asking, self.arguments).await?.body)
     }
 
     /// Makes the verb and carries it out.

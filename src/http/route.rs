@@ -14,6 +14,7 @@ use super::ask;
 use super::front::{Guard, guarded, no_route};
 use crate::engine::{Field, Spoken};
 use crate::error::Error;
+use crate::older::OlderCall;
 
 /// A method at a path: who may come, what answers, and what is told of it.
 pub(super) struct Row {
@@ -72,6 +73,10 @@ pub(super) fn post(path: &'static str) -> Row {
     Row::new(Method::POST, path)
 }
 
+pub(super) fn put(path: &'static str) -> Row {
+    Row::new(Method::PUT, path)
+}
+
 pub(super) fn patch(path: &'static str) -> Row {
     Row::new(Method::PATCH, path)
 }
@@ -118,6 +123,22 @@ impl Row {
     /// Carries out a verb, and nothing else, with the arguments of the body.
     pub(super) fn by_body<V: Spoken>(self) -> Self {
         self.takes_body::<V>().to(ask::by_body::<V>)
+    }
+
+    /// Carries out a call of an older server with the arguments of the query.
+    pub(super) fn by_query_of(mut self, call: &'static OlderCall) -> Self {
+        self.words.query = call.fields();
+        self.takes_user().to(move |request, caller, sessions| {
+            ask::older_by_query(call, request, caller, sessions)
+        })
+    }
+
+    /// The same with the arguments in a JSON body.
+    pub(super) fn by_body_of(mut self, call: &'static OlderCall) -> Self {
+        self.words.body = Some(BodyWords::Fields(call.fields()));
+        self.takes_user().to(move |request, caller, sessions, body| {
+            ask::older_by_body(call, request, caller, sessions, body)
+        })
     }
 
     /// Says that the body has the arguments of a verb.

@@ -15,6 +15,11 @@ impl ToolSets {
         Self::new(&[ToolSet::Core])
     }
 
+    /// In the order in which they were named.
+    pub(super) fn in_order(&self) -> &[ToolSet] {
+        &self.0
+    }
+
     pub(super) fn shows(&self, set: ToolSet) -> bool {
         self.0.contains(&set)
     }

@@ -4,11 +4,32 @@ pub enum ToolSet {
     Core,
     /// For whoever looks after what was stored.
     Admin,
+    /// The MemoryOS server's.
+    Memoryos,
+    /// The token-file server's.
+    Remember,
+    /// The Mem0 server's.
+    Mem0,
+    /// The official knowledge-graph server's.
+    Graph,
+    /// Anthropic's memory tool.
+    Files,
+    /// What ChatGPT's connectors want.
+    Chatgpt,
 }
 
 impl ToolSet {
     /// Every set, in the order in which the tools are listed.
-    pub const ALL: [Self; 2] = [Self::Core, Self::Admin];
+    pub const ALL: [Self; 8] = [
+        Self::Core,
+        Self::Admin,
+        Self::Memoryos,
+        Self::Remember,
+        Self::Mem0,
+        Self::Graph,
+        Self::Files,
+        Self::Chatgpt,
+    ];
 
     /// The name that settings know it by.
     #[must_use]
@@ -16,6 +37,12 @@ impl ToolSet {
         match self {
             Self::Core => "core",
             Self::Admin => "admin",
+            Self::Memoryos => "memoryos",
+            Self::Remember => "remember",
+            Self::Mem0 => "mem0",
+            Self::Graph => "graph",
+            Self::Files => "files",
+            Self::Chatgpt => "chatgpt",
         }
     }
 

@@ -72,6 +72,20 @@ impl Store {
         Ok(false)
     }
 
+    /// Whose a memory is. Looks into the tree of each user.
+    pub fn owner_of(&self, id: MemoryId) -> Result<Option<UserId>, StoreError> {
+        let shared = &self.inner.shared;
+        let (key, trees) = (full_key::<Memory>(&id), shared.trees());
+        for user in shared.user_ids() {
+            if let Some(number) = shared.number(&user)
+                && trees.get(number, &key)?.is_some()
+            {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
+    }
+
     /// Every user who has stored anything, in order.
     #[must_use]
     pub fn users(&self) -> Vec<UserId> {

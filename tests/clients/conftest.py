@@ -1,8 +1,8 @@
 """Starts real memoryd processes for the client tests.
 
 Every server has a free loopback port and a temporary home of its own; when a test ends, its processes and files are
-gone, or the test fails. MEMORYD_BIN, MEMORYD_NPM and MEMORYD_MCPO name the program, the folder with node_modules, and
-mcpo.
+gone, or the test fails. MEMORYD_BIN, MEMORYD_NPM, MEMORYD_MCPO and MEMORYD_MEM0 name the program, the folder with
+node_modules, mcpo, and a Python that has mem0.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("MEMORYD_BIN", ROOT / "target/release/memoryd")).resolve()
 NPM = pathlib.Path(os.environ.get("MEMORYD_NPM", ROOT / "target/npm")).resolve()
 MCPO = pathlib.Path(os.environ.get("MEMORYD_MCPO", ROOT / "target/venv-mcpo/bin/mcpo")).absolute()
+MEM0 = pathlib.Path(os.environ.get("MEMORYD_MEM0", ROOT / "target/venv-mem0/bin/python")).absolute()
 KEY = "client-test-key-0123456789abcdef-0123456789"
 
 

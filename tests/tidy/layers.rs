@@ -19,8 +19,9 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("auth", &["model", "disk"]),
     ("actors", &["model", "embedding", "store", "retrieval", "engine", "auth"]),
     ("error", &["store", "engine", "auth", "actors"]),
-    ("mcp", &["model", "engine", "actors", "error"]),
-    ("http", &["model", "config", "engine", "auth", "actors", "error", "mcp"]),
+    ("older", &["model", "engine", "actors"]),
+    ("mcp", &["model", "engine", "actors", "error", "older"]),
+    ("http", &["model", "config", "engine", "auth", "actors", "error", "older", "mcp"]),
     (
         "server",
         &[

@@ -281,7 +281,7 @@ impl Add {
         Ok(None)
     }
 
-    fn into_memory(
+    pub(super) fn into_memory(
         self,
         engine: &mut Engine,
         project: Option<Project>,

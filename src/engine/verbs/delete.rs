@@ -122,6 +122,12 @@ impl Verb for Delete {
 }
 
 impl Delete {
+    /// One memory, which can be restored for a while.
+    #[must_use]
+    pub fn one(id: MemoryId) -> Self {
+        Self { target: DeleteTarget::One(id), dry_run: Some(false), purge: false, expect: None }
+    }
+
     fn only_shows(&self) -> bool {
         self.dry_run.unwrap_or(!self.names_memories())
     }

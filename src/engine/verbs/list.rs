@@ -21,6 +21,8 @@ pub struct List {
     /// As in [`super::Search::max_tokens`].
     pub max_tokens: Option<usize>,
     pub cursor: Option<String>,
+    /// Whether it is one page of an export, and not kept as given.
+    pub is_unnoted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
@@ -76,6 +78,7 @@ impl Default for List {
             detail: Detail::Full,
             max_tokens: None,
             cursor: None,
+            is_unnoted: false,
         }
     }
 }
@@ -95,6 +98,7 @@ impl Spoken for List {
             detail: arguments.take(&DETAIL).unwrap_or_default(),
             max_tokens: arguments.take(&MAX_TOKENS).or(arguments.budget()),
             cursor: arguments.take(&CURSOR),
+            is_unnoted: false,
         }
     }
 }
@@ -107,7 +111,8 @@ impl Verb for List {
     }
 
     fn asking(&self, caller: &Caller) -> Option<Asking> {
-        Some(Asking::List { filter: self.filter.clone().for_caller(caller) })
+        let filter = || self.filter.clone().for_caller(caller);
+        (!self.is_unnoted).then(|| Asking::List { filter: filter() })
     }
 
     fn given(answer: &Listed) -> GivenOut {

@@ -1,19 +1,27 @@
 //! One file per verb: its arguments, its rules, its effect. They are named as the tools are.
 
 mod add;
-pub use add::{Add, AddStatus, Added, Similar};
+pub use add::{Add, AddStatus, Added, Message, Similar};
+mod add_all;
+pub use add_all::AddAll;
 mod context;
 pub use context::{Context, ContextBlock, Replay};
 mod delete;
-pub use delete::{Delete, Deleted};
+pub use delete::{Delete, DeleteTarget, Deleted};
 mod export;
 pub use export::{Export, ExportPlace, Exported, MoreVersions, Whole};
+mod files;
+pub use files::{AskFiles, FileAnswer, ROOT};
 mod get;
 pub use get::{Get, Got};
+mod graph;
+pub use graph::{AskGraph, GraphAnswer};
 mod history;
 pub use history::History;
 mod import;
 pub use import::{FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter};
+mod link;
+pub use link::{Link, Linked};
 mod list;
 pub use list::{List, Listed, Order, Sort};
 mod names;

@@ -114,6 +114,23 @@ impl Verb for Update {
 }
 
 impl Update {
+    /// One that changes nothing yet.
+    #[must_use]
+    pub fn of(id: MemoryId) -> Self {
+        Self {
+            id,
+            content: None,
+            append: None,
+            draft: Draft::default(),
+            ttl_days: Change::Keep,
+            supersedes: None,
+            status: None,
+            if_version: None,
+            confirm: false,
+            repeat_tokens: None,
+        }
+    }
+
     fn changed(self, before: &Memory, now: Timestamp) -> Memory {
         let mut after = before.clone();
         after.provisional &= !self.confirm && !self.draft.is_instruction();

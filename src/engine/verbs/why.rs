@@ -188,7 +188,9 @@ impl RecallView {
             Asking::Search { is_next_page: true, .. }
             | Asking::List { .. }
             | Asking::Get { .. }
-            | Asking::Related { .. } => None,
+            | Asking::Related { .. }
+            | Asking::File { .. }
+            | Asking::Graph { .. } => None,
             Asking::Search { query, mut filter, mode, limit, min_score, max_tokens, .. } => {
                 if against == Against::Then {
                     filter.as_of.get_or_insert(self.at.0);

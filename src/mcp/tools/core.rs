@@ -5,7 +5,7 @@ use rmcp::model::CallToolResponse;
 use serde_json::json;
 
 use super::confirm::{ConfirmQuestion, Consent};
-use super::entry::{ToolCall, ToolEntry, ToolFailure, answered, tool};
+use super::entry::{ToolCall, ToolEntry, ToolFailure, answered, never, tool};
 use super::render;
 use super::schema::{
     adding, boolean, changing, described, destroying, integer, list_of, memories, memory, one_of,
@@ -84,6 +84,8 @@ fn delete() -> ToolEntry {
         tool: tool::<Delete>("delete_memory", "Delete memory", DELETE, destroying(), answer),
         run: Box::new(|call, arguments| Box::pin(delete_agreed(call, arguments))),
         confirms: true,
+        claims: never,
+        takes_place: false,
     }
 }
 

@@ -24,6 +24,11 @@ pub(super) struct ToolEntry {
     pub(super) run: Box<RunTool>,
     /// Whether it may ask the user before it acts.
     pub(super) confirms: bool,
+    /// Whether a call of its name means this one and no other set's, by its arguments; the second
+    /// says whether its set is listed.
+    pub(super) claims: fn(&Arguments, bool) -> bool,
+    /// Whether it is listed in the place of another set's of the same name.
+    pub(super) takes_place: bool,
 }
 
 /// What a tool does: it reads its arguments, asks the session as often as it has to, and says what
@@ -57,6 +62,8 @@ impl ToolEntry {
             tool,
             run: Box::new(move |call, arguments| Box::pin(run_verb::<V>(call, arguments, render))),
             confirms: false,
+            claims: never,
+            takes_place: false,
         }
     }
 }
@@ -109,6 +116,11 @@ pub(super) fn answered(
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = Some(Value::Object(structured));
     Ok(result.into())
+}
+
+/// The name alone says that a tool is meant.
+pub(super) fn never(_: &Arguments, _: bool) -> bool {
+    false
 }
 
 async fn run_verb<V: Spoken>(

@@ -2,9 +2,13 @@
 //! and back.
 
 mod admin;
+mod chatgpt;
 mod confirm;
 mod core;
 mod entry;
+mod files;
+mod graph;
+mod older;
 mod render;
 mod schema;
 
@@ -28,13 +32,27 @@ fn entries(set: ToolSet) -> &'static [ToolEntry] {
     match set {
         ToolSet::Core => core::entries(),
         ToolSet::Admin => admin::entries(),
+        ToolSet::Memoryos => older::memoryos(),
+        ToolSet::Remember => older::remember(),
+        ToolSet::Mem0 => older::mem0(),
+        ToolSet::Graph => graph::entries(),
+        ToolSet::Files => files::entries(),
+        ToolSet::Chatgpt => chatgpt::entries(),
     }
 }
 
-/// The tools of these sets, always in the same order.
+/// The tools of these sets, always in the same order, and no name twice.
 pub(super) fn list(listed: &ToolSets) -> Vec<Tool> {
     let shown = ToolSet::ALL.iter().copied().filter(|set| listed.shows(*set));
-    shown.flat_map(entries).map(|entry| entry.tool.clone()).collect()
+    let mut tools: Vec<Tool> = Vec::new();
+    for entry in shown.flat_map(entries) {
+        match tools.iter_mut().find(|tool| tool.name == entry.tool.name) {
+            None => tools.push(entry.tool.clone()),
+            Some(tool) if entry.takes_place => *tool = entry.tool.clone(),
+            Some(_) => {}
+        }
+    }
+    tools
 }
 
 /// The tool's name as a constant.
@@ -46,20 +64,43 @@ fn find(name: &str) -> Option<&'static ToolEntry> {
     ToolSet::ALL.iter().copied().flat_map(entries).find(|entry| entry.tool.name == name)
 }
 
+/// The tool that a call means, where several sets have one of its name: a credential that was made for
+/// one set means that set's; else the arguments decide; else the set that is named first.
+fn meant(
+    name: &str,
+    arguments: &Arguments,
+    own: &[ToolSet],
+    listed: &ToolSets,
+) -> Option<&'static ToolEntry> {
+    let of = |set: ToolSet| entries(set).iter().find(|entry| entry.tool.name == name);
+    if let [only] = own
+        && let Some(entry) = of(*only)
+    {
+        return Some(entry);
+    }
+    let is_listed = |set| if own.is_empty() { listed.shows(set) } else { own.contains(&set) };
+    let all = ToolSet::ALL.iter().copied();
+    let claimed = all
+        .clone()
+        .find_map(|set| of(set).filter(|entry| (entry.claims)(arguments, is_listed(set))));
+    let first = if own.is_empty() { listed.in_order() } else { own };
+    claimed.or_else(|| first.iter().copied().chain(all).find_map(of))
+}
+
 /// Carries out a call. A failure of the work is a result; only a call of nothing is an error.
 pub(super) async fn call(
     mcp: &McpContext,
     call: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let Some(entry) = find(&call.name) else {
+    let caller = caller_of(&context)?;
+    // Whose memories are meant is a matter of the credential: a model would only invent a user.
+    let arguments = Arguments::new(call.arguments.clone().unwrap_or_default()).for_a_model();
+    let Some(entry) = meant(&call.name, &arguments, &caller.tools, mcp.listed()) else {
         let shown: String = call.name.chars().take(64).collect();
         return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
     };
-    let caller = caller_of(&context)?;
     let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
-    // Whose memories are meant is a matter of the credential: a model would only invent a user.
-    let arguments = Arguments::new(call.arguments.unwrap_or_default()).for_a_model();
     let asked = ToolCall { mcp, caller: &caller, confirming };
     match with_progress(&context, (entry.run)(&asked, arguments)).await? {
         Ok(response) => Ok(response),

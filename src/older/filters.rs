@@ -1,0 +1,164 @@
+//! Whom a memory came by, and the filters of the Mem0 server.
+
+use serde_json::{Map, Value};
+
+use super::mem0::{AGENT_ID, APP_ID, RUN_ID};
+use crate::engine::{Arguments, Field};
+use crate::model::{Tag, Tags};
+
+/// The identifiers besides the user's: of an agent, of a run, of an application.
+#[derive(Debug, Default)]
+pub struct Identifiers(Vec<(&'static str, String)>);
+
+const NAMES: [&Field; 3] = [&AGENT_ID, &RUN_ID, &APP_ID];
+
+impl Identifiers {
+    pub fn take(arguments: &mut Arguments) -> Self {
+        let mut named = Vec::new();
+        for field in NAMES {
+            if let Some(value) = arguments.take::<String>(field).filter(|value| value != "*") {
+                named.push((field.name, value));
+            }
+        }
+        Self(named)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tags by which such memories are found again. What makes no tag is refused.
+    pub fn tags(&self, arguments: &mut Arguments) -> Tags {
+        let mut tags = Vec::new();
+        for (name, value) in &self.0 {
+            match Tag::parse(&format!("{name}={value}")) {
+                Ok(tag) => tags.push(tag),
+                Err(_) => arguments.refuse(name, "is too long, or no text of one line"),
+            }
+        }
+        Tags::from_vec(tags)
+    }
+
+    /// Those that a memory bears.
+    pub(in crate::older) fn of(tags: &Tags) -> Vec<(&'static str, String)> {
+        let named = |tag: &Tag| {
+            let (name, value) = tag.as_str().split_once('=')?;
+            let field = NAMES.into_iter().find(|field| field.name == name)?;
+            Some((field.name, value.to_owned()))
+        };
+        tags.as_slice().iter().filter_map(named).collect()
+    }
+}
+
+/// Whether an item fits a filter: every condition has to hold, `AND`, `OR` and `NOT` take lists, and what
+/// is no field of the item is one of its metadata.
+pub(in crate::older) fn fits(filters: &Map<String, Value>, item: &Value) -> bool {
+    filters.iter().all(|(name, wanted)| match name.as_str() {
+        "AND" => each(wanted).all(|filters| fits(filters, item)),
+        "OR" => each(wanted).any(|filters| fits(filters, item)),
+        "NOT" => !each(wanted).any(|filters| fits(filters, item)),
+        "metadata" => wanted.as_object().is_none_or(|wanted| {
+            wanted.iter().all(|(name, wanted)| holds(of_metadata(item, name), wanted))
+        }),
+        name => holds(item.get(name).or_else(|| of_metadata(item, name)), wanted),
+    })
+}
+
+fn each(filters: &Value) -> impl Iterator<Item = &Map<String, Value>> {
+    let one = filters.as_object();
+    let many = filters.as_array().into_iter().flatten().filter_map(Value::as_object);
+    one.into_iter().chain(many)
+}
+
+fn of_metadata<'a>(item: &'a Value, name: &str) -> Option<&'a Value> {
+    item.get("metadata")?.get(name)
+}
+
+/// Whether a value is what is wanted: equal, or as an operator says.
+fn holds(own: Option<&Value>, wanted: &Value) -> bool {
+    let null = Value::Null;
+    let own = own.unwrap_or(&null);
+    let Some(rules) = wanted.as_object() else { return is_equal(own, wanted) };
+    rules.iter().all(|(operator, wanted)| {
+        let is_among =
+            || wanted.as_array().is_some_and(|list| list.iter().any(|one| is_equal(own, one)));
+        match operator.as_str() {
+            "eq" => is_equal(own, wanted),
+            "ne" => !is_equal(own, wanted),
+            "in" => is_among(),
+            "nin" => !is_among(),
+            "gt" => is_above(own, wanted),
+            "gte" => is_above(own, wanted) || is_equal(own, wanted),
+            "lt" => is_above(wanted, own),
+            "lte" => is_above(wanted, own) || is_equal(own, wanted),
+            "contains" => contains(own, wanted, str::to_owned),
+            "icontains" => contains(own, wanted, str::to_lowercase),
+            _ => false,
+        }
+    })
+}
+
+/// A list holds what one of its items is; `*` is any value.
+fn is_equal(own: &Value, wanted: &Value) -> bool {
+    match (own, wanted) {
+        (own, Value::String(any)) if any == "*" => !own.is_null(),
+        (Value::Array(items), wanted) if !wanted.is_array() => items.contains(wanted),
+        (Value::Number(own), Value::Number(wanted)) => own.as_f64() == wanted.as_f64(),
+        (own, wanted) => own == wanted,
+    }
+}
+
+/// Numbers by size, texts, and so times, letter by letter.
+fn is_above(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::String(one), Value::String(other)) => one > other,
+        (one, other) => one.as_f64().zip(other.as_f64()).is_some_and(|(one, other)| one > other),
+    }
+}
+
+fn contains(own: &Value, wanted: &Value, spelled: fn(&str) -> String) -> bool {
+    let wanted = wanted.as_str().map(spelled).unwrap_or_default();
+    let holds = |own: &Value| own.as_str().is_some_and(|own| spelled(own).contains(&wanted));
+    holds(own) || own.as_array().is_some_and(|items| items.iter().any(holds))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_holds_what_it_says() {
+        let item = json!({
+            "user_id": "alex", "agent_id": "cook", "created_at": "2026-01-02T00:00:00Z",
+            "metadata": { "stars": 4, "topic": "Tea", "tags": ["green"] },
+        });
+        let fits = |filters: Value| super::fits(filters.as_object().unwrap(), &item);
+
+        for yes in [
+            json!({}),
+            json!({ "user_id": "alex", "agent_id": "cook" }),
+            json!({ "stars": 4.0 }),
+            json!({ "stars": { "gte": 4, "lt": 5 } }),
+            json!({ "AND": [{ "user_id": "alex" }, { "created_at": { "gte": "2026-01-01" } }] }),
+            json!({ "OR": [{ "user_id": "ben" }, { "topic": { "icontains": "tea" } }] }),
+            json!({ "NOT": [{ "user_id": "ben" }] }),
+            json!({ "agent_id": "*", "tags": { "contains": "green" } }),
+            json!({ "metadata": { "topic": { "in": ["Tea", "Coffee"] } } }),
+        ] {
+            assert!(fits(yes.clone()), "{yes}");
+        }
+        for no in [
+            json!({ "user_id": "ben" }),
+            json!({ "run_id": "*" }),
+            json!({ "stars": { "gt": 4 } }),
+            json!({ "topic": { "contains": "tea" } }),
+            json!({ "OR": [] }),
+            json!({ "stars": { "near": 4 } }),
+        ] {
+            assert!(!fits(no.clone()), "{no}");
+        }
+    }
+}

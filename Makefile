@@ -7,13 +7,16 @@ BINARY := $(OUT)/release/memoryd
 FIXTURES := $(OUT)/release/memoryd-fixtures
 VENV := $(OUT)/venv
 VENV_MCPO := $(OUT)/venv-mcpo
+VENV_MEM0 := $(OUT)/venv-mem0
+VENV_SCHEMATHESIS := $(OUT)/venv-schemathesis
 NPM := $(OUT)/npm
 FAIL2BAN := $(OUT)/fail2ban
 CLIENT_TESTS := tests/clients
+PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance torture-stdio torture-undo torture-isolation tools check bench eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture-stdio torture-undo torture-isolation tools check bench eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -36,6 +39,8 @@ test-rust: ## the Rust tests
 
 test-clients: tools ## clients and assistants from npm and PyPI against the built binary
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)
+	# A run of its own, since it has a conftest.py of its own.
+	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(PYTHON_CLIENT)
 
 torture-stdio: tools ## stdio clients and a server that come and go in every order, a hundred rounds
 	PYTHONDONTWRITEBYTECODE=1 MEMORYD_SHARING_ROUNDS=100 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)/test_sharing.py
@@ -49,7 +54,10 @@ torture-isolation: ## a hundred thousand interleaved calls of 200 clients with e
 test-conformance: tools ## the official MCP conformance suite, both eras
 	$(VENV)/bin/python -B tests/conformance/run.py
 
-tools: $(VENV)/.installed $(VENV_MCPO)/.installed $(NPM)/.installed $(FAIL2BAN)/.installed ## the Python and JavaScript packages of the tests
+schemathesis: $(VENV_SCHEMATHESIS)/.installed ## requests made out of /openapi.json, with every kind of credential; CASES=20000 for more of them
+	python3 -B tests/schemathesis/run.py --bin $(BINARY) $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+tools: $(VENV)/.installed $(VENV_MCPO)/.installed $(VENV_MEM0)/.installed $(NPM)/.installed $(FAIL2BAN)/.installed ## the Python and JavaScript packages of the tests
 
 $(VENV)/.installed: tests/requirements.txt
 	python3 -m venv $(VENV)
@@ -60,6 +68,18 @@ $(VENV)/.installed: tests/requirements.txt
 $(VENV_MCPO)/.installed: $(CLIENT_TESTS)/mcpo.txt
 	python3 -m venv $(VENV_MCPO)
 	$(VENV_MCPO)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(CLIENT_TESTS)/mcpo.txt
+	touch $@
+
+# An environment of its own, since it brings far more than is used of it.
+$(VENV_MEM0)/.installed: $(CLIENT_TESTS)/mem0.txt
+	python3 -m venv $(VENV_MEM0)
+	$(VENV_MEM0)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(CLIENT_TESTS)/mem0.txt
+	touch $@
+
+# Not among the tools, since nothing of `make test` needs it.
+$(VENV_SCHEMATHESIS)/.installed: tests/schemathesis/requirements.txt
+	python3 -m venv $(VENV_SCHEMATHESIS)
+	$(VENV_SCHEMATHESIS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/schemathesis/requirements.txt
 	touch $@
 
 # Node and Bun themselves are packages, chosen by npm for the machine; no package's own script is run.

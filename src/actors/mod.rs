@@ -188,6 +188,11 @@ impl Sessions {
         allowed.inspect_err(|denied| self.accounts.note_denial(caller, denied))
     }
 
+    /// Notes that somebody has come, who has not asked for anything yet.
+    pub async fn greet(&self, caller: &Caller) -> Result<(), CallError> {
+        self.locate(&caller.user).await?.greet(caller.credential.clone()).await
+    }
+
     /// Listens to what is written to a user's memories from now on.
     pub async fn changes(
         &self,

@@ -113,6 +113,11 @@ pub(super) struct ToRead {
     pub(super) asker: Asker,
 }
 
+/// Tells a session that somebody has come, who has not asked for anything yet.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Greet(CredentialName);
+
 /// Tells a session that somebody listens, so that it wakes and watches over what ends.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -161,6 +166,11 @@ impl SessionHandle {
 
     pub(super) fn is_running(&self) -> bool {
         self.actor.connected()
+    }
+
+    /// Notes who has come.
+    pub(super) async fn greet(&self, credential: CredentialName) -> Result<(), CallError> {
+        Ok(self.actor.send(Greet(credential)).timeout(PATIENCE).await?)
     }
 
     /// Listens from now on.
@@ -312,11 +322,10 @@ impl Session {
 
     /// Looks after a session that is awake, and puts it to sleep if nobody called for long.
     fn look_after(&mut self, context: &mut Context<Self>) {
-        if self.engine.is_none() {
-            return;
+        if self.engine.is_some() {
+            self.sweep(context);
+            self.embed(context);
         }
-        self.sweep(context);
-        self.embed(context);
         if self.last_call.elapsed() >= self.settings.idle {
             self.fall_asleep();
         }
@@ -426,6 +435,14 @@ impl Handler<ToRead> for Session {
             })
         });
         text
+    }
+}
+
+impl Handler<Greet> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Greet(credential): Greet, _: &mut Context<Self>) {
+        self.count_use(&credential);
     }
 }
 

@@ -68,6 +68,10 @@ pub(super) struct CreateToken {
     #[arg(long, value_delimiter = ',', value_name = "SET")]
     pub(super) tools: Vec<String>,
 
+    /// The tool set of an older server whose tools are always meant, such as mem0
+    #[arg(long, value_name = "SET")]
+    pub(super) compat: Option<String>,
+
     #[command(flatten)]
     pub(super) server: ServerArguments,
 }

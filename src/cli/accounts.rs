@@ -35,6 +35,7 @@ pub(super) fn token(config: &Config, verb: &TokenVerb, wants_json: bool) -> Outc
                 ("guest", arguments.guest.then(|| json!(true))),
                 ("expires_days", arguments.expires_days.map(Value::from)),
                 ("tools", some(&arguments.tools)),
+                ("compat", arguments.compat.clone().map(Value::from)),
             ]);
             let question =
                 Question { method: Method::POST, path: "/admin/tokens".to_owned(), named };

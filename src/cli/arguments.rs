@@ -85,6 +85,9 @@ pub(super) enum Verb {
     /// Count what a user has stored
     Stats(StatsArguments),
 
+    /// Ask a running server to do what it is there for, and tell what it did
+    Selftest(SelftestArguments),
+
     /// Verify the store; the server must not be running
     Check,
 
@@ -93,6 +96,12 @@ pub(super) enum Verb {
         /// The shell to complete for
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct SelftestArguments {
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -172,7 +181,7 @@ pub(super) struct ImportArguments {
 const USED_BY: &[(&str, &[&str])] = &[
     ("host", &["serve"]),
     ("port", &["serve"]),
-    ("api_key", &["serve"]),
+    ("api_key", &["serve", "selftest"]),
     ("env_keys", &["serve"]),
     (
         "data_dir",
@@ -240,6 +249,10 @@ impl CommandLine {
             Verb::Stdio(StdioArguments { server })
             | Verb::Export(ExportArguments { server, .. })
             | Verb::Import(ImportArguments { server, .. }) => server.key.clone(),
+            // The guide of an older server names it so.
+            Verb::Selftest(SelftestArguments { server }) => {
+                server.key.clone().or_else(|| self.api_key.first().cloned())
+            }
             Verb::User(arguments) => arguments.verb.server().key.clone(),
             Verb::Token(arguments) => arguments.verb.server().key.clone(),
             Verb::Undo(UndoArguments { server, .. })

@@ -142,6 +142,11 @@ impl Daemon {
     pub(super) fn channel(&self) -> Result<Channel, Failed> {
         self.road.open(Some(&self.key))
     }
+
+    /// The same for a stranger.
+    pub(super) fn channel_without_key(&self) -> Result<Channel, Failed> {
+        self.road.open(None)
+    }
 }
 
 impl Channel {

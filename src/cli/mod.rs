@@ -15,6 +15,7 @@ mod door;
 mod greeting;
 mod machine;
 mod progress;
+mod selftest;
 mod serve;
 mod stdio;
 mod transfer;
@@ -78,6 +79,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
         Verb::Why(arguments) => why::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
+        Verb::Selftest(arguments) => selftest::run(&config(line)?, &arguments, wants_json),
         Verb::Check => check::run(&config(line)?, wants_json),
     }
 }

@@ -49,6 +49,8 @@ pub enum Shape {
     EndMoment,
     /// An object of whatever the client likes.
     Object,
+    /// A list of objects.
+    Objects,
     /// Turns of a dialogue, as chat services write them.
     Turns,
 }
@@ -77,7 +79,10 @@ impl Field {
     /// Whether several values make a list, as in a query string that names it twice.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        matches!(self.shape, Shape::Ids | Shape::Names | Shape::Words(_) | Shape::Turns)
+        matches!(
+            self.shape,
+            Shape::Ids | Shape::Names | Shape::Words(_) | Shape::Objects | Shape::Turns
+        )
     }
 }
 
@@ -102,6 +107,7 @@ impl Shape {
                     .to_owned()
             }
             Self::Object => "an object".to_owned(),
+            Self::Objects => "a list of objects".to_owned(),
             Self::Turns => "a list of {role, content}".to_owned(),
         }
     }
@@ -130,6 +136,10 @@ impl Shape {
             Self::Flag => json!({ "type": "boolean" }),
             // Some clients refuse an object without a named property.
             Self::Object => json!({ "type": "object", "properties": { "source": texts } }),
+            Self::Objects => json!({
+                "type": "array",
+                "items": { "type": "object", "properties": { "title": texts } },
+            }),
             Self::Turns => json!({
                 "type": "array",
                 "items": {

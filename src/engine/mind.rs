@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use super::catalog::{Catalog, Entry};
 use super::files::Files;
 use super::graph::Graph;
+use super::numbers::Numbers;
 use super::write::Step;
 use crate::model::{Memory, MemoryId, Timestamp};
 use crate::retrieval::{DocId, Document, Index, ModelDigest};
@@ -23,6 +24,8 @@ pub(super) struct Mind {
     pub(super) graph: Option<Graph>,
     /// The files, once somebody has asked for one.
     pub(super) files: Option<Files>,
+    /// The numbers of memories, once somebody has asked for one.
+    pub(super) numbers: Option<Numbers>,
     /// The memories that have an end, by when that is.
     ends: BTreeSet<(Timestamp, MemoryId)>,
 }
@@ -37,6 +40,7 @@ impl Mind {
             waiting: BTreeSet::new(),
             graph: None,
             files: None,
+            numbers: None,
             ends: BTreeSet::new(),
         }
     }
@@ -57,6 +61,9 @@ impl Mind {
                 self.leave(&memory);
                 self.waiting.remove(&memory.id);
                 self.catalog.remove(memory.id);
+                if let Some(numbers) = &mut self.numbers {
+                    numbers.leave(memory.id);
+                }
             }
             Step::Embed { id, vector } => {
                 if let Some(doc) = self.catalog.locate(id) {

@@ -19,6 +19,7 @@ mod fitting;
 mod graph;
 mod meaning;
 mod mind;
+mod numbers;
 mod past;
 mod reading;
 mod recalls;

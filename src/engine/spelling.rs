@@ -37,6 +37,9 @@ pub(super) fn read(shape: Shape, value: Value) -> Result<Option<Value>, String> 
         Shape::Moment => moment(&value, EventTime::read),
         Shape::EndMoment => moment(&value, EventTime::read_end),
         Shape::Object => unfolded(value).filter(Value::is_object),
+        Shape::Objects => unfolded(value).filter(|value| {
+            value.as_array().is_some_and(|items| items.iter().all(Value::is_object))
+        }),
         Shape::Turns => unfolded(value).and_then(turns),
     }
     .map(Some)

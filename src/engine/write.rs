@@ -21,7 +21,7 @@ use super::draft::METADATA_LIMIT;
 use super::stamp::Stamp;
 use super::{Asked, Engine, EngineError};
 use crate::model::{
-    self, Access, Memory, MemoryId, RecallPage, Scope, Status, StepChange, Timestamp,
+    self, Access, Memory, MemoryId, Number, RecallPage, Scope, Status, StepChange, Timestamp,
 };
 use crate::retrieval::Vector;
 use crate::store::{Batch, PastVersion, Receipt, StoredVector};
@@ -101,6 +101,7 @@ impl Write {
         }
         self.batch.remove::<Access>(&id);
         self.batch.remove::<StoredVector>(&id);
+        self.batch.remove::<Number>(&id);
         self.batch.remove::<Memory>(&id);
         self.steps.push(Step::Forget(Box::new(memory)));
     }
@@ -143,6 +144,10 @@ impl Write {
 
     pub(super) fn forget_step(&mut self, key: &(MemoryId, u32)) {
         self.batch.remove::<model::Step>(key);
+    }
+
+    pub(super) fn put_number(&mut self, id: &MemoryId, number: &Number) {
+        self.batch.put::<Number>(id, number);
     }
 
     pub(super) fn put_recalls(&mut self, id: &MemoryId, page: &RecallPage) {

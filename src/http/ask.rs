@@ -45,9 +45,7 @@ pub(super) async fn older_by_query(
     caller: Caller,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let is_list =
-        |name: &str| call.fields.iter().any(|field| field.name == name && field.is_list());
-    let ask = Ask::new(&request, query(&request, is_list)?)?;
+    let ask = Ask::of_older_query(call, &request)?;
     Ok(HttpResponse::Ok().json(ask.run_older(call, &sessions, &caller).await?))
 }
 
@@ -91,6 +89,13 @@ impl Ask {
     fn of_query<V: Spoken>(request: &HttpRequest) -> Result<Self, Error> {
         let fields = V::fields();
         let is_list = |name: &str| fields.iter().any(|field| field.name == name && field.is_list());
+        Self::new(request, query(request, is_list)?)
+    }
+
+    /// The same for a call of an older server.
+    pub(super) fn of_older_query(call: &OlderCall, request: &HttpRequest) -> Result<Self, Error> {
+        let is_list =
+            |name: &str| call.fields.iter().any(|field| field.name == name && field.is_list());
         Self::new(request, query(request, is_list)?)
     }
 

@@ -12,6 +12,7 @@ pub mod front;
 mod lines;
 mod mcp;
 pub mod metrics;
+mod older_rows;
 mod openapi;
 mod rest;
 mod route;

@@ -53,10 +53,7 @@ pub(super) fn description() -> Value {
 
 /// `/mcp` and `/mcp/` are one place.
 fn plain(path: &str) -> String {
-    match path.trim_end_matches('/') {
-        "" => "/".to_owned(),
-        path => path.to_owned(),
-    }
+    if path == "/mcp/" { "/mcp".to_owned() } else { path.to_owned() }
 }
 
 fn operation(row: &Row) -> Value {

@@ -11,6 +11,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Respons
 use serde_json::Value;
 
 use super::ask;
+use super::compat::ai_memory;
 use super::front::{Guard, guarded, no_route};
 use crate::engine::{Field, Spoken};
 use crate::error::Error;
@@ -138,6 +139,22 @@ impl Row {
         self.words.body = Some(BodyWords::Fields(call.fields()));
         self.takes_user().to(move |request, caller, sessions, body| {
             ask::older_by_body(call, request, caller, sessions, body)
+        })
+    }
+
+    /// Carries out a call of the AI-memory server, whose failures have a shape of their own.
+    pub(super) fn by_query_of_ai_memory(mut self, call: &'static OlderCall) -> Self {
+        self.words.query = call.fields();
+        self.with_own_errors().takes_user().to(move |request, caller, sessions| {
+            ai_memory::by_query(call, request, caller, sessions)
+        })
+    }
+
+    /// The same with the arguments in a JSON body.
+    pub(super) fn by_body_of_ai_memory(mut self, call: &'static OlderCall) -> Self {
+        self.words.body = Some(BodyWords::Fields(call.fields()));
+        self.with_own_errors().takes_user().to(move |request, caller, sessions, body| {
+            ai_memory::by_body(call, request, caller, sessions, body)
         })
     }
 

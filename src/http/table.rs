@@ -4,10 +4,10 @@
 
 use serde_json::{Value, json};
 
-use super::compat::{ai_memory, mem0_client, memories};
 use super::front::Guard;
+use super::older_rows::older_servers;
 use super::route::Content::{Json, Nothing, Text, Tool};
-use super::route::{Row, delete, get, patch, post, put};
+use super::route::{Row, delete, get, patch, post};
 use super::{mcp, openapi, rest};
 use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
@@ -15,7 +15,6 @@ use crate::engine::{
     ListRecalls, ListTags, Related, Restore, Search, Spoken, Stats, Undo, Update,
 };
 use crate::model::Scope;
-use crate::older::{mem0, memoryos};
 
 /// Clients look here for OAuth before they have a key. There is none, and that must be a plain
 /// 404: a 401 would make some of them drop the key they were configured with, and it would count
@@ -270,231 +269,6 @@ fn accounts() -> Vec<Row> {
     ]
 }
 
-fn older_servers() -> Vec<Row> {
-    let mut rows = memoryos_server();
-    rows.extend(ai_memory_server());
-    rows.extend(shared_memories());
-    rows.extend(mem0_clients());
-    rows
-}
-
-/// The routes that the token-file server and that of Mem0 share.
-fn shared_memories() -> Vec<Row> {
-    let read = Guard::Scope(Scope::Read);
-    let write = Guard::Scope(Scope::Write);
-    vec![
-        post("/memories")
-            .guard(write)
-            .does("mem0", "Stores messages, or `information` of an `information_type`")
-            .takes_fields(memories::fields_of_add())
-            .takes_user()
-            .to(memories::add)
-            .answers(200, "`results`, and `status` with `memory_id`", Json(object()))
-            .answers(400, "A field is missing", Json(object())),
-        get("/memories")
-            .guard(read)
-            .does("mem0", "Lists everything of a user, the newest first")
-            .takes_query(memories::fields_of_list())
-            .takes_user()
-            .to(memories::list)
-            .answers(200, "`memories` and `results`, the same", Json(object()))
-            .answers(400, "No user, agent or run is named", Json(object())),
-        get("/memories/search")
-            .guard(read)
-            .does("token-file", "Finds what answers a question")
-            .takes_query(memories::fields_of_find())
-            .takes_user()
-            .to(memories::find)
-            .answers(200, "Best first", Json(list_of("memories", &object())))
-            .answers(400, "No user is named", Json(object())),
-        delete("/memories")
-            .guard(write)
-            .does("mem0", "Deletes everything of a user, or of a `type`, an agent or a run")
-            .takes_query(memories::fields_of_delete())
-            .takes_user()
-            .to(memories::delete_all)
-            .answers(200, "How many", Json(object()))
-            .answers(400, "No user, agent or run is named", Json(object())),
-        get("/memories/{memory_id}")
-            .guard(read)
-            .does("mem0", "Reads one memory")
-            .takes_user()
-            .to(memories::get)
-            .answers(200, "The memory", Json(object())),
-        put("/memories/{memory_id}")
-            .guard(write)
-            .does("mem0", "Changes the text or the metadata of a memory")
-            .takes_fields(mem0::UPDATED.to_vec())
-            .takes_user()
-            .to(memories::update)
-            .answers(200, "As it is now", Json(object())),
-        delete("/memories/{memory_id}")
-            .guard(write)
-            .does("mem0", "Deletes one memory; it can be restored for a while")
-            .takes_user()
-            .to(memories::delete)
-            .answers(200, "Deleted", Json(object())),
-        get("/memories/{memory_id}/history")
-            .guard(read)
-            .does("mem0", "Tells what became of a memory, version by version")
-            .takes_user()
-            .to(memories::history)
-            .answers(200, "The oldest first", Json(json!({ "type": "array" }))),
-        post("/search")
-            .guard(read)
-            .does("mem0", "Finds what answers a question")
-            .takes_fields(mem0::SEARCHED.to_vec())
-            .takes_user()
-            .to(memories::search)
-            .answers(200, "Best first", Json(list_of("results", &object()))),
-        post("/reset")
-            .guard(write)
-            .does("mem0", "Deletes everything of the caller's user; it can be restored for a while")
-            .to(memories::reset)
-            .answers(200, "How many", Json(object())),
-    ]
-}
-
-/// What the official client of Mem0 asks for.
-fn mem0_clients() -> Vec<Row> {
-    let read = Guard::Scope(Scope::Read);
-    let write = Guard::Scope(Scope::Write);
-    let searched = |path| {
-        post(path)
-            .guard(read)
-            .does("mem0-client", "Finds what answers a question")
-            .takes_fields(mem0::SEARCHED.to_vec())
-            .takes_user()
-    };
-    let listed = |path| {
-        post(path)
-            .guard(read)
-            .does("mem0-client", "Lists everything that fits a filter, the newest first")
-            .takes_fields(mem0_client::fields_of_list())
-            .takes_user()
-    };
-    let added = |path| {
-        post(path)
-            .guard(write)
-            .does("mem0-client", "Stores messages")
-            .takes_fields(mem0::ADDED.to_vec())
-            .takes_user()
-            .to(mem0_client::add)
-            .answers(200, "What became of each", Json(list_of("results", &object())))
-    };
-    let items = || Json(json!({ "type": "array" }));
-    vec![
-        get("/v1/ping/")
-            .does("mem0-client", "Says that the key is good")
-            .to(mem0_client::ping)
-            .answers(200, "Names that the client wants", Json(object())),
-        added("/v3/memories/add/"),
-        added("/v1/memories/"),
-        listed("/v3/memories/").to(mem0_client::list).answers(
-            200,
-            "A page",
-            Json(list_of("results", &object())),
-        ),
-        listed("/v2/memories/").to(mem0_client::bare_list).answers(200, "All of it", items()),
-        searched("/v3/memories/search/").to(mem0_client::search).answers(
-            200,
-            "Best first",
-            Json(list_of("results", &object())),
-        ),
-        searched("/v2/memories/search/").to(mem0_client::search_list).answers(
-            200,
-            "Best first",
-            items(),
-        ),
-        searched("/v1/memories/search/").to(mem0_client::search_list).answers(
-            200,
-            "Best first",
-            items(),
-        ),
-        delete("/v1/memories/")
-            .guard(write)
-            .does("mem0-client", "Deletes everything of a user, an agent, an application or a run")
-            .takes_query(vec![&mem0::AGENT_ID, &mem0::RUN_ID, &mem0::APP_ID])
-            .takes_user()
-            .to(mem0_client::delete_all)
-            .answers(200, "How many", Json(object()))
-            .answers(400, "Nothing is named", Json(object())),
-        get("/v1/memories/{memory_id}/")
-            .guard(read)
-            .does("mem0-client", "Reads one memory, whosever it is, for administrators")
-            .to(mem0_client::get)
-            .answers(200, "The memory", Json(object())),
-        put("/v1/memories/{memory_id}/")
-            .guard(write)
-            .does("mem0-client", "Changes a memory")
-            .takes_fields(mem0::UPDATED.to_vec())
-            .to(mem0_client::update)
-            .answers(200, "As it is now", Json(object())),
-        delete("/v1/memories/{memory_id}/")
-            .guard(write)
-            .does("mem0-client", "Deletes a memory; it can be restored for a while")
-            .to(mem0_client::delete)
-            .answers(200, "Deleted", Json(object())),
-        get("/v1/memories/{memory_id}/history/")
-            .guard(read)
-            .does("mem0-client", "Tells what became of a memory, version by version")
-            .to(mem0_client::history)
-            .answers(200, "The oldest first", items()),
-        put("/v1/batch/")
-            .guard(write)
-            .does("mem0-client", "Changes several memories")
-            .takes("application/json")
-            .to(mem0_client::update_many)
-            .answers(200, "How many", Json(object())),
-        delete("/v1/batch/")
-            .guard(write)
-            .does("mem0-client", "Deletes several memories")
-            .takes("application/json")
-            .to(mem0_client::delete_many)
-            .answers(200, "How many", Json(object())),
-        get("/v1/entities/")
-            .guard(read)
-            .does("mem0-client", "Lists the users, as far as the caller may know of them")
-            .to(mem0_client::entities)
-            .answers(200, "In order", Json(list_of("results", &object()))),
-        delete("/v2/entities/{kind}/{name}/")
-            .guard(write)
-            .does("mem0-client", "Deletes everything of a user, an agent, an application or a run")
-            .to(mem0_client::delete_entity)
-            .answers(200, "How many", Json(object())),
-    ]
-}
-
-fn memoryos_server() -> Vec<Row> {
-    vec![
-        post("/api/add_memory")
-            .does("memoryos", "Stores one turn of a conversation, as the MemoryOS server did")
-            .by_body_of(&memoryos::ADD)
-            .answers(200, "`{status: \"success\", ...}`", Json(object())),
-        get("/api/retrieve_memory")
-            .does(
-                "memoryos",
-                "What was said last, what was said of a matter, and what is known of the user",
-            )
-            .by_query_of(&memoryos::RETRIEVE)
-            .answers(200, "As the tool `retrieve_memory`", Json(object())),
-        get("/api/user_profile")
-            .does("memoryos", "What is known of the user")
-            .by_query_of(&memoryos::PROFILE)
-            .answers(200, "As the tool `get_user_profile`", Json(object())),
-    ]
-}
-
-fn ai_memory_server() -> Vec<Row> {
-    vec![
-        get("/api/memory/list")
-            .does("ai-memory", "Lists the newest memories, as the AI-memory server did")
-            .with_own_errors()
-            .to(ai_memory::list)
-            .answers(200, "Arguments are passed over, as there", Json(list_of("data", &object()))),
-    ]
-}
-
 /// `GET` is no method here: there is no stream apart from those of requests.
 fn protocol(path: &'static str) -> Vec<Row> {
     vec![
@@ -514,7 +288,7 @@ fn protocol(path: &'static str) -> Vec<Row> {
     ]
 }
 
-fn object() -> Value {
+pub(super) fn object() -> Value {
     json!({ "type": "object" })
 }
 
@@ -522,7 +296,7 @@ fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn list_of(name: &str, items: &Value) -> Value {
+pub(super) fn list_of(name: &str, items: &Value) -> Value {
     json!({
         "type": "object",
         "required": [name],

@@ -28,6 +28,15 @@ impl Handler {
     pub(super) fn new(mcp: Arc<McpContext>) -> Self {
         Self { mcp }
     }
+
+    /// Whoever says hello is listed as here, though nothing was asked for yet.
+    async fn greet(&self, context: &RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        let caller = caller_of(context)?;
+        if let Err(error) = self.mcp.sessions().greet(&caller).await {
+            log::debug!("who came is not noted: {error}");
+        }
+        Ok(())
+    }
 }
 
 impl ServerHandler for Handler {
@@ -38,13 +47,18 @@ impl ServerHandler for Handler {
     async fn initialize(
         &self,
         request: InitializeRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
+        self.greet(&context).await?;
         let version = Version::settle(Some(request.protocol_version.as_str()));
         Ok(about::legacy().with_protocol_version(version.to_rmcp()))
     }
 
-    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+    async fn discover(
+        &self,
+        context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        self.greet(&context).await?;
         let versions = Version::ALL.map(Version::to_rmcp).to_vec();
         let result = DiscoverResult::from_server_info(versions, self.get_info());
         Ok(result.with_ttl_ms(STABLE_MS).with_cache_scope(CacheScope::Public))

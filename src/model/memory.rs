@@ -166,3 +166,7 @@ impl<'de> Deserialize<'de> for Priority {
         Self::new(value).ok_or_else(|| serde::de::Error::custom("expected a priority from 1 to 5"))
     }
 }
+
+/// What a memory is called by those who are used to numbers: each user's own, from 1 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number(pub u64);

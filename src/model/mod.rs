@@ -24,7 +24,7 @@ pub use caller::{Caller, Origin, Scope, Scopes};
 pub use event_time::EventTime;
 pub use id::{InvalidId, MemoryId, MemoryIds};
 pub use interface::Interface;
-pub use memory::{Access, Memory, Metadata, Priority, Source, Status};
+pub use memory::{Access, Memory, Metadata, Number, Priority, Source, Status};
 pub use name::{
     Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,
 };

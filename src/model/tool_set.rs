@@ -6,6 +6,8 @@ pub enum ToolSet {
     Admin,
     /// The MemoryOS server's.
     Memoryos,
+    /// The AI-memory server's.
+    AiMemory,
     /// The token-file server's.
     Remember,
     /// The Mem0 server's.
@@ -20,10 +22,11 @@ pub enum ToolSet {
 
 impl ToolSet {
     /// Every set, in the order in which the tools are listed.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Core,
         Self::Admin,
         Self::Memoryos,
+        Self::AiMemory,
         Self::Remember,
         Self::Mem0,
         Self::Graph,
@@ -38,6 +41,7 @@ impl ToolSet {
             Self::Core => "core",
             Self::Admin => "admin",
             Self::Memoryos => "memoryos",
+            Self::AiMemory => "ai-memory",
             Self::Remember => "remember",
             Self::Mem0 => "mem0",
             Self::Graph => "graph",

@@ -135,7 +135,7 @@ mod tests {
             "user_id": "alex", "agent_id": "cook", "created_at": "2026-01-02T00:00:00Z",
             "metadata": { "stars": 4, "topic": "Tea", "tags": ["green"] },
         });
-        let fits = |filters: Value| super::fits(filters.as_object().unwrap(), &item);
+        let holds = |filters: Value| fits(filters.as_object().unwrap(), &item);
 
         for yes in [
             json!({}),
@@ -148,7 +148,7 @@ mod tests {
             json!({ "agent_id": "*", "tags": { "contains": "green" } }),
             json!({ "metadata": { "topic": { "in": ["Tea", "Coffee"] } } }),
         ] {
-            assert!(fits(yes.clone()), "{yes}");
+            assert!(holds(yes.clone()), "{yes}");
         }
         for no in [
             json!({ "user_id": "ben" }),
@@ -158,7 +158,7 @@ mod tests {
             json!({ "OR": [] }),
             json!({ "stars": { "near": 4 } }),
         ] {
-            assert!(!fits(no.clone()), "{no}");
+            assert!(!holds(no.clone()), "{no}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Begin reading at [`OlderCall`], then take the file of a server.
 
+pub mod ai_memory;
 mod filters;
 pub mod mem0;
 pub mod mem0_tools;

@@ -4,7 +4,7 @@ use super::Key;
 use super::codec::{self, CodecError, Record};
 use super::records::{PastVersion, SessionNumber, StoredVector};
 use crate::journal::SessionNo;
-use crate::model::{Access, AuditEvent, Memory, RecallPage, Step, Token};
+use crate::model::{Access, AuditEvent, Memory, Number, RecallPage, Step, Token};
 
 /// What must be known of a kind of record to work with its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<StoredVector>(Owner::User),
     RecordKind::of::<Step>(Owner::User),
     RecordKind::of::<RecallPage>(Owner::User),
+    RecordKind::of::<Number>(Owner::User),
 ];
 
 /// The kind of a record with this prefix in the tree of this session.

@@ -1,10 +1,10 @@
-//! The layout of what is kept of who was given what.
+//! The layouts of what is kept of who was given what, and of the numbers of memories.
 
 use serde::{Deserialize, Serialize};
 
 use super::steps::AuthorV1;
 use super::{CodecError, Record};
-use crate::model::{Given, MemoryId, Recall, RecallPage, Timestamp};
+use crate::model::{Given, MemoryId, Number, Recall, RecallPage, Timestamp};
 
 /// A page of recalls as it lies on disk since version 1. Its id is in the key.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,5 +64,25 @@ impl RecallV1 {
             tokens: self.tokens,
             given: self.given.into_iter().map(one).collect(),
         })
+    }
+}
+
+/// A number as it lies on disk since version 1. Whose it is, is in the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NumberV1(u64);
+
+impl Record for Number {
+    type Key = MemoryId;
+    type Body = NumberV1;
+    const PREFIX: u8 = 7;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "number";
+
+    fn to_body(&self) -> NumberV1 {
+        NumberV1(self.0)
+    }
+
+    fn from_body(_: &Self::Key, NumberV1(number): NumberV1) -> Result<Self, CodecError> {
+        Ok(Self(number))
     }
 }

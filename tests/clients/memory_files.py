@@ -46,11 +46,12 @@ UPWARDS = ["..", "../", "../f", "../../etc/passwd", "a/..", "a/../f", "a/../../f
            "%2E%2E%2Ff", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", ".%2e/f", "..%2ff", "..%5cf", "%2e%2e%5cf",
            "%252e%252e%252ff", "%252e%252e/f", "a/%2e%2e/f"]
 # A file of such a name may be kept or refused; it is never another file, and never a way out.
-STRANGE = ["...", "....", "..f", "f..", ". .", ".. ", " ..", "a\\b", "\\", "%", "%41", "%2f", "%00", "100%",
-           "\uff0e\uff0e", "\u2025", "\u2024\u2024", "\uff0e\uff0e\uff0ff", "\u2025\u2215f", "\u2026", "..\u200b",
-           "\u202e..", "\u0435tc", "caf\u00e9", "cafe\u0301", "CAFE", "cafe", "f\u0007", "f\nnew\tline", "f\r", "f\t",
-           "f ", " f", "*", "?", "$HOME", "`id`", ";id", "|", "-rf", "con", "nul.txt", "a:b", "f -> etc", "~",
-           "\U0001f9e0", "\u65e5\u672c\u8a9e", "'\"", "x" * 200, "..;", "%c0%ae%c0%ae", "%u002e%u002e", "&#46;&#46;"]
+STRANGE = ["A", "f", "...", "....", "..f", "f..", ". .", ".. ", " ..", "a\\b", "\\", "%", "%41", "%66", "%2f", "%00",
+           "100%", "\uff0e\uff0e", "\u2025", "\u2024\u2024", "\uff0e\uff0e\uff0ff", "\u2025\u2215f", "\u2026",
+           "..\u200b", "\u202e..", "\u0435tc", "caf\u00e9", "cafe\u0301", "CAFE", "cafe", "f\u0007", "f\nnew\tline",
+           "f\r", "f\t", "f ", " f", "*", "?", "$HOME", "`id`", ";id", "|", "-rf", "con", "nul.txt", "a:b",
+           "f -> etc", "~", "\U0001f9e0", "\u65e5\u672c\u8a9e", "'\"", "x" * 200, "..;", "%c0%ae%c0%ae",
+           "%u002e%u002e", "&#46;&#46;"]
 # Every one of these is kept as it came.
 TEXTS = ["", "\n", "\n\n\n", "no newline", "one\n", " lead and trail \n ", "\ttab\tinside\t\n", "a\r\nb\r\n", "\r",
          "a\rb", "\ufeffmark", "a\u2028b\u2029c\u0085d\u000be\u000cf\u001cg", "nul \u0000 esc \u001b[31m del \u007f",

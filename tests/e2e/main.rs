@@ -26,6 +26,7 @@ mod life;
 mod matrix;
 mod meaning;
 mod memories;
+mod older;
 mod rest;
 mod secrets;
 mod storage;

@@ -319,10 +319,11 @@ def every_set(binary):
     """All sets of tools that the binary knows, as it names them when it is asked for another one."""
     with tempfile.TemporaryDirectory(prefix="memoryd-schemathesis-") as home:
         env = {"PATH": os.environ["PATH"], "HOME": home, "DATA_DIR": f"{home}/data", "TOOLSETS": "no-such-set"}
-        done = subprocess.run([str(binary)], env=env, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
-    named = re.search(r"one or more of ([a-z0-9, -]+)", done.stdout + done.stderr)
+        told = subprocess.run([str(binary)], env=env, cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=30).stdout
+    named = re.search(r"one or more of ([a-z0-9, -]+)", told)
     if not named:
-        sys.exit(f"the binary does not say which sets of tools it has: {(done.stdout + done.stderr)[-400:]}")
+        sys.exit(f"the binary does not say which sets of tools it has: {told[-400:]}")
     return named[1].replace(" ", "").strip(",")
 
 
@@ -348,7 +349,8 @@ def main():
         for done in pool.map(lambda kind: run(kind, o, sets), kinds):
             cases += done.cases
             failed += bool(done.problems)
-            print(f"{'FAILED' if done.problems else 'ok    '} {done.kind}: {done.cases} cases, {done.accepted} of the well-formed ones were carried out", flush=True)
+            verdict = "FAILED" if done.problems else "ok    "
+            print(f"{verdict} {done.kind}: {done.cases} cases, {done.accepted} well-formed and carried out", flush=True)
             for problem in done.problems:
                 print("         " + problem.replace("\n", "\n         "), flush=True)
     print(f"{len(kinds) - failed} passed, {failed} failed; {cases} cases, seed {o.seed}")

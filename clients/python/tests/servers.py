@@ -70,6 +70,10 @@ class Server:
     def stop(self) -> None:
         raise NotImplementedError
 
+    def kill(self) -> None:
+        """Ends it as a crash would: its files stay."""
+        raise NotImplementedError
+
     def restart(self) -> None:
         self.stop()
         self.start()
@@ -137,6 +141,12 @@ class Memoryd(Server):
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) == 0
 
+    def kill(self) -> None:
+        process, self._process = self._process, None
+        assert process
+        process.kill()
+        process.wait()
+
 
 class Fake(Server):
     """The small one: five routes, kept in memory. It has no local socket and proves nothing, as the old one.
@@ -169,10 +179,14 @@ class Fake(Server):
         if self._http:
             for name in (".mcp_port", ".mcp_token"):
                 (self.data_dir / name).unlink()
-            self._http.shutdown()
-            self._http.shut_connections()
-            self._http.server_close()
-            self._http = None
+            self.kill()
+
+    def kill(self) -> None:
+        assert self._http
+        self._http.shutdown()
+        self._http.shut_connections()
+        self._http.server_close()
+        self._http = None
 
     def tokens(self) -> tuple[str, ...]:
         return KEY, self.token()
@@ -218,7 +232,8 @@ class Fake(Server):
             if not gone:
                 return 404, {"error": "Memory not found", "code": "not_found"}
         else:
-            gone = [one for one in own if query.get("type") in (None, one["information_type"])]
+            type_ = query.get("type")
+            gone = [one for one in own if type_ is None or type_.lower() == one["information_type"].lower()]
         self.memories = [one for one in self.memories if one not in gone]
         return 200, {"status": "success", "deleted_count": len(gone)}
 
@@ -248,6 +263,7 @@ class _Listener(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Listener
 
     def do_GET(self) -> None:

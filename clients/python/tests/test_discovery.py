@@ -144,6 +144,15 @@ def test_whoever_has_the_port_of_a_dead_server_is_sent_nothing(fake: Fake) -> No
     assert fake.requests == []
 
 
+def test_a_server_proves_itself_where_there_is_no_socket(server: Server, monkeypatch: Monkey) -> None:
+    monkeypatch.setattr(Endpoint, "socket", None)
+
+    with MemoryClient() as client:
+        client.remember_user_info("ann", "likes", "tea")
+
+    assert server.stored("ann") == ["tea"]
+
+
 def test_a_server_that_was_named_is_believed(fake: Fake) -> None:
     leave(fake.data_dir, ".mcp_server", json.dumps({"scheme": "http", "port": fake.port}))
 

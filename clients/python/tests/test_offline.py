@@ -20,6 +20,7 @@ from memoryd_client import (
     MemoryClient,
     QueueError,
     ServerUnavailableError,
+    discovery,
 )
 from memoryd_client.memories import Change, now
 from memoryd_client.queue_file import QueueFile
@@ -70,6 +71,20 @@ def test_a_client_that_never_saw_a_server_hands_over_to_the_first_one(server: Se
 
         assert server.stored("ann") == ["tea", "cake"]
         assert later.waiting() == []
+
+
+def test_the_files_of_a_killed_server_mislead_nobody(server: Server) -> None:
+    with MemoryClient() as client:
+        client.remember_user_info("ann", "likes", "tea")
+        server.kill()
+        kept = [client.remember_user_info("ann", "likes", "cake")]
+        with MemoryClient() as another:
+            kept.append(another.remember_user_info("ann", "likes", "milk"))
+        server.start()
+
+        assert texts(client.get_user_memories("ann")) == ["milk", "cake", "tea"]
+
+    assert all(answer["queued"] for answer in kept)
 
 
 def test_it_is_handed_over_without_another_call(server: Server) -> None:
@@ -144,6 +159,22 @@ def test_a_deletion_covers_what_was_sent_before_it_and_stored_after_it(fake: Fak
         assert client.waiting() == []
     assert fake.stored("ann") == []
     assert any(request.startswith("POST") for request in fake.requests)
+
+
+def test_types_are_compared_as_the_server_does(server: Server) -> None:
+    with MemoryClient() as client:
+        client.remember_user_info("ann", "Likes", "milk")
+        server.stop()
+        client.remember_user_info("ann", "likes", "tea")
+        client.remember_user_info("ann", "sells", "cake")
+        deleted = client.delete_user_memories("ann", "LIKES")
+
+        assert texts(client.get_user_memories("ann")) == ["cake"]
+        assert deleted["deleted_count"] == 2
+        server.start()
+        client.hand_over()
+
+    assert server.stored("ann") == ["cake"]
 
 
 def test_what_was_never_sent_and_is_deleted_never_leaves(fake: Fake) -> None:
@@ -230,6 +261,23 @@ def test_a_refused_token_keeps_what_waits(fake: Fake) -> None:
         client.auth_token = fake.token()
 
         assert texts(client.get_user_memories("ann")) == ["tea"]
+
+
+def test_another_server_on_the_default_port_is_not_taken_for_one_that_stopped(
+    fake: Fake, place: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Fake(place / "other")
+    other.data_dir.mkdir(parents=True)
+    other.start()
+    monkeypatch.setattr(discovery, "DEFAULT_PORT", other.port)
+    with MemoryClient() as client:
+        client.remember_user_info("ann", "likes", "tea")
+        fake.stop()
+        answer = client.remember_user_info("ann", "likes", "cake")
+    other.stop()
+
+    assert answer["queued"]
+    assert other.requests == []
 
 
 def test_a_queue_is_for_one_server_only(fake: Fake, place: pathlib.Path) -> None:

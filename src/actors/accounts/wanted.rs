@@ -47,6 +47,11 @@ const DAYS: Field = Field::new(
     "How long it is good; 365, and 0 for ever",
 );
 const TOOLS: Field = Field::new("tools", Shape::Names, "The tool sets that it is shown");
+const COMPAT: Field = Field::new(
+    "compat",
+    Shape::Name,
+    "The tool set whose tools are always meant, where others have the same names; shown first",
+);
 const GRACE: Field = Field::new(
     "grace_hours",
     Shape::Whole { least: 0, most: MAX_GRACE_HOURS },
@@ -68,7 +73,7 @@ impl NewToken {
     /// Everything that it takes, in the order in which it is shown.
     #[must_use]
     pub fn fields() -> Vec<&'static Field> {
-        vec![&USER, &NAME, &EMAIL, &SCOPES, &PROJECT, &GUEST, &DAYS, &TOOLS]
+        vec![&USER, &NAME, &EMAIL, &SCOPES, &PROJECT, &GUEST, &DAYS, &TOOLS, &COMPAT]
     }
 
     /// Reads the arguments; every problem is told at once. A right that was not understood is none.
@@ -88,20 +93,7 @@ impl NewToken {
             arguments.refuse(SCOPES.name, "a token without a scope could do nothing");
         }
         let days = arguments.take(&DAYS).unwrap_or(DEFAULT_DAYS);
-        let names: Vec<String> = arguments.take(&TOOLS).unwrap_or_default();
-        let mut tools = Vec::new();
-        for name in names {
-            match ToolSet::parse(&name) {
-                Some(set) if tools.contains(&set) => {}
-                Some(set) => tools.push(set),
-                None => {
-                    let known: Vec<_> = ToolSet::ALL.iter().map(|set| set.name()).collect();
-                    let problem =
-                        format!("there is no set {name:?}; there is {}", known.join(", "));
-                    arguments.refuse(TOOLS.name, &problem);
-                }
-            }
-        }
+        let tools = take_sets(&mut arguments);
         let project = arguments.take(&PROJECT);
         if project.is_some() && scopes.has(Scope::Admin) {
             let problem = "admin reaches everything, and a project binds; choose one of them";
@@ -116,6 +108,26 @@ impl NewToken {
         let wanted = Self { user, label, email, scopes, project, is_guest, tools, life };
         arguments.finish(wanted, true)
     }
+}
+
+/// The sets that a token is shown: the one that is always meant first.
+fn take_sets(arguments: &mut Arguments) -> Vec<ToolSet> {
+    let compat: Option<String> = arguments.take(&COMPAT);
+    let names: Vec<String> = arguments.take(&TOOLS).unwrap_or_default();
+    let compat = compat.iter().map(|name| (COMPAT.name, name));
+    let mut sets = Vec::new();
+    for (field, name) in compat.chain(names.iter().map(|name| (TOOLS.name, name))) {
+        match ToolSet::parse(name) {
+            Some(set) if sets.contains(&set) => {}
+            Some(set) => sets.push(set),
+            None => {
+                let known: Vec<_> = ToolSet::ALL.iter().map(|set| set.name()).collect();
+                let problem = format!("there is no set {name:?}; there is {}", known.join(", "));
+                arguments.refuse(field, &problem);
+            }
+        }
+    }
+    sets
 }
 
 impl Rotation {

@@ -26,6 +26,8 @@ mod list;
 pub use list::{List, Listed, Order, Sort};
 mod names;
 pub use names::{ListProjects, ListTags};
+mod number;
+pub use number::{NumberAll, OfNumber};
 mod related;
 pub use related::Related;
 mod restore;

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::actors::Sessions;
 use crate::http::Face;
 use crate::mcp;
+use crate::model::Caller;
 
 /// Says that the server is there, and nothing about what it holds.
 #[allow(clippy::unused_async, reason = "a handler is async")]
@@ -39,6 +40,26 @@ pub(in crate::http) async fn ready(
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn tools() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "tools": mcp::tool_list() }))
+}
+
+/// Says that the server is there, and as whom one came.
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(in crate::http) async fn status(
+    face: web::Data<Face>,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "status": if sessions.is_writable() { "running" } else { "read-only" },
+        "service": "memoryd",
+        "version": env!("CARGO_PKG_VERSION"),
+        "timestamp": face.clock.now(),
+        "authentication_enabled": face.is_guarded,
+        "user_id": caller.user,
+        "credential": caller.credential,
+        "scopes": caller.scopes,
+        "tools": mcp::tool_list().len(),
+    }))
 }
 
 fn state(face: &Face, is_writable: bool, well: &str) -> HttpResponse {

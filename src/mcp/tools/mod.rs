@@ -33,6 +33,7 @@ fn entries(set: ToolSet) -> &'static [ToolEntry] {
         ToolSet::Core => core::entries(),
         ToolSet::Admin => admin::entries(),
         ToolSet::Memoryos => older::memoryos(),
+        ToolSet::AiMemory => older::ai_memory(),
         ToolSet::Remember => older::remember(),
         ToolSet::Mem0 => older::mem0(),
         ToolSet::Graph => graph::entries(),
@@ -65,7 +66,7 @@ fn find(name: &str) -> Option<&'static ToolEntry> {
 }
 
 /// The tool that a call means, where several sets have one of its name: a credential that was made for
-/// one set means that set's; else the arguments decide; else the set that is named first.
+/// another set than ours means that set's; else the arguments decide; else the set that is named first.
 fn meant(
     name: &str,
     arguments: &Arguments,
@@ -73,8 +74,8 @@ fn meant(
     listed: &ToolSets,
 ) -> Option<&'static ToolEntry> {
     let of = |set: ToolSet| entries(set).iter().find(|entry| entry.tool.name == name);
-    if let [only] = own
-        && let Some(entry) = of(*only)
+    if let Some(fixed) = own.first().filter(|set| **set != ToolSet::Core)
+        && let Some(entry) = of(*fixed)
     {
         return Some(entry);
     }

@@ -7,11 +7,17 @@ use serde_json::{Value, json};
 
 use super::entry::{ToolCall, ToolEntry, ToolFailure};
 use super::schema::{adding, changing, destroying, input, output, reading};
-use crate::older::{Asking, Effect, OlderCall, mem0_tools, memoryos, token_file};
+use crate::older::{Asking, Effect, OlderCall, ai_memory, mem0_tools, memoryos, token_file};
 
 /// The tools of the MemoryOS server.
 pub(super) fn memoryos() -> &'static [ToolEntry] {
     static ENTRIES: LazyLock<Vec<ToolEntry>> = LazyLock::new(|| entries(&memoryos::CALLS));
+    &ENTRIES
+}
+
+/// The tools of the AI-memory server.
+pub(super) fn ai_memory() -> &'static [ToolEntry] {
+    static ENTRIES: LazyLock<Vec<ToolEntry>> = LazyLock::new(|| entries(&ai_memory::CALLS));
     &ENTRIES
 }
 

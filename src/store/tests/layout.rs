@@ -7,7 +7,7 @@ use crate::model::{
     Project, Scopes, Status, Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix,
     ToolSet,
 };
-use crate::model::{Given, Recall, RecallPage};
+use crate::model::{Given, Number, Recall, RecallPage};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
@@ -21,6 +21,7 @@ const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
 const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
 const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
+const NUMBER_V1: &str = include_str!("../../../tests/data/number-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
 
@@ -77,6 +78,8 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
     assert_eq!((step, page), (self::step(), recalls()));
+    let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
+    assert_eq!(own, Number(7));
     assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(number, SessionNumber(SessionNo(7)));
 }
@@ -94,6 +97,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&step()), STEP_V1),
         (codec::encode(&recalls()), RECALLS_V1),
+        (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
@@ -190,6 +194,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("vector", Key::to_bytes(&id(42)), VECTOR_V1),
         ("step", Key::to_bytes(&(id(42), 1)), STEP_V1),
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V1),
+        ("number", Key::to_bytes(&id(42)), NUMBER_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
         ("user", Key::to_bytes(&user("ada")), USER_V1),

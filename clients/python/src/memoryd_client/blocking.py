@@ -139,7 +139,7 @@ class MemoryClient:
         answer = self._write(change, self._routes.add)
         if not answer.get("queued"):
             stored = {"id": answer.get("memory_id"), "created_at": answer.get("timestamp")}
-            self._known.learn(change.user_id, [{**memory_of(change), **stored}])
+            self._known.learn(change.user_id, {**memory_of(change), **stored})
         return answer
 
     def search_user_memory(self, user_id: str, query: str | None = None) -> dict[str, Any]:
@@ -149,16 +149,19 @@ class MemoryClient:
         value}], total}`. Without a server those with a word of the query are found, and no others.
         """
         user_id = _text("user_id", user_id)
-        query = _text("query", query) if query and query.strip() else None
+        if not query or not query.strip():
+            return self.get_user_memories(user_id, limit=None)
+        query = _text("query", query)
 
         def ask() -> dict[str, Any]:
+            number = self._known.begin()
             answer = self._routes.search(user_id, query)
-            self._known.learn(user_id, answer["memories"][::-1])
+            found = newest_first(answer["memories"])
+            self._known.learn_answer(user_id, found, number, is_everything=False)
             return answer
 
         def arrange(memories: list[Memory], added: list[Memory]) -> list[Memory]:
-            found = memories + matching(added, query)
-            return found if query else newest_first(found)
+            return memories + matching(added, query)
 
         def recall(memories: list[Memory]) -> list[Memory]:
             return matching(newest_first(memories), query)
@@ -175,12 +178,11 @@ class MemoryClient:
             raise InvalidRequestError("limit is a whole number from 1")
 
         def ask() -> dict[str, Any]:
+            number = self._known.begin()
             answer = self._routes.get(user_id, limit)
-            memories = answer["memories"]
-            if limit is None or len(memories) < limit:
-                self._known.replace(user_id, memories)
-            else:
-                self._known.learn(user_id, memories[::-1])
+            found = answer["memories"]
+            is_everything = limit is None or len(found) < limit
+            self._known.learn_answer(user_id, found, number, is_everything=is_everything)
             return answer
 
         def arrange(memories: list[Memory], added: list[Memory]) -> list[Memory]:
@@ -268,21 +270,22 @@ class MemoryClient:
     ) -> dict[str, Any]:
         """Answers with what the server says and what it has not been told yet, or without it."""
         is_told = self._nothing_waits(user_id)
+        # Before the server is asked: what is handed over meanwhile is then seen twice, and not missed.
+        waiting = [] if is_told or not self._queue else self._queue.waiting(user_id)
         try:
             answer = ask()
         except ServerUnavailableError:
             if not self._queue:
                 raise
-            found = recall(changed(self._known.of(user_id), self._queue.waiting(user_id)))
-            return {"memories": found, "total": len(found), "offline": True}
-        if self._queue and not is_told:
-            memories = answer["memories"]
             waiting = self._queue.waiting(user_id)
+            found = recall(changed(self._known.of(user_id), waiting))
+            return {"memories": found, "total": len(found), "offline": True}
+        if waiting:
+            memories = answer["memories"]
             now_there = changed(memories, waiting, self._routes.clock_difference)
             theirs = {id(memory) for memory in memories}
-            kept = [memory for memory in now_there if id(memory) in theirs]
             added = [memory for memory in now_there if id(memory) not in theirs]
-            answer["memories"] = arrange(kept, added)
+            answer["memories"] = arrange(now_there[: len(now_there) - len(added)], added)
             answer["total"] = answer.get("total", 0) + len(answer["memories"]) - len(memories)
         return answer
 

@@ -93,8 +93,9 @@ class Handover:
             self._queue.end(change)
             return
         memory_id = str(self._routes.add(change).get("memory_id", ""))
+        # In this order, so that a reader finds it in one of the two at every moment.
+        self._known.learn(change.user_id, {**memory_of(change), "id": memory_id})
         self._queue.end(change, memory_id)
-        self._known.learn(change.user_id, [{**memory_of(change), "id": memory_id}])
 
     def _refuse(self, change: Change, error: MCPMemoryError) -> None:
         self._queue.refuse(change, str(error))

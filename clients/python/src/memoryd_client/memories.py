@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import itertools
 import re
 import threading
+import unicodedata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -40,7 +43,9 @@ class Change(NamedTuple):
 
     def is_of_type(self, memory: Memory) -> bool:
         """Whether this deletion is about memories like that one."""
-        return self.information_type in (None, memory.get("information_type"))
+        if self.information_type is None:
+            return True
+        return folded(self.information_type) == folded(str(memory.get("information_type")))
 
     def covers(self, memory: Memory, clock_difference: float = 0.0) -> bool:
         """Whether this deletion deletes that memory: what came after it stays.
@@ -51,6 +56,11 @@ class Change(NamedTuple):
             return self.is_of_type(memory)
         created, asked = seconds_of(memory.get("created_at")), seconds_of(self.at)
         return created is None or asked is None or created <= asked + clock_difference
+
+
+def folded(name: str) -> str:
+    """Returns the form in which the server compares names such as an `information_type`."""
+    return unicodedata.normalize("NFKC", name.strip().lstrip("#")).lower()
 
 
 def now() -> str:
@@ -118,55 +128,81 @@ def matching(memories: Iterable[Memory], query: str | None) -> list[Memory]:
 
 
 class Known:
-    """What this process has seen of the server's memories. It is held in memory alone."""
+    """What this process has seen of the server's memories. It is held in memory alone.
+
+    Answers come late: one that was asked for before a deletion must not bring back what that deleted,
+    nor one that was asked for before an addition take that away. So who asks takes a number first.
+    """
 
     def __init__(self) -> None:
         """Knows nothing yet."""
-        self._users: dict[str, dict[str, Memory]] = {}
+        self._users: dict[str, _KnownUser] = {}
         self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+
+    def begin(self) -> int:
+        """Returns the number for an answer that is about to be asked for."""
+        with self._lock:
+            return next(self._numbers)
 
     def of(self, user_id: str) -> list[Memory]:
         """Returns what is known of one user, the newest first."""
         with self._lock:
-            return newest_first(self._users.get(user_id, {}).values())
+            known = self._users.get(user_id, _KnownUser())
+            return newest_first(memory for memory, _ in known.memories.values())
 
-    def learn(self, user_id: str, memories: Iterable[Memory]) -> None:
-        """Adds what the server has said of a user."""
+    def learn(self, user_id: str, memory: Memory) -> None:
+        """Adds a memory that the server has acknowledged."""
         with self._lock:
-            users = self._users
-            known = users.pop(user_id, {})
-            # The user who was asked for last goes last.
-            users[user_id] = known
-            for memory in memories:
-                known.pop(str(memory.get("id")), None)
-                known[str(memory.get("id"))] = memory
-            _cut(known, _MEMORIES_KEPT)
-            _cut(users, _USERS_KEPT)
+            self._user(user_id).put(memory, next(self._numbers))
 
-    def replace(self, user_id: str, memories: list[Memory]) -> None:
-        """Takes the place of what was known of a user: the server has said everything."""
+    def learn_answer(self, user_id: str, memories: list[Memory], number: int, *, is_everything: bool) -> None:
+        """Adds what the server has answered, the newest first; or puts it in the place of the rest."""
         with self._lock:
-            self._users.pop(user_id, None)
-        self.learn(user_id, memories[::-1])
+            known = self._user(user_id)
+            if known.last_deletion > number:
+                return
+            if is_everything:
+                known.memories = {key: one for key, one in known.memories.items() if one[1] > number}
+            for memory in reversed(memories):
+                known.put(memory, number)
 
     def forget(self, deletion: Change) -> None:
         """Forgets what a deletion is about. What is known at this moment is older than it."""
         with self._lock:
-            known = self._users.get(deletion.user_id, {})
-            for id_ in [id_ for id_, memory in known.items() if deletion.is_of_type(memory)]:
-                del known[id_]
+            known = self._user(deletion.user_id)
+            known.last_deletion = next(self._numbers)
+            for key in [key for key, (one, _) in known.memories.items() if deletion.is_of_type(one)]:
+                del known.memories[key]
+
+    def _user(self, user_id: str) -> _KnownUser:
+        # Whoever was spoken of last goes last.
+        known = self._users.pop(user_id, None) or _KnownUser()
+        self._users[user_id] = known
+        if len(self._users) > _USERS_KEPT:
+            del self._users[next(iter(self._users))]
+        return known
+
+
+@dataclasses.dataclass
+class _KnownUser:
+    # By id, with the number of who told of it.
+    memories: dict[str, tuple[Memory, int]] = dataclasses.field(default_factory=dict)
+    last_deletion: int = 0
+
+    def put(self, memory: Memory, number: int) -> None:
+        key = str(memory.get("id"))
+        number = max(number, self.memories.pop(key, (memory, 0))[1])
+        self.memories[key] = (memory, number)
+        if len(self.memories) > _MEMORIES_KEPT:
+            del self.memories[next(iter(self.memories))]
 
 
 def _says_the_same(memory: Memory, change: Change) -> bool:
-    said = (memory.get("information_type"), memory.get("information"))
-    return said == (change.information_type, change.information)
+    is_same = memory.get("information") == change.information
+    return is_same and folded(str(memory.get("information_type"))) == folded(str(change.information_type))
 
 
 def _words_in(memory: Memory, words: Iterable[str]) -> int:
     text = f"{memory.get('information_type')} {memory.get('information')}".casefold()
     return sum(word in text for word in words)
-
-
-def _cut(oldest_first: dict[str, Any], size: int) -> None:
-    while len(oldest_first) > size:
-        del oldest_first[next(iter(oldest_first))]

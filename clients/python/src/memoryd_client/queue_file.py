@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import QueueError
-from .memories import Change
+from .memories import Change, folded
 
 _VERSION = 1
 # Others hold the file for single statements.
@@ -57,7 +57,7 @@ CREATE TABLE refused (
 # Every text that is put together below is one of ours; what callers say goes in by parameters.
 _COLUMNS = "user_id, information_type, information, at, id, number, also"
 # The additions that a deletion of (user, type or NULL, type or NULL) covers.
-_COVERED = "user_id = ? AND information IS NOT NULL AND (? IS NULL OR information_type = ?)"
+_COVERED = "user_id = ? AND information IS NOT NULL AND (? IS NULL OR folded(information_type) = folded(?))"
 
 
 def default_path(label: str) -> Path:
@@ -156,7 +156,7 @@ class QueueFile:
         cover it; by its time alone the memory would seem newer than the deletion.
         """
         covering = "user_id = ? AND information IS NULL AND number > ?"
-        covering += " AND (information_type IS NULL OR information_type = ?)"
+        covering += " AND (information_type IS NULL OR folded(information_type) = folded(?))"
         with self._transaction() as db:
             if memory_id:
                 db.execute(
@@ -218,6 +218,7 @@ class QueueFile:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
+            db.create_function("folded", 1, lambda name: None if name is None else folded(name))
             # Acknowledged is what would outlive a loss of power; deleted is what is overwritten.
             for setting in ("synchronous = EXTRA", "fullfsync = ON", "secure_delete = ON"):
                 db.execute(f"PRAGMA {setting}")

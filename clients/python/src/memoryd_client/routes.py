@@ -67,9 +67,9 @@ class Routes:
             query["limit"] = str(limit)
         return self._ask_for_memories(Request("GET", "/memories", query))
 
-    def search(self, user_id: str, query: str | None) -> dict[str, Any]:
+    def search(self, user_id: str, query: str) -> dict[str, Any]:
         """`GET /memories/search`: `{memories, total}`, the best first."""
-        asked = {"user_id": user_id, **({"query": query} if query else {})}
+        asked = {"user_id": user_id, "query": query}
         return self._ask_for_memories(Request("GET", "/memories/search", asked))
 
     def delete(self, deletion: Change) -> dict[str, Any]:

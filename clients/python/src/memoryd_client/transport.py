@@ -11,6 +11,7 @@ has and a deletion can be repeated.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -130,19 +131,38 @@ class Transport:
         self._lock = threading.Lock()
         self._idle: list[http.client.HTTPConnection] = []
         self._away_until = 0.0
+        self._last_endpoint: Endpoint | None = None
+        self._last_token: Token | None = None
         self._process = os.getpid()
+
+    def __del__(self) -> None:
+        """Closes what is idle, for programs that do not close their client."""
+        # Where `__init__` has raised, there is nothing.
+        with contextlib.suppress(AttributeError):
+            self.close()
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the server is, by what was given or by the files that are there now."""
-        return self._given or self._places.endpoint()
+        """Where the server is, by what was given or by the files that are there now.
+
+        A server that stops takes its files with it. Then it is still that one, and no other that
+        happens to listen on the default port.
+        """
+        if self._given:
+            return self._given
+        found = self._places.endpoint()
+        if found.folder or self._last_endpoint is None:
+            self._last_endpoint = found
+        return self._last_endpoint
 
     @property
     def token(self) -> Token | None:
-        """The token that was given, else the one that is found now."""
+        """The token that was given, else the one that is found now, else the last one that was found."""
         if self._given_token:
             return Token(self._given_token, _GIVEN)
-        return self._places.token()
+        # While a server stops, it still answers and has no files any more.
+        self._last_token = self._places.token() or self._last_token
+        return self._last_token
 
     def give_token(self, value: str | None) -> None:
         """Uses another token from now on; `None` to look for it again."""

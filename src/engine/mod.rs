@@ -45,7 +45,7 @@ pub use graph::{Entity, Relation};
 pub use meaning::{Embedded, Unembedded};
 use mind::Mind;
 use recalls::Recalls;
-pub use recalls::{Asking, GivenOut};
+pub use recalls::{AskedFor, GivenOut};
 use stamp::Stamp;
 pub use verb::{Asked, Asker, Noted, Question, Said, Spoken, Verb};
 pub use verbs::*;

@@ -13,7 +13,7 @@ use crate::model::{Given, MemoryId, Recall, RecallPage, Timestamp};
 /// What somebody asked for, with all that it takes to ask it again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
-pub enum Asking {
+pub enum AskedFor {
     Search {
         query: String,
         #[serde(flatten)]
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Notes what the command under way gives out.
-    pub(super) fn note_recall(&mut self, asking: &Asking, out: GivenOut, now: Timestamp) {
+    pub(super) fn note_recall(&mut self, asking: &AskedFor, out: GivenOut, now: Timestamp) {
         let Some(author) = self.stamp.as_ref().map(|stamp| stamp.author().clone()) else { return };
         let asked = match serde_json::to_string(asking) {
             Ok(asked) => asked,

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::arguments::{Arguments, InvalidArguments};
 use super::field::Field;
-use super::recalls::{Asking, GivenOut};
+use super::recalls::{AskedFor, GivenOut};
 use super::{Engine, EngineError};
 use crate::model::{AuditKind, Caller, Scope, Timestamp};
 
@@ -24,7 +24,7 @@ pub trait Verb: Sized + Send + 'static {
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Self::Answer, EngineError>;
 
     /// What it asks for, if its answer gives out memories: whoever asks later what was given is told.
-    fn asking(&self, _: &Caller) -> Option<Asking> {
+    fn asking(&self, _: &Caller) -> Option<AskedFor> {
         None
     }
 

@@ -17,7 +17,9 @@ pub(super) fn older_servers() -> Vec<Row> {
     rows.extend(ai_memory_server());
     rows.extend(secure_server());
     rows.extend(shared_memories());
+    rows.extend(one_memory());
     rows.extend(mem0_clients());
+    rows.extend(mem0_client_rest());
     rows
 }
 
@@ -58,6 +60,14 @@ fn shared_memories() -> Vec<Row> {
             .to(memories::delete_all)
             .answers(200, "How many", Json(object()))
             .answers(400, "No user, agent or run is named", Json(object())),
+    ]
+}
+
+/// The same of one memory, and what only Mem0 has.
+fn one_memory() -> Vec<Row> {
+    let read = Guard::Scope(Scope::Read);
+    let write = Guard::Scope(Scope::Write);
+    vec![
         get("/memories/{memory_id}")
             .guard(read)
             .does("mem0", "Reads one memory")
@@ -154,6 +164,15 @@ fn mem0_clients() -> Vec<Row> {
             "Best first",
             items(),
         ),
+    ]
+}
+
+/// The same of one memory, of several, and of all of somebody's.
+fn mem0_client_rest() -> Vec<Row> {
+    let read = Guard::Scope(Scope::Read);
+    let write = Guard::Scope(Scope::Write);
+    let items = || Json(json!({ "type": "array" }));
+    let mut rows = vec![
         delete("/v1/memories/")
             .guard(write)
             .does("mem0-client", "Deletes everything of a user, an agent, an application or a run")
@@ -183,6 +202,15 @@ fn mem0_clients() -> Vec<Row> {
             .does("mem0-client", "Tells what became of a memory, version by version")
             .to(mem0_client::history)
             .answers(200, "The oldest first", items()),
+    ];
+    rows.extend(mem0_client_many());
+    rows
+}
+
+fn mem0_client_many() -> Vec<Row> {
+    let read = Guard::Scope(Scope::Read);
+    let write = Guard::Scope(Scope::Write);
+    vec![
         put("/v1/batch/")
             .guard(write)
             .does("mem0-client", "Changes several memories")

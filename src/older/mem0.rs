@@ -61,35 +61,19 @@ pub async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, C
     let tags = named.tags(&mut arguments);
     let (kept, _) = finish(arguments, wanted(messages, infer))?;
     let limit = asking.sessions.content_limit();
+    let draft = Draft {
+        tags: if tags.as_slice().is_empty() { Change::Keep } else { Change::Set(tags) },
+        event_at: said_at.map_or(Change::Keep, Change::Set),
+        ..Draft::default()
+    };
     let mut adds = Vec::new();
     for message in &kept {
-        let parts = pieces(&message.content, limit);
-        for (part, text) in parts.iter().enumerate() {
-            let mut metadata = metadata.clone();
-            if parts.len() > 1 {
-                let told = format!("{}/{}", part + 1, parts.len());
-                metadata.insert(PART.to_owned(), told.into());
-            }
-            adds.push(Add {
-                content: (*text).to_owned(),
-                draft: Draft {
-                    tags: if tags.as_slice().is_empty() {
-                        Change::Keep
-                    } else {
-                        Change::Set(tags.clone())
-                    },
-                    event_at: said_at.map_or(Change::Keep, Change::Set),
-                    metadata: if metadata.is_empty() {
-                        Change::Keep
-                    } else {
-                        Change::Set(metadata)
-                    },
-                    ..Draft::default()
-                },
-                ttl_days: days,
-                ..Add::default()
-            });
-        }
+        adds.extend(parts_of(message, limit, &metadata).map(|(content, metadata)| Add {
+            content,
+            draft: Draft { metadata, ..draft.clone() },
+            ttl_days: days,
+            ..Add::default()
+        }));
     }
     let stored = asking.ask(AddAll(adds)).await?;
     let results: Vec<Value> = stored
@@ -111,6 +95,24 @@ pub async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, C
         "timestamp": asking.now(),
     });
     Ok(Told::new(body, format!("Stored {} memories.", stored.len()), Vec::new()))
+}
+
+/// The pieces of a message, each with the metadata of all, and which part it is.
+fn parts_of<'a>(
+    message: &'a Message,
+    limit: usize,
+    metadata: &'a Metadata,
+) -> impl Iterator<Item = (String, Change<Metadata>)> + 'a {
+    let parts = pieces(&message.content, limit);
+    let count = parts.len();
+    parts.into_iter().zip(1..).map(move |(text, part)| {
+        let mut metadata = metadata.clone();
+        if count > 1 {
+            metadata.insert(PART.to_owned(), format!("{part}/{count}").into());
+        }
+        let said = if metadata.is_empty() { Change::Keep } else { Change::Set(metadata) };
+        (text.to_owned(), said)
+    })
 }
 
 /// Finds what answers a question, best first.

@@ -149,7 +149,7 @@ async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, Ca
     let total = found.total;
     let found =
         found.results.into_iter().filter_map(|hit| Some((whole(hit.memory)?, Some(hit.score))));
-    Ok(told(found.collect(), total, ignored))
+    Ok(told(&found.collect::<Vec<_>>(), total, ignored))
 }
 
 async fn all(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
@@ -157,7 +157,7 @@ async fn all(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallE
     let ((), ignored) = finish(arguments, ())?;
     let listed = asking.ask(List { filter: coding(), limit, ..List::default() }).await?;
     let found = listed.memories.into_iter().filter_map(|shown| Some((whole(shown)?, None)));
-    Ok(told(found.collect(), listed.total, ignored))
+    Ok(told(&found.collect::<Vec<_>>(), listed.total, ignored))
 }
 
 async fn delete(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
@@ -232,7 +232,7 @@ fn coding() -> Filter {
     Filter { tags: vec![TAG.to_owned()], ..Filter::default() }
 }
 
-fn told(found: Vec<(Memory, Option<f32>)>, total: usize, ignored: Vec<String>) -> Told {
+fn told(found: &[(Memory, Option<f32>)], total: usize, ignored: Vec<String>) -> Told {
     let results: Vec<Value> = found
         .iter()
         .map(|(memory, score)| {

@@ -361,7 +361,7 @@ mod tests {
     use super::*;
     use crate::model::{Kind, Timestamp};
 
-    fn turn(user: &str, agent: &str, metadata: Value) -> Memory {
+    fn turn(user: &str, agent: &str, metadata: &Value) -> Memory {
         let content = format!("{BEFORE}{user}{BETWEEN}{agent}");
         let memory = Memory::new(crate::model::MemoryId::default(), content, Timestamp(0));
         let metadata = metadata.as_object().cloned().unwrap_or_default();
@@ -370,11 +370,11 @@ mod tests {
 
     #[test]
     fn a_turn_comes_apart_where_it_was_put_together() {
-        assert_eq!(halves(&turn("hi", "hello", json!({}))), ("hi", "hello"));
-        assert_eq!(halves(&turn("", "", json!({}))), ("", ""));
+        assert_eq!(halves(&turn("hi", "hello", &json!({}))), ("hi", "hello"));
+        assert_eq!(halves(&turn("", "", &json!({}))), ("", ""));
         let odd = format!("a{BETWEEN}b");
         let told = json!({ USER_CHARS: odd.chars().count() });
-        assert_eq!(halves(&turn(&odd, "c", told)), (odd.as_str(), "c"));
+        assert_eq!(halves(&turn(&odd, "c", &told)), (odd.as_str(), "c"));
     }
 
     #[test]

@@ -193,6 +193,34 @@ async fn task(server: &TestServer) -> String {
     made["data"]["id"].as_str().unwrap().to_owned()
 }
 
+/// The body of a request.
+fn body_of(method: &str, path: &str, id: &str, is_task: bool) -> Option<Value> {
+    let message = json!([{ "role": "user", "content": "something new" }]);
+    match (method, path) {
+        ("post", "/mcp") => Some(rpc("tools/list", json!({}))),
+        ("post", "/api/v1/memories" | "/api/v1/import") => {
+            Some(json!({ "content": "something new" }))
+        }
+        ("post", "/api/v1/undo") => Some(json!({ "credential": "nobody" })),
+        ("post", "/api/add_memory") => Some(json!({ "user_input": "a", "agent_response": "b" })),
+        ("post", "/api/memory/store") => Some(json!({ "content": "something new" })),
+        ("post", "/api/task/create") => Some(json!({ "title": "something to do" })),
+        ("post", "/api/task/update") => Some(json!({ "id": id, "priority": 4 })),
+        ("post", _) if is_task => Some(json!({ "id": id })),
+        ("post", "/memories") => Some(json!({ "messages": message, "user_id": "ada" })),
+        ("post", "/v1/memories/" | "/v3/memories/add/") => Some(json!({ "messages": message })),
+        ("post", path) if QUERIES.contains(&path) => Some(json!({ "query": "red" })),
+        ("put", "/v1/batch/") => {
+            Some(json!({ "memories": [{ "memory_id": id, "metadata": { "a": 1 } }] }))
+        }
+        ("delete", "/v1/batch/") => Some(json!({ "memories": [{ "memory_id": id }] })),
+        ("put", _) => Some(json!({ "metadata": { "a": 1 } })),
+        ("patch", _) => Some(json!({ "priority": 4 })),
+        ("post", _) => Some(json!({})),
+        _ => None,
+    }
+}
+
 /// What a route is asked with: the rest of its path, its body, and whose it is about.
 async fn asked(server: &TestServer, method: &str, path: &str) -> (String, Option<Value>, About) {
     let is_task = matches!(
@@ -222,30 +250,7 @@ async fn asked(server: &TestServer, method: &str, path: &str) -> (String, Option
         ("get", "/api/task/get") => uri.push_str(&format!("?id={id}")),
         _ => {}
     }
-    let message = json!([{ "role": "user", "content": "something new" }]);
-    let body = match (method, path) {
-        ("post", "/mcp") => Some(rpc("tools/list", json!({}))),
-        ("post", "/api/v1/memories" | "/api/v1/import") => {
-            Some(json!({ "content": "something new" }))
-        }
-        ("post", "/api/v1/undo") => Some(json!({ "credential": "nobody" })),
-        ("post", "/api/add_memory") => Some(json!({ "user_input": "a", "agent_response": "b" })),
-        ("post", "/api/memory/store") => Some(json!({ "content": "something new" })),
-        ("post", "/api/task/create") => Some(json!({ "title": "something to do" })),
-        ("post", "/api/task/update") => Some(json!({ "id": id, "priority": 4 })),
-        ("post", _) if is_task => Some(json!({ "id": id })),
-        ("post", "/memories") => Some(json!({ "messages": message, "user_id": "ada" })),
-        ("post", "/v1/memories/" | "/v3/memories/add/") => Some(json!({ "messages": message })),
-        ("post", path) if QUERIES.contains(&path) => Some(json!({ "query": "red" })),
-        ("put", "/v1/batch/") => {
-            Some(json!({ "memories": [{ "memory_id": id, "metadata": { "a": 1 } }] }))
-        }
-        ("delete", "/v1/batch/") => Some(json!({ "memories": [{ "memory_id": id }] })),
-        ("put", _) => Some(json!({ "metadata": { "a": 1 } })),
-        ("patch", _) => Some(json!({ "priority": 4 })),
-        ("post", _) => Some(json!({})),
-        _ => None,
-    };
+    let body = body_of(method, path, &id, is_task);
     let names_user = matches!(
         (method, path),
         ("get", "/memories/search") | (_, "/memories") | ("delete", "/v1/memories/")

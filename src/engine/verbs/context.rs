@@ -8,7 +8,7 @@ use crate::engine::arguments::Arguments;
 use crate::engine::catalog::{Catalog, Entry};
 use crate::engine::view::estimate_tokens;
 use crate::engine::{
-    Asked, Asker, Asking, Engine, EngineError, Field, Filter, GivenOut, MemoryView, Question,
+    Asked, AskedFor, Asker, Engine, EngineError, Field, Filter, GivenOut, MemoryView, Question,
     Shape, Spoken, Verb,
 };
 use crate::model::foreign::Fence;
@@ -108,9 +108,9 @@ impl Verb for Context {
         Some(Question { text: query.clone()?, vector, asker: Asker::Search })
     }
 
-    fn asking(&self, caller: &Caller) -> Option<Asking> {
+    fn asking(&self, caller: &Caller) -> Option<AskedFor> {
         let project = self.project.as_ref().or(caller.project.as_ref());
-        self.replay.is_none().then(|| Asking::Context {
+        self.replay.is_none().then(|| AskedFor::Context {
             query: self.query.clone(),
             project: project.map(Project::to_string),
             max_tokens: self.max_tokens,

@@ -8,7 +8,7 @@ use crate::engine::arguments::Change;
 use crate::engine::draft::Draft;
 use crate::engine::files::{FILE, FileNode, PATH};
 use crate::engine::view::estimate_tokens;
-use crate::engine::{Asked, Asking, Engine, EngineError, GivenOut, Verb};
+use crate::engine::{Asked, AskedFor, Engine, EngineError, GivenOut, Verb};
 use crate::model::{
     Caller, Given, Kind, Memory, MemoryId, Metadata, Project, Scope, Status, Title, folded,
 };
@@ -81,9 +81,9 @@ impl Verb for AskFiles {
         if matches!(self, Self::View(_)) { Scope::Read } else { Scope::Write }
     }
 
-    fn asking(&self, _: &Caller) -> Option<Asking> {
+    fn asking(&self, _: &Caller) -> Option<AskedFor> {
         let Self::View(path) = self else { return None };
-        Some(Asking::File { path: path.clone() })
+        Some(AskedFor::File { path: path.clone() })
     }
 
     fn given(answer: &FileAnswer) -> GivenOut {

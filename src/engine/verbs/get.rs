@@ -4,7 +4,7 @@ use super::search::MAX_TOKENS;
 use crate::engine::arguments::Arguments;
 use crate::engine::view::estimate_tokens;
 use crate::engine::{
-    Asked, Asking, Engine, EngineError, Field, GivenOut, MemoryView, Shape, Spoken, Verb,
+    Asked, AskedFor, Engine, EngineError, Field, GivenOut, MemoryView, Shape, Spoken, Verb,
 };
 use crate::model::{Caller, Given, Memory, MemoryId, Scope};
 
@@ -55,8 +55,8 @@ impl Verb for Get {
         Scope::Read
     }
 
-    fn asking(&self, _: &Caller) -> Option<Asking> {
-        Some(Asking::Get { id: self.id })
+    fn asking(&self, _: &Caller) -> Option<AskedFor> {
+        Some(AskedFor::Get { id: self.id })
     }
 
     fn given(answer: &Got) -> GivenOut {

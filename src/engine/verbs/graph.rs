@@ -8,7 +8,7 @@ use crate::engine::arguments::Change;
 use crate::engine::draft::Draft;
 use crate::engine::graph::{ENTITY, Entity, Graph, Node, RELATION, Relation};
 use crate::engine::write::Write;
-use crate::engine::{Asked, Asking, Engine, EngineError, GivenOut, Verb};
+use crate::engine::{Asked, AskedFor, Engine, EngineError, GivenOut, Verb};
 use crate::model::{
     Caller, Category, Given, Kind, Memory, MemoryId, Project, Scope, Status, Title, folded,
 };
@@ -59,14 +59,14 @@ impl Verb for AskGraph {
         }
     }
 
-    fn asking(&self, _: &Caller) -> Option<Asking> {
+    fn asking(&self, _: &Caller) -> Option<AskedFor> {
         let query = match self {
             Self::Read => None,
             Self::Search(query) => Some(query.clone()),
             Self::Open(names) => Some(names.join(", ")),
             _ => return None,
         };
-        Some(Asking::Graph { query })
+        Some(AskedFor::Graph { query })
     }
 
     fn given(answer: &GraphAnswer) -> GivenOut {

@@ -6,7 +6,7 @@ use crate::engine::catalog::Entry;
 use crate::engine::cursor::Cursor;
 use crate::engine::fitting::fit;
 use crate::engine::{
-    Asked, Asking, Engine, EngineError, Field, Filter, GivenOut, Shape, Spoken, Verb,
+    Asked, AskedFor, Engine, EngineError, Field, Filter, GivenOut, Shape, Spoken, Verb,
 };
 use crate::model::{Caller, Given, MemoryId, Scope, Timestamp};
 
@@ -110,9 +110,9 @@ impl Verb for List {
         Scope::Read
     }
 
-    fn asking(&self, caller: &Caller) -> Option<Asking> {
+    fn asking(&self, caller: &Caller) -> Option<AskedFor> {
         let filter = || self.filter.clone().for_caller(caller);
-        (!self.is_unnoted).then(|| Asking::List { filter: filter() })
+        (!self.is_unnoted).then(|| AskedFor::List { filter: filter() })
     }
 
     fn given(answer: &Listed) -> GivenOut {

@@ -3,7 +3,7 @@ use super::list::MAX_LIMIT_U32;
 use super::{Mode, SearchResults};
 use crate::engine::arguments::Arguments;
 use crate::engine::{
-    Asked, Asking, Engine, EngineError, Field, Filter, GivenOut, Search, Shape, Spoken, Verb,
+    Asked, AskedFor, Engine, EngineError, Field, Filter, GivenOut, Search, Shape, Spoken, Verb,
 };
 use crate::model::{Caller, MemoryId, Scope};
 
@@ -39,8 +39,8 @@ impl Verb for Related {
         Scope::Read
     }
 
-    fn asking(&self, _: &Caller) -> Option<Asking> {
-        Some(Asking::Related { id: self.id })
+    fn asking(&self, _: &Caller) -> Option<AskedFor> {
+        Some(AskedFor::Related { id: self.id })
     }
 
     fn given(answer: &SearchResults) -> GivenOut {

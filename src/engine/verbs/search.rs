@@ -6,7 +6,7 @@ use crate::engine::cursor::Cursor;
 use crate::engine::fitting::fit;
 use crate::engine::view::{BriefView, estimate_tokens};
 use crate::engine::{
-    Asked, Asker, Asking, Engine, EngineError, Field, Filter, GivenOut, MemoryView, Question,
+    Asked, AskedFor, Asker, Engine, EngineError, Field, Filter, GivenOut, MemoryView, Question,
     Shape, Spoken, Verb,
 };
 use crate::model::{Caller, Kind, Memory, MemoryId, Scope, Timestamp};
@@ -138,8 +138,8 @@ impl Verb for Search {
         Some(Question { text, vector: &mut self.vector, asker: Asker::Search })
     }
 
-    fn asking(&self, caller: &Caller) -> Option<Asking> {
-        (!self.is_replay).then(|| Asking::Search {
+    fn asking(&self, caller: &Caller) -> Option<AskedFor> {
+        (!self.is_replay).then(|| AskedFor::Search {
             query: self.query.clone(),
             filter: self.filter.clone().for_caller(caller),
             mode: self.mode,

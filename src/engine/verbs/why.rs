@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::list::MAX_LIMIT_U32;
 use super::{Detail, Replay};
 use crate::engine::arguments::Arguments;
-use crate::engine::recalls::Asking;
+use crate::engine::recalls::AskedFor;
 use crate::engine::view::snippet;
 use crate::engine::{
     Asked, Context, Engine, EngineError, Field, QueryScope, Search, Shape, Spoken, Verb,
@@ -183,15 +183,15 @@ impl RecallView {
     /// The question as it can be asked again, of the state of a time or of now.
     #[must_use]
     pub fn again(&self, against: Against) -> Option<Again> {
-        let asking: Asking = serde_json::from_value(self.asked.clone()).ok()?;
+        let asking: AskedFor = serde_json::from_value(self.asked.clone()).ok()?;
         match asking {
-            Asking::Search { is_next_page: true, .. }
-            | Asking::List { .. }
-            | Asking::Get { .. }
-            | Asking::Related { .. }
-            | Asking::File { .. }
-            | Asking::Graph { .. } => None,
-            Asking::Search { query, mut filter, mode, limit, min_score, max_tokens, .. } => {
+            AskedFor::Search { is_next_page: true, .. }
+            | AskedFor::List { .. }
+            | AskedFor::Get { .. }
+            | AskedFor::Related { .. }
+            | AskedFor::File { .. }
+            | AskedFor::Graph { .. } => None,
+            AskedFor::Search { query, mut filter, mode, limit, min_score, max_tokens, .. } => {
                 if against == Against::Then {
                     filter.as_of.get_or_insert(self.at.0);
                 }
@@ -212,7 +212,7 @@ impl RecallView {
                     is_replay: true,
                 })))
             }
-            Asking::Context { query, project, max_tokens } => {
+            AskedFor::Context { query, project, max_tokens } => {
                 let replay = match against {
                     Against::Then => Replay::At(self.at),
                     Against::Now => Replay::Now,

@@ -323,11 +323,19 @@ fn found() -> Value {
 }
 
 fn list(items: Value) -> Value {
-    json!({ "type": "array", "items": items })
+    Value::Object(Map::from_iter([
+        ("type".to_owned(), "array".into()),
+        ("items".to_owned(), items),
+    ]))
 }
 
 fn closed(properties: Value, required: &[&str]) -> Value {
-    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    Value::Object(Map::from_iter([
+        ("type".to_owned(), "object".into()),
+        ("properties".to_owned(), properties),
+        ("required".to_owned(), json!(required)),
+        ("additionalProperties".to_owned(), false.into()),
+    ]))
 }
 
 fn listed(name: &str, made: Value) -> CallToolResponse {

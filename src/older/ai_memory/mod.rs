@@ -6,7 +6,7 @@ mod groups;
 mod memories;
 mod tasks;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Asking, OlderCall, Told, quoted, refused};
 use crate::actors::CallError;
@@ -47,7 +47,12 @@ fn envelope(data: Value, message: String, shown: &[Memory], ignored: Vec<String>
             quoted(&message, shown.iter().map(|memory| (label(memory), memory.content.as_str())))
         }
     };
-    Told::new(json!({ "success": true, "data": data, "message": message }), text, ignored)
+    let body = Map::from_iter([
+        ("success".to_owned(), true.into()),
+        ("data".to_owned(), data),
+        ("message".to_owned(), message.into()),
+    ]);
+    Told::new(Value::Object(body), text, ignored)
 }
 
 fn label(memory: &Memory) -> String {

@@ -16,7 +16,7 @@ PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture-stdio torture-undo torture-isolation tools check bench eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture-stdio torture-undo torture-isolation tools check bench bench-faces eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -107,6 +107,10 @@ check: ## formatting, lints, and the rules about the source; before every commit
 
 bench: ## the benchmarks
 	cargo bench --bench server
+
+bench-faces: ## the time that storing takes through each face, beside the core tool
+	cargo build --release
+	python3 -B tools/faces/faces.py --bin $(BINARY)
 
 eval: ## recall on labelled sets: our own, and others where they are at hand
 	cargo build --release

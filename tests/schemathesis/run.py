@@ -49,15 +49,17 @@ KINDS = {
 }
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
 PHASES = ["examples", "coverage", "fuzzing", "stateful"]
-# Some to be asked for, and as many more to be deleted.
-MEMORIES = [{"content": "Tomatoes want six hours of sun", "project": PROJECT, "tags": ["plants"], "priority": 5},
-            {"content": "The hose is in the shed", "project": PROJECT},
+# Some to be asked for, and as many more to be deleted. The first is asked for most, and only tasks are found everywhere.
+MEMORIES = [{"content": "Mend the fence", "kind": "task", "project": PROJECT}, {"content": "Prune the roses", "kind": "task"},
+            {"content": "Tomatoes want six hours of sun", "project": PROJECT, "tags": ["plants"], "priority": 5},
             {"content": "Anna is allergic to penicillin", "kind": "fact", "pinned": True, "metadata": {"source": "letter"}},
             {"content": "日本語 and\n\ttabs", "title": "odd"}]
-DOOMED = [{"content": f"Number {n} is for the bin", "project": PROJECT} for n in range(40)]
+DOOMED = [{"content": f"Number {n} is for the bin", "kind": "note" if n % 2 else "task", "project": PROJECT} for n in range(40)]
 PLAIN_CALLS = ["ping", "tools/list", "resources/list", "resources/templates/list", "resources/read", "prompts/list",
                "prompts/get", "completion/complete", "initialize", "server/discover", "tools/call"]
 STREAM = "text/event-stream"
+# It takes no argument, and takes away what all other requests ask for.
+RESETS = {("POST", "/reset")}
 # Made up at random, these are hardly ever right, and one wrong value hides what the rest of the request would do.
 VALUES = {name: ["2024-05-01", "2024-05-01T10:00:00Z", "1714557600"] for name in ("since", "until", "as_of", "event_at")}
 # A call takes one of each row; with two, it is refused.
@@ -151,8 +153,8 @@ class Known:
     def values(self, name, is_deletion):
         half = len(self.tokens) // 2
         memories, tokens = (self.doomed, self.tokens[:half]) if is_deletion else (self.ids, self.tokens[half:])
-        here = {"id": memories, "ids": memories, "memory": self.ids, "supersedes": self.doomed, "token": tokens,
-                "user": [LEAVER], "user_id": [USER, "default"]}
+        here = {"id": memories, "ids": memories, "memory_id": memories, "memory": self.ids, "supersedes": self.doomed,
+                "token": tokens, "user": [LEAVER], "user_id": [LEAVER] if is_deletion else [USER, "default"]}
         return here.get(name) or VALUES.get(name)
 
 
@@ -182,8 +184,12 @@ def sharpened(description, known, tools):
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
             operation["responses"].pop("default", None)
+            is_deletion = method == "delete" or "delete" in path
             for parameter in operation.get("parameters", []):
-                parameter["schema"] = with_known(parameter["name"], parameter["schema"], known, method == "delete")
+                name, is_of_path = parameter["name"], parameter["in"] == "path"
+                parameter["schema"] = with_known(name, parameter["schema"], known, is_deletion)
+                if is_of_path and name in ("kind", "name"):
+                    parameter["schema"] = {"enum": ["user", "agent", "app", "run"] if name == "kind" else [LEAVER]}
             bodies = operation.get("requestBody", {}).get("content", {})
             if path.rstrip("/") == "/mcp" and bodies:
                 bodies["application/json"]["schema"] = messages(tools, known)
@@ -191,7 +197,7 @@ def sharpened(description, known, tools):
                 if kind == "application/x-ndjson":
                     body["schema"] = {"type": "array", "items": {"anyOf": [arguments(line, known), {}]}, "maxItems": 5}
                 elif "properties" in body.get("schema", {}):
-                    body["schema"] = arguments(body["schema"], known)
+                    body["schema"] = arguments(body["schema"], known, is_deletion)
     return description
 
 
@@ -232,11 +238,12 @@ def messages(tools, known):
     return {"anyOf": [*map(call, tools), message({"enum": PLAIN_CALLS}, {"type": "object"}), {}]}
 
 
-def streams(description):
-    """Routes whose answer has no end: Schemathesis would wait for it."""
+def asked_once(description):
+    """Routes that are left out of what is made up: Schemathesis would wait for the end of a stream."""
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
-            if STREAM in operation["responses"].get("200", {}).get("content", {}):
+            is_stream = STREAM in operation["responses"].get("200", {}).get("content", {})
+            if is_stream or (method.upper(), path) in RESETS:
                 yield method.upper(), path
 
 
@@ -267,8 +274,8 @@ def run(kind, o, sets):
         schema = sharpened(described, known, tools)
         (out / "openapi.json").write_text(json.dumps(schema))
         cases, accepted, problems = schemathesis(server, credential, schema, out, o)
-        for method, path in streams(described):
-            problems += first_of_stream(server, credential, described["paths"][path][method.lower()], method, path)
+        for method, path in asked_once(described):
+            problems += asks(server, credential, described["paths"][path][method.lower()], method, path)
         if server.process.poll() is not None:
             problems.append("the server did not live to the end")
     finally:
@@ -277,7 +284,7 @@ def run(kind, o, sets):
 
 
 def schemathesis(server, credential, schema, out, o):
-    skipped = [argument for _method, path in streams(schema) for argument in ("--exclude-path", path)]
+    skipped = [argument for _method, path in asked_once(schema) for argument in ("--exclude-path", path)]
     each = math.ceil(o.cases / operations_with_arguments(schema))
     command = [str(o.st), "run", str(out / "openapi.json"), "--url", server.url, "--checks", ",".join(CHECKS),
                "--phases", ",".join(PHASES), "--max-examples", str(each), "--seed", str(o.seed), *skipped,
@@ -308,8 +315,8 @@ def faults(told):
             for operation, text in zip(parts[1::2], parts[2::2], strict=True)]
 
 
-def first_of_stream(server, credential, operation, method, path):
-    """Asks once for what does not end, and reads no more than the head."""
+def asks(server, credential, operation, method, path):
+    """Asks once, and reads no more than the head of a stream."""
     status, kind, _answer = server.ask(method, path, key=credential)
     documented = operation["responses"].get(str(status), {}).get("content", {})
     return [] if kind in documented else [f"{method} {path}: {status} {kind} is not in the description"]

@@ -7,7 +7,7 @@ import os
 import pathlib
 
 import pytest
-from servers import Fake
+from servers import Fake, Server
 
 from memoryd_client import (
     AuthenticationError,
@@ -15,7 +15,7 @@ from memoryd_client import (
     get_mcp_auth_token,
     get_mcp_server_url,
 )
-from memoryd_client.discovery import Places, parse_url
+from memoryd_client.discovery import Endpoint, Places, parse_url
 
 Monkey = pytest.MonkeyPatch
 

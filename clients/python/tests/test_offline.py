@@ -305,7 +305,6 @@ def test_the_file_is_the_owners_alone_and_forgets_what_was_handed_over(
 ) -> None:
     with MemoryClient() as client:
         server.stop()
-        os.umask(os.umask(0))
         client.remember_user_info("ann", "likes", "a very secret tea")
         path = queue_of(place)
         while_it_waits = path.read_bytes()
@@ -317,6 +316,31 @@ def test_the_file_is_the_owners_alone_and_forgets_what_was_handed_over(
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert b"a very secret tea" in while_it_waits
     assert not any(b"secret tea" in file.read_bytes() for file in files)
+
+
+def test_without_a_home_nothing_is_kept_and_the_rest_works(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> pathlib.Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    with MemoryClient() as client:
+        client.remember_user_info("ann", "likes", "tea")
+        server.stop()
+
+        with pytest.raises(ServerUnavailableError):
+            client.remember_user_info("ann", "likes", "cake")
+
+
+def test_a_home_that_cannot_be_used_matters_only_without_a_server(server: Server) -> None:
+    (pathlib.Path.cwd() / "home" / ".local").write_text("in the way of a folder")
+    with MemoryClient() as client:
+        client.remember_user_info("ann", "likes", "tea")
+        server.stop()
+
+        with pytest.raises(QueueError):
+            client.remember_user_info("ann", "likes", "cake")
 
 
 def test_a_file_for_all_is_closed(place: pathlib.Path) -> None:

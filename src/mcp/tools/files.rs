@@ -91,7 +91,9 @@ impl Said<'_> {
 
     /// Counts only if it is two numbers.
     fn range(&self) -> Option<(i64, i64)> {
-        match self.0.get("view_range")?.as_array()?.as_slice() {
+        let said = self.0.get("view_range")?;
+        let read = said.as_str().and_then(|text| serde_json::from_str(text).ok());
+        match read.as_ref().unwrap_or(said).as_array()?.as_slice() {
             [first, last] => Some((whole(first)?, whole(last)?)),
             _ => None,
         }

@@ -67,10 +67,10 @@ class MemoryClient:
         self._transport = Transport(places, url, auth_token, Trust(ca, verify), (connect_timeout, timeout))
         self._routes = Routes(self._transport)
         self._known = Known()
-        path = Path(queue_file) if queue_file else None
+        path = Path(queue_file).absolute() if queue_file else None
         if path is None and offline:
-            path = default_path(places.label(url, bool(auth_token)))
-        self._queue = QueueFile(path.absolute()) if path and offline else None
+            path = _usual_path(places.label(url, bool(auth_token)))
+        self._queue = QueueFile(path) if path and offline else None
         self._handover: Handover | None = None
         if self._queue:
             self._handover = Handover(self._queue, self._routes, self._known)
@@ -301,6 +301,14 @@ class MemoryClient:
         except (ServerUnavailableError, RateLimitError, ServerError, InvalidRequestError) as error:
             log.info("what is kept for the server cannot be handed over yet: %s", error)
             return False
+
+
+def _usual_path(label: str) -> Path | None:
+    try:
+        return default_path(label)
+    except RuntimeError as error:
+        log.warning("nothing can be kept while the server is away, give queue_file: %s", error)
+        return None
 
 
 def _text(name: str, value: object) -> str:

@@ -61,7 +61,10 @@ _COVERED = "user_id = ? AND information IS NOT NULL AND (? IS NULL OR folded(inf
 
 
 def default_path(label: str) -> Path:
-    """Returns the file for one server, in the folder where programs of this user keep their state."""
+    """Returns the file for one server, in the folder where programs of this user keep their state.
+
+    Raises `RuntimeError` where this user has no home.
+    """
     if sys.platform == "win32":
         folder = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
     elif sys.platform == "darwin":
@@ -207,7 +210,8 @@ class QueueFile:
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """Opens the file as it is. Nothing where there is none, which is so until something waits."""
         with _CREATION:
-            is_there = self.path.exists()
+            # Where we may not look, there is nothing of ours; `Path.exists` would raise there.
+            is_there = os.path.exists(self.path)  # noqa: PTH110
         if not is_there:
             yield None
             return

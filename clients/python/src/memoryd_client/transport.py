@@ -327,14 +327,14 @@ class Transport:
         if not isinstance(body, dict) or "authentication_enabled" not in body:
             raise ConnectionRefusedError("what answers there is no memory server")
         proofs = self._proofs(endpoint, challenge)
-        shown = response.headers.get("X-Memoryd-Instance", "")
+        shown = response.headers.get("X-Memoryd-Instance", "").encode()
         if proofs and not any(hmac.compare_digest(proof, shown) for proof in proofs):
             raise ConnectionRefusedError(
                 f"what answers there is not the server whose files are in {endpoint.folder};"
                 " give server_url if it is the right one"
             )
 
-    def _proofs(self, endpoint: Endpoint, challenge: str) -> list[str]:
+    def _proofs(self, endpoint: Endpoint, challenge: str) -> list[bytes]:
         folder = endpoint.folder
         token = read_file(folder / TOKEN_FILE) if folder else ""
         if folder is None or not token or not read_server_file(folder):
@@ -342,7 +342,7 @@ class Transport:
         purposes = ["who is there"]
         purposes += [f"who is there in {place}" for place in places_of(endpoint, self._places)]
         texts = (f"{purpose}\0{challenge}".encode() for purpose in purposes)
-        return [hmac.new(token.encode(), text, hashlib.sha256).hexdigest() for text in texts]
+        return [hmac.new(token.encode(), text, hashlib.sha256).hexdigest().encode() for text in texts]
 
     def _fresh_token(self, refused: Token | None) -> Token | None:
         is_from_file = refused is None or refused.source not in ("MCP_MEMORY_TOKEN", _GIVEN)
@@ -366,7 +366,7 @@ def _is_open(connection: http.client.HTTPConnection) -> bool:
 def _parse(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::front::Guard;
 use super::route::{BodyWords, Content, Row, Words};
 use super::table::table;
-use crate::engine::{Field, USER_ID};
+use crate::engine::{Field, Shape, USER_ID};
 use crate::error::Code;
 use crate::mcp;
 
@@ -187,11 +187,18 @@ fn refusals(row: &Row) -> Vec<(u16, &'static str)> {
             (503, "Too busy, or the store cannot write"),
         ]);
     }
-    if path_names(row.path).next().is_some() {
+    let of_body: &[&Field] = match &words.body {
+        Some(BodyWords::Fields(fields)) => fields,
+        _ => &[],
+    };
+    let takes_fields = matches!(words.body, Some(BodyWords::Fields(_)));
+    let is_id = |field: &&Field| field.shape == Shape::Id || field.name == "id";
+    let has_name_in_path = path_names(row.path).next().is_some();
+    if has_name_in_path || words.query.iter().any(is_id) || of_body.iter().any(|f| is_id(f)) {
         refusals.push((404, "No such memory"));
     }
-    let takes_fields = matches!(words.body, Some(BodyWords::Fields(_)));
-    if words.takes_user || takes_fields || !words.query.is_empty() {
+    let takes_anything = words.takes_user || words.body.is_some() || !words.query.is_empty();
+    if takes_anything || has_name_in_path {
         refusals.push((422, "Arguments that do not fit; `fields` names them"));
     }
     if words.body.is_some() {

@@ -307,8 +307,12 @@ def test_users_are_listed_and_deleted(alice, bob):
     assert set(listed) == {("user", "alice"), ("agent", "helper/two")}
     assert listed["user", "alice"]["total_memories"] == 1
     assert refused(alice.delete_users, user_id="bob").kind == "AuthenticationError"
-    alice.delete_users(agent_id="helper/two")
-    assert ids(alice.get_all(filters={"user_id": "alice"})) == []
+    stays = alice.add("mine, by no agent", user_id="alice")["results"][0]["id"]
+    for any_of in ({"agent_id": "*"}, {"run_id": "*"}, {"agent_id": "helper/two"}):
+        with contextlib.suppress(Mem0Error):
+            alice.delete_users(**any_of)
+        assert stays in ids(alice.get_all(filters={"user_id": "alice"})), f"{any_of} took what bears none"
+    assert ids(alice.get_all(filters={"user_id": "alice"})) == [stays]
     assert len(ids(bob.get_all(filters={"user_id": "bob"}))) == 1
 
 

@@ -39,6 +39,7 @@ log = logging.getLogger("memoryd_client")
 
 # The server bounds an answer by what it holds; this bounds what a stranger could make us hold.
 _ANSWER_LIMIT = 256 << 20
+_PIECE = 64 << 10
 # A server writes its token file the moment after it begins to listen.
 _TOKEN_PATIENCE_SECONDS = 0.5
 _IDLE_CONNECTIONS = 4
@@ -253,7 +254,7 @@ class Transport:
                 connection.sock.settimeout(request.seconds or self._answer_seconds)
             connection.request(request.method, f"{prefix}{request.path}{query}", body, headers)
             response = connection.getresponse()
-            content = response.read(_ANSWER_LIMIT + 1)
+            content = _read(response)
         except socket.timeout as error:
             connection.close()
             self._away_until = time.monotonic() + _ABSENCE_SECONDS
@@ -261,7 +262,7 @@ class Transport:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _Broken(_reason(error)) from error
-        if len(content) > _ANSWER_LIMIT:
+        if content is None:
             connection.close()
             raise ServerError("the answer is too long", status=response.status)
         self._keep(connection)
@@ -323,7 +324,7 @@ class Transport:
         challenge = secrets.token_urlsafe(32)
         connection.request("GET", "/health", headers={"X-Memoryd-Challenge": challenge})
         response = connection.getresponse()
-        body = _parse(response.read(_ANSWER_LIMIT))
+        body = _parse(_read(response) or b"")
         if not isinstance(body, dict) or "authentication_enabled" not in body:
             raise ConnectionRefusedError("what answers there is no memory server")
         proofs = self._proofs(endpoint, challenge)
@@ -361,6 +362,18 @@ def _is_open(connection: http.client.HTTPConnection) -> bool:
     with selectors.DefaultSelector() as selector:
         selector.register(connection.sock, selectors.EVENT_READ)
         return not selector.select(0)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes | None:
+    """Returns the content, or nothing if it is too long."""
+    parts, left = [], _ANSWER_LIMIT
+    # In pieces, since some versions of Python set aside as much as they are asked to read.
+    while part := response.read(min(_PIECE, left + 1)):
+        left -= len(part)
+        if left < 0:
+            return None
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _parse(content: bytes) -> Any:

@@ -74,7 +74,7 @@ fn operation(row: &Row) -> Value {
     }
     operation.insert("parameters".to_owned(), Value::Array(parameters(row)));
     if let Some(body) = &words.body {
-        operation.insert("requestBody".to_owned(), request_body(row.path, body));
+        operation.insert("requestBody".to_owned(), request_body(row.path, body, words.takes_user));
     }
     operation.insert("responses".to_owned(), responses(row));
     Value::Object(operation)
@@ -128,10 +128,11 @@ fn parameter(field: &Field) -> Value {
     parameter
 }
 
-fn request_body(path: &str, body: &BodyWords) -> Value {
+fn request_body(path: &str, body: &BodyWords, takes_user: bool) -> Value {
     match body {
         BodyWords::Fields(fields) => {
-            let schema = object_of(fields.iter().copied().filter(|field| !is_in_path(path, field)));
+            let fields = fields.iter().copied().filter(|field| !is_in_path(path, field));
+            let schema = object_of(fields, takes_user);
             json!({ "required": true, "content": { "application/json": { "schema": schema } } })
         }
         BodyWords::Other(media) => {
@@ -142,7 +143,7 @@ fn request_body(path: &str, body: &BodyWords) -> Value {
     }
 }
 
-fn object_of<'a>(fields: impl Iterator<Item = &'a Field>) -> Value {
+fn object_of<'a>(fields: impl Iterator<Item = &'a Field>, takes_user: bool) -> Value {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for field in fields {
         properties.insert(field.name.to_owned(), field.schema());
@@ -150,8 +151,10 @@ fn object_of<'a>(fields: impl Iterator<Item = &'a Field>) -> Value {
             required.push(field.name);
         }
     }
-    properties
-        .insert(USER_ID.name.to_owned(), json!({ "type": "string", "description": USER_ABOUT }));
+    if takes_user {
+        let user = json!({ "type": "string", "description": USER_ABOUT });
+        properties.insert(USER_ID.name.to_owned(), user);
+    }
     json!({ "type": "object", "properties": properties, "required": required })
 }
 

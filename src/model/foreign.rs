@@ -7,21 +7,22 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::iter;
+use std::sync::LazyLock;
 
-use ulid::Ulid;
-
-/// The end of a list of stored texts, by a mark that is drawn anew for each answer: no text can know
-/// it, so none can pretend to stand behind it.
+/// The end of a list of stored texts, by a mark that follows from the whole list and from a secret of
+/// the process: the same list has the same mark, and no text can know that of a list in which it
+/// stands, so none can pretend to stand behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence(u64);
 
 impl Fence {
+    /// The mark of a list.
     #[must_use]
-    pub fn draw() -> Self {
-        #[allow(clippy::cast_possible_truncation, reason = "48 of 80 random bits are wanted")]
-        let mark = Ulid::new().random() as u64;
-        Self(mark & 0xFFFF_FFFF_FFFF)
+    pub fn of(list: &str) -> Self {
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(SECRET.hash_one(list) & 0xFFFF_FFFF_FFFF)
     }
 }
 
@@ -130,12 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn no_two_fences_are_alike() {
+    fn a_fence_is_that_of_its_list_alone() {
         let fences: std::collections::BTreeSet<String> =
-            (0..1_000).map(|_| Fence::draw().to_string()).collect();
+            (0..1_000).map(|n| Fence::of(&format!("list {n}")).to_string()).collect();
 
         assert_eq!(fences.len(), 1_000);
         assert!(fences.iter().all(|fence| fence.len() == 16));
+        assert_eq!(Fence::of("list 1"), Fence::of("list 1"));
     }
 
     #[test]

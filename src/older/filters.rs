@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::mem0::{AGENT_ID, APP_ID, RUN_ID};
+use super::mem0::{AGENT_ID, APP_ID, FILTERS, RUN_ID};
 use crate::engine::{Arguments, Field};
-use crate::model::{Tag, Tags};
+use crate::model::{Tag, Tags, UserId};
 
 /// The identifiers besides the user's: of an agent, of a run, of an application.
 #[derive(Debug, Default)]
@@ -13,10 +13,15 @@ pub struct Identifiers(Vec<(&'static str, String)>);
 const NAMES: [&Field; 3] = [&AGENT_ID, &RUN_ID, &APP_ID];
 
 impl Identifiers {
+    /// Takes those that a call names, at its top or in its filters. `*`, any value, is told apart from
+    /// nothing: it is no limit to what is found, and no choice of what is deleted.
     pub fn take(arguments: &mut Arguments) -> Self {
         let mut named = Vec::new();
         for field in NAMES {
-            if let Some(value) = arguments.take::<String>(field).filter(|value| value != "*") {
+            let filters = arguments.get(FILTERS.name).and_then(Value::as_object);
+            let of_filters = filters.and_then(|filters| filters.get(field.name)?.as_str());
+            let of_filters = of_filters.map(str::to_owned);
+            if let Some(value) = arguments.take::<String>(field).or(of_filters) {
                 named.push((field.name, value));
             }
         }
@@ -28,10 +33,19 @@ impl Identifiers {
         self.0.is_empty()
     }
 
+    /// Refuses what names nobody, where something is destroyed.
+    pub fn refuse_any(&self, arguments: &mut Arguments) {
+        for (name, _) in self.0.iter().filter(|(_, value)| value == ANY) {
+            arguments.refuse(name, "say which one; * names none");
+        }
+    }
+
     /// The tags by which such memories are found again. What makes no tag is refused.
     pub fn tags(&self, arguments: &mut Arguments) -> Tags {
         let mut tags = Vec::new();
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter().filter(|(_, value)| value != ANY) {
+            // A comma parts two tags.
+            let value = value.replace('%', "%25").replace(',', "%2C");
             match Tag::parse(&format!("{name}={value}")) {
                 Ok(tag) => tags.push(tag),
                 Err(_) => arguments.refuse(name, "is too long, or no text of one line"),
@@ -42,14 +56,54 @@ impl Identifiers {
 
     /// Those that a memory bears.
     pub(in crate::older) fn of(tags: &Tags) -> Vec<(&'static str, String)> {
-        let named = |tag: &Tag| {
-            let (name, value) = tag.as_str().split_once('=')?;
-            let field = NAMES.into_iter().find(|field| field.name == name)?;
-            Some((field.name, value.to_owned()))
-        };
-        tags.as_slice().iter().filter_map(named).collect()
+        tags.as_slice().iter().filter_map(|tag| Self::of_tag(tag.as_str())).collect()
+    }
+
+    /// What a tag says, if it is one of these.
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<(&'static str, String)> {
+        let (name, value) = tag.split_once('=')?;
+        let field = NAMES.into_iter().find(|field| field.name == name)?;
+        Some((field.name, value.replace("%2C", ",").replace("%25", "%")))
     }
 }
+
+/// The user that filters name: one, in words that can be read. Several are refused, and so is what cannot
+/// be read: it would be taken for nobody, and then for oneself.
+pub fn user_in(arguments: &mut Arguments) -> Option<UserId> {
+    let filters = arguments.get(FILTERS.name).and_then(Value::as_object);
+    let mut named = Vec::new();
+    filters.into_iter().for_each(|filters| users_in(filters, &mut named));
+    named.dedup();
+    let problem = match named.as_slice() {
+        [] => return None,
+        [Some(user)] => match UserId::parse(user) {
+            Ok(user) => return Some(user),
+            Err(_) => "user_id: expected a user id",
+        },
+        [None] => "user_id: expected the id of one user",
+        [..] => "name several users; ask for one at a time",
+    };
+    arguments.refuse(FILTERS.name, problem);
+    None
+}
+
+/// Whatever stands for a user anywhere but behind a NOT; nothing for what is no plain text.
+fn users_in(filters: &Map<String, Value>, named: &mut Vec<Option<String>>) {
+    for (name, wanted) in filters {
+        match (name.as_str(), wanted) {
+            ("user_id", Value::String(user)) if user == ANY => {}
+            ("user_id", Value::String(user)) => named.push(Some(user.clone())),
+            ("user_id", Value::Null) => {}
+            ("user_id", _) => named.push(None),
+            ("AND" | "OR", wanted) => each(wanted).for_each(|part| users_in(part, named)),
+            _ => {}
+        }
+    }
+}
+
+/// Any value.
+const ANY: &str = "*";
 
 /// Whether an item fits a filter: every condition has to hold, `AND`, `OR` and `NOT` take lists, and what
 /// is no field of the item is one of its metadata.
@@ -102,7 +156,7 @@ fn holds(own: Option<&Value>, wanted: &Value) -> bool {
 /// A list holds what one of its items is; `*` is any value.
 fn is_equal(own: &Value, wanted: &Value) -> bool {
     match (own, wanted) {
-        (own, Value::String(any)) if any == "*" => !own.is_null(),
+        (own, Value::String(any)) if any == ANY => !own.is_null(),
         (Value::Array(items), wanted) if !wanted.is_array() => items.contains(wanted),
         (Value::Number(own), Value::Number(wanted)) => own.as_f64() == wanted.as_f64(),
         (own, wanted) => own == wanted,

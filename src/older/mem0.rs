@@ -48,6 +48,7 @@ const LOOKED_AT: usize = 100;
 /// Says which part of a longer message a memory is.
 const PART: &str = "part";
 const MS_PER_DAY: f64 = 86_400_000.0;
+const MARGIN_MS: i64 = 1_000;
 
 /// Stores messages, each as it is. A long one is cut into pieces, one memory each.
 pub async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
@@ -66,25 +67,34 @@ pub async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, C
         event_at: said_at.map_or(Change::Keep, Change::Set),
         ..Draft::default()
     };
-    let mut adds = Vec::new();
+    let (mut adds, mut spoken) = (Vec::new(), Vec::new());
     for message in &kept {
+        let before = adds.len();
         adds.extend(parts_of(message, limit, &metadata).map(|(content, metadata)| Add {
             content,
             draft: Draft { metadata, ..draft.clone() },
             ttl_days: days,
             ..Add::default()
         }));
+        spoken.resize(spoken.len() + adds.len() - before, message);
     }
     let stored = asking.ask(AddAll(adds)).await?;
     let results: Vec<Value> = stored
         .iter()
-        .map(|one| {
-            json!({
+        .zip(spoken)
+        .map(|(one, said)| {
+            let mut told = json!({
                 "id": one.memory.id,
                 "memory": one.memory.content,
                 "event": if one.status == AddStatus::Duplicate { "NONE" } else { "ADD" },
                 "created_at": one.memory.created_at,
-            })
+            });
+            if let Some(told) = told.as_object_mut().filter(|_| !infer) {
+                let actor = Some(&said.name).filter(|name| !name.is_empty());
+                told.insert("role".to_owned(), said.role.clone().into());
+                told.insert("actor_id".to_owned(), json!(actor));
+            }
+            told
         })
         .collect();
     let body = json!({
@@ -363,7 +373,8 @@ fn wanted(messages: Vec<Message>, infer: bool) -> Vec<Message> {
 /// How long a memory lives that ends at a moment.
 #[allow(clippy::cast_precision_loss, reason = "milliseconds of some thousand years")]
 fn days_until(end: Timestamp, now: Timestamp, arguments: &mut Arguments) -> f64 {
-    let left = end.0.saturating_sub(now.0);
+    // A little sooner: what is counted from a moment later must not reach into the next day.
+    let left = end.0.saturating_sub(now.0).saturating_sub(MARGIN_MS);
     if left <= 0 {
         arguments.refuse(EXPIRATION.name, "lies in the past");
     }

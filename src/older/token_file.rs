@@ -8,7 +8,7 @@ use crate::engine::{
     Add, Arguments, Change, Delete, DeleteTarget, Detail, Draft, Field, Filter, List, Mode, Named,
     Search, Shape, Shown,
 };
-use crate::model::{Category, Kind, Memory, MemoryId};
+use crate::model::{Category, Kind, Memory, MemoryId, Metadata};
 
 pub static REMEMBER: OlderCall = OlderCall {
     name: "remember_user_info",
@@ -69,6 +69,8 @@ const LIMIT: Field = Field::new("limit", Shape::Whole { least: 1, most: 100 }, "
 const ALL: Field = Field::new("all", Shape::Flag, "Of every kind");
 
 const DEFAULT_LIMIT: usize = 10;
+/// The name in the metadata under which the type stands as well.
+const INFORMATION_TYPE: &str = TYPE.name;
 
 async fn remember(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
     let category: Category = match arguments.take(&TYPE) {
@@ -90,8 +92,11 @@ pub async fn store(
     category: Category,
     information: String,
 ) -> Result<(Value, MemoryId), CallError> {
+    // The same text of another type is another thing.
+    let of_type = (INFORMATION_TYPE.to_owned(), category.as_str().into());
     let draft = Draft {
         kind: Kind::parse("fact").map_or(Change::Keep, Change::Set),
+        metadata: Change::Set(Metadata::from_iter([of_type])),
         category: Change::Set(category),
         ..Draft::default()
     };

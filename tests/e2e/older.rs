@@ -201,6 +201,17 @@ async fn the_token_file_server_answers_as_it_did() {
     let body = Some(("application/json", b"{nope".to_vec()));
     let broken = server.send_raw("POST", "/memories", &[("X-API-Key", KEY)], body).await;
     assert_eq!((broken.status, &broken.json()["error"]), (400, &json!("Invalid JSON")));
+    let other =
+        json!({ "user_id": "user123", "information_type": "hobby", "information": "sails a boat" });
+    assert_ne!(
+        server.post("/memories", other).await.json()["memory_id"],
+        newest["id"],
+        "another type"
+    );
+    assert_eq!(
+        delete(&server, "/memories?user_id=user123&type=hobby").await.json()["deleted_count"],
+        1
+    );
     for path in ["/memories", "/memories/search?query=x"] {
         let refused = server.get(path).await;
         assert_eq!(
@@ -351,6 +362,25 @@ async fn the_official_client_of_mem0_finds_its_paths() {
     let many = json!({ "memories": [{ "memory_id": id, "text": "I like oolong" }] });
     assert!(
         ask("PUT", "/v1/batch/", many).await["message"].as_str().unwrap().contains("1 memories")
+    );
+    for path in ["/v2/entities/agent/*/", "/v1/memories/?user_id=alex&run_id=*"] {
+        let any = server.send("DELETE", path, &key, None).await;
+        assert_eq!(any.status, 422, "{path}: any is none");
+    }
+    for filters in
+        [json!({ "user_id": ["alex"] }), json!({ "OR": [{ "user_id": "a" }, { "user_id": "b" }] })]
+    {
+        let body = json!({ "messages": "x", "filters": filters });
+        let refused = server.send("POST", "/v3/memories/add/", &key, Some(&body)).await;
+        assert_eq!(refused.status, 422, "{filters}");
+    }
+    let half =
+        json!({ "memories": [{ "memory_id": id }, { "memory_id": "01HZZZZZZZZZZZZZZZZZZZZZZZ" }] });
+    assert_eq!(server.send("DELETE", "/v1/batch/", &key, Some(&half)).await.status, 404);
+    assert_eq!(
+        ask("GET", &format!("/v1/memories/{id}/"), Value::Null).await["id"],
+        id,
+        "nothing was done"
     );
     let nothing = server.send("DELETE", "/v1/memories/", &key, None).await;
     assert_eq!(nothing.status, 400, "nothing was chosen");

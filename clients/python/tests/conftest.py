@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-from servers import BINARY, Fake, Memoryd, Server
+from servers import BINARY, Fake, Memoryd, Server, free_port
+
+from memoryd_client import discovery
 
 # What a client reads. A developer's own settings are nothing for a test.
 SETTINGS = (
@@ -40,7 +42,11 @@ def why_not_memoryd() -> str:
 
 @pytest.fixture
 def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """The working directory of the test, with nothing in it. Its `home` is the home."""
+    """The working directory of the test, with nothing in it. Its `home` is the home.
+
+    Nobody listens on the default port, which is another one: on the usual one a developer's server may.
+    """
+    monkeypatch.setattr(discovery, "DEFAULT_PORT", free_port())
     for name in (*SETTINGS.split(), "SSL_CERT_FILE", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path / "home"

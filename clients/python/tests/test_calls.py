@@ -67,12 +67,7 @@ def test_the_same_text_is_stored_once(server: Server) -> None:
     assert server.stored("ann") == ["tea"]
 
 
-def test_the_same_text_of_another_type_is_another_memory(
-    server: Server, request: pytest.FixtureRequest
-) -> None:
-    if isinstance(server, Memoryd):
-        reason = "memoryd takes it for a duplicate: it does not compare the category"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_the_same_text_of_another_type_is_another_memory(server: Server) -> None:
     with MemoryClient() as client:
         client.remember_user_info("ann", "likes", "tea")
         client.remember_user_info("ann", "sells", "tea")

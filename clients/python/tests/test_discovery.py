@@ -12,12 +12,14 @@ from servers import Fake, Server
 from memoryd_client import (
     AuthenticationError,
     MemoryClient,
+    discovery,
     get_mcp_auth_token,
     get_mcp_server_url,
 )
 from memoryd_client.discovery import Endpoint, Places, parse_url
 
 Monkey = pytest.MonkeyPatch
+USUAL_PORT = discovery.DEFAULT_PORT
 
 
 def leave(folder: pathlib.Path, name: str, text: str) -> pathlib.Path:
@@ -53,6 +55,7 @@ def test_a_named_file_that_is_not_there_is_passed_over(place: pathlib.Path, monk
 
 
 def test_the_port_is_found_in_the_same_places(place: pathlib.Path, monkeypatch: Monkey) -> None:
+    monkeypatch.setattr(discovery, "DEFAULT_PORT", USUAL_PORT)
     found = [get_mcp_server_url()]
 
     leave(place / "data", ".mcp_port", "8501")
@@ -75,7 +78,7 @@ def test_the_port_is_found_in_the_same_places(place: pathlib.Path, monkeypatch: 
 def test_a_port_file_that_makes_no_sense_is_passed_over(place: pathlib.Path, text: str) -> None:
     leave(place, ".mcp_port", text)
 
-    assert get_mcp_server_url() == "http://localhost:3000"
+    assert get_mcp_server_url() == f"http://localhost:{discovery.DEFAULT_PORT}"
 
 
 def test_the_server_file_tells_of_https(place: pathlib.Path) -> None:
@@ -94,7 +97,8 @@ def test_the_files_of_a_stranger_are_passed_over(place: pathlib.Path, monkeypatc
         for name in (".mcp_port", ".mcp_token"):
             os.chown(place / name, 4_000_001, 4_000_001)
 
-    assert (get_mcp_server_url(), get_mcp_auth_token()) == ("http://localhost:3000", None)
+    assert get_mcp_server_url() == f"http://localhost:{discovery.DEFAULT_PORT}"
+    assert get_mcp_auth_token() is None
 
 
 def test_a_token_that_merely_lies_there_is_not_sent_to_another_machine(place: pathlib.Path) -> None:

@@ -375,7 +375,8 @@ def test_a_file_that_cannot_be_used_is_told_and_left_as_it_is(place: pathlib.Pat
 
 ACKNOWLEDGE = """
 import itertools, sys
-from memoryd_client import MemoryClient
+from memoryd_client import MemoryClient, discovery
+discovery.DEFAULT_PORT = int(sys.argv[2])
 client = MemoryClient()
 for n in itertools.count():
     client.remember_user_info("ann", "number", f"{sys.argv[1]} {n}")
@@ -389,7 +390,10 @@ def test_nothing_acknowledged_is_lost_when_processes_are_killed(server: Server) 
     env = {**os.environ, "PYTHONPATH": source}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", ACKNOWLEDGE, name], env=env, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", ACKNOWLEDGE, name, str(discovery.DEFAULT_PORT)],
+            env=env,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name in ("one", "two", "three")
     ]
@@ -404,7 +408,7 @@ def test_nothing_acknowledged_is_lost_when_processes_are_killed(server: Server) 
     server.start()
 
     with MemoryClient() as client:
-        assert client.hand_over()
+        poll(client.hand_over, 60, "handing over")
 
     stored = server.stored("ann")
     assert {line.strip() for line in acknowledged if line.endswith("\n")} <= set(stored)

@@ -39,6 +39,9 @@ pub struct Message {
     pub role: String,
     #[serde(default, deserialize_with = "text_of_turn")]
     pub content: String,
+    /// Who of several speaks.
+    #[serde(default, deserialize_with = "text_of_turn")]
+    pub name: String,
 }
 
 /// What became of an [`Add`].

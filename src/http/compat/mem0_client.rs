@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::memories::{acting, user_of};
 use crate::actors::Sessions;
-use crate::engine::{Arguments, Field, InvalidArguments, Shape, USER_ID};
+use crate::engine::{Arguments, Field, InvalidArguments, ListTags, Shape, USER_ID};
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::http::body::JsonBody;
@@ -100,13 +100,27 @@ pub(in crate::http) async fn list(
     Ok(HttpResponse::Ok().json(told))
 }
 
-/// The same as a bare list, as older clients want it.
+/// The same as a bare list, as older clients want it unless they ask for a page.
 pub(in crate::http) async fn bare_list(
+    request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
-    JsonBody(body): JsonBody,
+    body: JsonBody,
 ) -> Result<HttpResponse, Error> {
-    Ok(HttpResponse::Ok().json(listed(&caller, &sessions, body).await?))
+    if query(&request, |_| false)?.contains_key(PAGE.name) {
+        return list(request, caller, sessions, body).await;
+    }
+    Ok(HttpResponse::Ok().json(listed(&caller, &sessions, body.0).await?))
+}
+
+/// The same for the oldest clients, which name whom they mean in the query.
+pub(in crate::http) async fn query_list(
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let named = query(&request, |_| false)?;
+    Ok(HttpResponse::Ok().json(listed(&caller, &sessions, named).await?))
 }
 
 async fn listed(
@@ -182,6 +196,7 @@ pub(in crate::http) async fn delete_all(
         return Err(Error::BadRequest { problem });
     }
     let tags = named.tags(&mut arguments);
+    named.refuse_any(&mut arguments);
     let caller = acting(&sessions, &caller, user, &mut arguments)?;
     arguments.finish((), true)?;
     let asking = Asking { sessions: &sessions, caller: &caller };
@@ -207,6 +222,9 @@ pub(in crate::http) async fn entities(
         let asking = Asking { sessions: &sessions, caller: &acting };
         let (newest, total, _) = mem0::page(asking, &Tags::default(), 1, None).await?;
         let at = |name: &str| newest.first().and_then(|item| item.get(name).cloned());
+        if acting.user == caller.user {
+            results.extend(others(&asking).await?);
+        }
         if total > 0 {
             results.push(json!({
                 "id": user, "name": user, "type": "user", "total_memories": total,
@@ -219,6 +237,20 @@ pub(in crate::http) async fn entities(
         "count": results.len(), "next": null, "previous": null, "results": results,
     });
     Ok(HttpResponse::Ok().json(told))
+}
+
+/// The agents, runs and applications of which somebody has memories.
+async fn others(asking: &Asking<'_>) -> Result<Vec<Value>, Error> {
+    let tags = asking.sessions.ask(asking.caller, ListTags).await?.tags;
+    let told = tags.into_iter().filter_map(|tag| {
+        let (name, value) = Identifiers::of_tag(&tag.name)?;
+        Some(json!({
+            "id": value, "name": value, "type": name.trim_end_matches("_id"),
+            "total_memories": tag.count, "created_at": null, "updated_at": tag.updated_at,
+            "owner": null, "organization": null, "metadata": {},
+        }))
+    });
+    Ok(told.collect())
 }
 
 /// Deletes everything of a user, an agent, an application or a run; it can be restored for a while.
@@ -240,6 +272,7 @@ pub(in crate::http) async fn delete_entity(
     let user: Option<UserId> = arguments.take(&USER_ID);
     let named = Identifiers::take(&mut arguments);
     let tags = named.tags(&mut arguments);
+    named.refuse_any(&mut arguments);
     let caller = acting(&sessions, &caller, user, &mut arguments)?;
     arguments.finish((), true)?;
     let asking = Asking { sessions: &sessions, caller: &caller };
@@ -253,13 +286,13 @@ pub(in crate::http) async fn update_many(
     sessions: web::Data<Sessions>,
     JsonBody(body): JsonBody,
 ) -> Result<HttpResponse, Error> {
-    let many = many(&body)?;
-    for one in &many {
-        let (id, caller) = owner(&sessions, &caller, &id_of(one)?).await?;
+    let many = reached(&sessions, &caller, &body).await?;
+    let count = many.len();
+    for (id, caller, one) in many {
         let asking = Asking { sessions: &sessions, caller: &caller };
-        mem0::update(asking, id, without_house(one.clone())).await?;
+        mem0::update(asking, id, without_house(one)).await?;
     }
-    let message = format!("Successfully updated {} memories", many.len());
+    let message = format!("Successfully updated {count} memories");
     Ok(HttpResponse::Ok().json(json!({ "message": message })))
 }
 
@@ -268,13 +301,34 @@ pub(in crate::http) async fn delete_many(
     sessions: web::Data<Sessions>,
     JsonBody(body): JsonBody,
 ) -> Result<HttpResponse, Error> {
-    let many = many(&body)?;
-    for one in &many {
-        let (id, caller) = owner(&sessions, &caller, &id_of(one)?).await?;
+    let many = reached(&sessions, &caller, &body).await?;
+    let count = many.len();
+    for (id, caller, _) in many {
         mem0::delete(Asking { sessions: &sessions, caller: &caller }, id).await?;
     }
-    let message = format!("Successfully deleted {} memories", many.len());
+    let message = format!("Successfully deleted {count} memories");
     Ok(HttpResponse::Ok().json(json!({ "message": message })))
+}
+
+type Reached = (MemoryId, Caller, serde_json::Map<String, Value>);
+
+/// The memories that a call names, each with as whom it is reached. One that cannot be had has the whole
+/// call refused, before anything is done.
+async fn reached(
+    sessions: &Sessions,
+    caller: &Caller,
+    body: &serde_json::Map<String, Value>,
+) -> Result<Vec<Reached>, Error> {
+    let mut reached = Vec::new();
+    for one in many(body)? {
+        let (id, acting) = owner(sessions, caller, &id_of(&one)?).await?;
+        // Who may not read learns of it when it comes to that memory.
+        if acting.may(Scope::Read) {
+            mem0::get(Asking { sessions, caller: &acting }, id).await?;
+        }
+        reached.push((id, acting, one));
+    }
+    Ok(reached)
 }
 
 fn many(

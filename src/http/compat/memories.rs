@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::actors::Sessions;
 use crate::engine::{Arguments, Field, InvalidArguments, Shape, USER_ID};
@@ -14,10 +14,12 @@ use crate::http::OpenStreams;
 use crate::http::ask::query;
 use crate::http::body::JsonBody;
 use crate::model::{AuditKind, Caller, Category, MemoryId, Tags, UserId};
-use crate::older::{Asking, Identifiers, mem0, token_file};
+use crate::older::{Asking, Identifiers, mem0, token_file, user_in};
 
 const INFORMATION: Field = Field::new("information", Shape::Text, "Of the token-file server");
 const INFORMATION_TYPE: Field = Field::new("information_type", Shape::Name, "The same");
+/// The old client also asks for everything.
+const QUERY: Field = Field::new("query", Shape::Query, "The newest if nothing is said");
 const TYPE: Field = Field::new("type", Shape::Name, "Only this kind of information");
 
 /// What the calls take, for the description.
@@ -30,7 +32,7 @@ pub(in crate::http) fn fields_of_list() -> Vec<&'static Field> {
 }
 
 pub(in crate::http) fn fields_of_find() -> Vec<&'static Field> {
-    vec![&mem0::QUERY, &mem0::LIMIT]
+    vec![&QUERY, &mem0::LIMIT]
 }
 
 pub(in crate::http) fn fields_of_delete() -> Vec<&'static Field> {
@@ -199,11 +201,15 @@ pub(in crate::http) async fn find(
         return Err(Error::BadRequest { problem: "user_id parameter required".to_owned() });
     }
     let user: Option<UserId> = arguments.take(&USER_ID);
-    let question: String = arguments.require(&mem0::QUERY);
+    let question: Option<String> = arguments.take(&QUERY);
     let limit = arguments.take(&mem0::LIMIT).unwrap_or(LIMIT).min(mem0::PAGE);
     let caller = acting(&sessions, &caller, user, &mut arguments)?;
     arguments.finish((), false)?;
     let asking = Asking { sessions: &sessions, caller: &caller };
+    let Some(question) = question else {
+        let (items, total, _) = mem0::page(asking, &Tags::default(), limit, None).await?;
+        return Ok(HttpResponse::Ok().json(both(&items, total)));
+    };
     let found = token_file::found(&asking, question, limit).await?;
     let items: Vec<Value> = found.iter().map(|memory| token_file::item(&asking, memory)).collect();
     Ok(HttpResponse::Ok().json(both(&items, items.len())))
@@ -236,6 +242,7 @@ pub(in crate::http) async fn delete_all(
     }
     let kind: Option<Category> = arguments.take(&TYPE);
     let tags = named.tags(&mut arguments);
+    named.refuse_any(&mut arguments);
     let caller = acting(&sessions, &caller, user, &mut arguments)?;
     // What was not understood may have been a limit.
     arguments.finish((), true)?;
@@ -314,19 +321,8 @@ pub(in crate::http) async fn reset(
 /// The user that a call names, at its top or in its filters.
 pub(super) fn user_of(arguments: &mut Arguments) -> Option<UserId> {
     let own: Option<UserId> = arguments.take(&USER_ID);
-    let filters = arguments.get(mem0::FILTERS.name).and_then(Value::as_object);
-    let of_filters = || filters.and_then(of_filter);
-    own.or_else(of_filters)
-}
-
-/// One user, wherever it stands among conditions that all have to hold.
-fn of_filter(filters: &Map<String, Value>) -> Option<UserId> {
-    let here = filters.get(USER_ID.name).and_then(Value::as_str).filter(|user| *user != "*");
-    let of_all = || {
-        let all = filters.get("AND")?.as_array()?;
-        all.iter().filter_map(Value::as_object).find_map(of_filter)
-    };
-    here.and_then(|user| UserId::parse(user).ok()).or_else(of_all)
+    let of_filters = user_in(arguments);
+    own.or(of_filters)
 }
 
 /// As whom a call acts.

@@ -95,8 +95,7 @@ pub(super) fn listed(answer: &Listed) -> Rendered {
 
 pub(super) fn got(answer: &Got) -> Rendered {
     let memory = RenderedMemory::from(&answer.memory);
-    let fence = Fence::draw();
-    let mut text = heading(fence, memory.kind.is_instruction());
+    let mut text = String::new();
     item(&mut text, &memory, usize::MAX);
     if answer.older_versions > 0 {
         let left_out = answer.older_versions;
@@ -106,7 +105,7 @@ pub(super) fn got(answer: &Got) -> Rendered {
         let _ = writeln!(text, "Version {} of {}:", version.version, version.updated_at);
         quote(&mut text, version.title.as_ref(), &version.content, usize::MAX);
     }
-    let _ = writeln!(text, "{fence}");
+    let text = fenced(&text, memory.kind.is_instruction());
     Rendered::with_memories(text, [memory.kind].into_iter())
 }
 
@@ -274,18 +273,22 @@ fn page<'a>(
 
 fn block<'a>(shown: impl Iterator<Item = RenderedMemory<'a>>) -> String {
     let all: Vec<RenderedMemory<'a>> = shown.collect();
-    let fence = Fence::draw();
-    let mut text = heading(fence, all.iter().any(|memory| memory.kind.is_instruction()));
+    let mut text = String::new();
     for memory in &all {
         item(&mut text, memory, SHOWN_CHARS);
     }
-    let _ = writeln!(text, "{fence}");
-    text
+    fenced(&text, all.iter().any(|memory| memory.kind.is_instruction()))
 }
 
-fn heading(fence: Fence, has_instructions: bool) -> String {
+/// A list between a line that says what it is, and one that ends it.
+fn fenced(list: &str, has_instructions: bool) -> String {
     let orders = if has_instructions { ORDERS } else { "" };
-    format!("{DATA}, up to {fence}{orders}.\n")
+    let fence = Fence::of(list);
+    format!(
+        "{DATA}, up to {fence}{orders}.
+{list}{fence}
+"
+    )
 }
 
 fn item(text: &mut String, memory: &RenderedMemory<'_>, limit: usize) {

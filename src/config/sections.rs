@@ -379,7 +379,7 @@ section! {
         /// At least one, none twice.
         pub sets: Vec<ToolSet> = setting("tools.sets", &["TOOLSETS"], "core", tool_sets)
             .unit("comma list")
-            .because("Every listed tool costs the model tokens. This version has core only."),
+            .because("Every listed tool costs the model tokens. docs/API.md has the sets, those of older servers too."),
     }
 }
 

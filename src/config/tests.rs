@@ -421,10 +421,15 @@ fn encryption_is_refused_rather_than_forgotten() {
 fn a_tool_set_that_does_not_exist_is_refused_with_those_that_do() {
     assert_eq!(Start::new(&[("TOOLSETS", "Core,core")]).config().tools.sets, [ToolSet::Core]);
 
-    let line = "TOOLSETS=core,cor (environment): expected one or more of core, admin";
+    let sets = "core, admin, memoryos, ai-memory, remember, mem0, graph, files, chatgpt";
+    let line = format!("TOOLSETS=core,cor (environment): expected one or more of {sets}");
     assert_eq!(Start::new(&[("TOOLSETS", "core,cor")]).refusal(), line);
     let none = Start::new(&[]).with_file("config.toml", "tools.sets = []");
-    assert!(none.refusal().ends_with("expected one or more of core, admin"), "{}", none.refusal());
+    assert!(
+        none.refusal().ends_with(&format!("expected one or more of {sets}")),
+        "{}",
+        none.refusal()
+    );
 }
 
 #[test]

@@ -148,13 +148,6 @@ fn mem0_clients() -> Vec<Row> {
             "A page",
             Json(list_of("results", &object())),
         ),
-        get("/v1/memories/")
-            .guard(read)
-            .does("mem0-client", "Lists everything of whom the query names, the newest first")
-            .takes_query(vec![&mem0::AGENT_ID, &mem0::RUN_ID, &mem0::APP_ID])
-            .takes_user()
-            .to(mem0_client::query_list)
-            .answers(200, "All of it", items()),
         listed("/v2/memories/").to(mem0_client::bare_list).answers(200, "All of it", items()),
         searched("/v3/memories/search/").to(mem0_client::search).answers(
             200,
@@ -180,6 +173,13 @@ fn mem0_client_rest() -> Vec<Row> {
     let write = Guard::Scope(Scope::Write);
     let items = || Json(json!({ "type": "array" }));
     let mut rows = vec![
+        get("/v1/memories/")
+            .guard(read)
+            .does("mem0-client", "Lists everything of whom the query names, the newest first")
+            .takes_query(vec![&mem0::AGENT_ID, &mem0::RUN_ID, &mem0::APP_ID])
+            .takes_user()
+            .to(mem0_client::query_list)
+            .answers(200, "All of it", items()),
         delete("/v1/memories/")
             .guard(write)
             .does("mem0-client", "Deletes everything of a user, an agent, an application or a run")

@@ -197,7 +197,7 @@ fn refusals(row: &Row) -> Vec<(u16, &'static str)> {
     let takes_fields = matches!(words.body, Some(BodyWords::Fields(_)));
     let is_id = |field: &&Field| field.shape == Shape::Id || field.name == "id";
     let has_name_in_path = path_names(row.path).next().is_some();
-    if has_name_in_path || words.query.iter().any(is_id) || of_body.iter().any(|f| is_id(f)) {
+    if has_name_in_path || words.query.iter().any(is_id) || of_body.iter().any(is_id) {
         refusals.push((404, "No such memory"));
     }
     let takes_anything = words.takes_user || words.body.is_some() || !words.query.is_empty();

@@ -84,8 +84,11 @@ const PEM_BYTES: usize = 16 << 10;
 /// A header and a payload in JSON begin so in base64url (RFC 7519).
 const JWT_START: &str = "eyJ";
 const JWT_LEAST: usize = 10;
+const JWT_MOST: usize = 4 << 10;
 /// What stands before a password in a URL (RFC 3986, 3.2.1).
 const AUTHORITY: &str = "://";
+/// No host and no password in a URL is longer.
+const AUTHORITY_BYTES: usize = 512;
 
 impl Engine {
     /// Looks for secrets in all that a writer says in a memory, and does about them what the settings
@@ -190,9 +193,14 @@ fn marked_secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     for Marked { start, body, least, name } in &MARKED {
+        // What begins within a run ends with it, and is no longer than that.
+        let mut end = 0;
         for (at, _) in text.match_indices(start) {
-            let end = at + start.len() + run(bytes, at + start.len(), *body);
-            if begins_word(bytes, at) && end >= at + start.len() + least {
+            if at < end || !begins_word(bytes, at) {
+                continue;
+            }
+            end = at + start.len() + run(bytes, at + start.len(), *body);
+            if end >= at + start.len() + least {
                 found.push((at..end, *name));
             }
         }
@@ -204,7 +212,7 @@ fn marked_secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
 fn private_keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices(PEM_START) {
-        let rest = text.get(at..).unwrap_or_default();
+        let rest = head(text, at, PEM_BYTES);
         let label = rest.get(PEM_START.len()..).and_then(|rest| rest.split(DASHES).next());
         if !label.is_some_and(|label| label.ends_with(PEM_KEY) && !label.contains('\n')) {
             continue;
@@ -213,9 +221,7 @@ fn private_keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
             let line = rest.get(end + PEM_END.len()..)?;
             Some(end + PEM_END.len() + line.find(DASHES)? + DASHES.len())
         });
-        let end = ends.filter(|end| *end <= PEM_BYTES).unwrap_or(rest.len().min(PEM_BYTES));
-        let end = (end..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
-        found.push((at..at + end, "private key"));
+        found.push((at..at + ends.unwrap_or(rest.len()), "private key"));
     }
     found
 }
@@ -224,12 +230,15 @@ fn web_tokens(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     for (at, _) in text.match_indices(JWT_START) {
-        let end = at + run(bytes, at, is_dotted);
+        if !begins_word(bytes, at) {
+            continue;
+        }
+        let end = at + run(bytes.get(..at + JWT_MOST).unwrap_or(bytes), at, is_dotted);
         let parts: Vec<&str> = text.get(at..end).unwrap_or_default().split('.').collect();
         let [header, payload, signature, ..] = parts[..] else { continue };
         let is_token = payload.starts_with(JWT_START)
             && [header, payload, signature].iter().all(|part| part.len() >= JWT_LEAST);
-        if is_token && begins_word(bytes, at) {
+        if is_token {
             found.push((at..end, "JSON web token"));
         }
     }
@@ -241,7 +250,7 @@ fn passwords_in_urls(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices(AUTHORITY) {
         let start = at + AUTHORITY.len();
-        let rest = text.get(start..).unwrap_or_default();
+        let rest = head(text, start, AUTHORITY_BYTES);
         let end = rest.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c));
         let authority = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         let Some((user, _)) = authority.rsplit_once('@') else { continue };
@@ -313,6 +322,13 @@ fn is_card(digits: &[u8]) -> bool {
         .map(|product| product / 10 + product % 10)
         .sum();
     is_issued && sum.is_multiple_of(10)
+}
+
+/// A text from a place on, as far as it is looked at: whatever somebody wrote, looking stays cheap.
+fn head(text: &str, at: usize, most: usize) -> &str {
+    let rest = text.get(at..).unwrap_or_default();
+    let end = (0..=most.min(rest.len())).rev().find(|end| rest.is_char_boundary(*end));
+    rest.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 /// How many bytes from here on are of a kind.
@@ -407,6 +423,15 @@ mod tests {
             "2026-11-26 14:39:37",
         ] {
             assert_eq!(names(other), Vec::<&str>::new(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_repeats_a_beginning_is_looked_at_once() {
+        for part in ["sk-", "eyJ", ".eyJ", "-----BEGIN PRIVATE KEY-----", "://", "4 ", "ghp_"] {
+            let text = part.repeat((64 << 10) / part.len());
+
+            assert!(secrets_in(&text).len() <= text.len(), "{part}");
         }
     }
 

@@ -29,6 +29,7 @@ mod memories;
 mod older;
 mod rest;
 mod secrets;
+mod sets;
 mod storage;
 mod storm;
 mod tokens;

@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::Add;
 use super::add::Times;
 use crate::engine::arguments::Change;
-use crate::engine::draft::Draft;
+use crate::engine::draft::{Draft, check_metadata};
 use crate::engine::files::{FILE, FileNode, PATH};
 use crate::engine::view::estimate_tokens;
-use crate::engine::{Asked, AskedFor, Engine, EngineError, GivenOut, Verb};
+use crate::engine::{Asked, AskedFor, Engine, EngineError, GivenOut, InvalidArguments, Verb};
 use crate::model::{
     Caller, Given, Kind, Memory, MemoryId, Metadata, Project, Scope, Status, Title, folded,
 };
@@ -96,7 +96,7 @@ impl Verb for AskFiles {
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<FileAnswer, EngineError> {
         match self {
             Self::View(path) => engine.view_file(&path, asked),
-            Self::Create { path, text } => engine.create_file(path, text, asked),
+            Self::Create { path, text } => engine.create_file(&path, text, asked),
             Self::Replace { path, old, new } => engine.replace_in_file(&path, &old, &new, asked),
             Self::Insert { path, line, text } => engine.insert_into_file(&path, line, &text, asked),
             Self::Delete(path) => engine.delete_files(&path, asked),
@@ -122,21 +122,23 @@ impl Engine {
 
     fn create_file(
         &mut self,
-        path: String,
+        path: &str,
         text: String,
         asked: Asked<'_>,
     ) -> Result<FileAnswer, EngineError> {
-        if path == ROOT || self.is_anything_at(&path, asked)? {
+        if path == ROOT || self.is_anything_at(path, asked)? {
             return Ok(FileAnswer::Exists);
         }
-        if self.is_below_a_file(&path, asked)? {
+        if self.is_below_a_file(path, asked)? {
             return Ok(FileAnswer::NoFolder);
         }
         self.check_content(&text)?;
+        let named = Metadata::from_iter([(PATH.to_owned(), path.into())]);
+        check_path(&named)?;
         let draft = Draft {
             kind: Kind::parse(FILE).map_or(Change::Keep, Change::Set),
-            title: Title::parse(&path).map_or(Change::Keep, Change::Set),
-            metadata: Change::Set(Metadata::from_iter([(PATH.to_owned(), path.into())])),
+            title: Title::parse(path).map_or(Change::Keep, Change::Set),
+            metadata: Change::Set(named),
             ..Draft::default()
         };
         let add = Add { content: text, draft, ..Add::default() };
@@ -231,6 +233,7 @@ impl Engine {
             let mut after = before.clone();
             after.title = Title::parse(&path).ok();
             after.metadata.insert(PATH.to_owned(), path.into());
+            check_path(&after.metadata)?;
             write.replace(&before, after, asked.now);
             self.commit_if_full(&mut write)?;
         }
@@ -288,6 +291,12 @@ impl Engine {
         let mut folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
         Ok(folders.any(|folder| files.at(folder).any(|(_, node)| sees(asked, node))))
     }
+}
+
+/// A path has to fit where it is kept.
+fn check_path(metadata: &Metadata) -> Result<(), EngineError> {
+    let told = |problem: String| InvalidArguments::one(PATH, &problem).into();
+    check_metadata(metadata).map_err(told)
 }
 
 /// What a caller sees: the files of the project in which the caller stands, if there is one, and

@@ -47,6 +47,8 @@ const DEFAULT_RESULTS: usize = 20;
 const LOOKED_AT: usize = 100;
 /// Says which part of a longer message a memory is.
 const PART: &str = "part";
+/// Under this name in the metadata stands who spoke, which that server tells apart from it.
+const SPEAKER: &str = "mem0";
 const MS_PER_DAY: f64 = 86_400_000.0;
 const MARGIN_MS: i64 = 1_000;
 
@@ -70,6 +72,7 @@ pub async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, C
     let (mut adds, mut spoken) = (Vec::new(), Vec::new());
     for message in &kept {
         let before = adds.len();
+        let metadata = spoken_by(message, &metadata, infer);
         adds.extend(parts_of(message, limit, &metadata).map(|(content, metadata)| Add {
             content,
             draft: Draft { metadata, ..draft.clone() },
@@ -105,6 +108,17 @@ pub async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, C
         "timestamp": asking.now(),
     });
     Ok(Told::new(body, format!("Stored {} memories.", stored.len()), Vec::new()))
+}
+
+/// Metadata with who spoke, where every message is kept as it is.
+fn spoken_by(message: &Message, metadata: &Metadata, infer: bool) -> Metadata {
+    let mut metadata = metadata.clone();
+    if !infer {
+        let actor = Some(&message.name).filter(|name| !name.is_empty());
+        let speaker = json!({ "role": message.role, "actor_id": actor });
+        metadata.insert(SPEAKER.to_owned(), speaker);
+    }
+    metadata
 }
 
 /// The pieces of a message, each with the metadata of all, and which part it is.
@@ -305,11 +319,13 @@ pub async fn delete_all(asking: Asking<'_>, named: &Tags) -> Result<usize, CallE
 /// A memory as that server tells it, with the fields of the token-file server beside them.
 fn item(view: &MemoryView, score: Option<f32>) -> Value {
     let memory = &view.memory;
+    let mut metadata = memory.metadata.clone();
+    let speaker = metadata.shift_remove(SPEAKER);
     let mut told = json!({
         "id": memory.id,
         "memory": memory.content,
         "hash": format!("{:x}", md5::compute(memory.content.as_bytes())),
-        "metadata": (!memory.metadata.is_empty()).then_some(&memory.metadata),
+        "metadata": (!metadata.is_empty()).then_some(&metadata),
         "score": score,
         "created_at": memory.created_at,
         "updated_at": memory.updated_at,
@@ -322,6 +338,9 @@ fn item(view: &MemoryView, score: Option<f32>) -> Value {
         "value": memory.content,
     });
     if let Some(told) = told.as_object_mut() {
+        if let Some(Value::Object(speaker)) = speaker {
+            told.extend(speaker);
+        }
         for (name, value) in Identifiers::of(&memory.tags) {
             told.insert(name.to_owned(), value.into());
         }

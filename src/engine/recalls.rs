@@ -72,7 +72,7 @@ pub(super) struct Recalls {
 }
 
 /// So many are written at once.
-const PAGE: usize = 64;
+const PAGE: usize = 256;
 /// While the disk takes no writes, so many are kept.
 const MOST_PENDING: usize = 1_024;
 /// Bytes of the ring: some 20,000 searches.

@@ -10,6 +10,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::arguments::Change;
+use super::draft::Draft;
 use super::{Engine, EngineError, InvalidArguments};
 use crate::model::{Memory, Metadata, SecretScreen, Title};
 
@@ -103,18 +105,25 @@ impl Engine {
         }
         self.screen_text(&mut memory.content, found)?;
         if let Some(title) = &mut memory.title {
-            let mut text = title.as_str().to_owned();
-            self.screen_text(&mut text, found)?;
-            if text != title.as_str()
-                && let Ok(masked) = Title::parse(&text)
-            {
-                *title = masked;
-            }
+            self.screen_title(title, found)?;
         }
-        let mut metadata = std::mem::take(&mut memory.metadata);
-        let screened = self.screen_metadata(&mut metadata, found);
-        memory.metadata = metadata;
-        screened
+        self.screen_metadata(&mut memory.metadata, found)
+    }
+
+    /// The same for what is said besides a text. It comes before it is compared with what is there,
+    /// and before a memory that is there takes it over.
+    pub(super) fn screen_draft(
+        &self,
+        draft: &mut Draft,
+        found: &mut SecretKinds,
+    ) -> Result<(), EngineError> {
+        if let Change::Set(title) = &mut draft.title {
+            self.screen_title(title, found)?;
+        }
+        if let Change::Set(metadata) = &mut draft.metadata {
+            self.screen_metadata(metadata, found)?;
+        }
+        Ok(())
     }
 
     /// The same for one text.
@@ -148,6 +157,17 @@ impl Engine {
                 }
             }
             SecretScreen::Warn | SecretScreen::Off => {}
+        }
+        Ok(())
+    }
+
+    fn screen_title(&self, title: &mut Title, found: &mut SecretKinds) -> Result<(), EngineError> {
+        let mut text = title.as_str().to_owned();
+        self.screen_text(&mut text, found)?;
+        if text != title.as_str()
+            && let Ok(masked) = Title::parse(&text)
+        {
+            *title = masked;
         }
         Ok(())
     }

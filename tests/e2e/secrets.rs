@@ -53,6 +53,13 @@ async fn a_secret_is_masked_wherever_it_stands_and_on_every_way_in() {
     assert_eq!(memory["metadata"]["of"]["keys"][0], "[masked: GitHub token]");
     let again = server.post(LIST, json!({ "content": body["content"] })).await.json();
     assert_eq!(again["status"], "duplicate", "the same text is the same");
+    let again = server.post(LIST, body.clone()).await.json();
+    assert_eq!(again["status"], "duplicate", "so is the same with all that is masked");
+    server.post(LIST, json!({ "content": "untitled" })).await;
+    let titled = json!({ "content": "untitled", "title": format!("key {}", secret()) });
+    let titled = server.post(LIST, titled).await.json();
+    assert_eq!(titled["merged"], json!(["title"]));
+    assert_eq!(titled["memory"]["title"], "key [masked: GitHub token]");
     let path = format!("{LIST}/{}", added["id"].as_str().unwrap());
     let change = json!({ "content": format!("now with {}", secret()) });
     server.send("PATCH", &path, &[("X-API-Key", KEY)], Some(&change)).await;

@@ -193,13 +193,13 @@ impl Add {
         engine.check_content(&self.content)?;
         let mut secrets = SecretKinds::new();
         engine.screen_text(&mut self.content, &mut secrets)?;
+        engine.screen_draft(&mut self.draft, &mut secrets)?;
         let project = self.project(asked);
         let Some(old) = self.supersedes else {
             if let Some(there) = self.find_same(engine, write, project.as_ref(), asked.now)? {
                 return Ok(Put { secrets, ..self.merge(there, write, asked) });
             }
-            let mut memory = self.into_memory(engine, project, times, asked);
-            engine.screen(&mut memory, &mut secrets)?;
+            let memory = self.into_memory(engine, project, times, asked);
             write.enter(&memory);
             return Ok(Put { secrets, ..Put::new(AddStatus::Created, memory) });
         };
@@ -207,8 +207,7 @@ impl Add {
             Some(fresh) => fresh.clone(),
             None => engine.read_replaced(old, asked)?,
         };
-        let mut memory = self.into_memory(engine, project, times, asked);
-        engine.screen(&mut memory, &mut secrets)?;
+        let memory = self.into_memory(engine, project, times, asked);
         write.enter(&memory);
         write.supersede(&old, memory.id, asked.now);
         Ok(Put { secrets, ..Put::new(AddStatus::Superseded, memory) })

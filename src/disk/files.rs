@@ -105,6 +105,13 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     create_with_mode(path, PRIVATE_FILE)
 }
 
+/// Copies a file durably to a place that is closed to others.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = create_file(to)?;
+    io::copy(&mut File::open(from)?, &mut copy)?;
+    copy.sync_all()
+}
+
 /// Opens what a person named for writing from its start. It is private if it is made now. What is
 /// there keeps its mode, and a link or a device is written to: the person may have meant it.
 pub(crate) fn open_for_output(path: &Path) -> io::Result<File> {

@@ -4,6 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::PRIVATE_FOLDER;
+use super::files::remove_file;
 use super::owner::leave_path_to_owner;
 
 /// Makes a folder and its parents, closed to everyone else, and makes their names durable. One
@@ -46,6 +47,16 @@ pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Removes a file, or a folder with all it holds; it may be gone already. A link is removed itself.
+pub(crate) fn remove_any(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => remove_folder(path),
+        Ok(_) => remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

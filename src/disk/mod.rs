@@ -25,11 +25,12 @@ mod sockets;
 mod space;
 
 pub(crate) use files::{
-    Draft, FileId, close_to_others, create_file, open_for_appending, open_for_output, put_in_place,
-    remove_file, replace_file,
+    Draft, FileId, close_to_others, copy_file, create_file, open_for_appending, open_for_output,
+    put_in_place, remove_file, replace_file,
 };
 pub(crate) use folders::{
-    create_folder, create_folder_with_mode, create_folder_within, remove_folder, sync_folder,
+    create_folder, create_folder_with_mode, create_folder_within, remove_any, remove_folder,
+    sync_folder,
 };
 pub(crate) use limits::{is_out_of_files, is_passing, raise_open_files};
 pub(crate) use owner::leave_path_to_owner;

@@ -262,6 +262,7 @@ fn code_of_fault(broken: &StoreError) -> Code {
         | StoreError::NoStore { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Unrecoverable { .. }
+        | StoreError::BadFile { .. }
         | StoreError::Disk { .. } => Code::Internal,
     }
 }

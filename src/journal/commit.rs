@@ -12,7 +12,7 @@ use super::hooks::Hooks;
 use super::queue::{Shared, Work};
 use super::receipt::{Group, Outcome};
 use super::writer::Writer;
-use super::{EncodedBatch, Seq};
+use super::{EncodedBatch, Seq, StoreId};
 use crate::disk;
 
 /// How long a failed disk is left alone before the next try.
@@ -39,6 +39,7 @@ pub trait Sink: Send {
 pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
     pub(super) folder: PathBuf,
+    pub(super) store: StoreId,
     pub(super) sink: Box<dyn Sink>,
     pub(super) segment_bytes: u64,
     /// See [`super::JournalOptions::free_bytes`].
@@ -139,7 +140,8 @@ impl Committer {
     }
 
     fn create(&self, first: Seq) -> io::Result<Writer> {
-        Writer::create(&self.folder, first, self.shared.durable(), self.hooks.clone())
+        let durable = self.shared.durable();
+        Writer::create(&self.folder, self.store, first, durable, self.hooks.clone())
     }
 
     /// A failed `fdatasync` may have thrown the data away and is not tried again; the whole

@@ -1,11 +1,15 @@
 //! Reads the journal's folder: what is there, whether it is whole, and what it says.
 
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::frame::{FRAMES_START, Header};
+use super::listing::Listing;
 use super::segment::{Found, Segment};
 use super::snapshot::{self, Snapshot};
-use super::{JournalError, Op, Seq};
+use super::{Identity, JournalError, Op, Seq, StoreId};
 use crate::disk;
 
 /// The journal's files as they were found. Opening changes nothing on the disk.
@@ -17,6 +21,10 @@ pub struct Folder {
     pub(super) segments: Vec<SegmentFile>,
     /// Superseded by the snapshot, or never finished.
     pub(super) stale: Vec<PathBuf>,
+    /// Whose files count; nothing in an empty folder of which nothing is known.
+    identity: Option<Identity>,
+    strangers: Vec<Stranger>,
+    blemishes: Vec<Blemish>,
     damage: Vec<Damage>,
     torn: Option<Torn>,
     last_seq: Seq,
@@ -31,6 +39,32 @@ pub(super) struct SegmentFile {
     /// Where the last frame ends.
     pub(super) end: u64,
     pub(super) salt: u64,
+    pub(super) store: StoreId,
+}
+
+/// What is known of a journal before its files are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected {
+    /// Whose files count. Without it the files are asked themselves.
+    pub identity: Option<Identity>,
+    /// The last batch of a journal that was closed in good order: nothing came after it.
+    pub ended_with: Option<Seq>,
+}
+
+/// A file among ours that is not what its name says. It counts as if it were not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    pub path: PathBuf,
+    pub problem: String,
+    /// What its name says.
+    pub(super) seq: Seq,
+}
+
+/// Something wrong with a file of which everything can still be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blemish {
+    pub path: PathBuf,
+    pub problem: &'static str,
 }
 
 /// Acknowledged batches that the journal no longer holds.
@@ -53,13 +87,18 @@ pub struct Torn {
 
 impl Folder {
     /// Reads and checks every frame. A folder that does not exist is an empty one.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let listing = Listing::read(path)?;
+    pub fn open(path: &Path, expected: Expected) -> Result<Self, JournalError> {
+        let mut listing = Listing::read(path)?;
+        let identity = expected.identity.or_else(|| listing.identity());
+        let strangers = identity.map_or_else(Vec::new, |identity| listing.set_apart(identity));
         let mut folder = Self {
             path: path.to_owned(),
             snapshot: None,
             segments: Vec::new(),
+            blemishes: listing.blemishes(),
             stale: listing.drafts,
+            identity,
+            strangers,
             damage: Vec::new(),
             torn: None,
             last_seq: Seq::ZERO,
@@ -67,7 +106,50 @@ impl Folder {
         let unreadable = folder.find_snapshot(listing.snapshots)?;
         folder.read_segments(listing.segments)?;
         folder.judge(unreadable);
+        folder.judge_end(expected.ended_with);
         Ok(folder)
+    }
+
+    /// The ids of the stores that the files of a folder name, each once.
+    pub fn stores(path: &Path) -> Result<Vec<StoreId>, JournalError> {
+        Ok(Listing::read(path)?.stores())
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Says whose files will be written.
+    pub fn belong_to(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
+    #[must_use]
+    pub fn strangers(&self) -> &[Stranger] {
+        &self.strangers
+    }
+
+    #[must_use]
+    pub fn blemishes(&self) -> &[Blemish] {
+        &self.blemishes
+    }
+
+    /// Writes headers anew of which one copy is damaged, and cuts what lies after the end of a
+    /// snapshot.
+    pub fn heal(&mut self) -> Result<(), JournalError> {
+        for Blemish { path, .. } in self.blemishes.drain(..) {
+            let is_snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.path == path);
+            let end = is_snapshot.map(|snapshot| snapshot.bytes);
+            heal_file(&path, end).map_err(JournalError::disk("mend", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Moves files that are not ours out of the way, so that none lies where ours will be written.
+    pub fn move_strangers(&mut self, aside: &Path) -> Result<(), JournalError> {
+        let paths = self.strangers.drain(..).map(|stranger| stranger.path).collect::<Vec<_>>();
+        move_aside(&self.path, &paths, aside).map_err(JournalError::disk("move aside to", aside))
     }
 
     #[must_use]
@@ -133,10 +215,18 @@ impl Folder {
         source: impl FnMut(&mut dyn FnMut(Op<'_>) -> Result<(), JournalError>) -> Result<(), E>,
     ) -> Result<Self, E> {
         disk::create_folder_within(&self.path).map_err(JournalError::disk("create", &self.path))?;
-        let written = snapshot::write_from(&self.path, seq, source)?;
-        move_aside(&self.path, &written.path, aside)
+        // A damaged snapshot of the same batch is kept aside like all the others.
+        let is_taken = self.path.join(snapshot_name(seq)).exists();
+        let seq = if is_taken { seq.after() } else { seq };
+        let written = snapshot::write_from(&self.path, self.store(), seq, source)?;
+        move_others_aside(&self.path, &written.path, aside)
             .map_err(JournalError::disk("move the damaged journal to", aside))?;
-        Ok(Self::open(&self.path)?)
+        let expected = Expected { identity: self.identity, ended_with: None };
+        Ok(Self::open(&self.path, expected)?)
+    }
+
+    fn store(&self) -> StoreId {
+        self.identity.map_or(StoreId::UNNAMED, |identity| identity.store)
     }
 
     /// The newest snapshot that is whole. One that is not matters only if no older one is.
@@ -150,6 +240,10 @@ impl Folder {
             match snapshot::verify(&path) {
                 Ok((snapshot, _)) => {
                     self.last_seq = snapshot.seq;
+                    if std::fs::metadata(&path).is_ok_and(|found| found.len() > snapshot.bytes) {
+                        let problem = "something lies after its end";
+                        self.blemishes.push(Blemish { path, problem });
+                    }
                     self.snapshot = Some(snapshot);
                     self.stale.extend(found.into_iter().map(|(_, path)| path));
                     return Ok(unreadable);
@@ -179,6 +273,25 @@ impl Folder {
             } else {
                 self.last_seq = self.last_seq.max(damage.to);
                 self.damage.push(damage);
+            }
+        }
+    }
+
+    /// A file that is not ours stands where one of ours may have been, and a header that cannot be
+    /// read hides how far its segment went, unless it is known where the journal ended.
+    fn judge_end(&mut self, ended_with: Option<Seq>) {
+        let is_complete = ended_with.is_some_and(|last| last <= self.last_seq);
+        for stranger in &self.strangers {
+            if stranger.seq > self.last_seq && !is_complete {
+                let problem = "it is not the file that belongs there";
+                let (path, to) = (stranger.path.clone(), Seq::MAX);
+                self.damage.push(Damage { path, offset: 0, problem, to });
+            }
+        }
+        if let Some(last) = ended_with {
+            let last = last.max(self.last_seq);
+            for damage in &mut self.damage {
+                damage.to = damage.to.min(last);
             }
         }
     }
@@ -236,6 +349,7 @@ impl Folder {
             last: outline.last.min(limit),
             end: outline.end,
             salt: segment.header.salt,
+            store: segment.header.store,
         });
     }
 }
@@ -283,74 +397,33 @@ fn read_whole(path: &Path) -> Result<Result<Segment, Damage>, JournalError> {
     }
 }
 
-fn move_aside(folder: &Path, keep: &Path, aside: &Path) -> io::Result<()> {
-    disk::create_folder_within(aside)?;
+fn heal_file(path: &Path, end: Option<u64>) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut start = vec![0; FRAMES_START];
+    file.read_exact_at(&mut start, 0)?;
+    if let Ok(header) = Header::parse(&start) {
+        file.write_all_at(&header.to_bytes(), 0)?;
+    }
+    end.map_or(Ok(()), |end| file.set_len(end))?;
+    file.sync_all()
+}
+
+fn move_others_aside(folder: &Path, keep: &Path, aside: &Path) -> io::Result<()> {
+    let mut others = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.path() != keep && entry.file_type()?.is_file() {
-            std::fs::rename(entry.path(), aside.join(entry.file_name()))?;
+            others.push(entry.path());
         }
+    }
+    move_aside(folder, &others, aside)
+}
+
+fn move_aside(folder: &Path, paths: &[PathBuf], aside: &Path) -> io::Result<()> {
+    disk::create_folder_within(aside)?;
+    for path in paths {
+        std::fs::rename(path, aside.join(path.file_name().unwrap_or_default()))?;
     }
     disk::sync_folder(aside)?;
     disk::sync_folder(folder)
-}
-
-#[derive(Default)]
-struct Listing {
-    snapshots: Vec<(Seq, PathBuf)>,
-    segments: Vec<(Seq, PathBuf)>,
-    drafts: Vec<PathBuf>,
-}
-
-impl Listing {
-    fn read(folder: &Path) -> Result<Self, JournalError> {
-        let mut listing = Self::default();
-        let entries = match std::fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
-            entries => entries.map_err(JournalError::disk("list", folder))?,
-        };
-        for entry in entries {
-            let path = entry.map_err(JournalError::disk("list", folder))?.path();
-            listing.sort_in(path);
-        }
-        Ok(listing)
-    }
-
-    /// Files that are not ours are left alone.
-    fn sort_in(&mut self, path: PathBuf) {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return };
-        match JournalFile::of(name) {
-            Some(JournalFile::Segment(seq)) => self.segments.push((seq, path)),
-            Some(JournalFile::Snapshot(seq)) => self.snapshots.push((seq, path)),
-            Some(JournalFile::Draft) => self.drafts.push(path),
-            None => {}
-        }
-    }
-}
-
-/// What the name of a file in the folder says.
-enum JournalFile {
-    Segment(Seq),
-    Snapshot(Seq),
-    /// A snapshot that was not finished.
-    Draft,
-}
-
-impl JournalFile {
-    fn of(name: &str) -> Option<Self> {
-        let (stem, end) = name.rsplit_once('.')?;
-        let snapshot = stem.strip_prefix("snapshot-");
-        let seq = Seq(snapshot.unwrap_or(stem).parse().ok()?);
-        match (snapshot, end) {
-            (None, "log") => Some(Self::Segment(seq)),
-            (Some(_), "log") => Some(Self::Snapshot(seq)),
-            (Some(_), "tmp") => Some(Self::Draft),
-            _ => None,
-        }
-    }
-}
-
-/// Whether a journal names its files so.
-pub(crate) fn is_file_name(name: &str) -> bool {
-    JournalFile::of(name).is_some()
 }

@@ -1,11 +1,13 @@
 //! The bytes of headers and frames. `docs/FORMAT.md` has them as a table.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
-use super::{MAX_PAYLOAD_BYTES, Seq};
+use super::numbers::random;
+use super::{MAX_PAYLOAD_BYTES, Seq, StoreId};
 
 /// The newest layout of files that this program knows.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
+
+/// The same, but that its headers name no store.
+const FORMAT_WITHOUT_STORE: u32 = 1;
 
 /// Where the frames of a file begin, after the two copies of its header.
 pub(super) const FRAMES_START: usize = 2 * HEADER_BYTES;
@@ -29,6 +31,7 @@ pub(super) struct Header {
     pub(super) previous: Seq,
     /// Known to this file only. Nobody can put into a value what would pass as a frame.
     pub(super) salt: u64,
+    pub(super) store: StoreId,
 }
 
 /// A frame whose checksum is right.
@@ -49,12 +52,12 @@ pub(super) enum BadHeader {
 }
 
 impl Header {
-    pub(super) fn segment(first: Seq, previous: Seq) -> Self {
-        Self { is_snapshot: false, first, previous, salt: random() }
+    pub(super) fn segment(store: StoreId, first: Seq, previous: Seq) -> Self {
+        Self { is_snapshot: false, first, previous, salt: random(), store }
     }
 
-    pub(super) fn snapshot(seq: Seq) -> Self {
-        Self { is_snapshot: true, first: seq, previous: Seq::ZERO, salt: random() }
+    pub(super) fn snapshot(store: StoreId, seq: Seq) -> Self {
+        Self { is_snapshot: true, first: seq, previous: Seq::ZERO, salt: random(), store }
     }
 
     pub(super) fn to_bytes(self) -> Vec<u8> {
@@ -65,7 +68,7 @@ impl Header {
         copy.extend(self.first.0.to_le_bytes());
         copy.extend(self.previous.0.to_le_bytes());
         copy.extend(self.salt.to_le_bytes());
-        // Room for the name of a sealing key.
+        copy.extend(self.store.0);
         copy.resize(HEADER_BYTES - 4, 0);
         copy.extend(crc32c::crc32c(&copy).to_le_bytes());
         copy.extend_from_within(..);
@@ -84,6 +87,12 @@ impl Header {
         }
     }
 
+    /// Whether both copies are as they were written. One is enough to read the file.
+    pub(super) fn is_unblemished(start: &[u8]) -> bool {
+        let Some((first, second)) = start.split_at_checked(HEADER_BYTES) else { return false };
+        first == second && Self::parse_copy(first).is_ok()
+    }
+
     fn parse_copy(copy: &[u8]) -> Result<Self, BadHeader> {
         let mut fields = Fields(copy);
         if fields.take::<8>() != Some(MAGIC) {
@@ -95,17 +104,16 @@ impl Header {
         }
         let (body, crc) = copy.split_last_chunk::<4>().ok_or(BadHeader::Damaged)?;
         let [kind, ..] = fields.take::<4>().ok_or(BadHeader::Damaged)?;
-        let known = version == FORMAT_VERSION && matches!(kind, SEGMENT | SNAPSHOT);
+        let known = matches!(version, FORMAT_WITHOUT_STORE | FORMAT_VERSION)
+            && matches!(kind, SEGMENT | SNAPSHOT);
         if !known || u32::from_le_bytes(*crc) != crc32c::crc32c(body) {
             return Err(BadHeader::Damaged);
         }
         let mut number = || fields.u64().ok_or(BadHeader::Damaged);
-        Ok(Self {
-            is_snapshot: kind == SNAPSHOT,
-            first: Seq(number()?),
-            previous: Seq(number()?),
-            salt: number()?,
-        })
+        let (first, previous, salt) = (Seq(number()?), Seq(number()?), number()?);
+        // In format 1 these bytes are zero, which is the id of no store.
+        let store = StoreId(fields.take().ok_or(BadHeader::Damaged)?);
+        Ok(Self { is_snapshot: kind == SNAPSHOT, first, previous, salt, store })
     }
 }
 
@@ -185,11 +193,6 @@ impl Fields<'_> {
     }
 }
 
-/// The standard library seeds its hash maps from the system's random numbers.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_header_survives_one_bad_byte_anywhere() {
-        let header = Header::segment(Seq(7), Seq(5));
+        let header = Header::segment(StoreId([7; 16]), Seq(7), Seq(5));
         let bytes = header.to_bytes();
 
         for at in 0..bytes.len() {
@@ -209,11 +212,11 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_told_from_damage() {
-        let mut bytes = Header::snapshot(Seq(9)).to_bytes();
-        bytes[8] = 2;
-        bytes[HEADER_BYTES + 8] = 2;
+        let mut bytes = Header::snapshot(StoreId([7; 16]), Seq(9)).to_bytes();
+        bytes[8] = 3;
+        bytes[HEADER_BYTES + 8] = 3;
 
-        assert_eq!(Header::parse(&bytes), Err(BadHeader::Newer { found: 2 }));
+        assert_eq!(Header::parse(&bytes), Err(BadHeader::Newer { found: 3 }));
         assert_eq!(Header::parse(&[0; 200]), Err(BadHeader::Damaged));
     }
 

@@ -15,6 +15,7 @@ mod error;
 mod folder;
 mod frame;
 mod hooks;
+mod listing;
 mod numbers;
 mod queue;
 mod receipt;
@@ -28,11 +29,11 @@ mod writer;
 pub use batch::{EncodedBatch, MAX_PAYLOAD_BYTES, Op};
 pub use commit::Sink;
 pub use error::JournalError;
-pub(crate) use folder::is_file_name;
-pub use folder::{Damage, Folder};
+pub use folder::{Damage, Expected, Folder};
 #[cfg(test)]
 pub(crate) use hooks::{Faults, SyncHook};
-pub use numbers::{Seq, SessionNo};
+pub(crate) use listing::is_file_name;
+pub use numbers::{Identity, Seq, SessionNo, StoreId};
 pub use receipt::GroupReceipt;
 pub use running::Journal;
 

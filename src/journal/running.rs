@@ -45,7 +45,7 @@ use super::hooks::Hooks;
 use super::queue::{Files, Shared, Submitted};
 use super::snapshot::Draft;
 use super::writer::Writer;
-use super::{EncodedBatch, JournalError, JournalOptions, Op, Seq};
+use super::{EncodedBatch, JournalError, JournalOptions, Op, Seq, StoreId};
 use crate::disk;
 
 /// The open journal and its commit thread.
@@ -53,6 +53,7 @@ use crate::disk;
 pub struct Journal {
     shared: Arc<Shared>,
     folder: PathBuf,
+    store: StoreId,
     free_bytes: u64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -71,8 +72,9 @@ impl Journal {
             disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
         }
         let last = folder.last_seq();
+        let store = folder.identity().map_or(StoreId::UNNAMED, |identity| identity.store);
         let hooks = Hooks::of(options);
-        let writer = last_segment(&mut folder, last, options.segment_bytes)
+        let writer = last_segment(&mut folder, store, last, options.segment_bytes)
             .map(|segment| {
                 let path = segment.path.clone();
                 Writer::resume(segment, hooks.clone()).map_err(JournalError::disk("open", &path))
@@ -87,6 +89,7 @@ impl Journal {
         let committer = Committer {
             shared: Arc::clone(&shared),
             folder: path.clone(),
+            store,
             sink,
             segment_bytes: options.segment_bytes,
             free_bytes: options.free_bytes,
@@ -101,6 +104,7 @@ impl Journal {
         Ok(Self {
             shared,
             folder: path,
+            store,
             free_bytes: options.free_bytes,
             thread: Mutex::new(Some(thread)),
         })
@@ -206,10 +210,11 @@ impl Journal {
         };
         let known = previous.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
         let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(known).max(known);
-        if seq == known {
+        // One of format 1 is written anew even if nothing has come since.
+        if seq == known && previous.as_ref().is_none_or(|previous| previous.store == self.store) {
             return Ok(seq);
         }
-        let draft = Draft::create(&self.folder, seq, self.free_bytes)?;
+        let draft = Draft::create(&self.folder, self.store, seq, self.free_bytes)?;
         let snapshot = compaction::fold(previous.as_ref(), &closed, draft)?;
         let mut files = self.shared.files();
         files.snapshot = Some(snapshot);
@@ -217,7 +222,8 @@ impl Journal {
             mem::take(&mut files.closed).into_iter().partition(|segment| segment.last > seq);
         files.closed = later;
         files.stale.extend(replaced.into_iter().map(|segment| segment.path));
-        files.stale.extend(previous.map(|snapshot| snapshot.path));
+        // One of the same batch has taken the place of the previous one.
+        files.stale.extend(previous.filter(|old| old.seq != seq).map(|snapshot| snapshot.path));
         Ok(seq)
     }
 
@@ -265,7 +271,14 @@ impl Default for JournalOptions {
     }
 }
 
-/// The segment to go on with, if it ends where the journal ends and has room.
-fn last_segment(folder: &mut Folder, last: Seq, segment_bytes: u64) -> Option<SegmentFile> {
-    folder.segments.pop_if(|segment| segment.last == last && segment.end < segment_bytes)
+/// The segment to go on with, if it ends where the journal ends, has room, and names its store.
+fn last_segment(
+    folder: &mut Folder,
+    store: StoreId,
+    last: Seq,
+    segment_bytes: u64,
+) -> Option<SegmentFile> {
+    folder.segments.pop_if(|segment| {
+        segment.last == last && segment.end < segment_bytes && segment.store == store
+    })
 }

@@ -12,7 +12,7 @@ use super::batch::EncodedBatch;
 use super::folder::snapshot_name;
 use super::frame::{FRAME_HEAD_BYTES, FRAMES_START, Frame, FrameHead, Header};
 use super::segment::{Found, parse_header, visit_payload};
-use super::{JournalError, Op, Seq, SessionNo};
+use super::{JournalError, Op, Seq, SessionNo, StoreId};
 use crate::disk;
 
 /// How much a snapshot's frame collects: large enough to stream, small next to a phone's memory.
@@ -28,6 +28,7 @@ pub(super) struct Snapshot {
     pub(super) seq: Seq,
     pub(super) bytes: u64,
     pub(super) ops: u64,
+    pub(super) store: StoreId,
 }
 
 /// A snapshot that is being written.
@@ -48,10 +49,15 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Gives up when the disk has less than `free_bytes` left.
-    pub(super) fn create(folder: &Path, seq: Seq, free_bytes: u64) -> Result<Self, JournalError> {
+    pub(super) fn create(
+        folder: &Path,
+        store: StoreId,
+        seq: Seq,
+        free_bytes: u64,
+    ) -> Result<Self, JournalError> {
         let target = folder.join(snapshot_name(seq));
         let path = target.with_extension("tmp");
-        let header = Header::snapshot(seq);
+        let header = Header::snapshot(store, seq);
         let mut file = disk::create_file(&path).map_err(JournalError::disk("create", &path))?;
         file.write_all(&header.to_bytes()).map_err(JournalError::disk("write", &path))?;
         Ok(Self {
@@ -152,8 +158,8 @@ pub(super) fn verify(path: &Path) -> Result<(Snapshot, u32), JournalError> {
     if reader.ops != ops {
         return Err(reader.damaged("it does not hold the operations that it counts"));
     }
-    let (seq, bytes) = (reader.header.first, reader.offset);
-    Ok((Snapshot { path: path.to_owned(), seq, bytes, ops }, crc))
+    let Header { first: seq, store, .. } = reader.header;
+    Ok((Snapshot { path: path.to_owned(), seq, bytes: reader.offset, ops, store }, crc))
 }
 
 /// Shows every operation of a snapshot, each of which is a value of a different key.
@@ -173,10 +179,11 @@ pub(super) fn visit<E: From<JournalError>>(
 /// Writes a snapshot from somewhere else than the journal.
 pub(super) fn write_from<E: From<JournalError>>(
     folder: &Path,
+    store: StoreId,
     seq: Seq,
     mut source: impl FnMut(&mut dyn FnMut(Op<'_>) -> Result<(), JournalError>) -> Result<(), E>,
 ) -> Result<Snapshot, E> {
-    let mut draft = Draft::create(folder, seq, 0)?;
+    let mut draft = Draft::create(folder, store, seq, 0)?;
     let filled = source(&mut |op| match op.value {
         Some(value) => draft.put(op.session, op.key, value),
         None => Ok(()),

@@ -10,8 +10,8 @@ use super::frame::{FRAMES_START, Frame, Header};
 use super::segment::Segment;
 use super::snapshot::Draft;
 use super::{
-    EncodedBatch, Faults, Folder, Journal, JournalError, JournalOptions, Op, Seq, SessionNo, Sink,
-    SyncHook,
+    EncodedBatch, Expected, Faults, Folder, Journal, JournalError, JournalOptions, Op, Seq,
+    SessionNo, Sink, StoreId, SyncHook,
 };
 
 type Seen = Arc<Mutex<Vec<Seq>>>;
@@ -42,7 +42,7 @@ fn batch(text: &str) -> EncodedBatch {
 fn start(dir: &Path, options: &JournalOptions) -> (Journal, Seen) {
     let seen = Seen::default();
     let sink = Box::new(Notebook(Arc::clone(&seen)));
-    (Journal::start(Folder::open(dir).unwrap(), sink, options).unwrap(), seen)
+    (Journal::start(Folder::open(dir, Expected::default()).unwrap(), sink, options).unwrap(), seen)
 }
 
 fn write(journal: &Journal, text: &str) -> Result<Seq, JournalError> {
@@ -64,7 +64,7 @@ fn keys(folder: &Folder) -> Vec<String> {
 
 /// A segment with these frames, each a seq with the durable seq of its time.
 fn segment(dir: &Path, frames: &[(u64, u64)]) -> (std::path::PathBuf, Vec<usize>) {
-    let header = Header::segment(Seq(1), Seq::ZERO);
+    let header = Header::segment(StoreId::UNNAMED, Seq(1), Seq::ZERO);
     let mut bytes = header.to_bytes();
     let mut starts = Vec::new();
     for (seq, durable) in frames {
@@ -92,7 +92,7 @@ fn pages_of_a_torn_group_may_arrive_in_any_order() {
     let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1), (3, 2), (4, 2), (5, 2)]);
     flip(&path, starts[2] + 30);
 
-    let folder = Folder::open(dir.path()).unwrap();
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
 
     assert!(folder.damage().is_empty());
     assert_eq!((folder.last_seq(), folder.torn().unwrap().offset), (Seq(2), starts[2] as u64));
@@ -106,7 +106,7 @@ fn a_bad_frame_before_later_writes_is_damage() {
     // Every byte of frames 2 and 3, the length and the seq among them.
     for at in starts[1]..starts[3] {
         flip(&path, at);
-        let folder = Folder::open(dir.path()).unwrap();
+        let folder = Folder::open(dir.path(), Expected::default()).unwrap();
         let [damage] = folder.damage() else { panic!("byte {at}: {:?}", folder.damage()) };
         assert_eq!((damage.to, folder.last_seq()), (Seq(3), Seq(5)), "byte {at}");
         assert!(keys(&folder).ends_with(&["frame 4".to_owned(), "frame 5".to_owned()]));
@@ -126,7 +126,7 @@ fn what_looks_like_a_frame_inside_a_value_is_none() {
     bytes.extend(forged);
     fs::write(&path, bytes).unwrap();
 
-    let folder = Folder::open(dir.path()).unwrap();
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
 
     assert!(folder.damage().is_empty());
     assert_eq!(keys(&folder), ["frame 1"]);
@@ -137,13 +137,13 @@ fn frames_that_nobody_acknowledged_do_not_come_back() {
     let dir = tempfile::tempdir().unwrap();
     // 3 and 4 were written, but their sync failed; a later segment says that only 2 counts.
     let (_, _) = segment(dir.path(), &[(1, 0), (2, 1), (3, 2), (4, 2)]);
-    let header = Header::segment(Seq(5), Seq(2));
+    let header = Header::segment(StoreId::UNNAMED, Seq(5), Seq(2));
     let mut bytes = header.to_bytes();
     Frame { seq: Seq(5), durable: Seq(2), payload: batch("frame 5").payload() }
         .append_to(&mut bytes, header.salt);
     fs::write(dir.path().join("00000000000000000005.log"), bytes).unwrap();
 
-    let folder = Folder::open(dir.path()).unwrap();
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
 
     assert!(folder.damage().is_empty() && folder.torn().is_none());
     assert_eq!(keys(&folder), ["frame 1", "frame 2", "frame 5"]);
@@ -162,13 +162,13 @@ fn a_segment_that_is_missing_is_damage() {
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(paths.len() > 3);
-    assert_eq!(keys(&Folder::open(dir.path()).unwrap()).len(), 20);
+    assert_eq!(keys(&Folder::open(dir.path(), Expected::default()).unwrap()).len(), 20);
 
     fs::remove_file(&paths[1]).unwrap();
 
-    assert_eq!(Folder::open(dir.path()).unwrap().damage().len(), 1);
+    assert_eq!(Folder::open(dir.path(), Expected::default()).unwrap().damage().len(), 1);
     fs::remove_file(&paths[0]).unwrap();
-    assert_eq!(Folder::open(dir.path()).unwrap().damage().len(), 1);
+    assert_eq!(Folder::open(dir.path(), Expected::default()).unwrap().damage().len(), 1);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn too_much_at_once_is_refused_and_keeps_no_place() {
     assert!(refused > 0);
     write(&journal, &large).unwrap();
     drop(journal);
-    assert_eq!(keys(&Folder::open(dir.path()).unwrap()).len(), 201 - refused);
+    assert_eq!(keys(&Folder::open(dir.path(), Expected::default()).unwrap()).len(), 201 - refused);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_failed_sync_loses_the_group_and_says_so() {
     assert!(matches!(journal.submit(batch("x"), 1), Err(JournalError::Unavailable { .. })));
     assert_eq!(*seen.lock().unwrap(), [Seq(1)]);
     drop(journal);
-    assert_eq!(keys(&Folder::open(dir.path()).unwrap()), ["kept"]);
+    assert_eq!(keys(&Folder::open(dir.path(), Expected::default()).unwrap()), ["kept"]);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_segment_without_a_file_descriptor_grows_until_there_is_one() {
 
     assert_eq!((journal.epoch(), faults.descriptors.load(SeqCst)), (0, 0));
     drop(journal);
-    let folder = Folder::open(dir.path()).unwrap();
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
     assert!(folder.damage().is_empty());
     assert_eq!((keys(&folder).len(), folder.segment_count()), (9, 2));
 }
@@ -295,7 +295,7 @@ fn a_first_segment_waits_for_a_file_descriptor() {
 #[test]
 fn nobody_waits_for_a_thread_that_died() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = Folder::open(dir.path()).unwrap();
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
     let journal = Journal::start(folder, Box::new(Bomb), &JournalOptions::default()).unwrap();
 
     let outcome = write(&journal, "durable, but nobody can say so");
@@ -349,7 +349,7 @@ fn a_snapshot_holds_what_lives_and_nothing_else() {
     journal.discard_stale().unwrap();
     drop(journal);
 
-    let folder = Folder::open(dir.path()).unwrap();
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
     assert_eq!(keys(&folder), ["a", "c", "d"]);
     assert_eq!((folder.last_seq(), folder.segment_count()), (Seq(6), 0));
     let (journal, _) = start(dir.path(), &JournalOptions::default());
@@ -359,7 +359,7 @@ fn a_snapshot_holds_what_lives_and_nothing_else() {
 #[test]
 fn a_snapshot_that_does_not_fit_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let mut draft = Draft::create(dir.path(), Seq(5), u64::MAX).unwrap();
+    let mut draft = Draft::create(dir.path(), StoreId::UNNAMED, Seq(5), u64::MAX).unwrap();
     draft.put(SessionNo(1), b"key", b"value").unwrap();
 
     assert!(draft.finish().is_err());
@@ -396,7 +396,7 @@ proptest! {
         let cut = FRAMES_START + at.index(bytes.len() - FRAMES_START + 1);
         fs::write(&path, &bytes[..cut]).unwrap();
 
-        let folder = Folder::open(dir.path()).unwrap();
+        let folder = Folder::open(dir.path(), Expected::default()).unwrap();
 
         let whole = starts.iter().skip(1).filter(|end| **end <= cut).count();
         prop_assert!(folder.damage().is_empty());

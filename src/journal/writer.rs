@@ -7,10 +7,10 @@ use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 
-use super::Seq;
 use super::folder::{SegmentFile, segment_name};
 use super::frame::{FRAMES_START, Header};
 use super::hooks::Hooks;
+use super::{Seq, StoreId};
 use crate::disk;
 
 /// Space taken in advance: a write that does not change the size of its file makes `fdatasync`
@@ -34,6 +34,7 @@ impl Writer {
     /// there says that later frames of the one before it do not count.
     pub(super) fn create(
         folder: &Path,
+        store: StoreId,
         first: Seq,
         previous: Seq,
         hooks: Hooks,
@@ -41,10 +42,11 @@ impl Writer {
         hooks.create()?;
         disk::create_folder_within(folder)?;
         let path = folder.join(segment_name(first));
-        let header = Header::segment(first, previous);
+        let header = Header::segment(store, first, previous);
         let file = disk::replace_file(&path, &header.to_bytes())?;
         let end = FRAMES_START as u64;
-        let segment = SegmentFile { path, first, last: first.before(), end, salt: header.salt };
+        let segment =
+            SegmentFile { path, first, last: first.before(), end, salt: header.salt, store };
         Ok(Self { file, reserved: Some(end), segment, hooks })
     }
 

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::Checkpoint;
 use super::lock::Lock;
 use super::rebuild::{Digest, generation_path};
+use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
-use super::{StoreError, StoreOptions, codec, kinds, premises, recovery};
+use super::{StoreError, StoreOptions, codec, kinds, premises};
 use crate::disk;
 use crate::journal::{Folder, Op, Seq, SessionNo};
 
@@ -50,8 +51,11 @@ impl Report {
 pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreError> {
     premises::enter(dir)?;
     let _lock = Lock::take(dir, options.lock_patience)?;
-    let checkpoint = Checkpoint::read(dir)?;
-    let folder = Folder::open(&dir.join("journal"))?;
+    let survey = survey::survey(dir, &mut |generation| {
+        let copy = Copy::make(&generation_path(dir, generation), dir).ok()?;
+        survey::owner_of_trees(&copy.path, options)
+    })?;
+    let folder = &survey.folder;
     let mut report = Report {
         journal_bytes: folder.bytes(),
         segments: folder.segment_count(),
@@ -60,6 +64,7 @@ pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreE
         torn_bytes: folder.torn().map_or(0, |torn| torn.bytes),
         ..Report::default()
     };
+    survey.complaints(dir).into_iter().for_each(|problem| report.complain(format!("{problem}.")));
     for damage in folder.damage() {
         report.complain(format!(
             "{} is damaged at byte {}: {}.",
@@ -68,9 +73,22 @@ pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreE
             damage.problem
         ));
     }
-    let digest = read_journal(&folder, &mut report)?;
-    check_trees(dir, options, &folder, checkpoint.as_ref(), digest, &mut report)?;
+    check_end(&survey, &mut report);
+    let digest = read_journal(folder, &mut report)?;
+    check_trees(dir, options, &survey, digest, &mut report)?;
     Ok(report)
+}
+
+fn check_end(survey: &Survey, report: &mut Report) {
+    let (last, acknowledged) = (survey.folder.last_seq(), survey.acknowledged());
+    if last < acknowledged {
+        report.complain(format!(
+            "The journal ends with batch {last}, but batch {acknowledged} was acknowledged."
+        ));
+    }
+    if survey.is_final() && last == acknowledged && report.torn_bytes > 0 {
+        report.complain("Something lies after the end of the journal.".to_owned());
+    }
 }
 
 fn read_journal(folder: &Folder, report: &mut Report) -> Result<Digest, StoreError> {
@@ -89,20 +107,19 @@ fn read_journal(folder: &Folder, report: &mut Report) -> Result<Digest, StoreErr
 fn check_trees(
     dir: &Path,
     options: &StoreOptions,
-    folder: &Folder,
-    checkpoint: Option<&Checkpoint>,
+    survey: &Survey,
     digest: Digest,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let Some(checkpoint) = checkpoint else {
-        if !folder.is_empty() || !recovery::list_generations(dir)?.is_empty() {
-            report.complain("The checkpoint is missing or damaged.".to_owned());
+    let Some(checkpoint) = &survey.checkpoint else {
+        if !survey.is_blank() {
+            report.complain("There is no checkpoint that can be read.".to_owned());
         }
         return Ok(());
     };
     // sled changes its files even when it only opens them, and worse when that fails.
     let copy = Copy::make(&generation_path(dir, checkpoint.generation), dir)?;
-    match compare(&copy.path, options, folder, checkpoint, digest) {
+    match compare(&copy.path, options, survey, checkpoint, digest) {
         Ok(counts) => {
             report.sessions =
                 counts.keys().filter(|session| **session != SessionNo::SYSTEM).count();
@@ -120,11 +137,13 @@ fn check_trees(
 fn compare(
     path: &Path,
     options: &StoreOptions,
-    folder: &Folder,
+    survey: &Survey,
     checkpoint: &Checkpoint,
     digest: Digest,
 ) -> Result<BTreeMap<SessionNo, u64>, TreesError> {
+    let folder = &survey.folder;
     let trees = Trees::open(path, checkpoint.generation, options.cache_bytes)?;
+    survey.own_trees(trees.store()?)?;
     let applied = trees.applied()?;
     if applied < checkpoint.applied {
         let had = checkpoint.applied;

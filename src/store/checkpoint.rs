@@ -3,15 +3,22 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::trees::Trees;
 use crate::disk::{Draft, PRIVATE_FILE};
-use crate::journal::{Seq, SessionNo};
+use crate::journal::{Expected, Identity, Seq, SessionNo, StoreId};
 
 const MAGIC: &[u8; 8] = b"MEMORYDC";
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+
+/// The same without a store and without flags.
+const FORMAT_WITHOUT_STORE: u32 = 1;
+
+/// The bits of the flags.
+const IS_FINAL: u8 = 1;
+const TAKES_UNNAMED: u8 = 2;
 const FILE_NAME: &str = "checkpoint";
 
 /// Whether a file is a checkpoint, perhaps a damaged one.
@@ -22,8 +29,12 @@ pub(super) fn is_one(path: &Path) -> io::Result<bool> {
 }
 
 /// What was true of the trees when they were last synced.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checkpoint {
+    pub(super) identity: Identity,
+    /// Written when the store was closed in good order: nothing came after `applied`. It is taken
+    /// back before the next write.
+    pub(super) is_final: bool,
     pub(super) generation: u64,
     pub(super) applied: Seq,
     /// How many keys each session has.
@@ -31,9 +42,33 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Of a store of which there is nothing else yet.
+    pub(super) fn first(store: StoreId) -> Self {
+        Self {
+            identity: Identity::of(store),
+            is_final: false,
+            generation: 1,
+            applied: Seq::ZERO,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// What it says of the journal.
+    pub(super) fn expected(&self) -> Expected {
+        Expected {
+            identity: Some(self.identity),
+            ended_with: self.is_final.then_some(self.applied),
+        }
+    }
+
+    /// Where it lies.
+    pub(super) fn path(dir: &Path) -> PathBuf {
+        dir.join(FILE_NAME)
+    }
+
     /// Nothing if there is none, or if it is damaged: then the trees are checked without it.
     pub(super) fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
-        let path = dir.join(FILE_NAME);
+        let path = Self::path(dir);
         let bytes = match std::fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(StoreError::disk("read", &path))?,
@@ -42,9 +77,6 @@ impl Checkpoint {
             return Err(StoreError::NewerFormat { path, found, newest: FORMAT_VERSION });
         }
         let checkpoint = Self::parse(&bytes);
-        if checkpoint.is_none() {
-            log::warn!("{} is damaged; the trees are checked without it", path.display());
-        }
         Ok(checkpoint)
     }
 
@@ -74,6 +106,10 @@ impl Checkpoint {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FORMAT_VERSION.to_le_bytes());
+        bytes.extend(self.identity.store.0);
+        let is_final = if self.is_final { IS_FINAL } else { 0 };
+        let takes_unnamed = if self.identity.takes_unnamed { TAKES_UNNAMED } else { 0 };
+        bytes.push(is_final | takes_unnamed);
         bytes.extend(self.generation.to_le_bytes());
         bytes.extend(self.applied.0.to_le_bytes());
         for (session, count) in &self.counts {
@@ -89,7 +125,19 @@ impl Checkpoint {
         if u32::from_le_bytes(*crc) != crc32c::crc32c(body) {
             return None;
         }
-        let rest = body.strip_prefix(MAGIC)?.strip_prefix(&FORMAT_VERSION.to_le_bytes())?;
+        let (version, rest) = body.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+        let (identity, is_final, rest) = match u32::from_le_bytes(*version) {
+            // Whether it was closed in good order was not noted then, and taken for granted.
+            FORMAT_WITHOUT_STORE => (Identity::of(StoreId::UNNAMED), true, rest),
+            FORMAT_VERSION => {
+                let (store, rest) = rest.split_first_chunk::<16>()?;
+                let (&flags, rest) = rest.split_first()?;
+                let takes_unnamed = flags & TAKES_UNNAMED != 0;
+                let identity = Identity { store: StoreId(*store), takes_unnamed };
+                (identity, flags & IS_FINAL != 0, rest)
+            }
+            _ => return None,
+        };
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (applied, rest) = rest.split_first_chunk::<8>()?;
         let (entries, []) = rest.as_chunks::<12>() else { return None };
@@ -99,6 +147,8 @@ impl Checkpoint {
             Some((session, u64::from_le_bytes(count.try_into().ok()?)))
         });
         Some(Self {
+            identity,
+            is_final,
             generation: u64::from_le_bytes(*generation),
             applied: Seq(u64::from_le_bytes(*applied)),
             counts: counts.collect(),
@@ -119,6 +169,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_survives_and_a_flipped_bit_does_not(
+            store in any::<[u8; 16]>(),
+            is_final in any::<bool>(),
             generation in any::<u64>(),
             applied in any::<u64>(),
             counts in prop::collection::btree_map(any::<u32>(), any::<u64>(), 0..5),
@@ -127,7 +179,8 @@ mod tests {
         ) {
             let counts = counts.into_iter().map(|(session, count)| (SessionNo(session), count));
             let (applied, counts) = (Seq(applied), counts.collect());
-            let checkpoint = Checkpoint { generation, applied, counts };
+            let identity = Identity { store: StoreId(store), takes_unnamed: is_final };
+            let checkpoint = Checkpoint { identity, is_final, generation, applied, counts };
             let mut bytes = checkpoint.to_bytes();
             prop_assert_eq!(Checkpoint::parse(&bytes), Some(checkpoint));
 
@@ -140,12 +193,12 @@ mod tests {
     #[test]
     fn a_newer_checkpoint_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let mut bytes = Checkpoint::default().to_bytes();
+        let mut bytes = Checkpoint::first(StoreId([7; 16])).to_bytes();
         bytes[8] = 9;
         std::fs::write(dir.path().join(FILE_NAME), bytes).unwrap();
 
         let refusal = Checkpoint::read(dir.path()).unwrap_err();
 
-        assert!(matches!(refusal, StoreError::NewerFormat { found: 9, newest: 1, .. }));
+        assert!(matches!(refusal, StoreError::NewerFormat { found: 9, newest: 2, .. }));
     }
 }

@@ -36,7 +36,8 @@ impl Store {
         let found = recovery::recover(dir, &options)?;
         let ledger = Ledger::new(found.folder.last_seq(), found.counts);
         let journal_options = options.journal.clone();
-        let shared = Shared::new(dir.to_owned(), options, lock, found.trees, ledger)?;
+        let identity = found.checkpoint.identity;
+        let shared = Shared::new(dir.to_owned(), options, lock, identity, found.trees, ledger)?;
         let shared = Arc::new(shared);
         let sink = Box::new(TreeSink(Arc::clone(&shared)));
         let journal = Arc::new(Journal::start(found.folder, sink, &journal_options)?);

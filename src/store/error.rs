@@ -60,11 +60,15 @@ pub enum StoreError {
 
     /// Acknowledged writes are gone from the journal and sled cannot replace them.
     #[error(
-        "{} is damaged at byte {offset} ({problem}), and sled cannot mend it; restore a backup, \
-         or move the file away to go on without what it holds",
-        path.display()
+        "{} is damaged at byte {offset} ({problem}), and sled cannot mend it; nothing was changed. \
+         Restore a backup, or keep what can still be read: `memoryd check --salvage --data-dir {}`",
+        path.display(), dir.display()
     )]
-    Unrecoverable { path: PathBuf, offset: u64, problem: String },
+    Unrecoverable { dir: PathBuf, path: PathBuf, offset: u64, problem: String },
+
+    /// While files are read that nothing has judged yet.
+    #[error("{} is damaged at byte {offset}: {problem}", path.display())]
+    BadFile { path: PathBuf, offset: u64, problem: String },
 
     #[error("cannot {doing} {}: {source}", path.display())]
     Disk { doing: &'static str, path: PathBuf, source: io::Error },
@@ -108,7 +112,7 @@ impl From<JournalError> for StoreError {
                 Self::NewerFormat { path, found, newest }
             }
             JournalError::Damaged { path, offset, problem } => {
-                Self::Unrecoverable { path, offset, problem: problem.to_owned() }
+                Self::BadFile { path, offset, problem: problem.to_owned() }
             }
             JournalError::Disk { doing, path, source } => Self::Disk { doing, path, source },
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::Checkpoint;
 use super::shared::Shared;
 use super::trees::Trees;
-use super::{StoreError, premises, rebuild};
+use super::{StoreError, aside, rebuild};
 use crate::disk;
 use crate::journal::{Journal, Seq};
 
@@ -125,7 +125,7 @@ impl Keeper {
 impl Work {
     fn run(mut self, inbox: &Receiver<Errand>) {
         // A program that is killed often would otherwise never come to it.
-        if self.is_bloated() {
+        if self.is_due() {
             self.look();
         }
         loop {
@@ -145,7 +145,7 @@ impl Work {
                 Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if let Err(error) = self.checkpoint() {
+        if let Err(error) = self.conclude() {
             log::warn!("no checkpoint at the end: {error}; the next start takes longer");
         }
     }
@@ -166,7 +166,7 @@ impl Work {
         self.retry_at = None;
         let result = if self.shared.trees().unwritable().is_some() {
             self.rebuild()
-        } else if self.is_bloated() {
+        } else if self.is_due() {
             self.compact()
         } else {
             self.checkpoint()
@@ -193,6 +193,17 @@ impl Work {
     /// Makes the trees durable, and then says so.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         let (trees, checkpoint) = self.shared.snapshot_ledger();
+        self.write(&trees, checkpoint)
+    }
+
+    /// The last checkpoint: the journal has ended, so nothing comes after this.
+    fn conclude(&mut self) -> Result<(), StoreError> {
+        let (trees, mut checkpoint) = self.shared.snapshot_ledger();
+        checkpoint.is_final = checkpoint.applied == self.journal.durable();
+        self.write(&trees, checkpoint)
+    }
+
+    fn write(&mut self, trees: &Trees, checkpoint: Checkpoint) -> Result<(), StoreError> {
         if checkpoint == self.checkpointed {
             return Ok(());
         }
@@ -203,9 +214,14 @@ impl Work {
         let path = &self.shared.dir;
         disk::require_free(path, self.shared.options.journal.free_bytes / 2)
             .map_err(StoreError::disk("write a checkpoint to", path))?;
-        checkpoint.conclude(path, &trees)?;
+        checkpoint.conclude(path, trees)?;
         self.checkpointed = checkpoint;
         Ok(())
+    }
+
+    /// Files of format 1 are folded into one of today's at once.
+    fn is_due(&self) -> bool {
+        self.is_bloated() || self.shared.identity().takes_unnamed
     }
 
     fn is_bloated(&self) -> bool {
@@ -219,6 +235,10 @@ impl Work {
         let seq = self.journal.write_snapshot()?;
         self.checkpoint()?;
         self.journal.discard_stale()?;
+        if self.shared.identity().takes_unnamed {
+            self.shared.require_names();
+            self.checkpoint()?;
+        }
         log::info!(
             "journal compacted up to {seq}: {before} bytes before, {} now",
             self.journal.bytes()
@@ -232,10 +252,11 @@ impl Work {
     fn rebuild(&mut self) -> Result<(), StoreError> {
         let (shared, journal) = (&self.shared, &self.journal);
         let generation = shared.trees().generation() + 1;
+        let named = (shared.identity().store, generation);
         let mut built_to = journal.durable();
         let bytes = journal.bytes();
         let mut fresh =
-            rebuild::build(&shared.dir, &shared.options, generation, bytes, &mut |visitor| {
+            rebuild::build(&shared.dir, &shared.options, named, bytes, &mut |visitor| {
                 journal.replay(Seq::ZERO, built_to, visitor)
             })?;
         while journal.durable().0 - built_to.0 > LAST_STEP {
@@ -272,15 +293,7 @@ impl Work {
         if !self.retired.is_empty() {
             return Err(StoreError::unavailable("old trees are still read; try again"));
         }
-        let dir = &self.shared.dir;
-        let failed = || StoreError::disk("remove damaged files from", dir);
-        for entry in std::fs::read_dir(dir).map_err(failed())? {
-            let entry = entry.map_err(failed())?;
-            if premises::is_damaged(&entry.file_name().to_string_lossy()) {
-                disk::remove_folder(&entry.path()).map_err(failed())?;
-            }
-        }
-        Ok(())
+        aside::remove_older(&self.shared.dir, Duration::ZERO)
     }
 
     fn remove_retired(&mut self) {

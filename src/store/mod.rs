@@ -9,6 +9,7 @@
 //! Begin reading at `session.rs` (what an engine sees), then the head of `shared.rs` for the locks
 //! and that of `recovery.rs` for what a start decides.
 
+mod aside;
 mod check;
 mod checkpoint;
 mod codec;
@@ -26,6 +27,7 @@ mod recovery;
 mod session;
 mod shared;
 mod steps;
+mod survey;
 mod system;
 #[cfg(test)]
 mod tests;

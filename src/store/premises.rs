@@ -7,7 +7,7 @@ use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::{StoreError, checkpoint};
+use super::{StoreError, aside, checkpoint};
 use crate::disk;
 use crate::journal;
 
@@ -91,7 +91,7 @@ fn is_of_a_store(entry: &DirEntry, name: &str) -> io::Result<bool> {
     Ok(match name {
         "checkpoint" => kind.is_file() && checkpoint::is_one(&entry.path())?,
         "journal" => kind.is_dir() && journal_holds(&entry.path())? == Some(true),
-        _ => kind.is_dir() && (is_generation(name) || is_damaged(name)),
+        _ => (kind.is_dir() && aside::is_generation(name)) || aside::is_aside(name),
     })
 }
 
@@ -108,22 +108,6 @@ fn journal_holds(path: &Path) -> io::Result<Option<bool>> {
         is_foreign |= !name.starts_with('.');
     }
     Ok((!is_foreign).then_some(false))
-}
-
-/// The trees of a store, such as `sled-3`.
-fn is_generation(name: &str) -> bool {
-    name.strip_prefix("sled-").is_some_and(is_number)
-}
-
-/// What was set aside, such as `journal.damaged-1`.
-pub(super) fn is_damaged(name: &str) -> bool {
-    name.split_once(".damaged-").is_some_and(|(what, number)| {
-        is_number(number) && (what == "journal" || is_generation(what))
-    })
-}
-
-fn is_number(text: &str) -> bool {
-    text.parse::<u64>().is_ok()
 }
 
 /// A lock holds the number of a process, or nothing.

@@ -8,7 +8,7 @@ use super::shared::count;
 use super::trees::{Broken, Trees, TreesError};
 use super::{StoreError, StoreOptions};
 use crate::disk;
-use crate::journal::{Op, Seq, SessionNo};
+use crate::journal::{Op, Seq, SessionNo, StoreId};
 
 /// sled does not survive a full disk, so a rebuild stops before.
 const CHECK_ROOM_EVERY: u64 = 1 << 20;
@@ -41,7 +41,7 @@ pub(super) fn generation_path(dir: &Path, generation: u64) -> PathBuf {
 pub(super) fn build(
     dir: &Path,
     options: &StoreOptions,
-    generation: u64,
+    (store, generation): (StoreId, u64),
     bytes: u64,
     source: Source<'_>,
 ) -> Result<Build, StoreError> {
@@ -52,6 +52,7 @@ pub(super) fn build(
         Err(TreesError::Broken(broken)) => return Err(StoreError::unavailable(broken.to_string())),
         opened => opened?,
     };
+    trees.set_store(store)?;
     let mut build = Build { trees, counts: BTreeMap::new() };
     if let Some(progress) = &options.progress {
         progress.start("rebuilding from the journal", bytes);

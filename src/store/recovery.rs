@@ -15,6 +15,7 @@
 //! | damaged or too short | good, past all damage | any | the same, with what the journal holds after it | nothing |
 //! | damaged or too short | good, but not past all damage | any | refused, the file is named | nothing more |
 //! | damaged or too short | bad or gone | any | refused, the file is named | nothing more |
+//! | ends before the checkpoint, which is not the last of a run | good, as old as the checkpoint | there | refused: how far the journal went is not known | nothing more |
 //! | none | empty | lost | refused: something was here | nothing more |
 //! | any | the disk does not let it be opened | any | refused with the disk's error, nothing is moved | nothing |
 //!
@@ -28,17 +29,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checkpoint::Checkpoint;
 use super::rebuild::{self, Digest, generation_path};
+use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
-use super::{StoreError, StoreOptions};
+use super::{StoreError, StoreOptions, aside};
 use crate::disk;
-use crate::journal::{Damage, Folder, Seq, SessionNo};
-
-/// How many folders that were moved aside are kept, for whoever wants to know what happened.
-const KEPT_ASIDE: usize = 2;
+use crate::journal::{Damage, Folder, Identity, Seq, SessionNo, StoreId};
 
 /// A journal and trees that agree.
 #[derive(Debug)]
@@ -54,17 +53,14 @@ pub(super) struct Recovered {
 struct Found<'a> {
     dir: &'a Path,
     options: &'a StoreOptions,
-    folder: Folder,
-    checkpoint: Option<Checkpoint>,
-    /// The numbers of all folders of sled, in order.
-    generations: Vec<u64>,
+    survey: Survey,
 }
 
 pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, StoreError> {
-    let checkpoint = Checkpoint::read(dir)?;
-    let folder = Folder::open(&dir.join("journal"))?;
-    let generations = list_generations(dir)?;
-    if let Some(torn) = folder.torn() {
+    let survey = survey::survey(dir, &mut |generation| {
+        survey::owner_of_trees(&generation_path(dir, generation), options)
+    })?;
+    if let Some(torn) = survey.folder.torn() {
         log::warn!(
             "{}: {} bytes of an unfinished write after byte {} are cut off",
             torn.path.display(),
@@ -72,41 +68,67 @@ pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, S
             torn.offset
         );
     }
-    let found = Found { dir, options, folder, checkpoint, generations };
-    let recovered = found.recover()?;
-    remove_other_generations(dir, recovered.trees.generation());
+    let complaints = survey.complaints(dir);
+    // Its place is needed by the one that will be written.
+    let bad_checkpoint =
+        survey.bad_checkpoint.as_ref().map(|_| read_checkpoint(dir)).transpose()?;
+    let mut recovered = Found { dir, options, survey }.recover()?;
+    complaints.iter().for_each(|complaint| log::error!("{complaint}"));
+    if let Some(bytes) = bad_checkpoint {
+        let aside = aside::free_name(dir, &Checkpoint::path(dir))?;
+        disk::replace_file(&aside, &bytes).map_err(StoreError::disk("write", &aside))?;
+        log::error!("what the checkpoint was is in {}", aside.display());
+    }
+    if !recovered.folder.strangers().is_empty() {
+        let aside = aside::free_name(dir, &dir.join("journal"))?;
+        recovered.folder.move_strangers(&aside)?;
+        log::error!("files that are not this store's were moved to {}", aside.display());
+    }
+    recovered.folder.heal()?;
+    recovered.take_up(dir)?;
+    survey::remove_other_generations(dir, recovered.trees.generation());
     Ok(recovered)
+}
+
+impl Recovered {
+    /// Says, before the first write, that the journal goes on, and gives a store of format 1 its id.
+    fn take_up(&mut self, dir: &Path) -> Result<(), StoreError> {
+        let is_unnamed = self.checkpoint.identity.store == StoreId::UNNAMED;
+        if is_unnamed {
+            keep_copy(dir)?;
+            self.checkpoint.identity = Identity { store: StoreId::random(), takes_unnamed: true };
+            self.trees.set_store(self.checkpoint.identity.store)?;
+        }
+        self.folder.belong_to(self.checkpoint.identity);
+        if is_unnamed || self.checkpoint.is_final {
+            self.checkpoint.is_final = false;
+            self.checkpoint.write(dir).map_err(StoreError::disk("write a checkpoint to", dir))?;
+        }
+        Ok(())
+    }
 }
 
 impl Found<'_> {
     fn recover(self) -> Result<Recovered, StoreError> {
-        if self.folder.is_empty() && self.checkpoint.is_none() && self.generations.is_empty() {
+        if self.survey.is_blank() {
             // Said before sled's folder exists: a folder without this is not a first start.
-            let first = Checkpoint { generation: 1, ..Checkpoint::default() };
+            let first = Checkpoint::first(StoreId::random());
             first.write(self.dir).map_err(StoreError::disk("write to", self.dir))?;
-            return self.rebuild(1);
+            return self.rebuild(1, first.identity);
         }
         let opened = self.open_trees()?;
         let is_empty = opened.as_ref().map_or(true, |(_, applied)| *applied == Seq::ZERO);
-        if is_empty && self.folder.is_empty() && self.checkpoint.is_none() {
+        if is_empty && self.survey.folder.is_empty() && self.survey.checkpoint.is_none() {
             // Never start empty where something was before.
-            return Err(self.unrecoverable(self.acknowledged()));
+            return Err(self.unrecoverable(self.survey.acknowledged()));
         }
-        match (opened, self.is_journal_whole()) {
-            (Ok((trees, applied)), true) if self.folder.last_seq() >= applied => self.join(trees),
+        let (last, is_whole) = (self.survey.folder.last_seq(), self.survey.is_journal_whole());
+        match (opened, is_whole) {
+            (Ok((trees, applied)), true) if last >= applied => self.join(trees),
             (Ok((trees, applied)), _) => self.mend(trees, applied),
             (Err(broken), true) => self.replace_trees(&broken),
-            (Err(_), false) => Err(self.unrecoverable(self.acknowledged())),
+            (Err(_), false) => Err(self.unrecoverable(self.survey.acknowledged())),
         }
-    }
-
-    /// The last batch that somebody may have been told is durable, as far as the checkpoint knows.
-    fn acknowledged(&self) -> Seq {
-        self.checkpoint.as_ref().map_or(Seq::ZERO, |checkpoint| checkpoint.applied)
-    }
-
-    fn is_journal_whole(&self) -> bool {
-        self.folder.damage().is_empty() && self.folder.last_seq() >= self.acknowledged()
     }
 
     /// The outer error is the disk's, after which the trees are left alone; the inner one is sled's.
@@ -119,21 +141,18 @@ impl Found<'_> {
     }
 
     fn open_named_trees(&self) -> Result<(Trees, Seq), TreesError> {
-        let newest = self.generations.last().copied();
-        let generation = self.checkpoint.as_ref().map(|checkpoint| checkpoint.generation);
-        let generation = generation.or(newest).unwrap_or_default();
-        if !self.generations.contains(&generation) {
+        let generation = self.survey.generation();
+        if !self.survey.generations.contains(&generation) {
             return Err(Broken("its folder is missing".to_owned()).into());
         }
         let path = generation_path(self.dir, generation);
         let trees = Trees::open(&path, generation, self.options.cache_bytes)?;
+        self.survey.own_trees(trees.store()?)?;
         let applied = trees.applied()?;
-        if applied < self.acknowledged() {
-            return Err(Broken(format!(
-                "it holds batches up to {applied}, but had held {}",
-                self.acknowledged()
-            ))
-            .into());
+        let acknowledged = self.survey.acknowledged();
+        if applied < acknowledged {
+            let had = format!("it holds batches up to {applied}, but had held {acknowledged}");
+            return Err(Broken(had).into());
         }
         Ok((trees, applied))
     }
@@ -145,12 +164,12 @@ impl Found<'_> {
     /// reads all of sled and all of the journal once, at some hundred MB a second. It is the only
     /// way to find what sled loses in silence.
     fn join(self, trees: Trees) -> Result<Recovered, StoreError> {
-        let Some(checkpoint) = self.checkpoint.clone() else {
+        let Some(checkpoint) = self.survey.checkpoint.clone() else {
             drop(trees);
             return self.replace_trees(&Broken("there is no checkpoint for it".to_owned()));
         };
         match self.catch_up(&trees, checkpoint.applied)? {
-            Ok(counts) => Ok(Recovered { folder: self.folder, trees, counts, checkpoint }),
+            Ok(counts) => Ok(Recovered { folder: self.survey.folder, trees, counts, checkpoint }),
             Err(broken) => {
                 drop(trees);
                 self.replace_trees(&broken)
@@ -164,12 +183,12 @@ impl Found<'_> {
         trees: &Trees,
         from: Seq,
     ) -> Result<Result<BTreeMap<SessionNo, u64>, Broken>, StoreError> {
-        if self.folder.snapshot_seq() > from {
+        if self.survey.folder.snapshot_seq() > from {
             return Ok(Err(Broken("it is older than the journal's snapshot".to_owned())));
         }
         let mut broken = Ok(());
         let mut digest = Digest::default();
-        self.folder.replay::<StoreError>(Seq::ZERO, &mut |seq, op| {
+        self.survey.folder.replay::<StoreError>(Seq::ZERO, &mut |seq, op| {
             digest.note(op);
             if broken.is_ok() && seq > from {
                 broken = trees.write(op).map(|_| ());
@@ -178,42 +197,49 @@ impl Found<'_> {
         })?;
         let caught_up = broken
             .and_then(|()| digest.compare(trees))
-            .and_then(|counts| trees.set_applied(self.folder.last_seq()).map(|()| counts));
+            .and_then(|counts| trees.set_applied(self.survey.folder.last_seq()).map(|()| counts));
         Ok(caught_up)
     }
 
     fn replace_trees(self, broken: &Broken) -> Result<Recovered, StoreError> {
-        log::error!("{broken}; the trees are rebuilt from the journal, nothing is lost");
-        let newest = self.generations.last().copied().unwrap_or_default();
-        let bad = self.checkpoint.as_ref().map_or(newest, |checkpoint| checkpoint.generation);
-        let bad = generation_path(self.dir, bad);
+        log::error!("{broken}; the trees are rebuilt from the journal");
+        let newest = self.survey.generations.last().copied().unwrap_or_default();
+        let bad = generation_path(self.dir, self.survey.generation());
         let dir = self.dir;
-        let recovered = self.rebuild(newest + 1)?;
+        let Some(identity) = self.survey.identity() else {
+            return Err(self.unrecoverable(self.survey.acknowledged()));
+        };
+        let recovered = self.rebuild(newest + 1, identity)?;
+        let last = recovered.folder.last_seq();
+        log::info!("the trees were rebuilt from the whole journal, up to batch {last}");
         if bad.exists() {
-            let aside = name_aside(dir, &bad)?;
-            fs::rename(&bad, &aside).map_err(StoreError::disk("move aside", &bad))?;
+            let aside = aside::move_aside(dir, &bad)?;
             log::error!("the damaged trees were moved to {}", aside.display());
         }
         Ok(recovered)
     }
 
-    fn rebuild(self, generation: u64) -> Result<Recovered, StoreError> {
-        let Self { dir, options, folder, checkpoint, .. } = self;
+    fn rebuild(self, generation: u64, identity: Identity) -> Result<Recovered, StoreError> {
+        let Self { dir, options, survey } = self;
         // A checkpoint that was lost must not lead to a generation that is in use.
-        let generation = generation.max(checkpoint.map_or(0, |old| old.generation + 1));
-        let bytes = folder.bytes();
-        let build = rebuild::build(dir, options, generation, bytes, &mut |visitor| {
+        let named = survey.checkpoint.map_or(0, |old| old.generation + 1);
+        let generation = (identity.store, generation.max(named));
+        let folder = survey.folder;
+        let build = rebuild::build(dir, options, generation, folder.bytes(), &mut |visitor| {
             folder.replay(Seq::ZERO, visitor)
         })?;
-        build.trees.set_applied(folder.last_seq())?;
-        let checkpoint = write_checkpoint(dir, &build.trees, folder.last_seq(), &build.counts)?;
+        let last = folder.last_seq();
+        build.trees.set_applied(last)?;
+        let checkpoint = write_checkpoint(dir, &build.trees, identity, last, &build.counts)?;
         Ok(Recovered { folder, trees: build.trees, counts: build.counts, checkpoint })
     }
 
     /// The journal lost batches that sled still holds: sled's state becomes the new snapshot.
     fn mend(self, trees: Trees, applied: Seq) -> Result<Recovered, StoreError> {
         self.prove_mendable(&trees, applied)?;
-        let Self { dir, folder, .. } = self;
+        let identity = self.survey.identity();
+        let identity = identity.map_or_else(|| trees.store().map(Identity::of), Ok)?;
+        let Self { dir, survey: Survey { mut folder, .. }, .. } = self;
         for damage in folder.damage() {
             log::error!(
                 "{} is damaged at byte {} ({}); the journal is mended from sled",
@@ -223,17 +249,20 @@ impl Found<'_> {
             );
         }
         let seq = applied.max(folder.last_seq());
-        let aside = name_aside(dir, &dir.join("journal"))?;
+        let aside = aside::free_name(dir, &dir.join("journal"))?;
         // What came before is in sled already; replaying it over a gap could bring old values back.
         folder.replay::<StoreError>(applied, &mut |_, op| Ok(trees.write(op).map(|_| ())?))?;
+        folder.belong_to(identity);
         let folder = folder.replace::<StoreError>(seq, &aside, |put| {
             trees.survey::<StoreError>(&mut |op| Ok(put(op)?)).map(|_| ())
         })?;
+        let seq = folder.last_seq();
         trees.set_applied(seq)?;
         let counts = trees.survey::<Broken>(&mut |_| Ok(()))?;
-        let checkpoint = write_checkpoint(dir, &trees, seq, &counts)?;
+        let checkpoint = write_checkpoint(dir, &trees, identity, seq, &counts)?;
         log::warn!(
-            "the journal was mended from sled up to batch {seq}; what was damaged is in {}",
+            "the journal was mended from sled, which holds everything up to batch {seq}; what was \
+             damaged is in {}",
             aside.display()
         );
         Ok(Recovered { folder, trees, counts, checkpoint })
@@ -241,14 +270,21 @@ impl Found<'_> {
 
     /// sled must have gone past everything that is missing, and must be whole itself.
     fn prove_mendable(&self, trees: &Trees, applied: Seq) -> Result<(), StoreError> {
-        if self.folder.damage().iter().any(|damage| damage.to > applied) {
+        let survey = &self.survey;
+        if survey.folder.damage().iter().any(|damage| damage.to > applied) {
+            return Err(self.unrecoverable(applied));
+        }
+        // The end of the journal is gone. How far it went is known only if it was closed in good
+        // order, or if sled has gone further than the journal and the checkpoint.
+        let has_lost_its_end = survey.folder.last_seq() < survey.acknowledged();
+        if has_lost_its_end && !survey.is_final() && applied == survey.acknowledged() {
             return Err(self.unrecoverable(applied));
         }
         let counts = trees.survey::<Broken>(&mut |_| Ok(()));
         let counts = counts.map_err(|_| self.unrecoverable(applied))?;
         // After a crash sled may be ahead of the checkpoint; then there is nothing to compare.
-        let is_same_moment = self.acknowledged() == applied;
-        match &self.checkpoint {
+        let is_same_moment = survey.acknowledged() == applied;
+        match &survey.checkpoint {
             Some(checkpoint) if is_same_moment && checkpoint.counts != counts => {
                 Err(self.unrecoverable(applied))
             }
@@ -257,82 +293,69 @@ impl Found<'_> {
     }
 
     fn unrecoverable(&self, acknowledged: Seq) -> StoreError {
-        let worst = self.folder.damage().iter().max_by_key(|damage| damage.to);
+        let folder = &self.survey.folder;
+        let dir = self.dir.to_owned();
+        if let Some(stranger) = folder.strangers().last() {
+            let (path, problem) = (stranger.path.clone(), stranger.problem.clone());
+            return StoreError::Unrecoverable { dir, path, offset: 0, problem };
+        }
         let path = self.dir.join("journal");
-        match worst {
+        match folder.damage().iter().max_by_key(|damage| damage.to) {
             Some(Damage { path, offset, problem, .. }) => StoreError::Unrecoverable {
+                dir,
                 path: path.clone(),
                 offset: *offset,
                 problem: (*problem).to_owned(),
             },
-            None => StoreError::Unrecoverable {
-                path,
-                offset: 0,
-                problem: if self.folder.is_empty() {
+            None => {
+                let last = folder.last_seq();
+                let problem = if folder.is_empty() {
                     "its files are missing".to_owned()
                 } else {
-                    let last = self.folder.last_seq();
                     format!("it ends with batch {last}, but batch {acknowledged} was acknowledged")
-                },
-            },
+                };
+                StoreError::Unrecoverable { dir, path, offset: 0, problem }
+            }
         }
     }
+}
+
+fn read_checkpoint(dir: &Path) -> Result<Vec<u8>, StoreError> {
+    let path = Checkpoint::path(dir);
+    fs::read(&path).map_err(StoreError::disk("read", &path))
 }
 
 fn write_checkpoint(
     dir: &Path,
     trees: &Trees,
+    identity: Identity,
     applied: Seq,
     counts: &BTreeMap<SessionNo, u64>,
 ) -> Result<Checkpoint, StoreError> {
-    let counts = counts.clone();
-    let checkpoint = Checkpoint { generation: trees.generation(), applied, counts };
+    let (generation, counts) = (trees.generation(), counts.clone());
+    let checkpoint = Checkpoint { identity, is_final: false, generation, applied, counts };
     checkpoint.conclude(dir, trees)?;
     Ok(checkpoint)
 }
 
-pub(super) fn list_generations(dir: &Path) -> Result<Vec<u64>, StoreError> {
-    let mut generations = Vec::new();
-    for entry in fs::read_dir(dir).map_err(StoreError::disk("list", dir))? {
-        let name = entry.map_err(StoreError::disk("list", dir))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("sled-"));
-        generations.extend(number.and_then(|number| number.parse::<u64>().ok()));
+/// A copy of what an older program could still read, for whoever has to go back to it. sled is made
+/// from it.
+fn keep_copy(dir: &Path) -> Result<(), StoreError> {
+    let kept = dir.join(aside::BEFORE_UPGRADE);
+    let failed = || StoreError::disk("copy what an older version reads to", &kept);
+    disk::remove_folder(&kept).map_err(failed())?;
+    let journal = kept.join("journal");
+    disk::create_folder_within(&journal).map_err(failed())?;
+    let source = dir.join("journal");
+    if !source.exists() {
+        return Ok(());
     }
-    generations.sort_unstable();
-    Ok(generations)
-}
-
-/// Unfinished rebuilds and trees that were replaced.
-fn remove_other_generations(dir: &Path, current: u64) {
-    for generation in list_generations(dir).unwrap_or_default() {
-        let path = generation_path(dir, generation);
-        if generation != current
-            && let Err(error) = disk::remove_folder(&path)
-        {
-            log::warn!("cannot remove {}: {error}", path.display());
-        }
+    for entry in fs::read_dir(source).map_err(failed())? {
+        let path = entry.map_err(failed())?.path();
+        let target = journal.join(path.file_name().unwrap_or_default());
+        disk::copy_file(&path, &target).map_err(failed())?;
     }
-}
-
-/// A free name such as `sled-3.damaged-1`. Makes room by removing the oldest ones.
-fn name_aside(dir: &Path, path: &Path) -> Result<PathBuf, StoreError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let sort = name.split('-').next().unwrap_or_default().to_owned();
-    let mut kept: Vec<(u64, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(dir).map_err(StoreError::disk("list", dir))? {
-        let entry = entry.map_err(StoreError::disk("list", dir))?;
-        let other = entry.file_name().to_string_lossy().into_owned();
-        if let Some((_, number)) = other.split_once(".damaged-")
-            && let (true, Ok(number)) = (other.starts_with(&sort), number.parse())
-        {
-            kept.push((number, entry.path()));
-        }
-    }
-    kept.sort();
-    let next = kept.last().map_or(1, |(number, _)| number + 1);
-    while kept.len() >= KEPT_ASIDE {
-        let (_, oldest) = kept.remove(0);
-        disk::remove_folder(&oldest).map_err(StoreError::disk("remove", &oldest))?;
-    }
-    Ok(dir.join(format!("{name}.damaged-{next}")))
+    disk::sync_folder(&journal).map_err(failed())?;
+    log::info!("the store is brought to format 2; what it was is kept in {}", kept.display());
+    Ok(())
 }

@@ -41,7 +41,7 @@ use super::rebuild::Build;
 use super::records::SessionNumber;
 use super::trees::{Broken, Trees};
 use super::{Key, Receipt, Record, StoreError, StoreOptions};
-use crate::journal::{EncodedBatch, Op, Seq, SessionNo};
+use crate::journal::{EncodedBatch, Identity, Op, Seq, SessionNo};
 use crate::model::UserId;
 
 /// How many users one data directory may have. Each has a tree, and sled pays for every tree.
@@ -54,6 +54,8 @@ const CHECKPOINT_BYTES: u64 = 8 << 20;
 pub(super) struct Shared {
     pub(super) dir: PathBuf,
     pub(super) options: StoreOptions,
+    /// Changed by the keeper only, when the last file of format 1 is gone.
+    identity: Mutex<Identity>,
     /// Replaced by an online rebuild. The sink holds the lock while it applies a group.
     trees: RwLock<Arc<Trees>>,
     /// Every batch up to this one is visible in the trees.
@@ -91,6 +93,7 @@ impl Shared {
         dir: PathBuf,
         options: StoreOptions,
         lock: Lock,
+        identity: Identity,
         trees: Trees,
         ledger: Ledger,
     ) -> Result<Self, StoreError> {
@@ -100,6 +103,7 @@ impl Shared {
         Ok(Self {
             dir,
             options,
+            identity: Mutex::new(identity),
             trees: RwLock::new(trees),
             applied: AtomicU64::new(applied.0),
             ledger: Mutex::new(ledger),
@@ -145,8 +149,23 @@ impl Shared {
         let mut ledger = self.ledger();
         ledger.bytes_since_checkpoint = 0;
         let counts = ledger.counts.clone();
-        let generation = trees.generation();
-        (trees, Checkpoint { generation, applied: self.applied(), counts })
+        let checkpoint = Checkpoint {
+            identity: self.identity(),
+            is_final: false,
+            generation: trees.generation(),
+            applied: self.applied(),
+            counts,
+        };
+        (trees, checkpoint)
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on only files that name the store count.
+    pub(super) fn require_names(&self) {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).takes_unnamed = false;
     }
 
     /// Swaps in rebuilt trees. `finish` brings them up to the given seq while nothing is applied.

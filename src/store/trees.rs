@@ -13,10 +13,11 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use super::lock::{PATIENCE, patiently};
 use super::value::{self, Head, Pieces};
 use crate::disk;
-use crate::journal::{Op, Seq, SessionNo};
+use crate::journal::{Op, Seq, SessionNo, StoreId};
 
-/// In sled's unnamed tree, which holds nothing else.
+/// In sled's unnamed tree, which holds nothing but these two.
 const APPLIED_KEY: &[u8] = b"applied";
+const STORE_KEY: &[u8] = b"store";
 
 /// One generation of the trees that sessions read.
 #[derive(Debug)]
@@ -116,6 +117,17 @@ impl Trees {
         let bytes = self.guard(|| self.db.get(APPLIED_KEY))?;
         let bytes: Option<[u8; 8]> = bytes.and_then(|bytes| bytes.as_ref().try_into().ok());
         Ok(Seq(bytes.map_or(0, u64::from_be_bytes)))
+    }
+
+    /// Which store they were made for. Those of format 1 do not say.
+    pub(super) fn store(&self) -> Result<StoreId, Broken> {
+        let bytes = self.guard(|| self.db.get(STORE_KEY))?;
+        let bytes: Option<[u8; 16]> = bytes.and_then(|bytes| bytes.as_ref().try_into().ok());
+        Ok(bytes.map_or(StoreId::UNNAMED, StoreId))
+    }
+
+    pub(super) fn set_store(&self, store: StoreId) -> Result<(), Broken> {
+        self.guard(|| self.db.insert(STORE_KEY, &store.0)).map(|_| ())
     }
 
     pub(super) fn set_applied(&self, seq: Seq) -> Result<(), Broken> {

@@ -2,6 +2,8 @@
 
 mod damage;
 mod durability;
+mod foreign;
+mod formats;
 mod layout;
 mod premises;
 mod sessions;

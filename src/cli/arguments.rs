@@ -89,7 +89,7 @@ pub(super) enum Verb {
     Selftest(SelftestArguments),
 
     /// Verify the store; the server must not be running
-    Check,
+    Check(CheckArguments),
 
     /// Print a completion script for a shell
     Completions {
@@ -194,6 +194,13 @@ const USED_BY: &[(&str, &[&str])] = &[
     ("json", &["certs", "import", "token", "user", "audit", "undo", "stats", "check"]),
 ];
 
+#[derive(Debug, Clone, Args)]
+pub(super) struct CheckArguments {
+    /// Keep what can be read of a store that does not start any more, and move the damaged files aside
+    #[arg(long)]
+    pub(super) salvage: bool,
+}
+
 impl CommandLine {
     /// Reads the command line of this process. One that makes no sense ends it with 2.
     pub(super) fn of_process() -> Self {
@@ -259,7 +266,7 @@ impl CommandLine {
             | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
             | Verb::Stats(StatsArguments { server, .. }) => server.key.clone(),
-            Verb::Serve | Verb::Certs(_) | Verb::Check | Verb::Completions { .. } => None,
+            Verb::Serve | Verb::Certs(_) | Verb::Check(_) | Verb::Completions { .. } => None,
         }
     }
 }

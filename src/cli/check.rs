@@ -1,6 +1,6 @@
 use super::{Failed, Outcome, say};
 use crate::config::Config;
-use crate::store::{Report, Store};
+use crate::store::{Report, Salvage, Store};
 
 /// Verifies every frame and every record without changing anything.
 pub(super) fn run(config: &Config, wants_json: bool) -> Outcome {
@@ -13,8 +13,40 @@ pub(super) fn run(config: &Config, wants_json: bool) -> Outcome {
     if report.is_healthy() {
         Ok(())
     } else {
-        Err(Failed("the store is damaged; the next start mends what can be mended".to_owned()))
+        let mended = "the store is damaged; the next start mends it if it can, and says so if not";
+        Err(Failed(mended.to_owned()))
     }
+}
+
+/// Keeps what can be read of a store that does not start any more.
+pub(super) fn salvage(config: &Config, wants_json: bool) -> Outcome {
+    let salvage = Store::salvage(&config.server.data_dir).map_err(Failed::because)?;
+    if wants_json {
+        return say(&serde_json::to_string(&salvage).map_err(Failed::because)?);
+    }
+    tell_salvage(&salvage)
+}
+
+fn tell_salvage(salvage: &Salvage) -> Outcome {
+    let Salvage { keys, memories, lost_batches, unknown, gone_memories, gone_ids, .. } = salvage;
+    say(&format!("kept      {memories} memories, {keys} records in all"))?;
+    if salvage.is_whole {
+        return say("nothing is lost: what was damaged could be mended");
+    }
+    for (from, to) in lost_batches {
+        say(&format!("lost      the writes {from} to {to}"))?;
+    }
+    for sentence in unknown {
+        say(&format!("unknown   {sentence}"))?;
+    }
+    if *gone_memories > 0 {
+        let named = gone_ids.join(", ");
+        say(&format!("gone      {gone_memories} memories of which only a trace is left: {named}"))?;
+    }
+    for path in &salvage.moved_to {
+        say(&format!("aside     {}", path.display()))?;
+    }
+    say("the store can be started again")
 }
 
 fn tell_all(report: &Report) -> Outcome {

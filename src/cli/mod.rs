@@ -80,7 +80,8 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Why(arguments) => why::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
         Verb::Selftest(arguments) => selftest::run(&config(line)?, &arguments, wants_json),
-        Verb::Check => check::run(&config(line)?, wants_json),
+        Verb::Check(wanted) if wanted.salvage => check::salvage(&config(line)?, wants_json),
+        Verb::Check(_) => check::run(&config(line)?, wants_json),
     }
 }
 

@@ -58,6 +58,11 @@ impl Listing {
         stores
     }
 
+    /// Nothing if it cannot be read.
+    pub(super) fn header(&self, path: &Path) -> Option<Header> {
+        self.headers.get(path).copied()
+    }
+
     /// Takes out what belongs to another store, and what a name says otherwise than its content.
     pub(super) fn set_apart(&mut self, identity: Identity) -> Vec<Stranger> {
         let mut strangers = Vec::new();

@@ -24,6 +24,7 @@ mod segment;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod wreck;
 mod writer;
 
 pub use batch::{EncodedBatch, MAX_PAYLOAD_BYTES, Op};
@@ -36,6 +37,7 @@ pub(crate) use listing::is_file_name;
 pub use numbers::{Identity, Seq, SessionNo, StoreId};
 pub use receipt::GroupReceipt;
 pub use running::Journal;
+pub use wreck::Wrecks;
 
 /// How the journal behaves.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use crate::disk;
 const FRAME_BYTES: usize = 1 << 20;
 
 /// The last frame of a snapshot has this seq, and its payload counts the operations.
-const END: Seq = Seq::MAX;
+pub(super) const END: Seq = Seq::MAX;
 
 /// A finished snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,6 +39,13 @@ pub(super) fn move_aside(dir: &Path, path: &Path) -> Result<PathBuf, StoreError>
     Ok(aside)
 }
 
+/// Keeps a copy of a file that is about to be replaced.
+pub(super) fn keep_copy(dir: &Path, path: &Path) -> Result<PathBuf, StoreError> {
+    let aside = next_name(dir, path)?;
+    disk::copy_file(path, &aside).map_err(StoreError::disk("keep a copy of", path))?;
+    Ok(aside)
+}
+
 /// A free name for something that will be moved aside. The oldest ones make room.
 pub(super) fn free_name(dir: &Path, path: &Path) -> Result<PathBuf, StoreError> {
     name_aside(dir, path, KEPT_ASIDE)

@@ -179,12 +179,12 @@ fn decode(op: Op<'_>) -> Result<(), String> {
 }
 
 /// A copy of sled's folder, gone when it is no longer needed.
-struct Copy {
-    path: PathBuf,
+pub(super) struct Copy {
+    pub(super) path: PathBuf,
 }
 
 impl Copy {
-    fn make(from: &Path, dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn make(from: &Path, dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(format!("check-{}", std::process::id()));
         disk::remove_folder(&path).map_err(StoreError::disk("remove", &path))?;
         disk::create_folder_within(&path).map_err(StoreError::disk("create", &path))?;

@@ -5,7 +5,10 @@ use super::keeper::Keeper;
 use super::lock::Lock;
 use super::session::full_key;
 use super::shared::{Ledger, Shared};
-use super::{Report, SessionStore, StoreError, StoreOptions, Usage, check, premises, recovery};
+use super::{
+    Report, Salvage, SessionStore, StoreError, StoreOptions, Usage, check, premises, recovery,
+    salvage,
+};
 use crate::journal::{EncodedBatch, Journal, Seq, Sink};
 use crate::model::{Memory, MemoryId, UserId};
 
@@ -48,6 +51,12 @@ impl Store {
     /// Looks at everything in a data directory that is not open, without changing it.
     pub fn check(dir: &Path) -> Result<Report, StoreError> {
         check::check(dir, &StoreOptions::default())
+    }
+
+    /// Keeps what can be read of a data directory that is not open and that no start would take any
+    /// more. One that can be mended is mended. Damaged files are moved aside, none is removed.
+    pub fn salvage(dir: &Path) -> Result<Salvage, StoreError> {
+        salvage::salvage(dir, &StoreOptions::default())
     }
 
     /// One user's records. Only one [`SessionStore`] per user should be in use at a time. Waits for

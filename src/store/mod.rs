@@ -24,6 +24,7 @@ mod rebuild;
 mod recalls;
 mod records;
 mod recovery;
+mod salvage;
 mod session;
 mod shared;
 mod steps;
@@ -45,6 +46,7 @@ pub use directory::Store;
 pub use error::StoreError;
 pub use key::Key;
 pub use records::{PastVersion, StoredVector};
+pub use salvage::Salvage;
 pub use session::{Batch, Receipt, SessionStore};
 pub use system::AuditKey;
 

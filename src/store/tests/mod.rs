@@ -6,6 +6,7 @@ mod foreign;
 mod formats;
 mod layout;
 mod premises;
+mod salvage;
 mod sessions;
 mod upkeep;
 

@@ -1,0 +1,350 @@
+//! Keeps what can be read of a store that neither copy can mend any more.
+//!
+//! The start refuses such a store, because going on would lose something in silence. Here somebody has
+//! decided to go on without it. The base is the newest state that is whole, sled's or a snapshot's;
+//! over it come all later frames whose checksum is right. What is missing is told. Nothing is removed:
+//! the damaged files lie aside afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::check::Copy;
+use super::checkpoint::Checkpoint;
+use super::lock::Lock;
+use super::rebuild::{self, Build, generation_path};
+use super::records::{PastVersion, SessionNumber};
+use super::survey::{self, Survey};
+use super::trees::{Broken, Trees};
+use super::{
+    Key, Record, StoreError, StoreOptions, aside, codec, kinds, premises, recovery, session,
+};
+use crate::journal::{Folder, Identity, Op, Seq, SessionNo, StoreId, Wrecks};
+use crate::model::{Memory, MemoryId, UserId};
+
+/// Whoever lost a thousand memories has more use for their number than for their names.
+const NAMED_MEMORIES: usize = 50;
+
+/// What became of a damaged store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Salvage {
+    /// Whether anything is lost at all. If not, journal and sled could mend each other.
+    pub is_whole: bool,
+    /// Live keys that were kept, and memories among them.
+    pub keys: u64,
+    pub memories: u64,
+    /// Batches of which nothing is left, from and to, both included. Each is one write.
+    pub lost_batches: Vec<(Seq, Seq)>,
+    /// What else is not known, in whole sentences.
+    pub unknown: Vec<String>,
+    /// Memories of which something is left, but not the memory; at most fifty are named.
+    pub gone_memories: u64,
+    pub gone_ids: Vec<String>,
+    /// Where the damaged files are now.
+    pub moved_to: Vec<PathBuf>,
+}
+
+/// What is read, in this order.
+struct Sources {
+    /// The newest state that is whole.
+    base: Base,
+    wrecks: Wrecks,
+    /// Kept until everything is read.
+    _copy: Copy,
+}
+
+enum Base {
+    Trees(Trees, Seq),
+    /// Of a snapshot, or of nothing.
+    Journal(Seq),
+}
+
+/// What is noticed on the way.
+#[derive(Default)]
+struct Notes {
+    last: Seq,
+    lost: Vec<(Seq, Seq)>,
+}
+
+pub(super) fn salvage(dir: &Path, options: &StoreOptions) -> Result<Salvage, StoreError> {
+    premises::enter(dir)?;
+    let _lock = Lock::take(dir, options.lock_patience)?;
+    match recovery::recover(dir, options) {
+        Ok(recovered) => {
+            let keys = recovered.counts.values().sum();
+            let memories = count_memories(&recovered.trees)?;
+            return Ok(Salvage { is_whole: true, keys, memories, ..Salvage::default() });
+        }
+        Err(StoreError::Unrecoverable { .. }) => {}
+        Err(other) => return Err(other),
+    }
+    let survey = survey::survey(dir, &mut |generation| {
+        let copy = Copy::make(&generation_path(dir, generation), dir).ok()?;
+        survey::owner_of_trees(&copy.path, options)
+    })?;
+    let sources = Sources::find(dir, options, &survey)?;
+    let store = sources.store(&survey)?;
+    let mut notes = Notes::default();
+    let generation = survey.generations.last().map_or(1, |newest| newest + 1);
+    let generation = generation.max(survey.generation() + 1);
+    let bytes = survey.folder.bytes();
+    let mut build = rebuild::build(dir, options, (store, generation), bytes, &mut |visitor| {
+        sources.replay(&mut notes, visitor)
+    })?;
+    let mut salvage = Salvage { lost_batches: notes.lost.clone(), ..Salvage::default() };
+    salvage.tell_unknown(&survey, &sources, &notes);
+    salvage.look_through(&mut build)?;
+    let seq = notes.last.max(survey.acknowledged()).max(survey.folder.last_seq()).after();
+    drop(sources);
+    salvage.put_in_place(dir, survey, build, Identity::of(store), seq)?;
+    Ok(salvage)
+}
+
+impl Sources {
+    fn find(dir: &Path, options: &StoreOptions, survey: &Survey) -> Result<Self, StoreError> {
+        let generation = survey.generation();
+        let copy = Copy::make(&generation_path(dir, generation), dir)?;
+        let wrecks = Wrecks::find(&dir.join("journal"), survey.identity())?;
+        let whole = wrecks.files.iter().rev().find(|wreck| wreck.is_whole_snapshot);
+        let snapshot = whole.map_or(Seq::ZERO, |wreck| wreck.place().0);
+        let trees = whole_trees(&copy.path, generation, options, survey);
+        let base = match trees {
+            Ok((trees, applied)) if applied >= snapshot => Base::Trees(trees, applied),
+            Ok(_) => Base::Journal(snapshot),
+            Err(Broken(reason)) => {
+                log::warn!("sled cannot be used: {reason}");
+                Base::Journal(snapshot)
+            }
+        };
+        Ok(Self { base, wrecks, _copy: copy })
+    }
+
+    /// Whose they are. Of files that do not know it a new store is made.
+    fn store(&self, survey: &Survey) -> Result<StoreId, StoreError> {
+        let known = survey.identity().map(|identity| identity.store);
+        let named = match (known, &self.base) {
+            (None, Base::Trees(trees, _)) => Some(trees.store()?),
+            (known, _) => known,
+        };
+        let named = named.filter(|store| *store != StoreId::UNNAMED);
+        Ok(named.unwrap_or_else(StoreId::random))
+    }
+
+    fn replay(
+        &self,
+        notes: &mut Notes,
+        visitor: &mut dyn FnMut(Seq, Op<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (from, is_in_trees) = match &self.base {
+            Base::Trees(trees, applied) => {
+                trees.survey::<StoreError>(&mut |op| visitor(*applied, op))?;
+                (*applied, true)
+            }
+            Base::Journal(seq) => (*seq, false),
+        };
+        notes.last = from;
+        for wreck in &self.wrecks.files {
+            let (place, is_of_snapshot) = wreck.place();
+            // The base holds it already, unless it is the base.
+            if is_of_snapshot && (place < from || (place == from && is_in_trees)) {
+                continue;
+            }
+            wreck.visit::<StoreError>(from, &mut |seq, op| {
+                if !is_of_snapshot {
+                    notes.see(seq);
+                }
+                visitor(seq, op)
+            })?;
+            if is_of_snapshot {
+                notes.last = notes.last.max(place);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Base {
+    fn seq(&self) -> Seq {
+        match self {
+            Self::Trees(_, seq) | Self::Journal(seq) => *seq,
+        }
+    }
+}
+
+impl Notes {
+    fn see(&mut self, seq: Seq) {
+        if seq > self.last.after() {
+            self.lost.push((self.last.after(), seq.before()));
+        }
+        self.last = self.last.max(seq);
+    }
+}
+
+impl Salvage {
+    fn tell_unknown(&mut self, survey: &Survey, sources: &Sources, notes: &Notes) {
+        let (last, acknowledged) = (notes.last, survey.acknowledged());
+        if last < acknowledged {
+            self.lost_batches.push((last.after(), acknowledged));
+        }
+        for (path, reason) in &sources.wrecks.lost {
+            self.unknown.push(format!("Nothing could be read of {}: {reason}.", path.display()));
+        }
+        let bad =
+            sources.wrecks.files.iter().filter(|wreck| wreck.place() > (sources.base.seq(), true));
+        for wreck in bad.filter(|wreck| wreck.place().1 && !wreck.is_whole_snapshot) {
+            self.unknown.push(format!("Parts of {} could not be read.", wreck.path.display()));
+        }
+        if let Some(problem) = &survey.bad_checkpoint {
+            self.unknown.push(format!("The checkpoint was of no use: {problem}."));
+        }
+        if !survey.is_final() {
+            let last = last.max(acknowledged);
+            self.unknown
+                .push(format!("Whether anything was written after batch {last} is not known."));
+        }
+    }
+
+    /// Counts what was kept, gives users without a name one, and finds what points to nothing.
+    fn look_through(&mut self, build: &mut Build) -> Result<(), StoreError> {
+        let mut seen = BTreeMap::<SessionNo, (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)>::new();
+        let mut known_users = BTreeSet::new();
+        let mut bad = Vec::new();
+        build.trees.survey::<StoreError>(&mut |op| {
+            let (Some((prefix, key)), Some(value)) = (op.key.split_first(), op.value) else {
+                return Ok(());
+            };
+            if kinds::find(op.session, *prefix)
+                .is_some_and(|kind| (kind.check)(key, value).is_err())
+            {
+                bad.push((op.session, op.key.to_vec()));
+                return Ok(());
+            }
+            if op.session == SessionNo::SYSTEM {
+                known_users.extend(number_of(*prefix, key, value));
+                return Ok(());
+            }
+            let (memories, traces) = seen.entry(op.session).or_default();
+            match (*prefix, key.get(..16)) {
+                (Memory::PREFIX, Some(id)) => memories.insert(id.to_vec()),
+                (PastVersion::PREFIX, Some(id)) => traces.insert(id.to_vec()),
+                _ => false,
+            };
+            Ok(())
+        })?;
+        self.drop_bad(build, &bad)?;
+        for (session, (memories, traces)) in &seen {
+            self.memories += memories.len() as u64;
+            for id in traces.difference(memories) {
+                self.gone_memories += 1;
+                if self.gone_ids.len() < NAMED_MEMORIES {
+                    let id = <[u8; 16]>::try_from(id.as_slice()).map(MemoryId::from_bytes);
+                    self.gone_ids.extend(id.map(|id| id.to_string()));
+                }
+            }
+            if !known_users.contains(session) {
+                self.name_user(build, *session)?;
+            }
+        }
+        self.keys = build.counts.values().sum();
+        Ok(())
+    }
+
+    fn drop_bad(
+        &mut self,
+        build: &mut Build,
+        bad: &[(SessionNo, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        for (session, key) in bad {
+            build.write(Op { session: *session, key, value: None })?;
+        }
+        if !bad.is_empty() {
+            self.unknown.push(format!("{} records were damaged in themselves.", bad.len()));
+        }
+        Ok(())
+    }
+
+    /// The name of whom records belong to may be lost while they are not.
+    fn name_user(&mut self, build: &mut Build, session: SessionNo) -> Result<(), StoreError> {
+        let name = format!("salvaged-{session}");
+        let Ok(user) = UserId::parse(&name) else { return Ok(()) };
+        let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
+        let value = codec::encode(&SessionNumber(session)).map_err(damaged)?;
+        let key = session::full_key::<SessionNumber>(&user);
+        build.write(Op { session: SessionNo::SYSTEM, key: &key, value: Some(&value) })?;
+        self.unknown.push(format!("Whose memories those of user {name} were is not known."));
+        Ok(())
+    }
+
+    /// The new files have their names before the old ones go aside; a crash in between finds one or
+    /// the other whole.
+    fn put_in_place(
+        &mut self,
+        dir: &Path,
+        survey: Survey,
+        build: Build,
+        identity: Identity,
+        seq: Seq,
+    ) -> Result<(), StoreError> {
+        let Survey { mut folder, generations, .. } = survey;
+        let old_checkpoint = Checkpoint::path(dir);
+        let aside = aside::next_name(dir, &dir.join("journal"))?;
+        folder.belong_to(identity);
+        let folder: Folder = folder.replace::<StoreError>(seq, &aside, |put| {
+            build.trees.survey::<StoreError>(&mut |op| Ok(put(op)?)).map(|_| ())
+        })?;
+        self.moved_to.push(aside);
+        if old_checkpoint.exists() {
+            self.moved_to.push(aside::keep_copy(dir, &old_checkpoint)?);
+        }
+        let applied = folder.last_seq();
+        build.trees.set_applied(applied)?;
+        let generation = build.trees.generation();
+        let counts = build.counts;
+        let checkpoint = Checkpoint { identity, is_final: true, generation, applied, counts };
+        checkpoint.conclude(dir, &build.trees)?;
+        for old in generations {
+            let path = generation_path(dir, old);
+            let aside = aside::next_name(dir, &path)?;
+            std::fs::rename(&path, &aside).map_err(StoreError::disk("move aside", &path))?;
+            self.moved_to.push(aside);
+        }
+        Ok(())
+    }
+}
+
+/// Trees that can be read to their last value.
+fn whole_trees(
+    path: &Path,
+    generation: u64,
+    options: &StoreOptions,
+    survey: &Survey,
+) -> Result<(Trees, Seq), Broken> {
+    let trees = Trees::open(path, generation, options.cache_bytes);
+    let trees = trees.map_err(|error| Broken(error.to_string()))?;
+    survey.own_trees(trees.store()?)?;
+    let counts = trees.survey::<Broken>(&mut |_| Ok(()))?;
+    let applied = trees.applied()?;
+    if applied == Seq::ZERO && counts.is_empty() {
+        return Err(Broken("it is empty".to_owned()));
+    }
+    // sled loses keys in silence. Where the checkpoint speaks of the same moment it is noticed.
+    let counted = survey.checkpoint.as_ref().filter(|checkpoint| checkpoint.applied == applied);
+    if counted.is_some_and(|checkpoint| checkpoint.counts != counts) {
+        return Err(Broken("it does not hold the keys that it held".to_owned()));
+    }
+    Ok((trees, applied))
+}
+
+fn count_memories(trees: &Trees) -> Result<u64, StoreError> {
+    let mut memories = 0;
+    trees.survey::<StoreError>(&mut |op| {
+        let is_memory = op.session != SessionNo::SYSTEM && op.key.first() == Some(&Memory::PREFIX);
+        memories += u64::from(is_memory);
+        Ok(())
+    })?;
+    Ok(memories)
+}
+
+fn number_of(prefix: u8, key: &[u8], value: &[u8]) -> Option<SessionNo> {
+    let user = UserId::from_bytes(key).filter(|_| prefix == SessionNumber::PREFIX)?;
+    codec::decode::<SessionNumber>(&user, value).ok().map(|number| number.0)
+}

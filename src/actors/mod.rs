@@ -10,6 +10,7 @@
 
 mod accounts;
 mod arbiters;
+mod backups;
 mod given;
 mod limiter;
 mod meaning;
@@ -33,6 +34,7 @@ use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
+pub use backups::{BackupSettings, Backups};
 use given::GivenCounts;
 pub use limiter::*;
 pub use registry::ActiveSession;
@@ -91,6 +93,7 @@ pub struct SessionSettings {
     pub idle: Duration,
     /// How long the audit remembers.
     pub keep_audit: Duration,
+    pub backups: BackupSettings,
 }
 
 /// Somebody's memories have changed.
@@ -106,6 +109,7 @@ pub struct Sessions {
     running: Directory,
     embedder: Option<Embedder>,
     accounts: Accounts,
+    backups: Backups,
     given: GivenCounts,
     content_limit: usize,
     store: Store,
@@ -123,11 +127,22 @@ impl Sessions {
         let accounts = Accounts::start(&store, &clock, settings.keep_audit)?;
         let content_limit = settings.limits.content_bytes;
         let given = GivenCounts::default();
+        let backups = Backups::new(store.clone(), settings.backups.clone(), Arc::clone(&clock));
         let registry = Registry::new(store.clone(), settings, clock, given.clone());
         let running = registry.directory();
         let registry = registry.start();
         let stopping = Arc::new(watch::Sender::new(false));
-        Ok(Self { registry, running, embedder, accounts, given, content_limit, store, stopping })
+        Ok(Self {
+            registry,
+            running,
+            embedder,
+            accounts,
+            backups,
+            given,
+            content_limit,
+            store,
+            stopping,
+        })
     }
 
     /// Asks the caller's session something, and brings the answer back.
@@ -217,6 +232,12 @@ impl Sessions {
         &self.accounts
     }
 
+    /// The copies of the whole store.
+    #[must_use]
+    pub fn backups(&self) -> &Backups {
+        &self.backups
+    }
+
     /// Turns true when the server is about to stop, so that open streams can end in good order.
     #[must_use]
     pub fn stopping(&self) -> watch::Receiver<bool> {
@@ -238,6 +259,12 @@ impl Sessions {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.store.is_writable()
+    }
+
+    /// Why no writes are taken now, if that is so.
+    #[must_use]
+    pub fn storage_problem(&self) -> Option<String> {
+        self.store.problem()
     }
 
     /// How many tokens of memories each client was given since the start, by estimate.

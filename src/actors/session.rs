@@ -375,6 +375,10 @@ impl Session {
     }
 
     fn fall_asleep(&mut self) {
+        if let Some(Err(error)) = self.engine.as_mut().map(Engine::give_up_place) {
+            // The next time does it.
+            log::debug!("a user without memories keeps the place: {error}");
+        }
         self.engine = None;
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

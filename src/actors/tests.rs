@@ -103,6 +103,7 @@ impl House {
             embedder: None,
             idle: Duration::from_secs(3_600),
             keep_audit: Duration::from_secs(3_600),
+            backups: BackupSettings::default(),
         };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();
         let caller = Caller {

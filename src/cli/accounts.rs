@@ -99,7 +99,7 @@ pub(super) fn audit(config: &Config, arguments: &AuditArguments, wants_json: boo
     }
     match arguments.min {
         Some(min) if !groups.is_empty() => {
-            Err(Failed(format!("{} with {min} or more", counted(groups.len(), "group"))))
+            Err(Failed::new(format!("{} with {min} or more", counted(groups.len(), "group"))))
         }
         _ => Ok(()),
     }
@@ -127,7 +127,7 @@ pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcom
         }
         UserVerb::Delete { user, yes, server } => {
             if !*yes {
-                return Err(Failed(format!(
+                return Err(Failed::new(format!(
                     "this erases all memories of {user}, with their history, and all tokens, for good; \
                      --yes does it (memoryd user export {user} keeps a copy)"
                 )));
@@ -210,12 +210,12 @@ fn meant(token: &str) -> Result<String, Failed> {
     let token = token.trim();
     let named = TokenPrefix::of(token).map_or_else(|| token.to_owned(), |p| p.to_string());
     CredentialName::parse(&named).map(|named| named.to_string()).map_err(|_| {
-        Failed("name a token by itself, by what it begins with, or by its name".to_owned())
+        Failed::new("name a token by itself, by what it begins with, or by its name".to_owned())
     })
 }
 
 /// Asks whoever has the store open, or the store.
-fn ask(
+pub(super) fn ask(
     config: &Config,
     server: &ServerArguments,
     question: &Question,
@@ -252,7 +252,7 @@ pub(super) async fn send(daemon: &Daemon, question: &Question) -> Result<Value, 
         return Ok(answer);
     }
     let reason = answer.get("detail").and_then(Value::as_str);
-    Err(Failed(reason.map_or_else(|| format!("the server refused: {status}"), str::to_owned)))
+    Err(Failed::new(reason.map_or_else(|| format!("the server refused: {status}"), str::to_owned)))
 }
 
 fn show_made(made: &Value, wants_json: bool) -> Outcome {

@@ -76,6 +76,9 @@ pub(super) enum Verb {
     /// Show who came, who was turned away, and what was done
     Audit(AuditArguments),
 
+    /// Copy the whole store, look at copies, and make a store of one
+    Backup(BackupArguments),
+
     /// Take changes back, or tell what that would do
     Undo(UndoArguments),
 
@@ -185,14 +188,55 @@ const USED_BY: &[(&str, &[&str])] = &[
     ("env_keys", &["serve"]),
     (
         "data_dir",
-        &["serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check"],
+        &[
+            "serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check",
+            "backup",
+        ],
     ),
     (
         "config",
-        &["serve", "stdio", "export", "import", "token", "user", "audit", "undo", "stats", "check"],
+        &[
+            "serve", "stdio", "export", "import", "token", "user", "audit", "undo", "stats",
+            "check", "backup",
+        ],
     ),
-    ("json", &["certs", "import", "token", "user", "audit", "undo", "stats", "check"]),
+    ("json", &["certs", "import", "token", "user", "audit", "undo", "stats", "check", "backup"]),
 ];
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct BackupArguments {
+    #[command(subcommand)]
+    pub(super) verb: BackupVerb,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum BackupVerb {
+    /// Make a backup now, into the folder of backup.dir; it is read back
+    Create {
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+
+    /// List the backups in that folder, the newest first
+    List {
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+
+    /// Read every byte of a backup and tell what it holds [exit codes: 3 damaged, 4 no backup or sealed
+    /// with another key, 5 made by a newer memoryd]
+    Verify {
+        /// The backup
+        file: PathBuf,
+    },
+
+    /// Make a store of a backup in --data-dir, which has to be empty or new [exit codes: those of
+    /// verify, 6 not empty]
+    Restore {
+        /// The backup
+        file: PathBuf,
+    },
+}
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArguments {
@@ -266,7 +310,14 @@ impl CommandLine {
             | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
             | Verb::Stats(StatsArguments { server, .. }) => server.key.clone(),
-            Verb::Serve | Verb::Certs(_) | Verb::Check(_) | Verb::Completions { .. } => None,
+            Verb::Backup(BackupArguments {
+                verb: BackupVerb::Create { server } | BackupVerb::List { server },
+            }) => server.key.clone(),
+            Verb::Backup(_)
+            | Verb::Serve
+            | Verb::Certs(_)
+            | Verb::Check(_)
+            | Verb::Completions { .. } => None,
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn run(config: &Config, wants_json: bool) -> Outcome {
         Ok(())
     } else {
         let mended = "the store is damaged; the next start mends it if it can, and says so if not";
-        Err(Failed(mended.to_owned()))
+        Err(Failed::new(mended.to_owned()))
     }
 }
 

@@ -77,7 +77,7 @@ impl Daemon {
         let is_own = server.is_some_and(|server| url.leads_to(&server));
         let found = if is_own { Self::find(config).await } else { None };
         found.map(Some).ok_or_else(|| {
-            Failed("there is no key for that server; give --key or set MCP_API_KEY".to_owned())
+            Failed::new("there is no key for that server; give --key or set MCP_API_KEY".to_owned())
         })
     }
 

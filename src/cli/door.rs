@@ -134,7 +134,7 @@ fn identity(config: &Config, tokens: &Arc<TokenBook>) -> Result<Identity, Failed
     let presented = Presented::parse([(Carrier::Key, key.reveal().as_bytes())]);
     let verified = known.verify(&presented, SystemClock.now());
     verified.map(|good| good.identity).map_err(|_| {
-        Failed(
+        Failed::new(
             "no server runs, and the key that was given is none of those in the settings and no token; \
              without a key this acts for the default user"
                 .to_owned(),

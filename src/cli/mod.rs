@@ -8,6 +8,7 @@
 mod account_arguments;
 mod accounts;
 mod arguments;
+mod backup;
 mod certs;
 mod check;
 mod daemon;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::config::{Config, Loaded, Reader, Surroundings};
+use crate::store;
 use arguments::{CommandLine, Verb};
 
 /// What a verb returns: nothing more to say, or a line for standard error.
@@ -34,24 +36,39 @@ type Outcome = Result<(), Failed>;
 
 /// Why a verb failed, in words for the person who typed it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Failed(String);
+#[error("{text}")]
+struct Failed {
+    text: String,
+    /// The exit code.
+    code: u8,
+}
 
 impl Failed {
+    fn new(text: String) -> Self {
+        Self { text, code: 1 }
+    }
+
     fn because(error: impl std::fmt::Display) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
-/// Runs the program. 0 is success, 1 a failure, 2 a command line that makes no sense.
+/// Runs the program. 0 is success, 1 a failure, 2 a command line that makes no sense; more than that
+/// is told by the verb that uses it.
 #[must_use]
 pub fn run() -> ExitCode {
     let line = CommandLine::of_process();
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !store::catches_panics() {
+            usual(panic);
+        }
+    }));
     match carry_out(&line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             complain(&failed);
-            ExitCode::FAILURE
+            ExitCode::from(failed.code)
         }
     }
 }
@@ -76,6 +93,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
         Verb::User(arguments) => accounts::user(&config(line)?, &arguments.verb, wants_json),
         Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
+        Verb::Backup(arguments) => backup::run(&config(line)?, &arguments.verb, wants_json),
         Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
         Verb::Why(arguments) => why::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
@@ -112,7 +130,7 @@ fn say(text: &str) -> Outcome {
     use std::io::Write;
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failed(format!("cannot write to standard output: {error}")))
+            Err(Failed::new(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }

@@ -30,7 +30,7 @@ pub(super) fn run(config: &Config, arguments: &SelftestArguments, wants_json: bo
     let checks = actix_web::rt::System::new().block_on(async {
         let daemon = Daemon::of(&arguments.server, config).await?;
         let daemon = daemon.ok_or_else(|| {
-            Failed(
+            Failed::new(
                 "no server runs on this data directory; start one, or name one with --url"
                     .to_owned(),
             )
@@ -54,7 +54,7 @@ pub(super) fn run(config: &Config, arguments: &SelftestArguments, wants_json: bo
     }
     match failed {
         0 => Ok(()),
-        failed => Err(Failed(format!("{failed} of {} checks failed", checks.len()))),
+        failed => Err(Failed::new(format!("{failed} of {} checks failed", checks.len()))),
     }
 }
 

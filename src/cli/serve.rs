@@ -10,6 +10,7 @@ use crate::config::{Config, Loaded};
 use crate::logging::{self, Log};
 use crate::model::{Clock, SystemClock};
 use crate::server::{Control, Server};
+use crate::store;
 
 /// Signals that come so close are one: whoever stops a process group, as `timeout` and a terminal
 /// do, often sends two.
@@ -27,7 +28,7 @@ pub(super) fn run(loaded: Loaded) -> Outcome {
     // What the owner says of a library comes later, and counts.
     let filter = format!("{LIBRARIES},{}", config.log.level);
     let log = logging::start(&filter, config.log.file.as_deref(), Arc::clone(&clock))
-        .map_err(|error| Failed(format!("log.level (LOG_LEVEL, RUST_LOG): {error}")))?;
+        .map_err(|error| Failed::new(format!("log.level (LOG_LEVEL, RUST_LOG): {error}")))?;
     for notice in &notices {
         log::log!(notice.level, "{}", notice.text);
     }
@@ -39,6 +40,9 @@ pub(super) fn run(loaded: Loaded) -> Outcome {
 /// hold somebody's text, so only the place is told.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        if store::catches_panics() {
+            return;
+        }
         let place = panic.location().map_or_else(|| "somewhere".to_owned(), ToString::to_string);
         log::error!("a panic at {place}");
     }));

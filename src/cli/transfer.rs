@@ -102,7 +102,7 @@ fn report(told: &Imported, wants_json: bool) -> Outcome {
         }
     }
     if told.failed > 0 {
-        return Err(Failed(format!("{} lines could not be imported", told.failed)));
+        return Err(Failed::new(format!("{} lines could not be imported", told.failed)));
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ async fn export_from_daemon(
     let request = request.query(&naming(user)).map_err(Failed::because)?;
     let mut response = request.send().await.map_err(Failed::because)?;
     if !response.status().is_success() {
-        return Err(Failed(format!("the server refused: {}", response.status())));
+        return Err(Failed::new(format!("the server refused: {}", response.status())));
     }
     let bar = Bar::counting("bytes");
     while let Some(part) = response.next().await {
@@ -258,7 +258,7 @@ impl Outbox {
         let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         if !status.is_success() {
             let reason = answer.get("error").and_then(|e| e.as_str()).unwrap_or("no reason");
-            return Err(Failed(format!("the server refused after {before} lines: {reason}")));
+            return Err(Failed::new(format!("the server refused after {before} lines: {reason}")));
         }
         let mut told: Imported = serde_json::from_value(answer).map_err(Failed::because)?;
         // All but the first begin with an empty line.
@@ -278,17 +278,18 @@ fn naming(user: Option<&UserId>) -> Vec<(&'static str, &str)> {
 /// What somebody remembers is nobody else's business.
 fn create(path: &Path) -> Result<File, Failed> {
     let opened = disk::open_for_output(path);
-    opened.map_err(|error| Failed(format!("cannot create {}: {error}", path.display())))
+    opened.map_err(|error| Failed::new(format!("cannot create {}: {error}", path.display())))
 }
 
 fn open(path: &Path) -> Result<File, Failed> {
-    File::open(path).map_err(|error| Failed(format!("cannot open {}: {error}", path.display())))
+    File::open(path)
+        .map_err(|error| Failed::new(format!("cannot open {}: {error}", path.display())))
 }
 
 fn unwritable(error: impl Into<io::Error>) -> Failed {
-    Failed(format!("cannot write the export: {}", error.into()))
+    Failed::new(format!("cannot write the export: {}", error.into()))
 }
 
 fn unreadable(error: &io::Error) -> Failed {
-    Failed(format!("cannot read the import: {error}"))
+    Failed::new(format!("cannot read the import: {error}"))
 }

@@ -47,7 +47,7 @@ pub(super) fn run(config: &Config, arguments: &UndoArguments, wants_json: bool) 
     }
     let conflicts = listed(&told, "conflicts").len();
     if arguments.yes && conflicts > 0 {
-        return Err(Failed(format!(
+        return Err(Failed::new(format!(
             "{conflicts} memories were changed since, and stay as they are"
         )));
     }

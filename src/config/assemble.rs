@@ -4,9 +4,10 @@ use log::Level;
 
 use super::layers::Layers;
 use super::{
-    AuthSection, Config, ConfigError, CorsSection, EmbeddingSection, Flags, HttpSection,
-    LimitsSection, LogSection, Notice, ProjectsSection, RateLimitSection, Reader, ServerSection,
-    SessionsSection, StorageSection, TlsSection, ToolsSection, keys, pairs, rate, settings,
+    AuthSection, BackupSection, Config, ConfigError, CorsSection, EmbeddingSection, Flags,
+    HttpSection, LimitsSection, LogSection, Notice, ProjectsSection, RateLimitSection, Reader,
+    ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection, keys, pairs, rate,
+    settings,
 };
 
 pub(super) fn config(
@@ -26,6 +27,7 @@ pub(super) fn config(
         session: SessionsSection::read(layers)?,
         log: LogSection::read(layers)?,
         storage: StorageSection::read(layers)?,
+        backup: BackupSection::read(layers)?,
         limits: LimitsSection::read(layers)?,
         tools: ToolsSection::read(layers)?,
         embedding: EmbeddingSection::read(layers)?,

@@ -48,8 +48,9 @@ pub use embedding::EmbeddingSection;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
-    AuthSection, CorsSection, HttpSection, LimitsSection, LogSection, ProjectsSection,
-    RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection,
+    AuthSection, BackupSection, CorsSection, HttpSection, LimitsSection, LogSection,
+    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
+    ToolsSection,
 };
 pub use web::{AllowedOrigins, Host, HostPattern, Port};
 
@@ -66,6 +67,7 @@ pub struct Config {
     pub session: SessionsSection,
     pub log: LogSection,
     pub storage: StorageSection,
+    pub backup: BackupSection,
     pub limits: LimitsSection,
     pub tools: ToolsSection,
     pub embedding: EmbeddingSection,

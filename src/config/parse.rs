@@ -8,10 +8,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::source::Raw;
+use crate::model::Secret;
 
 /// `Err` holds what was expected.
 pub(super) type Parsed<T> = Result<T, String>;
 
+const SECONDS_PER_HOUR: u64 = 3_600;
 const SECONDS_PER_DAY: u64 = 86_400;
 const BYTES_PER_MIB: u64 = 1 << 20;
 
@@ -66,6 +68,19 @@ pub(super) fn milliseconds(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<Dura
 pub(super) fn days(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<Duration> {
     let counted = count(raw, range).map_err(|expected| format!("{expected} (days)"))?;
     Ok(Duration::from_secs(u64::from(counted).saturating_mul(SECONDS_PER_DAY)))
+}
+
+pub(super) fn hours(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<Duration> {
+    let counted = count(raw, range).map_err(|expected| format!("{expected} (hours)"))?;
+    Ok(Duration::from_secs(u64::from(counted).saturating_mul(SECONDS_PER_HOUR)))
+}
+
+/// Reads a key of 32 bytes.
+pub(super) fn key_of_256_bits(raw: &Raw) -> Parsed<Secret> {
+    let given = text(raw).unwrap_or_default();
+    let is_key = given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let expected = || "64 hexadecimal digits, such as openssl rand -hex 32 makes".to_owned();
+    if is_key { Ok(Secret::new(given.to_owned())) } else { Err(expected()) }
 }
 
 /// Reads a number of MiB; the result is in bytes.

@@ -35,6 +35,9 @@ const LONGEST_IDLE_S: u32 = 31_536_000;
 /// Ten years.
 const LONGEST_AUDIT_DAYS: u32 = 3_650;
 
+/// A year.
+const LONGEST_BACKUP_HOURS: u32 = 8_784;
+
 /// Ten years; 0 lets nothing be restored.
 const LONGEST_UNDO_DAYS: u32 = 3_650;
 
@@ -354,6 +357,39 @@ section! {
 }
 
 section! {
+    /// Copies of the whole store.
+    #[derive(Debug, Clone)]
+    pub struct BackupSection {
+        /// Beside the data directory unless somebody says where.
+        pub dir: PathBuf = optional(
+            "backup.dir", &["BACKUP_DIR"], "the data directory with -backups at its end", parse::path,
+        )
+        .or_else(|layers| layers.value("server.data_dir", parse::path).map(|dir| beside(&dir)))
+        .because(
+            "On another disk, if there is one. Not in the data directory: what is erased there leaves \
+             it at once, and a backup keeps it until it is removed.",
+        ),
+
+        /// 0 turns it off.
+        pub every: Duration = setting(
+            "backup.every", &["BACKUP_EVERY"], "0", |raw| parse::hours(raw, 0..=LONGEST_BACKUP_HOURS),
+        )
+        .unit("hours; 0 = off")
+        .because("A running server then makes a backup by itself, verified by reading it back."),
+
+        pub keep: u32 = setting("backup.keep", &["BACKUP_KEEP"], "7", |raw| parse::count(raw, 1..=10_000))
+            .because("Of the backups that the server makes by itself the newest are kept, so many."),
+
+        pub key: Option<Secret> = optional(
+            "backup.key", &["BACKUP_KEY"], "none: backups can be read by whoever has them",
+            parse::key_of_256_bits,
+        )
+        .secret()
+        .because("Seals backups, so that they can lie where others can read. Without it none is opened again."),
+    }
+}
+
+section! {
     /// How much one request may bring.
     #[derive(Debug, Clone)]
     pub struct LimitsSection {
@@ -397,6 +433,13 @@ impl RateLimitSection {
     pub fn is_off(self) -> bool {
         self.requests == 0
     }
+}
+
+/// A folder of nearly the same name.
+fn beside(data_dir: &Path) -> PathBuf {
+    let mut name = data_dir.components().as_path().as_os_str().to_owned();
+    name.push("-backups");
+    PathBuf::from(name)
 }
 
 fn threads(raw: &Raw) -> Parsed<usize> {

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use super::declare::Row;
 use super::{
-    AuthSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection, LogSection,
-    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
-    ToolsSection, secret_file,
+    AuthSection, BackupSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection,
+    LogSection, ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection,
+    TlsSection, ToolsSection, secret_file,
 };
 
 /// Every setting, in the order of `config.toml`.
@@ -24,6 +24,7 @@ pub(super) fn table() -> &'static [Row] {
             SessionsSection::rows(),
             LogSection::rows(),
             StorageSection::rows(),
+            BackupSection::rows(),
             LimitsSection::rows(),
             ToolsSection::rows(),
             EmbeddingSection::rows(),

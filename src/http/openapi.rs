@@ -66,7 +66,7 @@ fn operation(row: &Row) -> Value {
             operation.insert("description".to_owned(), json!(format!("Open to everybody: {why}.")));
             operation.insert("security".to_owned(), json!([]));
         }
-        Guard::Monitoring => {
+        Guard::Monitoring | Guard::Probe(_) => {
             // An empty requirement beside the others makes the credential optional.
             operation.insert("security".to_owned(), json!([{}, { "bearer": [] }, { "key": [] }]));
         }
@@ -183,7 +183,7 @@ fn refusals(row: &Row) -> Vec<(u16, &'static str)> {
         (400, "The host is not ours, or a header, the query or the body cannot be read"),
         (403, "Pages of this origin may not call, or the credential lacks a scope"),
     ];
-    if !matches!(row.guard, Guard::Open(_)) {
+    if !matches!(row.guard, Guard::Open(_) | Guard::Probe(_)) {
         refusals.extend([
             (401, "No credential, or one that is not valid"),
             (429, "Too many requests; see `Retry-After`"),

@@ -224,7 +224,7 @@ pub(super) fn register_nothing(app: &mut ServiceConfig, path: &str, why: &'stati
 /// One path with its methods. Any other method is 405 and learns from `Allow` which there are.
 fn place(path: &str, rows: Vec<Row>) -> Resource {
     let allow = allow(rows.iter().map(|row| &row.method));
-    let is_open = rows.iter().all(|row| matches!(row.guard, Guard::Open(_)));
+    let is_open = rows.iter().all(|row| matches!(row.guard, Guard::Open(_) | Guard::Probe(_)));
     let elsewhere = rows.first().map(|row| row.guard).filter(|_| is_open).unwrap_or(Guard::Key);
     let mut resource = web::resource(path);
     for Row { method, guard, route, .. } in rows {

@@ -27,6 +27,8 @@ pub(super) const NOTHING_THERE: &str = "there is nothing to protect";
 
 const PROBE: Guard = Guard::Open("a probe has no key, and its answer holds nothing of anybody's");
 
+const HEALTH: Guard = Guard::Probe("a probe has no key; what is told to administrators is theirs");
+
 /// The rows, in the order of the description. Built anew for each worker, as actix wants it.
 pub(super) fn table() -> Vec<Row> {
     let mut rows = server();
@@ -35,6 +37,7 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(transfer());
     rows.extend(admin());
     rows.extend(accounts());
+    rows.extend(backups());
     rows.extend(older_servers());
     // One place, without a redirect that clients would not follow with a POST.
     rows.extend(protocol("/mcp"));
@@ -50,8 +53,11 @@ fn server() -> Vec<Row> {
             .to(rest::root)
             .answers(200, "Which server this is, and where its parts are", Json(object())),
         get("/health")
-            .guard(PROBE)
-            .does("server", "Says whether the server can do its work")
+            .guard(HEALTH)
+            .does(
+                "server",
+                "Says whether the server can do its work; to administrators also what is wrong",
+            )
             .to(rest::health)
             .answers(200, "Healthy", Json(object()))
             .answers(503, "The store cannot write", Json(object())),
@@ -266,6 +272,21 @@ fn accounts() -> Vec<Row> {
             .takes_query(AdminRequest::fields_of_audit())
             .to(rest::audit)
             .answers(200, "`events`, the oldest first, or `groups`", Json(object())),
+    ]
+}
+
+fn backups() -> Vec<Row> {
+    vec![
+        post("/admin/backup")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Makes a backup of everything on the server's disk, and reads it back")
+            .to(rest::create_backup)
+            .answers(201, "Where it is and what it holds", Json(object())),
+        get("/admin/backup")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Lists the backups that are in their folder")
+            .to(rest::list_backups)
+            .answers(200, "The newest first", Json(list_of("backups", &object()))),
     ]
 }
 

@@ -9,8 +9,10 @@ use super::frame::{FRAMES_START, Header};
 use super::listing::Listing;
 use super::segment::{Found, Segment};
 use super::snapshot::{self, Snapshot};
-use super::{Identity, JournalError, Op, Seq, StoreId};
+use super::{JournalError, Op, Ownership, Seq, StoreId};
 use crate::disk;
+
+const BEHIND_ITS_END: &str = "something lies after its end";
 
 /// The journal's files as they were found. Opening changes nothing on the disk.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub struct Folder {
     /// Superseded by the snapshot, or never finished.
     pub(super) stale: Vec<PathBuf>,
     /// Whose files count; nothing in an empty folder of which nothing is known.
-    identity: Option<Identity>,
+    identity: Option<Ownership>,
     strangers: Vec<Stranger>,
     blemishes: Vec<Blemish>,
     damage: Vec<Damage>,
@@ -46,7 +48,7 @@ pub(super) struct SegmentFile {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected {
     /// Whose files count. Without it the files are asked themselves.
-    pub identity: Option<Identity>,
+    pub identity: Option<Ownership>,
     /// The last batch of a journal that was closed in good order: nothing came after it.
     pub ended_with: Option<Seq>,
 }
@@ -116,12 +118,12 @@ impl Folder {
     }
 
     #[must_use]
-    pub fn identity(&self) -> Option<Identity> {
+    pub fn identity(&self) -> Option<Ownership> {
         self.identity
     }
 
     /// Says whose files will be written.
-    pub fn belong_to(&mut self, identity: Identity) {
+    pub fn belong_to(&mut self, identity: Ownership) {
         self.identity = Some(identity);
     }
 
@@ -139,8 +141,10 @@ impl Folder {
     /// snapshot.
     pub fn heal(&mut self) -> Result<(), JournalError> {
         for Blemish { path, .. } in self.blemishes.drain(..) {
-            let is_snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.path == path);
-            let end = is_snapshot.map(|snapshot| snapshot.bytes);
+            let of_segments = self.segments.iter().map(|segment| (&segment.path, segment.end));
+            let of_snapshot = self.snapshot.iter().map(|snapshot| (&snapshot.path, snapshot.bytes));
+            let end = of_segments.chain(of_snapshot).find(|(known, _)| **known == path);
+            let end = end.map(|(_, end)| end);
             heal_file(&path, end).map_err(JournalError::disk("mend", &path))?;
         }
         Ok(())
@@ -229,6 +233,17 @@ impl Folder {
         self.identity.map_or(StoreId::UNNAMED, |identity| identity.store)
     }
 
+    /// Makes a journal that begins with a snapshot of another source, where there is none yet.
+    pub fn found<E: From<JournalError>>(
+        path: &Path,
+        identity: Ownership,
+        seq: Seq,
+        source: impl FnMut(&mut dyn FnMut(Op<'_>) -> Result<(), JournalError>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        disk::create_folder_within(path).map_err(JournalError::disk("create", path))?;
+        snapshot::write_from(path, identity.store, seq, source).map(|_| ())
+    }
+
     /// The newest snapshot that is whole. One that is not matters only if no older one is.
     fn find_snapshot(
         &mut self,
@@ -241,8 +256,7 @@ impl Folder {
                 Ok((snapshot, _)) => {
                     self.last_seq = snapshot.seq;
                     if std::fs::metadata(&path).is_ok_and(|found| found.len() > snapshot.bytes) {
-                        let problem = "something lies after its end";
-                        self.blemishes.push(Blemish { path, problem });
+                        self.blemishes.push(Blemish { path, problem: BEHIND_ITS_END });
                     }
                     self.snapshot = Some(snapshot);
                     self.stale.extend(found.into_iter().map(|(_, path)| path));
@@ -337,9 +351,13 @@ impl Folder {
         if outline.last < limit && limit != Seq::MAX {
             lost(outline.end, "the rest of the segment is missing or unreadable", limit);
         }
-        if is_last && outline.tail_bytes > 0 {
+        if outline.tail_bytes > 0 {
             let (path, bytes) = (segment.path.clone(), outline.tail_bytes);
-            self.torn = Some(Torn { path, offset: outline.end, bytes });
+            if is_last {
+                self.torn = Some(Torn { path, offset: outline.end, bytes });
+            } else {
+                self.blemishes.push(Blemish { path, problem: BEHIND_ITS_END });
+            }
         }
         let last = if limit == Seq::MAX { outline.last } else { limit };
         self.last_seq = self.last_seq.max(last).max(segment.header.previous);

@@ -15,7 +15,8 @@ pub(super) const FRAMES_START: usize = 2 * HEADER_BYTES;
 /// Length, checksum, seq, durable.
 pub(super) const FRAME_HEAD_BYTES: usize = 24;
 
-const MAGIC: [u8; 8] = *b"MEMORYDJ";
+/// What every file of the journal begins with.
+pub const MAGIC: &[u8; 8] = b"MEMORYDJ";
 const HEADER_BYTES: usize = 64;
 const SEGMENT: u8 = 1;
 const SNAPSHOT: u8 = 2;
@@ -95,7 +96,7 @@ impl Header {
 
     fn parse_copy(copy: &[u8]) -> Result<Self, BadHeader> {
         let mut fields = Fields(copy);
-        if fields.take::<8>() != Some(MAGIC) {
+        if fields.take::<8>() != Some(*MAGIC) {
             return Err(BadHeader::Damaged);
         }
         let version = fields.u32().ok_or(BadHeader::Damaged)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{Blemish, Stranger};
 use super::frame::{FRAMES_START, Header};
-use super::{Identity, JournalError, Seq, StoreId};
+use super::{JournalError, Ownership, Seq, StoreId};
 
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -37,7 +37,7 @@ impl Listing {
 
     /// Whose files these are: those of the newest snapshot, since it holds the most, else those of
     /// the store that most segments name.
-    pub(super) fn identity(&self) -> Option<Identity> {
+    pub(super) fn identity(&self) -> Option<Ownership> {
         let store = |(_, path): &(Seq, PathBuf)| self.headers.get(path).map(|header| header.store);
         let newest = self.snapshots.iter().rev().find_map(store);
         let most = || {
@@ -48,7 +48,7 @@ impl Listing {
                 .for_each(|id| *counted.entry(id).or_default() += 1);
             counted.into_iter().max_by_key(|(_, count)| *count).map(|(id, _)| id)
         };
-        newest.or_else(most).map(Identity::of)
+        newest.or_else(most).map(Ownership::of)
     }
 
     pub(super) fn stores(&self) -> Vec<StoreId> {
@@ -64,7 +64,7 @@ impl Listing {
     }
 
     /// Takes out what belongs to another store, and what a name says otherwise than its content.
-    pub(super) fn set_apart(&mut self, identity: Identity) -> Vec<Stranger> {
+    pub(super) fn set_apart(&mut self, identity: Ownership) -> Vec<Stranger> {
         let mut strangers = Vec::new();
         let headers = &self.headers;
         let mut keep = |seq: Seq, path: &PathBuf| {

@@ -27,17 +27,31 @@ mod tests;
 mod wreck;
 mod writer;
 
+use std::io::Read;
+use std::path::Path;
+
 pub use batch::{EncodedBatch, MAX_PAYLOAD_BYTES, Op};
 pub use commit::Sink;
 pub use error::JournalError;
 pub use folder::{Damage, Expected, Folder};
+pub(crate) use frame::MAGIC;
 #[cfg(test)]
 pub(crate) use hooks::{Faults, SyncHook};
 pub(crate) use listing::is_file_name;
-pub use numbers::{Identity, Seq, SessionNo, StoreId};
+pub use numbers::{Ownership, Seq, SessionNo, StoreId};
 pub use receipt::GroupReceipt;
 pub use running::Journal;
 pub use wreck::Wrecks;
+
+/// Shows every operation of a snapshot that lies anywhere, and checks everything. Returns whose it is,
+/// the seq that it is complete up to, and a checksum over all it holds.
+pub fn visit_copy<E: From<JournalError>>(
+    path: &Path,
+    source: Box<dyn Read>,
+    visitor: &mut dyn FnMut(Op<'_>) -> Result<(), E>,
+) -> Result<(StoreId, Seq, u32), E> {
+    snapshot::visit_stream(path, source, visitor)
+}
 
 /// How the journal behaves.
 #[derive(Debug, Clone)]

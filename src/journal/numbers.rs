@@ -19,14 +19,14 @@ pub struct StoreId(pub [u8; 16]);
 
 /// Which files of a folder count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct Ownership {
     pub store: StoreId,
     /// Whether files of format 1, which name no store, count as well: until they are folded into a
     /// snapshot of today's format.
     pub takes_unnamed: bool,
 }
 
-impl Identity {
+impl Ownership {
     #[must_use]
     pub fn of(store: StoreId) -> Self {
         Self { store, takes_unnamed: store == StoreId::UNNAMED }

@@ -33,7 +33,7 @@
 //! | the rename and `discard_stale` | the snapshot beside what it replaces, which is removed |
 
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -224,6 +224,22 @@ impl Journal {
         files.stale.extend(replaced.into_iter().map(|segment| segment.path));
         // One of the same batch has taken the place of the previous one.
         files.stale.extend(previous.filter(|old| old.seq != seq).map(|snapshot| snapshot.path));
+        Ok(seq)
+    }
+
+    /// Writes everything up to now to a file elsewhere, in the form of a snapshot, while others go on
+    /// writing. It is synced and read back. Only the keeper may call it: no snapshot may be made
+    /// meanwhile. Returns the seq that it is complete up to.
+    pub fn write_copy(&self, target: &Path) -> Result<Seq, JournalError> {
+        self.shared.rotate()?.wait()?;
+        let (previous, closed) = {
+            let files = self.shared.files();
+            (files.snapshot.clone(), files.closed.clone())
+        };
+        let known = previous.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+        let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(known).max(known);
+        let draft = Draft::create_at(target.to_owned(), self.store, seq, self.free_bytes)?;
+        compaction::fold(previous.as_ref(), &closed, draft)?;
         Ok(seq)
     }
 

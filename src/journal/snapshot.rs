@@ -55,7 +55,16 @@ impl Draft {
         seq: Seq,
         free_bytes: u64,
     ) -> Result<Self, JournalError> {
-        let target = folder.join(snapshot_name(seq));
+        Self::create_at(folder.join(snapshot_name(seq)), store, seq, free_bytes)
+    }
+
+    /// The same for a place of its own.
+    pub(super) fn create_at(
+        target: PathBuf,
+        store: StoreId,
+        seq: Seq,
+        free_bytes: u64,
+    ) -> Result<Self, JournalError> {
         let path = target.with_extension("tmp");
         let header = Header::snapshot(store, seq);
         let mut file = disk::create_file(&path).map_err(JournalError::disk("create", &path))?;
@@ -144,22 +153,50 @@ impl Draft {
 
 /// Checks every frame. Returns the snapshot and the checksum over its payloads.
 pub(super) fn verify(path: &Path) -> Result<(Snapshot, u32), JournalError> {
-    let mut reader = Reader::open(path)?;
+    let (mut ops, mut reader) = (0, Reader::open(path)?);
+    let crc = read_all::<JournalError>(&mut reader, &mut |_| {
+        ops += 1;
+        Ok(())
+    })?;
+    let Header { first: seq, store, .. } = reader.header;
+    Ok((Snapshot { path: path.to_owned(), seq, bytes: reader.offset, ops, store }, crc))
+}
+
+/// Shows every operation of a snapshot from anywhere, and checks everything. Returns whose it is, the
+/// seq that it is complete up to, and the checksum over its payloads.
+pub(super) fn visit_stream<E: From<JournalError>>(
+    path: &Path,
+    source: Box<dyn Read>,
+    visitor: &mut dyn FnMut(Op<'_>) -> Result<(), E>,
+) -> Result<(StoreId, Seq, u32), E> {
+    let mut reader = Reader::of(path, source)?;
+    let crc = read_all::<E>(&mut reader, &mut |found| visitor(found.op))?;
+    let more = reader.file.read(&mut [0]).map_err(JournalError::disk("read", path))?;
+    if more > 0 {
+        return Err(reader.damaged("something lies after its end").into());
+    }
+    Ok((reader.header.store, reader.header.first, crc))
+}
+
+/// Returns the checksum over all payloads.
+fn read_all<E: From<JournalError>>(
+    reader: &mut Reader,
+    visitor: &mut dyn FnMut(Found<'_>) -> Result<(), E>,
+) -> Result<u32, E> {
     let (mut ops, mut crc) = (0, 0);
     while let Some(payload) = reader.next()? {
         crc = crc32c::crc32c_append(crc, payload);
         let offset = reader.payload_offset;
         let frame = Frame { seq: Seq::ZERO, durable: Seq::ZERO, payload: &reader.payload };
-        visit_payload::<JournalError>(&frame, offset, path, &mut |_| {
+        visit_payload::<E>(&frame, offset, &reader.path, &mut |found| {
             ops += 1;
-            Ok(())
+            visitor(found)
         })?;
     }
     if reader.ops != ops {
-        return Err(reader.damaged("it does not hold the operations that it counts"));
+        return Err(reader.damaged("it does not hold the operations that it counts").into());
     }
-    let Header { first: seq, store, .. } = reader.header;
-    Ok((Snapshot { path: path.to_owned(), seq, bytes: reader.offset, ops, store }, crc))
+    Ok(crc)
 }
 
 /// Shows every operation of a snapshot, each of which is a value of a different key.
@@ -195,9 +232,9 @@ pub(super) fn write_from<E: From<JournalError>>(
     Ok(draft.finish()?)
 }
 
-struct Reader {
+pub(super) struct Reader {
     path: PathBuf,
-    file: BufReader<File>,
+    file: Box<dyn Read>,
     header: Header,
     payload: Vec<u8>,
     payload_offset: u64,
@@ -209,7 +246,11 @@ struct Reader {
 impl Reader {
     fn open(path: &Path) -> Result<Self, JournalError> {
         let file = File::open(path).map_err(JournalError::disk("open", path))?;
-        let mut file = BufReader::with_capacity(1 << 18, file);
+        Self::of(path, Box::new(BufReader::with_capacity(1 << 18, file)))
+    }
+
+    /// Reads a snapshot from anywhere; the path is for messages.
+    pub(super) fn of(path: &Path, mut file: Box<dyn Read>) -> Result<Self, JournalError> {
         let mut start = Vec::with_capacity(FRAMES_START);
         (&mut file)
             .take(FRAMES_START as u64)

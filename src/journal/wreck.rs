@@ -10,7 +10,7 @@ use super::frame::{FRAMES_START, Frame, FrameHead, Header};
 use super::listing::Listing;
 use super::segment::visit_payload;
 use super::snapshot::{self, END};
-use super::{Identity, JournalError, Op, Seq};
+use super::{JournalError, Op, Ownership, Seq};
 
 /// One file of a journal, of which at least the header can be read.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Wrecks {
 
 impl Wrecks {
     /// Looks at a journal's folder. Without an identity the files are asked whose they are.
-    pub fn find(folder: &Path, identity: Option<Identity>) -> Result<Self, JournalError> {
+    pub fn find(folder: &Path, identity: Option<Ownership>) -> Result<Self, JournalError> {
         let mut listing = Listing::read(folder)?;
         let identity = identity.or_else(|| listing.identity());
         let strangers = identity.map(|identity| listing.set_apart(identity));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Ask, Incoming, Protocol, Reply, ReplyLine, RpcMessage, ToolSets, Version, judge};
-use crate::actors::{SessionSettings, Sessions};
+use crate::actors::{BackupSettings, SessionSettings, Sessions};
 use crate::engine::Limits;
 use crate::model::{Caller, CredentialName, Scopes, Secret, SecretScreen, SystemClock, UserId};
 use crate::store::{Store, StoreOptions};
@@ -36,6 +36,7 @@ impl Bench {
             embedder: None,
             idle: Duration::from_secs(60),
             keep_audit: Duration::from_secs(3_600),
+            backups: BackupSettings::default(),
         };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();
         let secret = Secret::new("s".repeat(43));

@@ -18,7 +18,7 @@ use std::time::Duration;
 use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::rt;
 
-use crate::actors::Sessions;
+use crate::actors::{Backups, Sessions};
 use crate::auth::{InstanceToken, KeptKey, Listening, RunFiles};
 use crate::config::Config;
 use crate::disk;
@@ -27,11 +27,16 @@ use crate::store::{Progress, Store};
 pub use error::StartError;
 use hand_over::Taken;
 pub use sharing::{Sharing, SharingControl};
-pub(crate) use wiring::{kept_key, keyring, open_existing_store, open_store, session_settings};
+pub(crate) use wiring::{
+    backup_key, kept_key, keyring, open_existing_store, open_store, session_settings,
+};
 
 /// How long connections are still taken after the files are gone by which programs of this machine
 /// find it: who has just looked is in the system's queue, and would be cut off there.
 const LAST_GUESTS: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether a backup is due.
+const BACKUP_LOOK: Duration = Duration::from_secs(60);
 
 /// How long requests may finish after the signal to stop. With the sessions' last writes and the
 /// store's last checkpoint the whole stop stays within 10 s.
@@ -137,12 +142,25 @@ impl Server {
     /// Serves until [`Control::stop`], then writes what is still held.
     pub async fn run(self) -> Result<(), StartError> {
         let watching = self.certificates.map(|certificates| rt::spawn(certificates.watch()));
+        let backing_up = rt::spawn(back_up_when_due(self.running.sessions.backups().clone()));
         let served = self.http.await.map_err(StartError::listening);
+        backing_up.abort();
         if let Some(watching) = watching {
             watching.abort();
         }
         let stopped = self.running.take_down().await;
         served.and(stopped)
+    }
+}
+
+/// Looks once a minute, so that a machine that slept makes up for what it missed.
+async fn back_up_when_due(backups: Backups) {
+    loop {
+        rt::time::sleep(BACKUP_LOOK).await;
+        let backups = backups.clone();
+        if rt::task::spawn_blocking(move || backups.make_if_due()).await.is_err() {
+            log::error!("making a backup panicked");
+        }
     }
 }
 

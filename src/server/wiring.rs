@@ -11,7 +11,7 @@ use actix_web::{App, rt, web};
 use super::hand_over::{self, Wanted};
 use super::serving::{self, Patience, Served};
 use super::{DRAIN, StartError, reload};
-use crate::actors::{Limiter, Quota, Quotas, SessionSettings, Sessions};
+use crate::actors::{BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
 use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey, TokenBook};
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
@@ -24,7 +24,7 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
-use crate::store::{Progress, Store, StoreError, StoreOptions};
+use crate::store::{Progress, SealingKey, Store, StoreError, StoreOptions};
 
 /// Clients keep a connection for their next call; proxies close theirs after a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -81,7 +81,23 @@ pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, Embed
     };
     let embedder = Embedder::open(&config.embedding)?;
     let idle = config.session.idle.max(LEAST_IDLE);
-    Ok(SessionSettings { limits, embedder, idle, keep_audit: config.auth.audit })
+    let backups = backup_settings(config);
+    Ok(SessionSettings { limits, embedder, idle, keep_audit: config.auth.audit, backups })
+}
+
+fn backup_settings(config: &Config) -> BackupSettings {
+    let backup = &config.backup;
+    BackupSettings {
+        dir: backup.dir.clone(),
+        every: backup.every,
+        keep: usize::try_from(backup.keep).unwrap_or(usize::MAX),
+        key: backup_key(config),
+    }
+}
+
+/// The key that seals backups. The settings have made sure that it is one.
+pub(crate) fn backup_key(config: &Config) -> Option<SealingKey> {
+    config.backup.key.as_ref().and_then(|key| SealingKey::parse(key.reveal().as_bytes()))
 }
 
 /// What the wire is made of.

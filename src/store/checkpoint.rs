@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use super::trees::Trees;
 use crate::disk::{Draft, PRIVATE_FILE};
-use crate::journal::{Expected, Identity, Seq, SessionNo, StoreId};
+use crate::journal::{Expected, Ownership, Seq, SessionNo, StoreId};
 
 const MAGIC: &[u8; 8] = b"MEMORYDC";
 const FORMAT_VERSION: u32 = 2;
@@ -19,6 +19,7 @@ const FORMAT_WITHOUT_STORE: u32 = 1;
 /// The bits of the flags.
 const IS_FINAL: u8 = 1;
 const TAKES_UNNAMED: u8 = 2;
+const HAS_REMOVALS: u8 = 4;
 const FILE_NAME: &str = "checkpoint";
 
 /// Whether a file is a checkpoint, perhaps a damaged one.
@@ -31,10 +32,12 @@ pub(super) fn is_one(path: &Path) -> io::Result<bool> {
 /// What was true of the trees when they were last synced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checkpoint {
-    pub(super) identity: Identity,
+    pub(super) identity: Ownership,
     /// Written when the store was closed in good order: nothing came after `applied`. It is taken
     /// back before the next write.
     pub(super) is_final: bool,
+    /// Whether texts that were removed may still be in some file.
+    pub(super) has_removals: bool,
     pub(super) generation: u64,
     pub(super) applied: Seq,
     /// How many keys each session has.
@@ -45,8 +48,9 @@ impl Checkpoint {
     /// Of a store of which there is nothing else yet.
     pub(super) fn first(store: StoreId) -> Self {
         Self {
-            identity: Identity::of(store),
+            identity: Ownership::of(store),
             is_final: false,
+            has_removals: false,
             generation: 1,
             applied: Seq::ZERO,
             counts: BTreeMap::new(),
@@ -109,7 +113,8 @@ impl Checkpoint {
         bytes.extend(self.identity.store.0);
         let is_final = if self.is_final { IS_FINAL } else { 0 };
         let takes_unnamed = if self.identity.takes_unnamed { TAKES_UNNAMED } else { 0 };
-        bytes.push(is_final | takes_unnamed);
+        let has_removals = if self.has_removals { HAS_REMOVALS } else { 0 };
+        bytes.push(is_final | takes_unnamed | has_removals);
         bytes.extend(self.generation.to_le_bytes());
         bytes.extend(self.applied.0.to_le_bytes());
         for (session, count) in &self.counts {
@@ -126,15 +131,17 @@ impl Checkpoint {
             return None;
         }
         let (version, rest) = body.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
-        let (identity, is_final, rest) = match u32::from_le_bytes(*version) {
+        let (identity, flags, rest) = match u32::from_le_bytes(*version) {
             // Whether it was closed in good order was not noted then, and taken for granted.
-            FORMAT_WITHOUT_STORE => (Identity::of(StoreId::UNNAMED), true, rest),
+            FORMAT_WITHOUT_STORE => {
+                (Ownership::of(StoreId::UNNAMED), IS_FINAL | HAS_REMOVALS, rest)
+            }
             FORMAT_VERSION => {
                 let (store, rest) = rest.split_first_chunk::<16>()?;
                 let (&flags, rest) = rest.split_first()?;
                 let takes_unnamed = flags & TAKES_UNNAMED != 0;
-                let identity = Identity { store: StoreId(*store), takes_unnamed };
-                (identity, flags & IS_FINAL != 0, rest)
+                let identity = Ownership { store: StoreId(*store), takes_unnamed };
+                (identity, flags, rest)
             }
             _ => return None,
         };
@@ -148,7 +155,8 @@ impl Checkpoint {
         });
         Some(Self {
             identity,
-            is_final,
+            is_final: flags & IS_FINAL != 0,
+            has_removals: flags & HAS_REMOVALS != 0,
             generation: u64::from_le_bytes(*generation),
             applied: Seq(u64::from_le_bytes(*applied)),
             counts: counts.collect(),
@@ -156,7 +164,12 @@ impl Checkpoint {
     }
 }
 
+/// Every version ends in the checksum of all before it, so a damaged one is not taken for a newer one.
 fn newer_version(bytes: &[u8]) -> Option<u32> {
+    let (body, crc) = bytes.split_last_chunk::<4>()?;
+    if u32::from_le_bytes(*crc) != crc32c::crc32c(body) {
+        return None;
+    }
     let (version, _) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
     Some(u32::from_le_bytes(*version)).filter(|version| *version > FORMAT_VERSION)
 }
@@ -179,8 +192,10 @@ mod tests {
         ) {
             let counts = counts.into_iter().map(|(session, count)| (SessionNo(session), count));
             let (applied, counts) = (Seq(applied), counts.collect());
-            let identity = Identity { store: StoreId(store), takes_unnamed: is_final };
-            let checkpoint = Checkpoint { identity, is_final, generation, applied, counts };
+            let identity = Ownership { store: StoreId(store), takes_unnamed: is_final };
+            let has_removals = !is_final;
+            let checkpoint =
+                Checkpoint { identity, is_final, has_removals, generation, applied, counts };
             let mut bytes = checkpoint.to_bytes();
             prop_assert_eq!(Checkpoint::parse(&bytes), Some(checkpoint));
 
@@ -195,6 +210,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut bytes = Checkpoint::first(StoreId([7; 16])).to_bytes();
         bytes[8] = 9;
+        let body = bytes.len() - 4;
+        let crc = crc32c::crc32c(&bytes[..body]).to_le_bytes();
+        bytes[body..].copy_from_slice(&crc);
         std::fs::write(dir.path().join(FILE_NAME), bytes).unwrap();
 
         let refusal = Checkpoint::read(dir.path()).unwrap_err();

@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::lock::Lock;
+use super::seal::SealingKey;
 use super::session::full_key;
 use super::shared::{Ledger, Shared};
 use super::{
-    Report, Salvage, SessionStore, StoreError, StoreOptions, Usage, check, premises, recovery,
-    salvage,
+    BackupContent, BackupError, Report, Salvage, SessionStore, StoreError, StoreOptions, Usage,
+    backup, check, premises, recovery, salvage,
 };
+use crate::disk;
 use crate::journal::{EncodedBatch, Journal, Seq, Sink};
 use crate::model::{Memory, MemoryId, UserId};
 
@@ -42,6 +44,9 @@ impl Store {
         let identity = found.checkpoint.identity;
         let shared = Shared::new(dir.to_owned(), options, lock, identity, found.trees, ledger)?;
         let shared = Arc::new(shared);
+        if found.has_removals {
+            shared.note_removal();
+        }
         let sink = Box::new(TreeSink(Arc::clone(&shared)));
         let journal = Arc::new(Journal::start(found.folder, sink, &journal_options)?);
         let keeper = Keeper::start(&shared, &journal, found.checkpoint)?;
@@ -119,11 +124,42 @@ impl Store {
         self.inner.keeper.scrub()
     }
 
+    /// Writes everything that is stored now to a file, while others go on writing, and reads it back.
+    /// With a key it is sealed. Blocks until it is durable.
+    pub fn back_up(
+        &self,
+        target: &Path,
+        key: Option<&SealingKey>,
+    ) -> Result<BackupContent, BackupError> {
+        let folder = target.parent().unwrap_or(Path::new("."));
+        disk::create_folder(folder).map_err(StoreError::disk("create", folder))?;
+        match key {
+            None => self.inner.keeper.back_up(target)?,
+            Some(key) => {
+                // Plain bytes stay where they lie anyway.
+                let plain = self.inner.shared.dir.join("backup.part");
+                self.inner.keeper.back_up(&plain)?;
+                let sealed = backup::seal_to(&plain, key, target);
+                disk::remove_file(&plain).map_err(StoreError::disk("remove", &plain))?;
+                sealed?;
+            }
+        }
+        backup::verify_backup(target, key)
+    }
+
     /// Whether writes are taken now.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.inner.journal.unavailable().is_none()
             && self.inner.shared.trees().unwritable().is_none()
+    }
+
+    /// Why no writes are taken now, if that is so.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let of_trees = || self.inner.shared.trees().unwritable().map(|broken| broken.to_string());
+        let of_journal = self.inner.journal.unavailable().map(|reason| reason.to_string());
+        of_journal.or_else(of_trees)
     }
 
     #[must_use]

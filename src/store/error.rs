@@ -62,7 +62,7 @@ pub enum StoreError {
     #[error(
         "{} is damaged at byte {offset} ({problem}), and sled cannot mend it; nothing was changed. \
          Restore a backup, or keep what can still be read: `memoryd check --salvage --data-dir {}`",
-        path.display(), dir.display()
+        path.display(), quoted(dir)
     )]
     Unrecoverable { dir: PathBuf, path: PathBuf, offset: u64, problem: String },
 
@@ -72,6 +72,16 @@ pub enum StoreError {
 
     #[error("cannot {doing} {}: {source}", path.display())]
     Disk { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 impl StoreError {

@@ -1,6 +1,6 @@
 //! The thread behind the store: checkpoints, compaction of the journal, rebuilds of sled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -31,6 +31,13 @@ const JOURNAL_BLOAT: u64 = 3;
 const RETIREMENT_LOOKS: usize = 500;
 const RETIREMENT_PAUSE: Duration = Duration::from_millis(10);
 
+/// Making all files anew takes at most a tenth of the time, however much is removed.
+const SCRUB_REST: u32 = 10;
+
+/// How long damaged files are kept for whoever wants to know what happened. Somebody's erasure, which
+/// is waited for, does not wait for this.
+const KEEP_ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// How many batches a rebuild may catch up on while nothing else is applied.
 const LAST_STEP: u64 = 256;
 
@@ -47,6 +54,8 @@ pub(super) enum Errand {
     Rebuild(Sender<Result<(), StoreError>>),
     /// Let what was removed leave the disk now, and tell how it went.
     Scrub(Sender<Result<(), StoreError>>),
+    /// Write a backup to this place, and tell how it went.
+    BackUp(PathBuf, Sender<Result<(), StoreError>>),
     Stop,
 }
 
@@ -65,6 +74,8 @@ struct Work {
     retired: Vec<Arc<Trees>>,
     retry_at: Option<Instant>,
     retry_in: Duration,
+    /// When files may be made anew again only because something was removed.
+    scrub_at: Option<Instant>,
 }
 
 impl Keeper {
@@ -82,6 +93,7 @@ impl Keeper {
             retired: Vec::new(),
             retry_at: None,
             retry_in: FIRST_RETRY,
+            scrub_at: None,
         };
         let thread = Builder::new()
             .name("keeper".to_owned())
@@ -114,7 +126,15 @@ impl Keeper {
         self.send(Errand::Scrub)
     }
 
-    fn send(&self, errand: fn(Sender<Result<(), StoreError>>) -> Errand) -> Result<(), StoreError> {
+    /// Writes everything up to now to a file elsewhere.
+    pub(super) fn back_up(&self, target: &Path) -> Result<(), StoreError> {
+        self.send(|answer| Errand::BackUp(target.to_owned(), answer))
+    }
+
+    fn send(
+        &self,
+        errand: impl FnOnce(Sender<Result<(), StoreError>>) -> Errand,
+    ) -> Result<(), StoreError> {
         let (answer, result) = channel();
         let closed = || StoreError::unavailable("the store is closed");
         self.errands.send(errand(answer)).map_err(|_| closed())?;
@@ -140,7 +160,11 @@ impl Work {
                     let _ = answer.send(self.rebuild());
                 }
                 Ok(Errand::Scrub(answer)) => {
-                    let _ = answer.send(self.scrub());
+                    let _ = answer.send(self.scrub(Duration::ZERO));
+                }
+                Ok(Errand::BackUp(target, answer)) => {
+                    let written = self.journal.write_copy(&target);
+                    let _ = answer.send(written.map(|_| ()).map_err(StoreError::from));
                 }
                 Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -166,6 +190,8 @@ impl Work {
         self.retry_at = None;
         let result = if self.shared.trees().unwritable().is_some() {
             self.rebuild()
+        } else if self.is_scrub_due() {
+            self.scrub(KEEP_ASIDE)
         } else if self.is_due() {
             self.compact()
         } else {
@@ -277,23 +303,39 @@ impl Work {
         Ok(())
     }
 
-    /// Makes every file anew that may hold bytes of what was removed, and removes the old ones, those
-    /// that were damaged and kept aside as well.
-    fn scrub(&mut self) -> Result<(), StoreError> {
-        self.compact()?;
-        self.rebuild()?;
+    fn is_scrub_due(&self) -> bool {
+        let since = self.shared.removed_since();
+        let is_old = since.is_some_and(|at| at.elapsed() >= self.shared.options.scrub_after);
+        is_old && self.scrub_at.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// Makes every file anew that may hold bytes of what was removed, and removes the old ones, also
+    /// those that lie aside for longer than this.
+    fn scrub(&mut self, keep_aside: Duration) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let removed = self.shared.begin_scrub();
+        let renewed = self.compact().and_then(|()| self.rebuild());
+        let scrubbed = renewed.and_then(|()| self.wait_for_readers());
+        self.shared.end_scrub(removed.filter(|_| scrubbed.is_err()));
+        scrubbed?;
+        self.checkpoint()?;
+        self.scrub_at = Instant::now().checked_add(started.elapsed().saturating_mul(SCRUB_REST));
+        aside::remove_older(&self.shared.dir, keep_aside)
+    }
+
+    fn wait_for_readers(&mut self) -> Result<(), StoreError> {
         for _ in 0..RETIREMENT_LOOKS {
             if self.retired.is_empty() {
-                break;
+                return Ok(());
             }
             // A reader has a value in its hands for no longer than a read takes.
             std::thread::park_timeout(RETIREMENT_PAUSE);
             self.remove_retired();
         }
-        if !self.retired.is_empty() {
-            return Err(StoreError::unavailable("old trees are still read; try again"));
+        if self.retired.is_empty() {
+            return Ok(());
         }
-        aside::remove_older(&self.shared.dir, Duration::ZERO)
+        Err(StoreError::unavailable("old trees are still read; try again"))
     }
 
     fn remove_retired(&mut self) {

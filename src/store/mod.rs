@@ -10,6 +10,7 @@
 //! and that of `recovery.rs` for what a start decides.
 
 mod aside;
+mod backup;
 mod check;
 mod checkpoint;
 mod codec;
@@ -25,6 +26,7 @@ mod recalls;
 mod records;
 mod recovery;
 mod salvage;
+mod seal;
 mod session;
 mod shared;
 mod steps;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::journal;
+pub use backup::{BackupContent, BackupError, restore, verify_backup};
 pub use check::Report;
 pub use codec::{CodecError, Record};
 pub use directory::Store;
@@ -47,8 +50,10 @@ pub use error::StoreError;
 pub use key::Key;
 pub use records::{PastVersion, StoredVector};
 pub use salvage::Salvage;
+pub use seal::SealingKey;
 pub use session::{Batch, Receipt, SessionStore};
 pub use system::AuditKey;
+pub use trees::catches_panics;
 
 /// How to open a data directory.
 #[derive(Debug, Clone)]
@@ -59,6 +64,8 @@ pub struct StoreOptions {
     pub compact_bytes: u64,
     /// sled is rebuilt after a compaction when it has this many times the size of the live data.
     pub sled_bloat: u64,
+    /// How long after a text was removed the files that may hold it are made anew.
+    pub scrub_after: Duration,
     /// Whether a store is made where there is none. Whoever only reads leaves it out, so that a
     /// wrong folder is an error and not an empty store.
     pub create: bool,
@@ -91,6 +98,7 @@ impl Default for StoreOptions {
             cache_bytes: 32 << 20,
             compact_bytes: 64 << 20,
             sled_bloat: 3,
+            scrub_after: Duration::from_secs(15),
             create: true,
             lock_patience: lock::PATIENCE,
             progress: None,

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
+use super::records::PastVersion;
 use super::shared::count;
 use super::trees::{Broken, Trees, TreesError};
-use super::{StoreError, StoreOptions};
+use super::{Record, StoreError, StoreOptions};
 use crate::disk;
 use crate::journal::{Op, Seq, SessionNo, StoreId};
+use crate::model::Memory;
 
 /// sled does not survive a full disk, so a rebuild stops before.
 const CHECK_ROOM_EVERY: u64 = 1 << 20;
@@ -23,6 +25,8 @@ pub(super) type Source<'a> = &'a mut dyn FnMut(
 pub(super) struct Build {
     pub(super) trees: Trees,
     pub(super) counts: BTreeMap<SessionNo, u64>,
+    /// Whether the journal still holds texts that were removed.
+    pub(super) has_removals: bool,
 }
 
 /// What the journal says that the trees hold: a checksum of every live value. Whole keys would
@@ -31,6 +35,14 @@ pub(super) struct Build {
 pub(super) struct Digest {
     hasher: RandomState,
     values: HashMap<u64, u32>,
+    /// The same as [`Build::has_removals`].
+    pub(super) has_removals: bool,
+}
+
+/// Whether an operation erases what somebody wrote: its text stays in files until they are made anew.
+pub(super) fn removes_text(op: Op<'_>) -> bool {
+    let is_of_text = matches!(op.key.first(), Some(&(Memory::PREFIX | PastVersion::PREFIX)));
+    op.value.is_none() && op.session != SessionNo::SYSTEM && is_of_text
 }
 
 pub(super) fn generation_path(dir: &Path, generation: u64) -> PathBuf {
@@ -53,7 +65,7 @@ pub(super) fn build(
         opened => opened?,
     };
     trees.set_store(store)?;
-    let mut build = Build { trees, counts: BTreeMap::new() };
+    let mut build = Build { trees, counts: BTreeMap::new(), has_removals: false };
     if let Some(progress) = &options.progress {
         progress.start("rebuilding from the journal", bytes);
     }
@@ -80,6 +92,7 @@ pub(super) fn build(
 
 impl Build {
     pub(super) fn write(&mut self, op: Op<'_>) -> Result<(), StoreError> {
+        self.has_removals |= removes_text(op);
         let was_there = self.trees.write(op)?;
         count(&mut self.counts, op, was_there);
         Ok(())
@@ -88,6 +101,7 @@ impl Build {
 
 impl Digest {
     pub(super) fn note(&mut self, op: Op<'_>) {
+        self.has_removals |= removes_text(op);
         let key = self.hasher.hash_one((op.session, op.key));
         match op.value {
             Some(value) => self.values.insert(key, crc32c::crc32c(value)),

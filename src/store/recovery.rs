@@ -11,11 +11,11 @@
 //! | whole | good, not ahead of it | there | replays from the checkpoint, compares every value; if they differ, as with a bad sled | nothing |
 //! | whole | good, not ahead of it | lost | sled is moved aside and built from the journal | nothing |
 //! | whole | bad or gone | any | the same | nothing |
-//! | whole, but sled is ahead | good | any | the journal is moved aside, a snapshot of sled takes its place | nothing |
 //! | damaged or too short | good, past all damage | any | the same, with what the journal holds after it | nothing |
 //! | damaged or too short | good, but not past all damage | any | refused, the file is named | nothing more |
 //! | damaged or too short | bad or gone | any | refused, the file is named | nothing more |
-//! | ends before the checkpoint, which is not the last of a run | good, as old as the checkpoint | there | refused: how far the journal went is not known | nothing more |
+//! | ends before sled or the checkpoint | good, as new as the checkpoint, the last of a run | there | the same | nothing |
+//! | ends before sled or the checkpoint | any other | any | refused: how far the journal went is not known | nothing more |
 //! | none | empty | lost | refused: something was here | nothing more |
 //! | any | the disk does not let it be opened | any | refused with the disk's error, nothing is moved | nothing |
 //!
@@ -32,12 +32,12 @@ use std::fs;
 use std::path::Path;
 
 use super::checkpoint::Checkpoint;
-use super::rebuild::{self, Digest, generation_path};
+use super::rebuild::{self, Build, Digest, generation_path};
 use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
 use super::{StoreError, StoreOptions, aside};
 use crate::disk;
-use crate::journal::{Damage, Folder, Identity, Seq, SessionNo, StoreId};
+use crate::journal::{Damage, Folder, Ownership, Seq, SessionNo, StoreId};
 
 /// A journal and trees that agree.
 #[derive(Debug)]
@@ -47,7 +47,12 @@ pub(super) struct Recovered {
     pub(super) counts: BTreeMap<SessionNo, u64>,
     /// The last one that was written.
     pub(super) checkpoint: Checkpoint,
+    /// Whether texts that were removed may still be in some file.
+    pub(super) has_removals: bool,
 }
+
+/// How many keys each session has, and whether the journal holds removed texts.
+type CaughtUp = (BTreeMap<SessionNo, u64>, bool);
 
 /// What was found in the data directory.
 struct Found<'a> {
@@ -86,7 +91,7 @@ pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, S
     }
     recovered.folder.heal()?;
     recovered.take_up(dir)?;
-    survey::remove_other_generations(dir, recovered.trees.generation());
+    survey::remove_other_generations(dir, &recovered.trees, options);
     Ok(recovered)
 }
 
@@ -96,7 +101,7 @@ impl Recovered {
         let is_unnamed = self.checkpoint.identity.store == StoreId::UNNAMED;
         if is_unnamed {
             keep_copy(dir)?;
-            self.checkpoint.identity = Identity { store: StoreId::random(), takes_unnamed: true };
+            self.checkpoint.identity = Ownership { store: StoreId::random(), takes_unnamed: true };
             self.trees.set_store(self.checkpoint.identity.store)?;
         }
         self.folder.belong_to(self.checkpoint.identity);
@@ -169,7 +174,11 @@ impl Found<'_> {
             return self.replace_trees(&Broken("there is no checkpoint for it".to_owned()));
         };
         match self.catch_up(&trees, checkpoint.applied)? {
-            Ok(counts) => Ok(Recovered { folder: self.survey.folder, trees, counts, checkpoint }),
+            Ok((counts, in_journal)) => {
+                let has_removals = in_journal || checkpoint.has_removals;
+                let folder = self.survey.folder;
+                Ok(Recovered { folder, trees, counts, checkpoint, has_removals })
+            }
             Err(broken) => {
                 drop(trees);
                 self.replace_trees(&broken)
@@ -177,12 +186,9 @@ impl Found<'_> {
         }
     }
 
-    /// The outer error is the journal's, the inner one is sled's.
-    fn catch_up(
-        &self,
-        trees: &Trees,
-        from: Seq,
-    ) -> Result<Result<BTreeMap<SessionNo, u64>, Broken>, StoreError> {
+    /// Counts keys, and tells whether the journal holds removed texts. The outer error is the journal's,
+    /// the inner one is sled's.
+    fn catch_up(&self, trees: &Trees, from: Seq) -> Result<Result<CaughtUp, Broken>, StoreError> {
         if self.survey.folder.snapshot_seq() > from {
             return Ok(Err(Broken("it is older than the journal's snapshot".to_owned())));
         }
@@ -195,9 +201,10 @@ impl Found<'_> {
             }
             Ok(())
         })?;
+        let (has_removals, last) = (digest.has_removals, self.survey.folder.last_seq());
         let caught_up = broken
             .and_then(|()| digest.compare(trees))
-            .and_then(|counts| trees.set_applied(self.survey.folder.last_seq()).map(|()| counts));
+            .and_then(|counts| trees.set_applied(last).map(|()| (counts, has_removals)));
         Ok(caught_up)
     }
 
@@ -219,7 +226,7 @@ impl Found<'_> {
         Ok(recovered)
     }
 
-    fn rebuild(self, generation: u64, identity: Identity) -> Result<Recovered, StoreError> {
+    fn rebuild(self, generation: u64, identity: Ownership) -> Result<Recovered, StoreError> {
         let Self { dir, options, survey } = self;
         // A checkpoint that was lost must not lead to a generation that is in use.
         let named = survey.checkpoint.map_or(0, |old| old.generation + 1);
@@ -231,14 +238,15 @@ impl Found<'_> {
         let last = folder.last_seq();
         build.trees.set_applied(last)?;
         let checkpoint = write_checkpoint(dir, &build.trees, identity, last, &build.counts)?;
-        Ok(Recovered { folder, trees: build.trees, counts: build.counts, checkpoint })
+        let Build { trees, counts, has_removals } = build;
+        Ok(Recovered { folder, trees, counts, checkpoint, has_removals })
     }
 
     /// The journal lost batches that sled still holds: sled's state becomes the new snapshot.
     fn mend(self, trees: Trees, applied: Seq) -> Result<Recovered, StoreError> {
         self.prove_mendable(&trees, applied)?;
         let identity = self.survey.identity();
-        let identity = identity.map_or_else(|| trees.store().map(Identity::of), Ok)?;
+        let identity = identity.map_or_else(|| trees.store().map(Ownership::of), Ok)?;
         let Self { dir, survey: Survey { mut folder, .. }, .. } = self;
         for damage in folder.damage() {
             log::error!(
@@ -265,7 +273,8 @@ impl Found<'_> {
              damaged is in {}",
             aside.display()
         );
-        Ok(Recovered { folder, trees, counts, checkpoint })
+        // sled forgets nothing by itself.
+        Ok(Recovered { folder, trees, counts, checkpoint, has_removals: true })
     }
 
     /// sled must have gone past everything that is missing, and must be whole itself.
@@ -275,9 +284,10 @@ impl Found<'_> {
             return Err(self.unrecoverable(applied));
         }
         // The end of the journal is gone. How far it went is known only if it was closed in good
-        // order, or if sled has gone further than the journal and the checkpoint.
-        let has_lost_its_end = survey.folder.last_seq() < survey.acknowledged();
-        if has_lost_its_end && !survey.is_final() && applied == survey.acknowledged() {
+        // order, and sled holds that moment.
+        let has_lost_its_end = survey.folder.last_seq() < applied.max(survey.acknowledged());
+        let is_known = survey.is_final() && applied == survey.acknowledged();
+        if has_lost_its_end && !is_known {
             return Err(self.unrecoverable(applied));
         }
         let counts = trees.survey::<Broken>(&mut |_| Ok(()));
@@ -328,12 +338,13 @@ fn read_checkpoint(dir: &Path) -> Result<Vec<u8>, StoreError> {
 fn write_checkpoint(
     dir: &Path,
     trees: &Trees,
-    identity: Identity,
+    identity: Ownership,
     applied: Seq,
     counts: &BTreeMap<SessionNo, u64>,
 ) -> Result<Checkpoint, StoreError> {
     let (generation, counts) = (trees.generation(), counts.clone());
-    let checkpoint = Checkpoint { identity, is_final: false, generation, applied, counts };
+    let (is_final, has_removals) = (false, false);
+    let checkpoint = Checkpoint { identity, is_final, has_removals, generation, applied, counts };
     checkpoint.conclude(dir, trees)?;
     Ok(checkpoint)
 }

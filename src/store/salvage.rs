@@ -18,7 +18,7 @@ use super::trees::{Broken, Trees};
 use super::{
     Key, Record, StoreError, StoreOptions, aside, codec, kinds, premises, recovery, session,
 };
-use crate::journal::{Folder, Identity, Op, Seq, SessionNo, StoreId, Wrecks};
+use crate::journal::{Folder, Op, Ownership, Seq, SessionNo, StoreId, Wrecks};
 use crate::model::{Memory, MemoryId, UserId};
 
 /// Whoever lost a thousand memories has more use for their number than for their names.
@@ -53,7 +53,7 @@ struct Sources {
 }
 
 enum Base {
-    Trees(Trees, Seq),
+    Trees(Box<Trees>, Seq),
     /// Of a snapshot, or of nothing.
     Journal(Seq),
 }
@@ -95,7 +95,7 @@ pub(super) fn salvage(dir: &Path, options: &StoreOptions) -> Result<Salvage, Sto
     salvage.look_through(&mut build)?;
     let seq = notes.last.max(survey.acknowledged()).max(survey.folder.last_seq()).after();
     drop(sources);
-    salvage.put_in_place(dir, survey, build, Identity::of(store), seq)?;
+    salvage.put_in_place(dir, survey, build, Ownership::of(store), seq)?;
     Ok(salvage)
 }
 
@@ -108,7 +108,7 @@ impl Sources {
         let snapshot = whole.map_or(Seq::ZERO, |wreck| wreck.place().0);
         let trees = whole_trees(&copy.path, generation, options, survey);
         let base = match trees {
-            Ok((trees, applied)) if applied >= snapshot => Base::Trees(trees, applied),
+            Ok((trees, applied)) if applied >= snapshot => Base::Trees(Box::new(trees), applied),
             Ok(_) => Base::Journal(snapshot),
             Err(Broken(reason)) => {
                 log::warn!("sled cannot be used: {reason}");
@@ -281,7 +281,7 @@ impl Salvage {
         dir: &Path,
         survey: Survey,
         build: Build,
-        identity: Identity,
+        identity: Ownership,
         seq: Seq,
     ) -> Result<(), StoreError> {
         let Survey { mut folder, generations, .. } = survey;
@@ -299,7 +299,9 @@ impl Salvage {
         build.trees.set_applied(applied)?;
         let generation = build.trees.generation();
         let counts = build.counts;
-        let checkpoint = Checkpoint { identity, is_final: true, generation, applied, counts };
+        let (is_final, has_removals) = (true, true);
+        let checkpoint =
+            Checkpoint { identity, is_final, has_removals, generation, applied, counts };
         checkpoint.conclude(dir, &build.trees)?;
         for old in generations {
             let path = generation_path(dir, old);

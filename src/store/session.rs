@@ -215,6 +215,21 @@ impl SessionStore {
         Ok(())
     }
 
+    /// Gives the user's place among the users back if nothing is stored for him any more.
+    pub fn give_up_place(&mut self) -> Result<(), StoreError> {
+        let (Some(user), Some(_)) = (self.user.clone(), self.number) else { return Ok(()) };
+        if self.walk(vec![0]..=vec![PIECE_PREFIX]).next().is_some() {
+            return Ok(());
+        }
+        let mut last = journal::EncodedBatch::default();
+        last.remove(SessionNo::SYSTEM, &full_key::<SessionNumber>(&user))?;
+        let submitted = self.journal.submit(last, self.epoch.get())?;
+        // Whoever opens the session next waits for this, and then finds no number.
+        self.shared.note_submitted(Some(&user), Receipt(submitted.receipt));
+        self.number = None;
+        Ok(())
+    }
+
     /// The session's number. The first batch of a user also says which number that is.
     fn number_for(&mut self, batch: &mut journal::EncodedBatch) -> Result<SessionNo, StoreError> {
         if let Some(number) = self.number {

@@ -32,16 +32,17 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
 use super::checkpoint::Checkpoint;
 use super::codec;
 use super::keeper::Errand;
 use super::lock::Lock;
-use super::rebuild::Build;
+use super::rebuild::{Build, removes_text};
 use super::records::SessionNumber;
 use super::trees::{Broken, Trees};
 use super::{Key, Receipt, Record, StoreError, StoreOptions};
-use crate::journal::{EncodedBatch, Identity, Op, Seq, SessionNo};
+use crate::journal::{EncodedBatch, Op, Ownership, Seq, SessionNo};
 use crate::model::UserId;
 
 /// How many users one data directory may have. Each has a tree, and sled pays for every tree.
@@ -55,7 +56,11 @@ pub(super) struct Shared {
     pub(super) dir: PathBuf,
     pub(super) options: StoreOptions,
     /// Changed by the keeper only, when the last file of format 1 is gone.
-    identity: Mutex<Identity>,
+    identity: Mutex<Ownership>,
+    /// Since when a text is removed that may still be in some file.
+    removed_since: Mutex<Option<Instant>>,
+    /// Whether the keeper is about to let it leave.
+    is_scrubbing: AtomicBool,
     /// Replaced by an online rebuild. The sink holds the lock while it applies a group.
     trees: RwLock<Arc<Trees>>,
     /// Every batch up to this one is visible in the trees.
@@ -93,7 +98,7 @@ impl Shared {
         dir: PathBuf,
         options: StoreOptions,
         lock: Lock,
-        identity: Identity,
+        identity: Ownership,
         trees: Trees,
         ledger: Ledger,
     ) -> Result<Self, StoreError> {
@@ -104,6 +109,8 @@ impl Shared {
             dir,
             options,
             identity: Mutex::new(identity),
+            removed_since: Mutex::default(),
+            is_scrubbing: AtomicBool::new(false),
             trees: RwLock::new(trees),
             applied: AtomicU64::new(applied.0),
             ledger: Mutex::new(ledger),
@@ -131,6 +138,9 @@ impl Shared {
         for (_, batch) in group {
             batch.ops().for_each(|op| self.note_user(op));
         }
+        if group.iter().any(|(_, batch)| batch.ops().any(removes_text)) {
+            self.note_removal();
+        }
         let Some((last, _)) = group.last() else { return };
         ledger.offered = *last;
         match apply_to(&trees, group, &mut ledger) {
@@ -152,6 +162,7 @@ impl Shared {
         let checkpoint = Checkpoint {
             identity: self.identity(),
             is_final: false,
+            has_removals: self.is_scrubbing.load(Acquire) || self.removed_since().is_some(),
             generation: trees.generation(),
             applied: self.applied(),
             counts,
@@ -159,7 +170,33 @@ impl Shared {
         (trees, checkpoint)
     }
 
-    pub(super) fn identity(&self) -> Identity {
+    /// Since when a text is removed that may still be in some file.
+    pub(super) fn removed_since(&self) -> Option<Instant> {
+        *self.removals()
+    }
+
+    pub(super) fn note_removal(&self) {
+        self.removals().get_or_insert_with(Instant::now);
+    }
+
+    /// Everything that was removed before this is about to leave the disk.
+    pub(super) fn begin_scrub(&self) -> Option<Instant> {
+        self.is_scrubbing.store(true, Release);
+        self.removals().take()
+    }
+
+    /// What was removed before [`Shared::begin_scrub`] is gone, or is still there since then.
+    pub(super) fn end_scrub(&self, still_there_since: Option<Instant>) {
+        let mut removals = self.removals();
+        *removals = still_there_since.or(*removals);
+        self.is_scrubbing.store(false, Release);
+    }
+
+    fn removals(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.removed_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn identity(&self) -> Ownership {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

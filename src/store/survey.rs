@@ -6,11 +6,13 @@
 use std::fs;
 use std::path::Path;
 
+use super::aside;
 use super::checkpoint::Checkpoint;
+use super::rebuild::generation_path;
 use super::trees::{Broken, Trees};
 use super::{StoreError, StoreOptions};
 use crate::disk;
-use crate::journal::{Expected, Folder, Identity, Seq, StoreId};
+use crate::journal::{Expected, Folder, Ownership, Seq, StoreId};
 
 /// What was found, before anything is decided.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ pub(super) fn owner_of_trees(path: &Path, options: &StoreOptions) -> Option<Stor
 
 impl Survey {
     /// Whose directory it is, as far as checkpoint and journal know.
-    pub(super) fn identity(&self) -> Option<Identity> {
+    pub(super) fn identity(&self) -> Option<Ownership> {
         self.checkpoint.as_ref().map(|found| found.identity).or(self.folder.identity())
     }
 
@@ -138,14 +140,24 @@ pub(super) fn list_generations(dir: &Path) -> Result<Vec<u64>, StoreError> {
     Ok(generations)
 }
 
-/// Unfinished rebuilds and trees that were replaced.
-pub(super) fn remove_other_generations(dir: &Path, current: u64) {
+/// Removes unfinished rebuilds and trees that were replaced. Those of another store go aside.
+pub(super) fn remove_other_generations(dir: &Path, current: &Trees, options: &StoreOptions) {
+    let ours = current.store().ok();
     for generation in list_generations(dir).unwrap_or_default() {
-        let path = super::rebuild::generation_path(dir, generation);
-        if generation != current
-            && let Err(error) = disk::remove_folder(&path)
-        {
-            log::warn!("cannot remove {}: {error}", path.display());
+        if generation == current.generation() {
+            continue;
+        }
+        let path = generation_path(dir, generation);
+        let owner = owner_of_trees(&path, options);
+        let is_foreign = owner.is_some() && owner != Some(StoreId::UNNAMED) && owner != ours;
+        let gone = if is_foreign {
+            log::error!("{} belongs to another store and is moved aside", path.display());
+            aside::move_aside(dir, &path).map(|_| ())
+        } else {
+            disk::remove_folder(&path).map_err(StoreError::disk("remove", &path))
+        };
+        if let Err(error) = gone {
+            log::warn!("{error}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! sled, fenced in: its panics become errors, its files become private, its limits are kept.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
@@ -408,9 +409,22 @@ fn caught<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Broken> {
     caught_apart(operation)?.map_err(|error| Broken(error.to_string()))
 }
 
+thread_local! {
+    /// Whether a panic on this thread becomes an error here.
+    static IS_CATCHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread is about to become an error, which says what there is to say.
+pub fn catches_panics() -> bool {
+    IS_CATCHING.get()
+}
+
 /// sled panics on some damage where it could have returned an error. The inner error is the disk's.
 fn caught_apart<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<io::Result<T>, Broken> {
-    match catch_unwind(AssertUnwindSafe(operation)) {
+    let was_catching = IS_CATCHING.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(operation));
+    IS_CATCHING.set(was_catching);
+    match outcome {
         Ok(Ok(value)) => Ok(Ok(value)),
         Ok(Err(sled::Error::Io(error))) => Ok(Err(error)),
         Ok(Err(error)) => Err(Broken(error.to_string())),

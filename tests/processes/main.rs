@@ -13,6 +13,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "json! makes values, not references")]
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
+mod backup;
 mod crash;
 mod doors;
 mod folders;

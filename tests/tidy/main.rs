@@ -35,7 +35,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("if_addrs::", &["cli"]),
     ("env_logger::", &["logging"]),
     ("subtle::", &["auth"]),
-    ("ring::digest", &["auth", "embedding"]),
+    ("ring::digest", &["auth", "embedding", "store"]),
     ("ndarray::", &["embedding"]),
     ("awc::", &["cli", "embedding"]),
 ];

@@ -25,6 +25,8 @@ pub enum AdminRequest {
     Audit(Arguments),
     ListUsers,
     EraseUser(UserId),
+    CreateBackup,
+    ListBackups,
 }
 
 /// What is told of a token.
@@ -107,6 +109,11 @@ impl Sessions {
         match request {
             AdminRequest::ListUsers => Ok(json!({ "users": self.users(caller)? })),
             AdminRequest::EraseUser(user) => Ok(json!(self.erase_user(caller, &user).await?)),
+            AdminRequest::CreateBackup => Ok(json!(self.back_up().await?)),
+            AdminRequest::ListBackups => {
+                let backups = self.backups().list().map_err(EngineError::from)?;
+                Ok(json!({ "backups": backups }))
+            }
             AdminRequest::CreateToken(arguments) => {
                 let wanted = NewToken::parse(arguments).map_err(EngineError::from)?.verb;
                 Ok(administration.create(wanted).await?.shown(now))

@@ -132,7 +132,7 @@ impl Seats {
                 }
             }
             if start.elapsed() >= PATIENCE {
-                return Err(Failed(told));
+                return Err(Failed::new(told));
             }
             rt::time::sleep(PAUSE).await;
         }

@@ -19,6 +19,9 @@ pub enum Guard {
     Scope(Scope),
     /// The monitoring of this machine; from elsewhere it takes an administrator.
     Monitoring,
+    /// Everybody, as with [`Guard::Open`]. Whoever shows a credential is counted, and is known to the
+    /// handler if it is good; nobody is turned away. With the reason.
+    Probe(&'static str),
     /// Everybody, and nothing is counted, so that a probe neither needs a key nor uses up a quota.
     /// With the reason.
     Open(&'static str),
@@ -30,13 +33,31 @@ pub(super) struct InvalidCredential;
 /// Puts a guard before one handler. It belongs to the route that actix matched, so that no
 /// spelling of a path can come to a handler without it.
 pub fn guarded(route: Route, guard: Guard) -> Route {
-    if matches!(guard, Guard::Open(_)) {
-        return route;
+    match guard {
+        Guard::Open(_) => return route,
+        Guard::Probe(_) => return route.wrap(from_fn::<_, (web::Data<Front>,)>(recognize)),
+        Guard::Key | Guard::Scope(_) | Guard::Monitoring => {}
     }
     let layer = move |front: web::Data<Front>, request: ServiceRequest, next: Next<BoxBody>| {
         admit(guard, front, request, next)
     };
     route.wrap(from_fn::<_, (web::Data<Front>,)>(layer))
+}
+
+/// Lets everybody through, and tells the handler who it is that shows a good credential.
+async fn recognize(
+    front: web::Data<Front>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if caller::presented(request.headers()).is_attempt() {
+        let client = client_of(&front, &request);
+        let admission = front.admit(Guard::Key, request.head(), client).await;
+        if let (Some(caller), Ok(())) = (admission.caller, admission.outcome) {
+            request.extensions_mut().insert(caller);
+        }
+    }
+    next.call(request).await
 }
 
 /// Counts a request, and lets it through to its handler if somebody answers for it.
@@ -156,7 +177,7 @@ impl Front {
         let needed = match guard {
             Guard::Scope(scope) => Some(scope),
             Guard::Monitoring => Some(Scope::Admin),
-            Guard::Key | Guard::Open(_) => None,
+            Guard::Key | Guard::Probe(_) | Guard::Open(_) => None,
         };
         match (caller, needed) {
             (Some(caller), Some(needed)) => auth::require(caller, needed).map_err(|denied| {

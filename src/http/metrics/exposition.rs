@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
-use super::Metrics;
 use super::memory::resident_memory;
+use super::{Metrics, Others};
 
 /// Writes the counts as Prometheus reads them (text format 0.0.4).
-pub(super) fn write(metrics: &Metrics, tokens_given: &BTreeMap<String, u64>) -> String {
+pub(super) fn write(metrics: &Metrics, others: &Others<'_>) -> String {
     let mut text = String::with_capacity(8 * 1024);
     let load = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
     counts(&mut text, "requests_total", "route", "Requests by route.", &metrics.routes.counts());
@@ -15,7 +15,7 @@ pub(super) fn write(metrics: &Metrics, tokens_given: &BTreeMap<String, u64>) -> 
     let help = "Requests by credential.";
     counts(&mut text, "credential_requests_total", "credential", help, &credentials);
     let help = "Tokens of memories given to clients, by estimate.";
-    counts(&mut text, "tokens_given_total", "client", help, tokens_given);
+    counts(&mut text, "tokens_given_total", "client", help, others.tokens_given);
     let help = "Responses by status class.";
     counts(&mut text, "responses_total", "status", help, &metrics.by_status());
     for (name, help, count) in [
@@ -34,6 +34,11 @@ pub(super) fn write(metrics: &Metrics, tokens_given: &BTreeMap<String, u64>) -> 
         one(&mut text, name, "counter", help, load(count));
     }
     one(&mut text, "uptime_seconds", "gauge", "Since the start.", metrics.uptime().as_secs());
+    let help = "Whether the store takes writes.";
+    one(&mut text, "storage_writable", "gauge", help, others.is_writable.into());
+    if let Some(age) = others.backup_age {
+        one(&mut text, "backup_age_seconds", "gauge", "Since the newest backup.", age.as_secs());
+    }
     if let Some(bytes) = resident_memory() {
         one(&mut text, "resident_memory_bytes", "gauge", "Memory of the process.", bytes);
     }

@@ -21,6 +21,16 @@ use tally::Tally;
 /// The label of requests that no route took, or that were refused before one was looked for.
 const NO_ROUTE: &str = "none";
 
+/// What the metrics show that is counted or known elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Others<'a> {
+    /// By client.
+    pub tokens_given: &'a BTreeMap<String, u64>,
+    pub is_writable: bool,
+    /// Of the newest backup, if there is one.
+    pub backup_age: Option<Duration>,
+}
+
 /// Counts since the start. Shared by all workers, and cheap to add to.
 #[derive(Debug)]
 pub struct Metrics {
@@ -123,10 +133,10 @@ impl Metrics {
         self.credentials.of(credential)
     }
 
-    /// The counts in the text format of Prometheus, with the tokens that each client was given.
+    /// The counts in the text format of Prometheus, with what others count.
     #[must_use]
-    pub fn prometheus(&self, tokens_given: &BTreeMap<String, u64>) -> String {
-        exposition::write(self, tokens_given)
+    pub fn prometheus(&self, others: &Others<'_>) -> String {
+        exposition::write(self, others)
     }
 
     fn by_status(&self) -> BTreeMap<String, u64> {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Metrics;
+use super::Others;
 
 fn busy() -> Metrics {
     let metrics = Metrics::default();
@@ -33,7 +34,12 @@ fn stats_tell_what_happened() {
 
 #[test]
 fn prometheus_gets_the_same() {
-    let text = busy().prometheus(&[("cur\"sor".to_owned(), 7)].into());
+    let others = Others {
+        tokens_given: &[("cur\"sor".to_owned(), 7)].into(),
+        is_writable: true,
+        backup_age: None,
+    };
+    let text = busy().prometheus(&others);
 
     for line in [
         "memoryd_requests_total{route=\"/x/{id}\"} 4",

@@ -91,6 +91,21 @@ pub(in crate::http) async fn erase_user(
     Ok(HttpResponse::Ok().json(sessions.administer(&caller, request).await?))
 }
 
+pub(in crate::http) async fn create_backup(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let made = sessions.administer(&caller, AdminRequest::CreateBackup).await?;
+    Ok(HttpResponse::Created().json(made))
+}
+
+pub(in crate::http) async fn list_backups(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::Ok().json(sessions.administer(&caller, AdminRequest::ListBackups).await?))
+}
+
 async fn change(
     sessions: &Sessions,
     caller: &Caller,

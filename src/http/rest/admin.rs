@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::actors::{ActiveSession, Sessions};
 use crate::error::Error;
-use crate::http::metrics::Metrics;
+use crate::http::metrics::{Metrics, Others};
 use crate::model::{Caller, Scope};
 
 /// Lists who uses the server now, by the names of their credentials.
@@ -56,9 +56,14 @@ pub(in crate::http) async fn metrics(
     metrics: web::Data<Metrics>,
     sessions: web::Data<Sessions>,
 ) -> HttpResponse {
+    let others = Others {
+        tokens_given: &sessions.tokens_given(),
+        is_writable: sessions.is_writable(),
+        backup_age: sessions.backups().age(),
+    };
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(metrics.prometheus(&sessions.tokens_given()))
+        .body(metrics.prometheus(&others))
 }
 
 /// Figures of several sources as one object.

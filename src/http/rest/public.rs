@@ -1,11 +1,11 @@
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
-use serde_json::json;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
 
 use crate::actors::Sessions;
 use crate::http::Face;
 use crate::mcp;
-use crate::model::Caller;
+use crate::model::{Caller, Scope};
 
 /// Says that the server is there, and nothing about what it holds.
 #[allow(clippy::unused_async, reason = "a handler is async")]
@@ -18,13 +18,25 @@ pub(in crate::http) async fn root() -> HttpResponse {
     }))
 }
 
-/// Says whether the server can do its work; 503 when the store cannot write.
+/// Says whether the server can do its work; 503 when the store cannot write. Administrators are told
+/// more.
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn health(
+    request: HttpRequest,
     face: web::Data<Face>,
     sessions: web::Data<Sessions>,
 ) -> HttpResponse {
-    state(&face, sessions.is_writable(), "healthy")
+    let is_writable = sessions.is_writable();
+    let extensions = request.extensions();
+    let is_admin = extensions.get::<Caller>().is_some_and(|caller| caller.may(Scope::Admin));
+    if !is_admin {
+        return state(&face, is_writable, "healthy", Value::Null);
+    }
+    let more = json!({
+        "storage": { "writable": is_writable, "problem": sessions.storage_problem() },
+        "backup": { "age_seconds": sessions.backups().age().map(|age| age.as_secs()) },
+    });
+    state(&face, is_writable, "healthy", more)
 }
 
 /// The same for a supervisor that waits before it sends traffic.
@@ -33,7 +45,7 @@ pub(in crate::http) async fn ready(
     face: web::Data<Face>,
     sessions: web::Data<Sessions>,
 ) -> HttpResponse {
-    state(&face, sessions.is_writable(), "ready")
+    state(&face, sessions.is_writable(), "ready", Value::Null)
 }
 
 /// Lists the MCP tools with their schemas.
@@ -62,14 +74,14 @@ pub(in crate::http) async fn status(
     }))
 }
 
-fn state(face: &Face, is_writable: bool, well: &str) -> HttpResponse {
+fn state(face: &Face, is_writable: bool, well: &str, more: Value) -> HttpResponse {
     let (code, status) = if is_writable {
         (StatusCode::OK, well)
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable")
     };
     let is_guarded = face.is_guarded;
-    HttpResponse::build(code).json(json!({
+    let mut told = json!({
         "status": status,
         "service": "memoryd",
         "version": env!("CARGO_PKG_VERSION"),
@@ -77,5 +89,9 @@ fn state(face: &Face, is_writable: bool, well: &str) -> HttpResponse {
         "authentication": if is_guarded { "enabled" } else { "disabled" },
         "authentication_enabled": is_guarded,
         "auth_required": is_guarded,
-    }))
+    });
+    if let (Value::Object(told), Value::Object(more)) = (&mut told, more) {
+        told.extend(more);
+    }
+    HttpResponse::build(code).json(told)
 }

@@ -1,5 +1,6 @@
 //! Tests of the whole store against a real folder, with the damage a real disk can do.
 
+mod backup;
 mod damage;
 mod durability;
 mod foreign;

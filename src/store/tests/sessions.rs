@@ -207,3 +207,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_has_nothing_left_gives_the_place_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut session = store.session(&user("ada")).unwrap();
+    put(&mut session, 1, "one").unwrap();
+    session.give_up_place().unwrap();
+    assert_eq!(store.users(), [user("ada")]);
+    let mut batch = Batch::new();
+    batch.remove::<Memory>(&id(1));
+    session.commit(batch).unwrap().wait().unwrap();
+
+    session.give_up_place().unwrap();
+    drop(session);
+
+    let mut again = store.session(&user("ada")).unwrap();
+    assert!(store.users().is_empty());
+    put(&mut again, 2, "two").unwrap();
+    assert_eq!(contents(&store, "ada").len(), 1);
+    drop(again);
+    store.close();
+    assert_eq!(contents(&open(dir.path()), "ada").len(), 1);
+}

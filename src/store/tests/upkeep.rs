@@ -78,3 +78,74 @@ fn a_want_of_file_descriptors_costs_no_write() {
     assert!(store.is_writable());
     assert_eq!(contents(&store, "ada").len(), 1);
 }
+
+/// Whether a text is in any file of the directory.
+fn is_on_disk(dir: &Path, text: &str) -> bool {
+    let holds = |entry: fs::DirEntry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return is_on_disk(&path, text);
+        }
+        // Files come and go while we look.
+        let bytes = fs::read(&path).unwrap_or_default();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    fs::read_dir(dir).is_ok_and(|entries| entries.flatten().any(holds))
+}
+
+fn wait_until_gone(dir: &Path, text: &str) {
+    let (_keep, never) = std::sync::mpsc::channel::<()>();
+    for _ in 0..400 {
+        if !is_on_disk(dir, text) {
+            return;
+        }
+        let _ = never.recv_timeout(std::time::Duration::from_millis(50));
+    }
+    panic!("the text is still on the disk");
+}
+
+fn remove(session: &mut SessionStore, number: u128) {
+    let mut batch = Batch::new();
+    batch.remove::<Memory>(&id(number));
+    session.commit(batch).unwrap().wait().unwrap();
+}
+
+#[test]
+fn what_was_removed_leaves_the_disk_by_itself() {
+    let soon = StoreOptions { scrub_after: std::time::Duration::ZERO, ..StoreOptions::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), soon).unwrap();
+    let mut session = store.session(&user("ada")).unwrap();
+    put(&mut session, 1, "a text that is meant to stay").unwrap();
+    put(&mut session, 2, "a text that was regretted").unwrap();
+    assert!(is_on_disk(dir.path(), "was regretted"));
+
+    remove(&mut session, 2);
+    store.shared().nudge();
+
+    wait_until_gone(dir.path(), "was regretted");
+    assert_eq!(contents(&store, "ada").len(), 1);
+    assert!(store.shared().removed_since().is_none());
+}
+
+#[test]
+fn what_was_removed_before_a_crash_leaves_the_disk_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut session = store.session(&user("ada")).unwrap();
+    put(&mut session, 1, "a text that was regretted").unwrap();
+    remove(&mut session, 1);
+    // The journal has forgotten it, sled has not.
+    store.compact_now().unwrap();
+    let crashed = copy(dir.path());
+    let killed_early = copy(dir.path());
+    assert!(is_on_disk(crashed.path(), "was regretted"));
+
+    let soon = StoreOptions { scrub_after: std::time::Duration::ZERO, ..StoreOptions::default() };
+    let again = Store::open(crashed.path(), soon).unwrap();
+    again.shared().nudge();
+    wait_until_gone(crashed.path(), "was regretted");
+
+    assert!(open(killed_early.path()).shared().removed_since().is_some());
+    assert!(open(crashed.path().join("none").as_path()).shared().removed_since().is_none());
+}

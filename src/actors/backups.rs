@@ -1,0 +1,154 @@
+//! Backups of the running store: made, listed, and made again by themselves.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use super::{CallError, Sessions};
+use crate::engine::EngineError;
+use crate::model::{Clock, Timestamp};
+use crate::store::{BackupContent, BackupError, SealingKey, Store, StoreError};
+
+/// What the names of backups end in.
+const ENDING: &str = ".memoryd";
+
+/// Where backups go, and when one is made without being asked for.
+#[derive(Debug, Clone, Default)]
+pub struct BackupSettings {
+    pub dir: PathBuf,
+    /// Zero for never.
+    pub every: Duration,
+    /// How many of those that nobody asked for are kept.
+    pub keep: usize,
+    pub key: Option<SealingKey>,
+}
+
+/// A handle to the backups of a store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Backups {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    settings: BackupSettings,
+    clock: Arc<dyn Clock>,
+    /// Held while one is made, so that none are made twice at once.
+    making: Mutex<()>,
+}
+
+/// One file in the folder of backups.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupLine {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub made_at: Timestamp,
+    #[serde(skip)]
+    is_automatic: bool,
+}
+
+impl Backups {
+    pub(super) fn new(store: Store, settings: BackupSettings, clock: Arc<dyn Clock>) -> Self {
+        let making = Mutex::default();
+        Self { inner: Arc::new(Inner { store, settings, clock, making }) }
+    }
+
+    /// Makes one now. It is synced and was read back when this returns. Blocks for as long.
+    fn make(&self, is_automatic: bool) -> Result<BackupContent, BackupError> {
+        let Inner { store, settings, clock, making } = &*self.inner;
+        let _making = making.lock().unwrap_or_else(PoisonError::into_inner);
+        // A colon is no character for a name on every file system.
+        let moment = clock.now().to_string().replace(':', "");
+        let sort = if is_automatic { "auto" } else { "asked" };
+        let path = settings.dir.join(format!("memoryd-{moment}-{sort}{ENDING}"));
+        // Whoever asked may be in another folder.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let made = store.back_up(&path, settings.key.as_ref())?;
+        log::info!("a backup of {} memories is in {}", made.memories, made.path.display());
+        Ok(made)
+    }
+
+    /// The files in the folder, the newest first.
+    pub fn list(&self) -> Result<Vec<BackupLine>, StoreError> {
+        let dir = &self.inner.settings.dir;
+        let failed = |source| StoreError::Disk { doing: "list", path: dir.clone(), source };
+        let entries = match fs::read_dir(dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut lines = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with("memoryd-") || !name.ends_with(ENDING) {
+                continue;
+            }
+            let found = entry.metadata().map_err(failed)?;
+            let made_at = found.modified().map_or(Timestamp(0), timestamp);
+            let is_automatic = name.ends_with(&format!("-auto{ENDING}"));
+            lines.push(BackupLine {
+                path: entry.path(),
+                bytes: found.len(),
+                made_at,
+                is_automatic,
+            });
+        }
+        lines.sort_by_key(|line| std::cmp::Reverse((line.made_at, line.path.clone())));
+        Ok(lines)
+    }
+
+    /// How long ago the newest was made; nothing if there is none.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let newest = self.list().ok()?.into_iter().next()?;
+        let passed = self.inner.clock.now().0.saturating_sub(newest.made_at.0);
+        Some(Duration::from_millis(u64::try_from(passed).unwrap_or_default()))
+    }
+
+    /// Makes one if one is due, and removes those that are too many. Blocks while it does.
+    pub fn make_if_due(&self) {
+        let settings = &self.inner.settings;
+        let is_due = || self.age().is_none_or(|age| age >= settings.every);
+        if settings.every.is_zero() || !is_due() {
+            return;
+        }
+        match self.make(true) {
+            Ok(_) => self.prune(),
+            Err(error) => log::error!("no backup could be made: {error}"),
+        }
+    }
+
+    fn prune(&self) {
+        let lines = self.list().unwrap_or_default();
+        let automatic = lines.into_iter().filter(|line| line.is_automatic);
+        for old in automatic.skip(self.inner.settings.keep) {
+            if let Err(error) = fs::remove_file(&old.path) {
+                log::warn!("cannot remove the old backup {}: {error}", old.path.display());
+            }
+        }
+    }
+}
+
+impl Sessions {
+    /// Makes a backup of everything that is stored now. It was read back when this returns.
+    pub(super) async fn back_up(&self) -> Result<BackupContent, CallError> {
+        let backups = self.backups().clone();
+        let made = tokio::task::spawn_blocking(move || backups.make(false)).await;
+        made.map_err(|_| CallError::Panicked)?.map_err(|error| match error {
+            BackupError::Store(error) => EngineError::from(error).into(),
+            other => {
+                log::error!("a backup failed: {other}");
+                CallError::Panicked
+            }
+        })
+    }
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

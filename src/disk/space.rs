@@ -1,10 +1,18 @@
 use std::io;
 use std::path::Path;
 
+use rustix::fs::StatVfsMountFlags;
+
 /// Fails as a full disk would, if less than this is free. Whoever writes a lot asks before the disk
 /// is full: there must be room left to clean up in.
 pub(crate) fn require_free(folder: &Path, bytes: u64) -> io::Result<()> {
     if free_bytes(folder)? < bytes { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
+/// Whether the file system says that it takes no writes at all.
+pub(crate) fn is_read_only(folder: &Path) -> bool {
+    let flags = rustix::fs::statvfs(folder).map(|stats| stats.f_flag);
+    flags.is_ok_and(|flags| flags.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// What an unprivileged process may still take.

@@ -67,14 +67,22 @@ impl Journal {
         options: &JournalOptions,
     ) -> Result<Self, JournalError> {
         let path = folder.path.clone();
-        disk::create_folder_within(&path).map_err(JournalError::disk("create", &path))?;
-        for stale in folder.stale.drain(..) {
-            disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
+        let is_frozen = disk::is_read_only(&path);
+        if !is_frozen {
+            disk::create_folder_within(&path).map_err(JournalError::disk("create", &path))?;
+            for stale in folder.stale.drain(..) {
+                disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
+            }
         }
         let last = folder.last_seq();
         let store = folder.identity().map_or(StoreId::UNNAMED, |identity| identity.store);
         let hooks = Hooks::of(options);
-        let writer = last_segment(&mut folder, store, last, options.segment_bytes)
+        let open = if is_frozen {
+            None
+        } else {
+            last_segment(&mut folder, store, last, options.segment_bytes)
+        };
+        let writer = open
             .map(|segment| {
                 let path = segment.path.clone();
                 Writer::resume(segment, hooks.clone()).map_err(JournalError::disk("open", &path))
@@ -86,6 +94,9 @@ impl Journal {
         let files = Files { snapshot, closed, active, stale: Vec::new() };
         let shared = Arc::new(Shared::new(last, files, options.queue_bytes));
         shared.active_bytes.store(active_bytes, Relaxed);
+        if is_frozen {
+            shared.fail("the disk is read-only");
+        }
         let committer = Committer {
             shared: Arc::clone(&shared),
             folder: path.clone(),

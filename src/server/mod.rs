@@ -19,7 +19,7 @@ use actix_web::dev::{Server as ActixServer, ServerHandle};
 use actix_web::rt;
 
 use crate::actors::{Backups, Sessions};
-use crate::auth::{InstanceToken, KeptKey, Listening, RunFiles};
+use crate::auth::{InstanceToken, KeptKey, Listening, RunFileError, RunFiles};
 use crate::config::Config;
 use crate::disk;
 use crate::model::{Clock, Secret};
@@ -93,7 +93,7 @@ impl Server {
         let token = InstanceToken::generate(&config.server.data_dir)?;
         let certificate = config.tls.files().map(|(certificate, _)| certificate.to_owned());
         let listening = Listening { address, certificate };
-        let mut run_files = RunFiles::create(&config.server.run_dir, &token, &listening)?;
+        let mut run_files = run_files(config, &token, &listening)?;
         // Everybody can find this server now.
         drop(claim);
         let sessions = Sessions::start(store.clone(), settings, Arc::clone(clock))?;
@@ -105,10 +105,10 @@ impl Server {
             clock,
             wanted: None,
         };
-        let listeners =
-            wiring::Listeners { port: Some(listener), socket: run_files.take_listener() };
+        let socket = run_files.as_mut().and_then(RunFiles::take_listener);
+        let listeners = wiring::Listeners { port: Some(listener), socket };
         let http = wiring::http(&parts, listeners, certificates.as_ref(), open_files)?;
-        let running = Running { sessions, store, run_files: Some(Arc::new(run_files)), token };
+        let running = Running { sessions, store, run_files: run_files.map(Arc::new), token };
         Ok(Self { address, http, running, certificates, kept_key })
     }
 
@@ -150,6 +150,23 @@ impl Server {
         }
         let stopped = self.running.take_down().await;
         served.and(stopped)
+    }
+}
+
+/// The files by which programs of this machine find the server. Where nothing can be written there are
+/// none, and clients that know the address still find it.
+fn run_files(
+    config: &Config,
+    token: &InstanceToken,
+    listening: &Listening,
+) -> Result<Option<RunFiles>, RunFileError> {
+    let run_dir = &config.server.run_dir;
+    match RunFiles::create(run_dir, token, listening) {
+        Err(error) if disk::is_read_only(run_dir) => {
+            log::warn!("programs of this machine do not find this server: {error}");
+            Ok(None)
+        }
+        created => created.map(Some),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
+use super::frozen::Scratch;
 use super::lock::Lock;
 use super::rebuild::{Digest, generation_path};
 use super::survey::{self, Survey};
@@ -181,14 +182,22 @@ fn decode(op: Op<'_>) -> Result<(), String> {
 /// A copy of sled's folder, gone when it is no longer needed.
 pub(super) struct Copy {
     pub(super) path: PathBuf,
+    /// Where the disk of the store takes no writes.
+    _scratch: Option<Scratch>,
 }
 
 impl Copy {
     pub(super) fn make(from: &Path, dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(format!("check-{}", std::process::id()));
+        let scratch = if disk::is_read_only(dir) {
+            Some(Scratch::make().map_err(StoreError::disk("make a folder to check", dir))?)
+        } else {
+            None
+        };
+        let place = scratch.as_ref().map_or(dir, Scratch::path);
+        let path = place.join(format!("check-{}", std::process::id()));
         disk::remove_folder(&path).map_err(StoreError::disk("remove", &path))?;
         disk::create_folder_within(&path).map_err(StoreError::disk("create", &path))?;
-        let copy = Self { path };
+        let copy = Self { path, _scratch: scratch };
         if from.exists() {
             copy_folder(from, &copy.path).map_err(StoreError::disk("copy", from))?;
         }
@@ -204,7 +213,9 @@ impl Drop for Copy {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Copies what lies in a folder, with the folders in it.
+pub(super) fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    disk::create_folder_within(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());

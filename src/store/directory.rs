@@ -5,10 +5,10 @@ use super::keeper::Keeper;
 use super::lock::Lock;
 use super::seal::SealingKey;
 use super::session::full_key;
-use super::shared::{Ledger, Shared};
+use super::shared::{Ledger, Place, Shared};
 use super::{
     BackupContent, BackupError, Report, Salvage, SessionStore, StoreError, StoreOptions, Usage,
-    backup, check, premises, recovery, salvage,
+    backup, check, frozen, premises, recovery, salvage,
 };
 use crate::disk;
 use crate::journal::{EncodedBatch, Journal, Seq, Sink};
@@ -38,11 +38,17 @@ impl Store {
             if options.create { premises::enter_or_create(dir) } else { premises::enter(dir) };
         entered?;
         let lock = Lock::take(dir, options.lock_patience)?;
-        let found = recovery::recover(dir, &options)?;
+        let (found, scratch) = if disk::is_read_only(dir) {
+            let (found, scratch) = frozen::recover(dir, &options)?;
+            (found, Some(scratch))
+        } else {
+            (recovery::recover(dir, &options)?, None)
+        };
         let ledger = Ledger::new(found.folder.last_seq(), found.counts);
         let journal_options = options.journal.clone();
         let identity = found.checkpoint.identity;
-        let shared = Shared::new(dir.to_owned(), options, lock, identity, found.trees, ledger)?;
+        let place = Place { dir: dir.to_owned(), options, scratch, lock };
+        let shared = Shared::new(place, identity, found.trees, ledger)?;
         let shared = Arc::new(shared);
         if found.has_removals {
             shared.note_removal();

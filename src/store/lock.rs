@@ -1,7 +1,7 @@
 //! One process owns a data directory.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Held as long as the data directory is open. The system lets go of it when the process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    _file: Option<File>,
     /// The folder itself is locked as well, so that deleting the file opens no second way in.
     _folder: Option<File>,
 }
@@ -27,6 +27,9 @@ pub(super) struct Lock {
 impl Lock {
     pub(super) fn take(dir: &Path, patience: Duration) -> Result<Self, StoreError> {
         let path = dir.join("lock");
+        if disk::is_read_only(dir) {
+            return Self::take_unwritten(dir, &path, patience);
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
         // The process id is not for a file elsewhere that somebody set a link to.
@@ -51,6 +54,23 @@ impl Lock {
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         if let Err(error) = noted {
             log::warn!("cannot note the process id in {}: {error}", path.display());
+        }
+        Ok(Self { _file: Some(file), _folder: folder })
+    }
+}
+
+impl Lock {
+    /// Where nothing can be written the lock that lies there is taken, if there is one.
+    fn take_unwritten(dir: &Path, path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let folder = lock_folder(dir, patience)?;
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            opened => Some(opened.map_err(StoreError::disk("open", path))?),
+        };
+        if let Some(file) = &file
+            && is_held(&patiently(patience, || file.try_lock(), is_held))
+        {
+            return Err(StoreError::Locked { dir: dir.to_owned(), pid: None });
         }
         Ok(Self { _file: file, _folder: folder })
     }

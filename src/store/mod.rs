@@ -16,6 +16,7 @@ mod checkpoint;
 mod codec;
 mod directory;
 mod error;
+mod frozen;
 mod keeper;
 mod key;
 mod kinds;

@@ -36,6 +36,7 @@ use std::time::Instant;
 
 use super::checkpoint::Checkpoint;
 use super::codec;
+use super::frozen::Scratch;
 use super::keeper::Errand;
 use super::lock::Lock;
 use super::rebuild::{Build, removes_text};
@@ -72,8 +73,19 @@ pub(super) struct Shared {
     errands: OnceLock<Sender<Errand>>,
     /// Whether the keeper has been told that there is work.
     is_nudged: AtomicBool,
+    /// Where the trees lie while the disk takes no writes.
+    _scratch: Option<Scratch>,
     /// Last, so that nobody else opens the directory before sled has let go of it.
     _lock: Lock,
+}
+
+/// Where a store lies, and what keeps others out.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) dir: PathBuf,
+    pub(super) options: StoreOptions,
+    pub(super) scratch: Option<Scratch>,
+    pub(super) lock: Lock,
 }
 
 /// What the sink counts along.
@@ -95,9 +107,7 @@ struct Users {
 
 impl Shared {
     pub(super) fn new(
-        dir: PathBuf,
-        options: StoreOptions,
-        lock: Lock,
+        place: Place,
         identity: Ownership,
         trees: Trees,
         ledger: Ledger,
@@ -105,6 +115,7 @@ impl Shared {
         let trees = Arc::new(trees);
         let users = Users::read(&trees)?;
         let applied = ledger.offered;
+        let Place { dir, options, scratch, lock } = place;
         Ok(Self {
             dir,
             options,
@@ -118,6 +129,7 @@ impl Shared {
             submitted: Mutex::default(),
             errands: OnceLock::new(),
             is_nudged: AtomicBool::new(false),
+            _scratch: scratch,
             _lock: lock,
         })
     }

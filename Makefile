@@ -11,12 +11,14 @@ VENV_MEM0 := $(OUT)/venv-mem0
 VENV_SCHEMATHESIS := $(OUT)/venv-schemathesis
 NPM := $(OUT)/npm
 FAIL2BAN := $(OUT)/fail2ban
+TORTURE := python3 -B tests/torture
+FUZZ_TARGETS := record journal rpc config import forwarding
 CLIENT_TESTS := tests/clients
 PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture-stdio torture-undo torture-isolation tools check bench bench-faces eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-overload torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -41,6 +43,41 @@ test-clients: tools ## clients and assistants from npm and PyPI against the buil
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)
 	# A run of its own, since it has a conftest.py of its own.
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(PYTHON_CLIENT)
+
+# Against the binary that is there; figures of whole runs are in docs/RELIABILITY.md.
+torture: torture-crash torture-power torture-faults torture-decay torture-overload torture-soak ## everything that attacks the server and its disk: hours
+
+torture-short: ## the same for minutes, as CI runs it
+	$(TORTURE)/crash.py --bin $(BINARY) --rounds 30
+	$(TORTURE)/power.py --bin $(BINARY) --rounds 20
+	$(TORTURE)/faults.py --bin $(BINARY) --quick
+	$(TORTURE)/decay.py --bin $(BINARY) --quick
+	$(TORTURE)/overload.py --bin $(BINARY) --quick
+	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1
+
+torture-crash: ## 16 clients, killed a thousand times: every acknowledged effect is there
+	$(TORTURE)/crash.py --bin $(BINARY)
+
+torture-power: ## the disk as a power cut leaves it, 300 times
+	$(TORTURE)/power.py --bin $(BINARY)
+
+torture-faults: ## a disk that fails at each call in turn, that is full, that turns read-only
+	$(TORTURE)/faults.py --bin $(BINARY)
+
+torture-decay: ## files that were flipped, cut, removed, swapped with older and foreign ones
+	$(TORTURE)/decay.py --bin $(BINARY)
+
+torture-overload: ## slow, idle, greedy and malformed clients, beside an honest one
+	$(TORTURE)/overload.py --bin $(BINARY)
+
+torture-soak: ## an hour at 200 requests a second: memory, files and times stay flat
+	$(TORTURE)/soak.py --bin $(BINARY)
+
+fuzz: ## each reader of foreign bytes for MINUTES=10 minutes; needs a nightly toolchain and cargo-fuzz
+	for target in $(FUZZ_TARGETS); do \
+		cargo +nightly fuzz run --fuzz-dir fuzz --target-dir $(OUT)/fuzz $$target -- \
+			-max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
 
 torture-stdio: tools ## stdio clients and a server that come and go in every order, a hundred rounds
 	PYTHONDONTWRITEBYTECODE=1 MEMORYD_SHARING_ROUNDS=100 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)/test_sharing.py

@@ -17,6 +17,8 @@ pub(crate) mod disk;
 pub(crate) mod embedding;
 pub(crate) mod engine;
 pub(crate) mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(crate) mod http;
 pub(crate) mod journal;
 pub(crate) mod logging;

@@ -27,6 +27,8 @@ use std::sync::Arc;
 use actix_web::web::ServiceConfig;
 
 use crate::model::Clock;
+#[cfg(feature = "fuzzing")]
+pub use front::read_forwarding;
 pub use mcp::McpFace;
 pub use streams::OpenStreams;
 

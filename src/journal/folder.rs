@@ -137,14 +137,17 @@ impl Folder {
         &self.blemishes
     }
 
-    /// Writes headers anew of which one copy is damaged, and cuts what lies after the end of a
-    /// snapshot.
-    pub fn heal(&mut self) -> Result<(), JournalError> {
+    /// Writes headers anew of which one copy is damaged, and cuts what lies after the end of a file.
+    /// What the files were is kept in a folder beside.
+    pub fn heal(&mut self, aside: &Path) -> Result<(), JournalError> {
+        disk::create_folder_within(aside).map_err(JournalError::disk("create", aside))?;
         for Blemish { path, .. } in self.blemishes.drain(..) {
             let of_segments = self.segments.iter().map(|segment| (&segment.path, segment.end));
             let of_snapshot = self.snapshot.iter().map(|snapshot| (&snapshot.path, snapshot.bytes));
             let end = of_segments.chain(of_snapshot).find(|(known, _)| **known == path);
             let end = end.map(|(_, end)| end);
+            let kept = aside.join(path.file_name().unwrap_or_default());
+            disk::copy_file(&path, &kept).map_err(JournalError::disk("keep a copy of", &path))?;
             heal_file(&path, end).map_err(JournalError::disk("mend", &path))?;
         }
         Ok(())
@@ -301,6 +304,10 @@ impl Folder {
                 let (path, to) = (stranger.path.clone(), Seq::MAX);
                 self.damage.push(Damage { path, offset: 0, problem, to });
             }
+        }
+        if let Some(torn) = self.torn.take_if(|_| is_complete && ended_with == Some(self.last_seq))
+        {
+            self.blemishes.push(Blemish { path: torn.path, problem: BEHIND_ITS_END });
         }
         if let Some(last) = ended_with {
             let last = last.max(self.last_seq);

@@ -53,6 +53,18 @@ pub fn visit_copy<E: From<JournalError>>(
     snapshot::visit_stream(path, source, visitor)
 }
 
+/// Reads bytes as every kind of file that a journal has.
+#[cfg(feature = "fuzzing")]
+pub fn read_anything(bytes: &[u8]) {
+    let path = Path::new("fuzzed");
+    if let Ok(segment) = segment::Segment::of(path, bytes.to_vec()) {
+        let last = segment.outline(Seq::MAX).last;
+        let _ = segment.visit::<JournalError>(Seq::ZERO, last, &mut |_| Ok(()));
+    }
+    let source = Box::new(std::io::Cursor::new(bytes.to_vec()));
+    let _ = visit_copy::<JournalError>(path, source, &mut |_| Ok(()));
+}
+
 /// How the journal behaves.
 #[derive(Debug, Clone)]
 pub struct JournalOptions {

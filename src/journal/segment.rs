@@ -44,7 +44,11 @@ pub(super) struct Found<'a> {
 
 impl Segment {
     pub(super) fn read(path: &Path) -> Result<Self, JournalError> {
-        let bytes = std::fs::read(path).map_err(JournalError::disk("read", path))?;
+        Self::of(path, std::fs::read(path).map_err(JournalError::disk("read", path))?)
+    }
+
+    /// The same from memory.
+    pub(super) fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, JournalError> {
         let header = parse_header(&bytes, path, false)?;
         Ok(Self { path: path.to_owned(), header, bytes })
     }

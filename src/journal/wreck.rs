@@ -36,19 +36,27 @@ impl Wrecks {
     pub fn find(folder: &Path, identity: Option<Ownership>) -> Result<Self, JournalError> {
         let mut listing = Listing::read(folder)?;
         let identity = identity.or_else(|| listing.identity());
-        let strangers = identity.map(|identity| listing.set_apart(identity));
-        let strangers = strangers.into_iter().flatten();
+        let strangers = identity.map(|identity| listing.set_apart(identity)).unwrap_or_default();
         let mut wrecks = Self::default();
-        wrecks.lost.extend(strangers.map(|stranger| (stranger.path, stranger.problem)));
-        for (_, path) in listing.snapshots.iter().chain(&listing.segments) {
-            match listing.header(path) {
+        let is_ours = |path: &Path| {
+            let store = listing.header(path).map(|header| header.store);
+            store.zip(identity).is_some_and(|(store, identity)| identity.owns(store))
+        };
+        // What a file holds counts here, whatever it is called.
+        let (misnamed, foreign): (Vec<_>, Vec<_>) =
+            strangers.into_iter().partition(|stranger| is_ours(&stranger.path));
+        wrecks.lost.extend(foreign.into_iter().map(|stranger| (stranger.path, stranger.problem)));
+        let misnamed = misnamed.into_iter().map(|stranger| stranger.path);
+        let named = listing.snapshots.iter().chain(&listing.segments).map(|(_, path)| path.clone());
+        for path in named.chain(misnamed) {
+            match listing.header(&path) {
                 Some(header) => wrecks.files.push(Wreck {
-                    path: path.clone(),
-                    is_whole_snapshot: header.is_snapshot && snapshot::verify(path).is_ok(),
+                    is_whole_snapshot: header.is_snapshot && snapshot::verify(&path).is_ok(),
+                    path,
                     header,
                     limit: Seq::MAX,
                 }),
-                None => wrecks.lost.push((path.clone(), "its header cannot be read".to_owned())),
+                None => wrecks.lost.push((path, "its header cannot be read".to_owned())),
             }
         }
         // A snapshot comes after the segment that holds its last batch, and before the next one.

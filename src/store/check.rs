@@ -12,7 +12,7 @@ use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
 use super::{StoreError, StoreOptions, codec, kinds, premises};
 use crate::disk;
-use crate::journal::{Folder, Op, Seq, SessionNo};
+use crate::journal::{Folder, Op, Seq, SessionNo, StoreId};
 
 /// Somebody who reads a thousand complaints has stopped after twenty.
 const MAX_PROBLEMS: usize = 20;
@@ -75,6 +75,7 @@ pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreE
         ));
     }
     check_end(&survey, &mut report);
+    check_other_trees(dir, options, &survey, &mut report);
     let digest = read_journal(folder, &mut report)?;
     check_trees(dir, options, &survey, digest, &mut report)?;
     Ok(report)
@@ -87,8 +88,19 @@ fn check_end(survey: &Survey, report: &mut Report) {
             "The journal ends with batch {last}, but batch {acknowledged} was acknowledged."
         ));
     }
-    if survey.is_final() && last == acknowledged && report.torn_bytes > 0 {
-        report.complain("Something lies after the end of the journal.".to_owned());
+}
+
+/// Trees of ours that do not count are leftovers. Those of another store have no business here.
+fn check_other_trees(dir: &Path, options: &StoreOptions, survey: &Survey, report: &mut Report) {
+    let current = survey.generation();
+    for generation in survey.generations.iter().filter(|generation| **generation != current) {
+        let path = generation_path(dir, *generation);
+        let copy = Copy::make(&path, dir).ok();
+        let owner = copy.and_then(|copy| survey::owner_of_trees(&copy.path, options));
+        let owner = owner.filter(|owner| *owner != StoreId::UNNAMED);
+        if let Some(Err(Broken(problem))) = owner.map(|owner| survey.own_trees(owner)) {
+            report.complain(format!("{}: {problem}.", path.display()));
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub use codec::{CodecError, Record};
 pub use directory::Store;
 pub use error::StoreError;
 pub use key::Key;
+#[cfg(feature = "fuzzing")]
+pub use kinds::RECORDS;
 pub use records::{PastVersion, StoredVector};
 pub use salvage::Salvage;
 pub use seal::SealingKey;

@@ -89,7 +89,11 @@ pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, S
         recovered.folder.move_strangers(&aside)?;
         log::error!("files that are not this store's were moved to {}", aside.display());
     }
-    recovered.folder.heal()?;
+    if !recovered.folder.blemishes().is_empty() {
+        let aside = aside::free_name(dir, &dir.join("journal"))?;
+        recovered.folder.heal(&aside)?;
+        log::error!("what was mended in them is kept in {}", aside.display());
+    }
     recovered.take_up(dir)?;
     survey::remove_other_generations(dir, &recovered.trees, options);
     Ok(recovered)

@@ -196,7 +196,7 @@ impl Salvage {
         if let Some(problem) = &survey.bad_checkpoint {
             self.unknown.push(format!("The checkpoint was of no use: {problem}."));
         }
-        if !survey.is_final() {
+        if !survey.is_final() || last != acknowledged {
             let last = last.max(acknowledged);
             self.unknown
                 .push(format!("Whether anything was written after batch {last} is not known."));

@@ -99,10 +99,12 @@ impl Survey {
             && self.generations.is_empty()
     }
 
-    /// The generation of the trees that counts.
+    /// The generation of the trees that counts. An old checkpoint names one that is gone; what is there
+    /// may hold more than the journal then.
     pub(super) fn generation(&self) -> u64 {
         let newest = self.generations.last().copied();
         let named = self.checkpoint.as_ref().map(|checkpoint| checkpoint.generation);
+        let named = named.filter(|named| newest.is_none() || self.generations.contains(named));
         named.or(newest).unwrap_or_default()
     }
 

@@ -39,6 +39,23 @@ impl Client {
         Self { is_owner: client.is_local, ..client }
     }
 
+    /// Whom headers speak for that came from a trusted proxy, one a line.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn told_by(lines: &[u8]) -> Self {
+        use actix_web::http::header::{HeaderName, HeaderValue};
+        let mut headers = HeaderMap::new();
+        for line in lines.split(|byte| *byte == b'\n') {
+            let mut parts = line.splitn(2, |byte| *byte == b':');
+            let name = parts.next().and_then(|name| HeaderName::from_bytes(name).ok());
+            let value = parts.next().and_then(|value| HeaderValue::from_bytes(value).ok());
+            if let (Some(name), Some(value)) = (name, value) {
+                headers.append(name, value);
+            }
+        }
+        let proxies = [IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST))];
+        Self::behind(Ipv4Addr::LOCALHOST.into(), &headers, &proxies, false)
+    }
+
     fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], is_tls: bool) -> Self {
         let is_trusted = |address: IpAddr| proxies.iter().any(|net| net.contains(&address));
         let is_forwarded = || FORWARDING.iter().any(|name| headers.contains_key(*name));

@@ -103,6 +103,12 @@ impl Front {
     }
 }
 
+/// Reads headers in which proxies tell whom they speak for.
+#[cfg(feature = "fuzzing")]
+pub fn read_forwarding(lines: &[u8]) {
+    let _ = Client::told_by(lines);
+}
+
 fn project_mode(config: &Config) -> ProjectRule {
     match config.project.mode {
         config::ProjectMode::Manual => ProjectRule::Manual,

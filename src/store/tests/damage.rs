@@ -110,7 +110,7 @@ fn a_journal_that_went_bad_anywhere_is_mended_from_sled() {
         put(&mut store.session(&user("ada")).unwrap(), 1_000, "after").unwrap();
         store.close();
 
-        assert_eq!(at < 128, !has_aside(broken.path(), "journal"), "byte {at}");
+        assert!(has_aside(broken.path(), "journal"), "byte {at}");
         let again = open(broken.path());
         assert_eq!(contents(&again, "ada").len(), expected.len() + 1, "byte {at}");
     }

@@ -101,3 +101,42 @@ fn what_can_be_mended_is_mended() {
     assert!(salvage.is_whole && salvage.memories == 10, "{salvage:?}");
     assert_eq!(contents(&open(dir.path()), "ada"), expected);
 }
+
+#[test]
+fn files_under_each_others_names_are_read_by_what_they_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = journal::JournalOptions { segment_bytes: 2_000, ..Default::default() };
+    let options = StoreOptions { journal: small, ..StoreOptions::default() };
+    let store = Store::open(dir.path(), options).unwrap();
+    let mut session = store.session(&user("ada")).unwrap();
+    for number in 0..40 {
+        put(&mut session, number, &"x".repeat(150)).unwrap();
+    }
+    let crashed = copy(dir.path());
+    let segments = journal_files(crashed.path(), "0");
+    assert!(segments.len() > 2, "{segments:?}");
+    let spare = crashed.path().join("journal/spare");
+    fs::rename(&segments[0], &spare).unwrap();
+    fs::rename(&segments[1], &segments[0]).unwrap();
+    fs::rename(&spare, &segments[1]).unwrap();
+
+    let salvage = salvaged(crashed.path());
+
+    assert_eq!((salvage.memories, salvage.lost_batches.len()), (40, 0), "{salvage:?}");
+}
+
+#[test]
+fn an_old_checkpoint_does_not_hide_newer_trees() {
+    let (dir, expected) = filled(20);
+    let old = fs::read(dir.path().join("checkpoint")).unwrap();
+    let store = open(dir.path());
+    store.rebuild_now().unwrap();
+    store.close();
+    fs::write(dir.path().join("checkpoint"), old).unwrap();
+
+    let store = open(dir.path());
+
+    assert_eq!(contents(&store, "ada"), expected);
+    store.close();
+    assert_eq!(sled_folder(dir.path()), dir.path().join("sled-2"));
+}

@@ -1,0 +1,48 @@
+//! What `fuzz/` throws bytes at: the readers of everything that comes from a disk, a network or a file
+//! of somebody else's. Only in builds with the feature `fuzzing`, and no part of the program.
+
+use crate::engine::{ImportLines, LineCutter};
+use crate::{http, journal, mcp, store};
+
+/// A record of any kind: the first byte chooses the kind, the next one the length of the key.
+pub fn record(data: &[u8]) {
+    let Some((&[kind, key_len], rest)) = data.split_first_chunk::<2>() else { return };
+    let (key, value) = rest.split_at(usize::from(key_len).min(rest.len()));
+    let kinds = store::RECORDS;
+    if let Some(kind) = kinds.get(usize::from(kind) % kinds.len()) {
+        // A refusal is as good as a record; only a panic is not.
+        let _ = (kind.check)(key, value);
+    }
+}
+
+/// A file of the journal, with its header, its frames and their operations.
+pub fn journal(data: &[u8]) {
+    journal::read_anything(data);
+}
+
+/// A body of JSON-RPC, under revisions with batches and without.
+pub fn rpc(data: &[u8]) {
+    for has_batches in [true, false] {
+        let _ = mcp::Incoming::parse(data, has_batches);
+    }
+}
+
+/// Lines of an import, in pieces of a length that the first byte chooses.
+pub fn import(data: &[u8]) {
+    let Some((size, data)) = data.split_first() else { return };
+    let (mut cutter, mut lines) = (LineCutter::default(), ImportLines::default());
+    for piece in data.chunks(usize::from(*size).max(1)) {
+        for line in cutter.cut(piece) {
+            lines.read(&line);
+        }
+    }
+    if let Some(line) = cutter.end() {
+        lines.read(&line);
+    }
+    let _ = (lines.rest(), lines.told());
+}
+
+/// Headers in which proxies tell whom they speak for, one a line.
+pub fn forwarding(data: &[u8]) {
+    http::read_forwarding(data);
+}

@@ -67,7 +67,13 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// A file may not become longer (`ulimit -f`). Once somebody listens, the write fails instead of
+    /// the process.
+    file_size: Signal,
 }
+
+/// `SIGXFSZ`, the same number on Linux and macOS.
+const FILE_SIZE: i32 = 25;
 
 impl Signals {
     fn listen() -> Result<Self, Failed> {
@@ -76,6 +82,7 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
+            file_size: listen(SignalKind::from_raw(FILE_SIZE))?,
         })
     }
 
@@ -83,10 +90,13 @@ impl Signals {
     /// log and reads the certificates again.
     async fn obey(mut self, control: Control, log: Log) {
         loop {
-            let Self { interrupt, terminate, hangup } = &mut self;
+            let Self { interrupt, terminate, hangup, file_size } = &mut self;
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
+                _ = file_size.recv() => {
+                    log::error!("the limit of this process for the length of a file is reached");
+                }
                 _ = hangup.recv() => {
                     log.reopen();
                     control.reload_certificates();

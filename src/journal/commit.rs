@@ -208,8 +208,9 @@ impl Drop for Committer {
 }
 
 fn reason(error: &io::Error) -> &'static str {
-    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
+        FileTooLarge => "a file may not become longer (ulimit -f)",
         _ if disk::is_out_of_files(error) => "too many files and connections are open",
         StorageFull | QuotaExceeded => "the disk is full",
         ReadOnlyFilesystem => "the disk is read-only",

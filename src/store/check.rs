@@ -17,6 +17,12 @@ use crate::journal::{Folder, Op, Seq, SessionNo, StoreId};
 /// Somebody who reads a thousand complaints has stopped after twenty.
 const MAX_PROBLEMS: usize = 20;
 
+/// What a copy of sled is called while it is checked, before the number of the process.
+const COPY: &str = "check-";
+
+/// A backup that is about to be sealed.
+pub(super) const PART: &str = "backup.part";
+
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
@@ -206,14 +212,28 @@ impl Copy {
             None
         };
         let place = scratch.as_ref().map_or(dir, Scratch::path);
-        let path = place.join(format!("check-{}", std::process::id()));
-        disk::remove_folder(&path).map_err(StoreError::disk("remove", &path))?;
+        let path = place.join(format!("{COPY}{}", std::process::id()));
+        remove_leftovers(place);
         disk::create_folder_within(&path).map_err(StoreError::disk("create", &path))?;
         let copy = Self { path, _scratch: scratch };
         if from.exists() {
             copy_folder(from, &copy.path).map_err(StoreError::disk("copy", from))?;
         }
         Ok(copy)
+    }
+}
+
+/// Removes copies that a check left behind which was killed. The caller holds the lock of the
+/// directory, so no other check is under way.
+pub(super) fn remove_leftovers(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_copy = name.strip_prefix(COPY).is_some_and(|pid| pid.parse::<u32>().is_ok());
+        if (is_copy || name == PART)
+            && let Err(error) = disk::remove_any(&entry.path())
+        {
+            log::warn!("cannot remove {}: {error}", entry.path().display());
+        }
     }
 }
 

@@ -143,7 +143,7 @@ impl Store {
             None => self.inner.keeper.back_up(target)?,
             Some(key) => {
                 // Plain bytes stay where they lie anyway.
-                let plain = self.inner.shared.dir.join("backup.part");
+                let plain = self.inner.shared.dir.join(check::PART);
                 self.inner.keeper.back_up(&plain)?;
                 let sealed = backup::seal_to(&plain, key, target);
                 disk::remove_file(&plain).map_err(StoreError::disk("remove", &plain))?;

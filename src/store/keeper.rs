@@ -194,6 +194,8 @@ impl Work {
             self.scrub(KEEP_ASIDE)
         } else if self.is_due() {
             self.compact()
+        } else if self.is_sled_bloated(self.journal.bytes()) {
+            self.rebuild()
         } else {
             self.checkpoint()
         };
@@ -269,9 +271,13 @@ impl Work {
             "journal compacted up to {seq}: {before} bytes before, {} now",
             self.journal.bytes()
         );
-        let live = self.journal.snapshot_bytes();
+        if self.is_sled_bloated(self.journal.snapshot_bytes()) { self.rebuild() } else { Ok(()) }
+    }
+
+    /// Whether sled takes far more than what it holds, which is at most this.
+    fn is_sled_bloated(&self, live: u64) -> bool {
         let limit = live.saturating_mul(self.shared.options.sled_bloat).max(SMALL_SLED_BYTES);
-        if self.shared.trees().bytes() > limit { self.rebuild() } else { Ok(()) }
+        self.shared.trees().bytes() > limit
     }
 
     /// Builds new trees from the journal while the old ones are in use, and swaps them in.

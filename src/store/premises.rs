@@ -21,6 +21,7 @@ const BESIDE: &[&str] = &[
     "System Volume Information",
     "Thumbs.db",
     "api_key",
+    "backup.part",
     "certs",
     "config.toml",
     "desktop.ini",

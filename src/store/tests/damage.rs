@@ -211,6 +211,18 @@ fn nobody_else_can_read_the_files() {
 }
 
 #[test]
+fn what_a_killed_check_left_behind_is_removed() {
+    let (dir, _) = filled(3);
+    let left = dir.path().join("check-4000000000");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("db"), "somebody's memories").unwrap();
+
+    let _store = open(dir.path());
+
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_check_finds_damage_and_changes_nothing() {
     let (dir, _) = filled(30);
     let healthy = Store::check(dir.path()).unwrap();

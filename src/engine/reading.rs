@@ -2,7 +2,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use super::{Engine, EngineError, MemoryView};
-use crate::model::{Access, Memory, MemoryId, Status, Timestamp};
+use crate::model::{Access, Memory, MemoryId, Status, Step, Timestamp};
 use crate::retrieval::{Document, EmbedderForMany, TableEmbedder, Vector};
 use crate::store::StoreError;
 
@@ -39,6 +39,10 @@ impl Engine {
             }
             Ok::<_, StoreError>(())
         })?;
+        // What was changed last has to stay the last, though the clock was ahead then.
+        if let Some((step, _)) = store.last_key::<Step>()? {
+            ids.continue_after(step);
+        }
         mind.index.settle();
         Ok(())
     }

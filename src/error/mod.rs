@@ -252,7 +252,9 @@ fn code_of_refusal(refused: &EngineError) -> Code {
 
 fn code_of_fault(broken: &StoreError) -> Code {
     match broken {
-        StoreError::Unavailable { .. } | StoreError::Lost => Code::StorageUnavailable,
+        StoreError::Unavailable { .. } | StoreError::Lost | StoreError::Disk { .. } => {
+            Code::StorageUnavailable
+        }
         StoreError::Busy => Code::Busy,
         StoreError::TooLarge { .. } => Code::LimitExceeded,
         StoreError::TooManySessions { .. } => Code::TooManyUsers,
@@ -262,8 +264,7 @@ fn code_of_fault(broken: &StoreError) -> Code {
         | StoreError::NoStore { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Unrecoverable { .. }
-        | StoreError::BadFile { .. }
-        | StoreError::Disk { .. } => Code::Internal,
+        | StoreError::BadFile { .. } => Code::Internal,
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) fn remove_older(dir: &Path, age: Duration) -> Result<(), StoreError> 
             disk::remove_any(&path).map_err(StoreError::disk("remove", &path))?;
         }
     }
-    Ok(())
+    disk::sync_folder(dir).map_err(StoreError::disk("sync", dir))
 }
 
 /// By when it got its name. A time in the future is one of a clock that was wrong, and says nothing.

@@ -208,7 +208,7 @@ impl Store {
     }
 
     fn open_session(&self, user: Option<&UserId>) -> Result<SessionStore, StoreError> {
-        match self.inner.shared.trees().broken() {
+        match self.inner.shared.sound_trees().broken() {
             Some(broken) => Err(broken.into()),
             None => {
                 self.inner.shared.settle_submitted(user);

@@ -1,5 +1,6 @@
 //! The thread behind the store: checkpoints, compaction of the journal, rebuilds of sled.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
+use super::frozen::Scratch;
 use super::shared::Shared;
 use super::trees::Trees;
 use super::{StoreError, aside, rebuild};
@@ -72,6 +74,10 @@ struct Work {
     checkpointed: Checkpoint,
     /// Trees that were replaced, until their last reader is done.
     retired: Vec<Arc<Trees>>,
+    /// Trees that failed, and whose folder is still the one that the checkpoint names.
+    kept_for_its_files: Vec<Arc<Trees>>,
+    /// Where trees lie that are read while the disk of the store takes nothing.
+    scratch: Option<Scratch>,
     retry_at: Option<Instant>,
     retry_in: Duration,
     /// When files may be made anew again only because something was removed.
@@ -91,6 +97,8 @@ impl Keeper {
             journal: Arc::clone(journal),
             checkpointed,
             retired: Vec::new(),
+            kept_for_its_files: Vec::new(),
+            scratch: None,
             retry_at: None,
             retry_in: FIRST_RETRY,
             scrub_at: None,
@@ -145,12 +153,15 @@ impl Keeper {
 impl Work {
     fn run(mut self, inbox: &Receiver<Errand>) {
         // A program that is killed often would otherwise never come to it.
-        if self.is_due() {
-            self.look();
+        if self.is_due() || self.is_sled_bloated(self.journal.bytes()) {
+            self.look_calmly();
+        } else if let Err(error) = self.checkpoint() {
+            // Nor would it come to a checkpoint, and each start would replay more.
+            log::warn!("no checkpoint after the start: {error}");
         }
         loop {
             match inbox.recv_timeout(self.pause()) {
-                Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look(),
+                Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look_calmly(),
                 #[cfg(test)]
                 Ok(Errand::Compact(answer)) => {
                     let _ = answer.send(self.compact());
@@ -174,6 +185,14 @@ impl Work {
         }
     }
 
+    /// A panic costs one look: without this thread nothing would ever be mended again.
+    fn look_calmly(&mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.look())).is_err() {
+            log::error!("storage upkeep panicked; it is tried again");
+            self.retry_at = Instant::now().checked_add(self.retry_in);
+        }
+    }
+
     fn look(&mut self) {
         self.shared.settle_nudge();
         self.remove_retired();
@@ -182,6 +201,7 @@ impl Work {
         if self.journal.failure().is_some() {
             self.retry_at = None;
             self.retry_in = FIRST_RETRY;
+            self.read_on();
             return;
         }
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
@@ -204,12 +224,47 @@ impl Work {
             // Whoever closes the store does not wait for upkeep to succeed.
             Err(_) if self.journal.is_closing() => {}
             Err(error) => {
+                self.read_on();
                 let seconds = self.retry_in.as_secs();
                 log::warn!("storage upkeep failed: {error}; it is tried again in {seconds} s");
                 self.retry_at = Instant::now().checked_add(self.retry_in);
                 self.retry_in = self.retry_in.saturating_mul(2).min(LAST_RETRY);
             }
         }
+    }
+
+    /// sled refuses even to read once a write of it has failed, at the next read or later. Where it cannot
+    /// be built anew, what the journal says is read elsewhere until the disk takes writes.
+    fn read_on(&mut self) {
+        if self.scratch.is_some() || self.shared.trees().unwritable().is_none() {
+            return;
+        }
+        match self.build_elsewhere() {
+            Ok(()) => log::warn!("the trees are read from memory until the disk takes writes"),
+            Err(error) => log::error!("nothing can be read until the disk takes writes: {error}"),
+        }
+    }
+
+    fn build_elsewhere(&mut self) -> Result<(), StoreError> {
+        let (shared, journal) = (&self.shared, &self.journal);
+        let dir = &shared.dir;
+        let scratch = Scratch::make().map_err(StoreError::disk("make a folder to read", dir))?;
+        let named = (shared.identity().store, shared.trees().generation());
+        let built_to = journal.durable();
+        let (place, options) = (scratch.path(), &shared.options);
+        let fresh = rebuild::build(place, options, named, journal.bytes(), &mut |visitor| {
+            journal.replay(Seq::ZERO, built_to, visitor)
+        })?;
+        fresh.trees.stall("the disk takes no writes");
+        let old = shared.replace_trees(fresh, |fresh, offered| {
+            if offered > built_to {
+                journal.replay(built_to, offered, &mut |_, op| fresh.write(op))?;
+            }
+            Ok(fresh.trees.set_applied(offered)?)
+        })?;
+        self.kept_for_its_files.push(old);
+        self.scratch = Some(scratch);
+        Ok(())
     }
 
     /// Trees that must be replaced do not wait for the time of the next checkpoint.
@@ -304,7 +359,10 @@ impl Work {
         })?;
         self.retired.push(old);
         self.checkpoint()?;
+        // The folder of those that failed before is that of no generation that counts any more.
+        self.retired.append(&mut self.kept_for_its_files);
         self.remove_retired();
+        self.scratch = None;
         log::info!("sled was rebuilt as generation {generation}");
         Ok(())
     }
@@ -352,7 +410,10 @@ impl Work {
         for trees in free {
             let path: PathBuf = trees.path().to_owned();
             drop(trees);
-            if let Err(error) = disk::remove_folder(&path) {
+            // Synced, or a power cut could bring back what was erased.
+            let folder = path.parent().unwrap_or(&path).to_owned();
+            let gone = disk::remove_folder(&path).and_then(|()| disk::sync_folder(&folder));
+            if let Err(error) = gone {
                 log::warn!("cannot remove {}: {error}", path.display());
             }
         }

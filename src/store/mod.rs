@@ -11,6 +11,7 @@
 
 mod aside;
 mod backup;
+mod catching;
 mod check;
 mod checkpoint;
 mod codec;
@@ -44,6 +45,7 @@ use std::time::Duration;
 
 use crate::journal;
 pub use backup::{BackupContent, BackupError, restore, verify_backup};
+pub use catching::catches_panics;
 pub use check::Report;
 pub use codec::{CodecError, Record};
 pub use directory::Store;
@@ -56,7 +58,6 @@ pub use salvage::Salvage;
 pub use seal::SealingKey;
 pub use session::{Batch, Receipt, SessionStore};
 pub use system::AuditKey;
-pub use trees::catches_panics;
 
 /// How to open a data directory.
 #[derive(Debug, Clone)]

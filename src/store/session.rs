@@ -10,7 +10,7 @@ use std::vec::IntoIter;
 
 use super::records::SessionNumber;
 use super::shared::Shared;
-use super::trees::{Entries, Entry};
+use super::trees::{Broken, Entries, Entry};
 use super::value::PIECE_PREFIX;
 use super::{CodecError, Key, Record, StoreError, codec};
 use crate::journal::{self, Journal, Seq, SessionNo};
@@ -130,12 +130,26 @@ impl SessionStore {
         let value = match self.pending(&bytes) {
             Some(value) => value.map(<[u8]>::to_vec),
             None => match self.number {
-                Some(number) => self.shared.trees().get(number, &bytes)?,
+                Some(number) => match self.shared.trees().get(number, &bytes) {
+                    Ok(value) => value,
+                    Err(Broken(_)) => self.shared.sound_trees().get(number, &bytes)?,
+                },
                 None => None,
             },
         };
         let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
         value.map(|value| codec::decode(key, &value).map_err(damaged)).transpose()
+    }
+
+    /// The greatest key of one kind of record that is in the trees. What was committed a moment ago may
+    /// not be there yet.
+    pub fn last_key<R: Record>(&self) -> Result<Option<R::Key>, StoreError> {
+        let Some(number) = self.number else { return Ok(None) };
+        // Every key of the kind is longer than the first of these, and none is the second.
+        let range = vec![R::PREFIX]..=vec![R::PREFIX + 1];
+        let last = self.shared.sound_trees().last_key(number, range)?;
+        let key = last.filter(|key| key.first() == Some(&R::PREFIX));
+        Ok(key.and_then(|key| R::Key::from_bytes(key.get(1..)?)))
     }
 
     /// Walks all records of one kind in key order, as they are now.
@@ -276,7 +290,8 @@ impl SessionStore {
         let pending = self.overlay.range(range.clone()).filter(|(_, (seq, _))| *seq > applied);
         let pending: Vec<_> =
             pending.map(|(key, (_, value))| (key.clone(), value.clone())).collect();
-        let entries = self.number.map(|number| self.shared.trees().range(number, range).peekable());
+        let trees = self.number.map(|number| (number, self.shared.sound_trees()));
+        let entries = trees.map(|(number, trees)| trees.range(number, range).peekable());
         Walk { lost: None, pending: pending.into_iter().peekable(), entries }
     }
 }

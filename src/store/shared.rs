@@ -31,8 +31,8 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
 use super::codec;
@@ -52,6 +52,9 @@ pub(super) const MAX_SESSIONS: usize = 1_000;
 /// How much may be applied before a checkpoint is due: it bounds what a start has to replay.
 const CHECKPOINT_BYTES: u64 = 8 << 20;
 
+/// How long a read waits for other trees.
+const READING_PATIENCE: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) dir: PathBuf,
@@ -64,6 +67,9 @@ pub(super) struct Shared {
     is_scrubbing: AtomicBool,
     /// Replaced by an online rebuild. The sink holds the lock while it applies a group.
     trees: RwLock<Arc<Trees>>,
+    /// Told, under its lock, when they were replaced.
+    replaced: Condvar,
+    replacing: Mutex<()>,
     /// Every batch up to this one is visible in the trees.
     applied: AtomicU64,
     ledger: Mutex<Ledger>,
@@ -123,6 +129,8 @@ impl Shared {
             removed_since: Mutex::default(),
             is_scrubbing: AtomicBool::new(false),
             trees: RwLock::new(trees),
+            replaced: Condvar::new(),
+            replacing: Mutex::default(),
             applied: AtomicU64::new(applied.0),
             ledger: Mutex::new(ledger),
             users: Mutex::new(users),
@@ -136,6 +144,23 @@ impl Shared {
 
     pub(super) fn trees(&self) -> Arc<Trees> {
         Arc::clone(&self.read_trees())
+    }
+
+    /// Trees that can be read. Where sled has just failed others are on their way, and are waited for, but
+    /// not for long. It blocks, so it must not be called on an HTTP worker.
+    pub(super) fn sound_trees(&self) -> Arc<Trees> {
+        let until = Instant::now() + READING_PATIENCE;
+        let mut held = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let trees = self.trees();
+            let left = until.saturating_duration_since(Instant::now());
+            if trees.broken().is_none() || left.is_zero() {
+                return trees;
+            }
+            self.nudge();
+            let waited = self.replaced.wait_timeout(held, left);
+            (held, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     pub(super) fn applied(&self) -> Seq {
@@ -228,7 +253,11 @@ impl Shared {
         finish(&mut fresh, ledger.offered)?;
         ledger.counts = fresh.counts;
         self.applied.store(ledger.offered.0, Release);
-        Ok(std::mem::replace(&mut trees, Arc::new(fresh.trees)))
+        let old = std::mem::replace(&mut *trees, Arc::new(fresh.trees));
+        drop((trees, ledger));
+        let _held = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.replaced.notify_all();
+        Ok(old)
     }
 
     pub(super) fn note_submitted(&self, user: Option<&UserId>, receipt: Receipt) {

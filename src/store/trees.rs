@@ -1,16 +1,15 @@
 //! sled, fenced in: its panics become errors, its files become private, its limits are kept.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::ops::RangeInclusive;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::catching::{caught, caught_apart};
 use super::lock::{PATIENCE, patiently};
 use super::value::{self, Head, Pieces};
 use crate::disk;
@@ -25,7 +24,8 @@ const STORE_KEY: &[u8] = b"store";
 pub(super) struct Trees {
     path: PathBuf,
     generation: u64,
-    db: sled::Db,
+    /// Taken only when it is dropped.
+    db: Option<sled::Db>,
     /// Held open since before the first write, so that no error of a sync is missed.
     file: File,
     trees: RwLock<HashMap<SessionNo, sled::Tree>>,
@@ -79,14 +79,14 @@ impl Trees {
         let trees = Self {
             path: path.to_owned(),
             generation,
-            db,
+            db: Some(db),
             file,
             trees: RwLock::default(),
             next_tag: AtomicU64::new(1),
             broken: OnceLock::new(),
             stalled: OnceLock::new(),
         };
-        for name in caught(|| Ok(trees.db.tree_names()))? {
+        for name in caught(|| Ok(trees.db()?.tree_names()))? {
             if let Some(session) = session_of(&name) {
                 let tree = trees.create_tree(session)?;
                 trees.keep_tags_unique(&tree)?;
@@ -115,24 +115,24 @@ impl Trees {
 
     /// Up to here every batch is in the trees. Later ones may be, too.
     pub(super) fn applied(&self) -> Result<Seq, Broken> {
-        let bytes = self.guard(|| self.db.get(APPLIED_KEY))?;
+        let bytes = self.guard(|| self.db()?.get(APPLIED_KEY))?;
         let bytes: Option<[u8; 8]> = bytes.and_then(|bytes| bytes.as_ref().try_into().ok());
         Ok(Seq(bytes.map_or(0, u64::from_be_bytes)))
     }
 
     /// Which store they were made for. Those of format 1 do not say.
     pub(super) fn store(&self) -> Result<StoreId, Broken> {
-        let bytes = self.guard(|| self.db.get(STORE_KEY))?;
+        let bytes = self.guard(|| self.db()?.get(STORE_KEY))?;
         let bytes: Option<[u8; 16]> = bytes.and_then(|bytes| bytes.as_ref().try_into().ok());
         Ok(bytes.map_or(StoreId::UNNAMED, StoreId))
     }
 
     pub(super) fn set_store(&self, store: StoreId) -> Result<(), Broken> {
-        self.guard(|| self.db.insert(STORE_KEY, &store.0)).map(|_| ())
+        self.guard(|| self.db()?.insert(STORE_KEY, &store.0)).map(|_| ())
     }
 
     pub(super) fn set_applied(&self, seq: Seq) -> Result<(), Broken> {
-        self.guard(|| self.db.insert(APPLIED_KEY, &seq.0.to_be_bytes())).map(|_| ())
+        self.guard(|| self.db()?.insert(APPLIED_KEY, &seq.0.to_be_bytes())).map(|_| ())
     }
 
     /// Returns whether the key was there before. Only one thread may write.
@@ -171,6 +171,17 @@ impl Trees {
                 None => last_head = Some(head),
             }
         }
+    }
+
+    /// The greatest key within a range.
+    pub(super) fn last_key(
+        &self,
+        session: SessionNo,
+        range: RangeInclusive<Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>, Broken> {
+        let Some(tree) = self.tree(session) else { return Ok(None) };
+        let last = self.guard(|| tree.range(range).next_back().transpose())?;
+        Ok(last.map(|(key, _)| key.to_vec()))
     }
 
     /// Walks keys and values in key order.
@@ -235,7 +246,7 @@ impl Trees {
         if let Some(reason) = self.stalled.get() {
             return Err(TreesError::Stalled(reason.clone()));
         }
-        caught_apart(|| self.db.flush().map(|_| ()))
+        caught_apart(|| self.db()?.flush().map(|_| ()))
             .map_err(|Broken(reason)| self.condemn(&reason))?
             .and_then(|()| self.file.sync_data())
             .map_err(|error| self.stall(&error.to_string()))?;
@@ -301,13 +312,17 @@ impl Trees {
         Ok(pieces.match_value(&value).then_some(value))
     }
 
+    fn db(&self) -> sled::Result<&sled::Db> {
+        self.db.as_ref().ok_or_else(|| sled::Error::Unsupported("sled is closed".to_owned()))
+    }
+
     fn tree(&self, session: SessionNo) -> Option<sled::Tree> {
         let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
         trees.get(&session).cloned()
     }
 
     fn create_tree(&self, session: SessionNo) -> Result<sled::Tree, Broken> {
-        let tree = self.guard(|| self.db.open_tree(tree_name(session)))?;
+        let tree = self.guard(|| self.db()?.open_tree(tree_name(session)))?;
         let mut trees = self.trees.write().unwrap_or_else(PoisonError::into_inner);
         Ok(trees.entry(session).or_insert(tree).clone())
     }
@@ -330,6 +345,33 @@ impl Trees {
             log::error!("sled cannot be used any more: {reason}; it is rebuilt from the journal");
         }
         Broken(reason.to_owned())
+    }
+}
+
+/// sled writes what it still holds when its last handle goes, and panics if the disk refuses.
+impl Drop for Trees {
+    fn drop(&mut self) {
+        let trees = std::mem::take(self.trees.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let db = self.db.take();
+        let closed = caught(move || {
+            drop((trees, db));
+            Ok(())
+        });
+        if closed.is_err() {
+            log::error!("sled could not write what it held when it was closed");
+        }
+    }
+}
+
+/// A walk may have the last handle.
+impl Drop for Entries {
+    fn drop(&mut self) {
+        let (iter, tree) = (self.iter.take(), self.tree.take());
+        // Whatever it says has been said of the trees already.
+        let _ = caught(move || {
+            drop((iter, tree));
+            Ok(())
+        });
     }
 }
 
@@ -403,37 +445,6 @@ fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db, TreesError> {
 /// sled locks its file as well, and has no kind of error for it.
 fn is_lock_held(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Other && error.to_string().starts_with("could not acquire lock")
-}
-
-fn caught<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Broken> {
-    caught_apart(operation)?.map_err(|error| Broken(error.to_string()))
-}
-
-thread_local! {
-    /// Whether a panic on this thread becomes an error here.
-    static IS_CATCHING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether a panic of this thread is about to become an error, which says what there is to say.
-pub fn catches_panics() -> bool {
-    IS_CATCHING.get()
-}
-
-/// sled panics on some damage where it could have returned an error. The inner error is the disk's.
-fn caught_apart<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<io::Result<T>, Broken> {
-    let was_catching = IS_CATCHING.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(operation));
-    IS_CATCHING.set(was_catching);
-    match outcome {
-        Ok(Ok(value)) => Ok(Ok(value)),
-        Ok(Err(sled::Error::Io(error))) => Ok(Err(error)),
-        Ok(Err(error)) => Err(Broken(error.to_string())),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(Broken(format!("panicked: {}", text.unwrap_or("without a message"))))
-        }
-    }
 }
 
 /// A kill while sled starts leaves a file behind that fails every later start.

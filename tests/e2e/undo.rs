@@ -321,3 +321,30 @@ fn note(touched: &mut BTreeMap<String, (bool, bool)>, id: &str, is_bad: bool) {
     let (by_bad, by_good) = touched.entry(id.to_owned()).or_default();
     if is_bad { *by_bad = true } else { *by_good = true }
 }
+
+#[actix_web::test]
+async fn the_last_change_is_the_last_though_the_clock_was_ahead() {
+    let bench = Bench::new().await;
+    let first = bench.add(&bench.good, "first").await;
+    let second = bench.add(&bench.good, "second").await;
+    let change = async |id: &str, content: &str| {
+        let path = format!("{LIST}/{id}");
+        let changed = bench.ask(&bench.good, "PATCH", &path, json!({ "content": content })).await;
+        assert_eq!(changed.status, 200, "{}", changed.text());
+    };
+    let ahead = Duration::from_secs(12 * 3_600);
+    bench.server.clock.advance(ahead);
+    change(&second, "second, changed while the clock was ahead").await;
+    bench.server.clock.go_back(ahead);
+    bench.ask(&bench.good, "DELETE", "/mcp", Value::Null).await;
+    change(&first, "first, changed last").await;
+
+    bench.undo(json!({ "last": true, "dry_run": false })).await;
+
+    let content = async |id: &str| {
+        let found = bench.ask(&bench.good, "GET", &format!("{LIST}/{id}"), Value::Null).await;
+        found.json()["memory"]["content"].clone()
+    };
+    assert_eq!(content(&first).await, json!("first"));
+    assert_eq!(content(&second).await, json!("second, changed while the clock was ahead"));
+}

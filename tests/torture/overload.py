@@ -32,7 +32,7 @@ import zlib
 import common
 import overload_parts as parts
 from common import KEY, LINES
-from overload_parts import HONEST_KEY, MB, Helper, Swarm, head, posted
+from overload_parts import MB, Helper, Swarm, head, posted
 
 MOST_P99_MS, MOST_GROWTH_MB, LIMITER_MB = 500, 256, 64
 # After an attack: as it was before, or nearly.
@@ -322,7 +322,8 @@ def mutate_http(is_over, port, seed, count, tools):
 def mutate_stdio(is_over, command, env, home, seed, count, tools):
     """The same over standard input. Some lines have no answer, so a question that has one follows every few."""
     mutator, faults, lines = parts.Mutator(seed, tools), [], queue.SimpleQueue()
-    process = subprocess.Popen(command, env=env, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=env, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               preexec_fn=parts.end_with_us)
     threading.Thread(target=lambda: [*map(lines.put, process.stdout), lines.put(None)], daemon=True).start()
     sent = answered = 0
     while sent < count and not is_over() and len(faults) < 50:
@@ -406,17 +407,13 @@ PARTS = {
 def run(name, o):
     """Gives the figures of a part, and its problems."""
     part = PARTS[name]
-    with common.server_of_its_own(o.bin) as plain:
-        server = parts.Server(o.bin, plain.home, MCP_API_KEYS=f"honest:{HONEST_KEY}", **part.env)
+    with parts.server_of_its_own(o.bin, **part.env) as server:
         if part.is_tls:
             server.env["SSL_CERT_PATH"], server.env["SSL_KEY_PATH"] = map(str, server.make_pair(server.home / "certs"))
-        try:
-            server.start()
-            if part.is_filled:
-                fill(server)
-            return watched(name, part, Stage(server, o))
-        finally:
-            server.kill()
+        server.start()
+        if part.is_filled:
+            fill(server)
+        return watched(name, part, Stage(server, o))
 
 
 def watched(name, part, stage):
@@ -466,19 +463,15 @@ def recover(stage, before_mb, before_files):
 def no_calls(o):
     """The server where nothing but a loopback of its own can be reached: the kernel counts what it would call."""
     wrap = parts.wall()
-    with common.server_of_its_own(o.bin) as plain:
-        server = parts.Server(o.bin, plain.home)
+    with parts.server_of_its_own(o.bin) as server:
         # As it is when nobody has set anything; the others are quicker with the small table.
         del server.env["EMBEDDING_BUILTIN"]
         server.wrap = wrap
-        try:
-            server.launch()
-            requests = parts.live_a_little(server, 3 if o.quick else 60)
-            calls = parts.counted_calls(server)
-            problems = [f"calls to the network: {calls}"] if any(calls.values()) else []
-            problems += server.stop() + server.panics()
-        finally:
-            server.kill()
+        server.launch()
+        requests = parts.live_a_little(server, 3 if o.quick else 60)
+        calls = parts.counted_calls(server)
+        problems = [f"calls to the network: {calls}"] if any(calls.values()) else []
+        problems += server.stop() + server.panics()
     did = f"{requests} requests over the local socket, alone in a network namespace: {sum(calls.values())} calls"
     return {"part": "no_calls", "did": did}, problems
 

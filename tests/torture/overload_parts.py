@@ -12,6 +12,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import socket
 import ssl
@@ -45,7 +46,8 @@ class Server(common.Server):
     def launch(self):
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen([*self.wrap, str(self.binary), "serve"], env=self.env, cwd=self.home,
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                                            preexec_fn=end_with_us)
 
     def make_pair(self, folder):
         """A certificate and its key, by the program itself."""
@@ -69,6 +71,23 @@ class Server(common.Server):
         return False
 
 
+@contextlib.contextmanager
+def server_of_its_own(binary, **env):
+    """A server that is not started yet. Whatever was begun beside it goes with the block, before its files do."""
+    with common.server_of_its_own(binary) as plain:
+        server = Server(binary, plain.home, MCP_API_KEYS=f"honest:{HONEST_KEY}", **env)
+        try:
+            yield server
+        finally:
+            while Helper.begun:
+                Helper.begun.pop().process.kill()
+            server.kill()
+    # Somebody may have been killed in the middle of making a file.
+    end = time.monotonic() + 3
+    while plain.home.exists() and time.monotonic() < end:
+        shutil.rmtree(plain.home, ignore_errors=True)
+
+
 def raise_own_limit():
     """Sockets of ours count as files, too. Gives how many there may be."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -77,13 +96,21 @@ def raise_own_limit():
 
 
 # ---- processes beside this one ------------------------------------------------------------------
+def end_with_us():
+    """Called in a child: it is killed when who started it is gone, however that came."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class Helper:
-    """A process of ours that does one thing, and tells at the end what came of it."""
+    """A process of ours that does one thing, and tells at the end what came of it; nothing if it failed."""
+
+    begun = []
 
     def __init__(self, act, *given):
         self.pipe, theirs = FORK.Pipe()
         self.process = FORK.Process(target=helped, args=(act, theirs, *given), daemon=True)
         self.process.start()
+        self.begun.append(self)
         theirs.close()
 
     def stop(self, patience=60):
@@ -104,9 +131,9 @@ def helped(act, pipe, *given):
     # Ctrl-C is for the program that started us, and takes us along.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    random.seed()
-    pipe.send(act(lambda: pipe.poll(0), *given))
+    end_with_us()
+    with contextlib.suppress(OSError):
+        pipe.send(act(lambda: pipe.poll(0), *given))
 
 
 # ---- the honest client --------------------------------------------------------------------------
@@ -181,7 +208,7 @@ class Watch:
 
     def look(self):
         while not self.is_over.wait(0.05):
-            with contextlib.suppress(OSError, TypeError):
+            with contextlib.suppress(OSError, TypeError, AttributeError):
                 self.most_mb = max(self.most_mb, self.server.resident_mb)
 
     def stop(self):

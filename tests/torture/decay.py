@@ -410,7 +410,8 @@ class Trial:
             else:
                 is_kept = any(other.startswith(content.rstrip(b"\0")) for other in now)
             # A checkpoint that was merely older is replaced as at any other time.
-            may_go = top == "lock" or self.outcome in ("torn", "tail") or top == "checkpoint" and self.damage.kind == "older"
+            is_older = "checkpoint replaced by the older" in self.damage.told
+            may_go = top == "lock" or self.outcome in ("torn", "tail") or top == "checkpoint" and is_older
             if not (is_kept or may_go):
                 self.fault("unkept", f"the damaged {path} is neither there nor aside")
 

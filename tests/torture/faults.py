@@ -57,7 +57,7 @@ DISKS = {"room": {}, "file-limit": {"fail": "prlimit --pid $SERVER --fsize=26214
                        "fail": "d=$(readlink -f /sys/dev/block/$(mountpoint -d disk)) && "
                                "echo torture > /sys/fs/ext4/$(basename $d)/trigger_fs_error",
                        "heal": "umount disk && (e2fsck -fy image; mount -o loop image disk)", "end": UMOUNT}}
-RECOVERS_WITHIN = 2
+RECOVERS_WITHIN = [2]  # seconds; the short form runs beside builds, and judges no times
 MOST_KEPT = 40  # trials of which evidence stays
 
 
@@ -301,8 +301,8 @@ class Driver:
                 self.read(self.moment)
             time.sleep(0.01)
         seconds, self.may_be_blind = time.monotonic() - began, False
-        if seconds > RECOVERS_WITHIN:
-            self.problems.append(f"slow: writes and reads came back after more than {RECOVERS_WITHIN} s")
+        if seconds > RECOVERS_WITHIN[0]:
+            self.problems.append(f"slow: writes and reads came back after more than {RECOVERS_WITHIN[0]} s")
         if self.call("GET", "/health")[0] != 200:
             self.problems.append("/health is not well though the disk is")
         return seconds
@@ -349,7 +349,8 @@ class Trial:
         shutil.copytree(self.o.store / "disk", self.folder / "disk", dirs_exist_ok=True)
         self.do("start")
         driver, is_well = Driver(self.server(), self.o.past), False
-        driver.may_be_blind = self.kind in ("read", "open")
+        # Where no file of any folder may grow, there is no place to read from either once sled has failed.
+        driver.may_be_blind = self.kind in ("read", "open") or self.name == "file-limit"
         try:
             is_well = self.drive(driver)
         except RuntimeError as died:
@@ -482,6 +483,8 @@ def main():
     p.add_argument("--jobs", type=int, default=4 * os.cpu_count(), help="trials at a time; they mostly wait")
     p.add_argument("--json", action="store_true", help="print the figures as JSON, and the rest to standard error")
     o = p.parse_args()
+    if o.quick:
+        RECOVERS_WITHIN[0] = 30
     o.bin, o.out, o.shim = o.bin.resolve(), o.out.resolve(), build_shim()
     take_signals()
     with tempfile.TemporaryDirectory(prefix="memoryd-faults-") as work:

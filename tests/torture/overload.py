@@ -31,7 +31,7 @@ import zlib
 
 import common
 import overload_parts as parts
-from common import KEY, LINES
+from common import JSON, KEY, LINES
 from overload_parts import MB, Helper, Swarm, head, posted
 
 MOST_P99_MS, MOST_GROWTH_MB, LIMITER_MB = 500, 256, 64
@@ -106,8 +106,9 @@ def slow_heads(stage):
 
 def slow_bodies(stage):
     count = stage.either(200, 600)
-    kinds = [head("POST", "/api/v1/memories", "Content-Type: application/json", "Content-Length: 1000"), head("POST", "/mcp", "Content-Length: 1000"),
-             head("POST", "/api/v1/search", "Content-Type: application/json", "Transfer-Encoding: chunked")]
+    kinds = [head("POST", "/api/v1/memories", f"Content-Type: {JSON}", "Content-Length: 1000"),
+             head("POST", "/mcp", "Content-Length: 1000"),
+             head("POST", "/api/v1/search", f"Content-Type: {JSON}", "Transfer-Encoding: chunked")]
     with Swarm(stage.server.port, count, lambda n: kinds[n % 3]) as swarm:
         # A piece of a chunk for those who send chunks, and part of a text for the others.
         took = swarm.trickle(b"1\r\n \r\n", 5)
@@ -159,9 +160,11 @@ def deep(stage):
 def wide(stage):
     keys = b",".join(b'"%x":0' % n for n in range(1_000_000))
     some = keys[:1_900_000].rpartition(b",")[0]
-    asks = [posted("/api/v1/import", b"{" + keys + b"}"), posted("/api/v1/memories", b'{"content":"x","metadata":{' + some + b"}}"),
-            posted("/api/v1/search", b'{"query":"x",' + some + b"}"), posted("/api/v1/memories", b"{" + b'"a":0,' * 200_000 + b'"a":0}'),
-            posted("/mcp", b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_memories","arguments":{' + some + b"}}}")]
+    call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_memories","arguments":{'
+    asks = [posted("/api/v1/import", b"{" + keys + b"}"),
+            posted("/api/v1/memories", b'{"content":"x","metadata":{' + some + b"}}"),
+            posted("/api/v1/memories", b"{" + b'"a":0,' * 200_000 + b'"a":0}'),
+            posted("/api/v1/search", b'{"query":"x",' + some + b"}"), posted("/mcp", call + some + b"}}}")]
     return f"{stage.repeat(asks, {200, 400, 422}, workers=2):,} objects of up to a million keys"
 
 
@@ -207,7 +210,8 @@ def http2(stage):
     settings = (parts.frame(parts.SETTINGS, 0, 0) for _ in range(count))
     headers = (one for one, _ in zip(parts.endless_headers(), range(count), strict=False))
     try:
-        together([lambda: attempt(unread_streams), lambda: attempt(anonymous), lambda: attempt(lambda: poured("reset", parts.opened_and_reset(count))),
+        together([lambda: attempt(unread_streams), lambda: attempt(anonymous),
+                  lambda: attempt(lambda: poured("reset", parts.opened_and_reset(count))),
                   lambda: attempt(lambda: poured("pings", pings)), lambda: attempt(lambda: poured("settings", settings)),
                   lambda: attempt(lambda: poured("continued", headers))])
         time.sleep(stage.either(2, READER_S))
@@ -239,7 +243,8 @@ def forwarded(stage):
     stage.near_mb, stage.recovery_s = stage.either(LIMITER_MB, NEAR_MB), 100
     before, watch = stage.server.resident_mb, parts.Watch(stage.server)
     began = time.monotonic()
-    floods = [Helper(parts.forward, stage.server.port, n * (count // workers), count // workers, stage.either(1, 3)) for n in range(workers)]
+    each = count // workers
+    floods = [Helper(parts.forward, stage.server.port, n * each, each, stage.either(1, 3)) for n in range(workers)]
     came = [flood.wait(1200) for flood in floods]
     stage.check(all(came), "a flood was cut off")
     grown = watch.stop() - before
@@ -249,7 +254,8 @@ def forwarded(stage):
         for status, n in one.items():
             statuses[status] = statuses.get(status, 0) + n
     stage.check(set(statuses) <= {200, 401, 429}, f"statuses {statuses}")
-    return f"{count:,} addresses, {sum(statuses.values()) / (time.monotonic() - began):,.0f} requests/s, {grown:+.0f} MB at most; {counted(statuses)}"
+    speed = sum(statuses.values()) / (time.monotonic() - began)
+    return f"{count:,} addresses, {speed:,.0f} requests/s, {grown:+.0f} MB at most; {counted(statuses)}"
 
 
 def limiter(stage):
@@ -274,7 +280,7 @@ def swaps(stage):
         with parts.socket.create_connection(("127.0.0.1", server.port), 10) as plain, context.wrap_socket(plain) as s:
             return s.getpeercert(binary_form=True)
     for number in range(count):
-        wanted = parts.ssl.PEM_cert_to_DER_cert(pairs[number % 2][0].read_text().partition("-----END")[0] + "-----END CERTIFICATE-----\n")
+        wanted = parts.first_of(pairs[number % 2][0])
         for source, place in zip(pairs[number % 2], shown, strict=True):
             shutil.copy(source, f"{place}.new")
             os.replace(f"{place}.new", place)
@@ -292,6 +298,9 @@ def swaps(stage):
 
 
 # ---- mutations ----------------------------------------------------------------------------------
+QUESTION = common.tool_call("search_memories", {"query": "tea"})
+
+
 def tools_of(server):
     with contextlib.closing(server.door()) as door:
         return door.ask("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"})[1]["result"]["tools"]
@@ -310,7 +319,7 @@ def mutate_http(is_over, port, seed, count, tools):
             if status >= 500 or b'"code":-32603' in told:
                 faults.append(f"{status} {told[:200]!r} to {headers} {body[:300]!r}")
             if number % 1000 == 0:
-                status, _, told = wire.ask(posted("/mcp", json.dumps(common.tool_call("search_memories", {"query": "tea"})).encode()))
+                status, _, told = wire.ask(posted("/mcp", json.dumps(QUESTION).encode()))
                 if status != 200 or b'"results"' not in told:
                     faults.append(f"a dead session: {status} {told[:200]!r}")
         except OSError as error:
@@ -322,14 +331,14 @@ def mutate_http(is_over, port, seed, count, tools):
 def mutate_stdio(is_over, command, env, home, seed, count, tools):
     """The same over standard input. Some lines have no answer, so a question that has one follows every few."""
     mutator, faults, lines = parts.Mutator(seed, tools), [], queue.SimpleQueue()
-    process = subprocess.Popen(command, env=env, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               preexec_fn=parts.end_with_us)
+    process = subprocess.Popen(command, env=env, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, preexec_fn=parts.end_with_us)
     threading.Thread(target=lambda: [*map(lines.put, process.stdout), lines.put(None)], daemon=True).start()
     sent = answered = 0
     while sent < count and not is_over() and len(faults) < 50:
         bodies = [mutator.next()[1].replace(b"\n", b" ") for _ in range(min(50, count - sent))]
         sent += len(bodies)
-        question = json.dumps({**common.tool_call("search_memories", {"query": "tea"}), "id": f"question {sent}"}).encode()
+        question = json.dumps({**QUESTION, "id": f"question {sent}"}).encode()
         try:
             process.stdin.write(b"\n".join([*bodies, question, b""]))
             process.stdin.flush()
@@ -425,8 +434,9 @@ def watched(name, part, stage):
     did = part.act(stage)
     recovered = recover(stage, before_mb, before_files)
     most_mb = watch.stop()
-    figures = {"part": name, "did": did, "before_mb": round(before_mb), "most_mb": round(most_mb), "after_mb": round(server.resident_mb),
-               "before_files": before_files, "after_files": server.files, "recovered_s": recovered}
+    figures = {"part": name, "did": did, "before_mb": round(before_mb), "most_mb": round(most_mb),
+               "after_mb": round(server.resident_mb), "before_files": before_files, "after_files": server.files,
+               "recovered_s": recovered}
     told = honest.stop()
     stage.check(told, "the honest client did not come back")
     figures["honest"] = told.told() if told else {}
@@ -480,7 +490,8 @@ def no_calls(o):
 def line(figures, problems):
     told = [f"{'FAILED' if problems else 'ok    '} {figures['part']}: {figures.get('did', 'it broke off')}"]
     if honest := figures.get("honest"):
-        told.append("honest {requests:,} requests, p50 {p50_ms} ms, p99 {p99_ms} ms, worst {worst_ms} ms, {errors} failed".format(**honest))
+        words = "honest {requests:,} requests, p50 {p50_ms} ms, p99 {p99_ms} ms, worst {worst_ms} ms, {errors} failed"
+        told.append(words.format(**honest))
     if "most_mb" in figures:
         told.append("memory {before_mb} -> {most_mb} -> {after_mb} MB, files {before_files} -> {after_files}".format(**figures))
         told.append("not recovered" if figures["recovered_s"] is None else f"recovered in {figures['recovered_s']} s")

@@ -289,6 +289,11 @@ def client_context(*protocols):
     return context
 
 
+def first_of(file):
+    """The first certificate of a file, as a server shows it."""
+    return ssl.PEM_cert_to_DER_cert(file.read_text().partition("-----END")[0] + "-----END CERTIFICATE-----\n")
+
+
 def client_hello():
     """The first bytes of a handshake that is never gone on with."""
     outgoing = ssl.MemoryBIO()
@@ -337,7 +342,7 @@ class Wire:
 
 
 # ---- HTTP/2, frame by frame ---------------------------------------------------------------------
-DATA, HEADERS, RESET, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
+HEADERS, RESET, SETTINGS, PING, CONTINUATION = 1, 3, 4, 6, 9
 END_STREAM, END_HEADERS = 1, 4
 
 
@@ -347,7 +352,9 @@ def frame(kind, flags, stream, payload=b""):
 
 def fields(path, key=None, method="GET"):
     """A header block in which nothing is compressed."""
-    pairs = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path, **({"x-api-key": key} if key else {})}
+    pairs = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path}
+    if key:
+        pairs["x-api-key"] = key
     return b"".join(bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode() for name, value in pairs.items())
 
 
@@ -465,7 +472,8 @@ def addressed(number):
 
 # ---- no way out ---------------------------------------------------------------------------------
 LOOPBACK_UP = "import fcntl, os, socket, struct, sys\n" \
-              "with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s: fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', 0x49))\n" \
+              "with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:\n" \
+              "    fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', 0x49))\n" \
               "os.execv(sys.argv[1], sys.argv[1:])"
 
 
@@ -497,8 +505,9 @@ def live_a_little(server, seconds):
             raise common.NotStarted(server.log_end())
         time.sleep(0.05)
     asks = [("POST", "/api/v1/memories", {"content": f"Thought {n} of https://example.com/{n}"}) for n in range(20)]
-    asks += [("GET", "/api/v1/search?query=thought&mode=semantic", None), ("POST", "/mcp", common.tool_call("get_context", {"query": "thought"})),
-             ("GET", "/api/v1/export", None), ("GET", "/metrics", None), ("DELETE", "/mcp", None), ("GET", "/api/v1/search?query=example.com", None)]
+    asks += [("POST", "/mcp", common.tool_call("get_context", {"query": "thought"})), ("DELETE", "/mcp", None),
+             *(("GET", path, None) for path in ("/api/v1/search?query=example.com", "/api/v1/search?query=thought&mode=semantic",
+                                                "/api/v1/export", "/metrics"))]
     for method, path, body in asks:
         status, told = door.ask(method, path, body)
         if status not in (200, 201):
@@ -515,7 +524,7 @@ def attempted(act):
 
 
 def counted_calls(server):
-    """What the kernel counted in the namespace of the server: connections that it began, and packets that it sent or could not."""
+    """What the kernel counted in the server's namespace: connections that it began, packets that it sent or could not."""
     with open(f"/proc/{server.process.pid}/net/snmp") as file:
         rows = [row.split() for row in file]
     four = {(names[0], name): int(value) for names, values in zip(rows[::2], rows[1::2], strict=True)
@@ -536,14 +545,17 @@ PLAIN = [
     ("ping", {}), ("server/discover", {}), ("tools/list", {}), ("tools/list", {"cursor": "x"}), ("resources/list", {}),
     ("resources/templates/list", {}), ("resources/read", {"uri": "memory://recent"}), ("prompts/list", {}),
     ("resources/read", {"uri": f"memory://memory/{ID}"}), ("prompts/get", {"name": "context", "arguments": {"query": "tea"}}),
-    ("completion/complete", {"ref": {"type": "ref/resource", "uri": "memory://tag/{name}"}, "argument": {"name": "name", "value": "t"}}),
+    ("completion/complete", {"ref": {"type": "ref/resource", "uri": "memory://tag/{name}"},
+                             "argument": {"name": "name", "value": "t"}}),
     ("logging/setLevel", {"level": "debug"}), ("notifications/initialized", {}), ("notifications/cancelled", {"requestId": 7}),
 ]
-ODD = [None, True, False, 0, -1, 1.5, 2**31, 2**63, -2**63 - 1, 2**64, 10**40, 1e308, -0.0, "", " ", "0", "null", "{}", "[", "[[1],2]",
-       "\x00", "\ud83d", "\u202e\u2028", "é" * 300, "x" * 70_000, "../../etc/passwd", "%00%ff", "2026-02-30", "9999-99-99", ID, [], {}, [[]],
-       [None], ["a"] * 1001, {"": {}}, {"a": {"$ref": "#"}}, [{"role": "user", "content": "hi"}], "a,b,,c", "*", -1e-320]
-BYTES = [b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\\u", b"\\ud800", b"1e999", b"-", b"nul",
-         b"\r", b"/*", b"\xc0\xaf", b'"id":1,', b'"method":"ping",', b"\xed\xa0\x80"]
+ODD = [None, True, False, 0, -1, 1.5, 2**31, 2**63, -2**63 - 1, 2**64, 10**40, 1e308, -1e-320, -0.0, "", " ",
+       "0", "null", "{}", "[", "[[1],2]", "\x00", "\ud83d", "\u202e\u2028", "é" * 300, "x" * 70_000, "../../etc/passwd", "%00%ff",
+       "2026-02-30", "9999-99-99", "a,b,,c", "*", ID, [], {}, [[]], [None], ["a"] * 1001, {"": {}}, {"a": {"$ref": "#"}},
+       [{"role": "user", "content": "hi"}]]
+BYTES = [b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc0\xaf", b"\xed\xa0\x80", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\",
+         b"\\u", b"\\ud800", b"1e999", b"-", b"nul", b"\r", b"/*", b'"id":1,', b'"method":"ping",']
+REPLACED = [(b'"id"', b'"method"'), (b"2.0", b"1.0"), (b"{", b"{" * 3), (b'":', b'":"'), (b"}", b"")]
 
 
 class Mutator:
@@ -561,8 +573,9 @@ class Mutator:
         if is_modern:
             params = {**params, "_meta": {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": {},
                                           f"{META}clientInfo": {"name": "mutant", "version": "1"}}}
-        headers = [f"MCP-Protocol-Version: {MODERN if is_modern else r.choice(REVISIONS)}"] if is_modern or r.random() < 0.7 else []
+        headers = [f"MCP-Protocol-Version: {r.choice(REVISIONS)}"] if r.random() < 0.7 else []
         if is_modern:
+            headers = [f"MCP-Protocol-Version: {MODERN}"]
             name = params.get("name") or params.get("uri")
             headers += [f"Mcp-Method: {method}", *([f"Mcp-Name: {name}"] if name else [])]
         message = json.loads(json.dumps({"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}))
@@ -644,5 +657,5 @@ class Mutator:
                 case 3:
                     body = body[:at] + body[r.randrange(len(body) + 1):]
                 case _:
-                    body = body.replace(*r.choice([(b'"id"', b'"method"'), (b"2.0", b"1.0"), (b"{", b"{" * 3), (b'":', b'":"'), (b"}", b"")]), 1)
+                    body = body.replace(*r.choice(REPLACED), 1)
         return body

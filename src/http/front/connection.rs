@@ -134,6 +134,10 @@ impl Connections {
         match self.open(stream) {
             Ok(Some(connection)) => drop(data.insert(connection)),
             Ok(None) => log::debug!("a connection was shut: its address has too many"),
+            // Whoever resets early has no address any more, and could fill the log.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                log::debug!("a connection was gone before it was served");
+            }
             Err(error) => {
                 log::warn!("a connection was shut, for it cannot be bounded: {error}");
                 if let Err(error) = rustix::net::shutdown(stream, rustix::net::Shutdown::Both) {

@@ -49,6 +49,11 @@ impl Scratch {
     }
 }
 
+/// Removes folders of processes that were killed while they read elsewhere.
+pub(super) fn remove_leftovers() {
+    PLACES.map(Path::new).into_iter().for_each(remove_of_dead);
+}
+
 /// Removes what processes left behind that were killed: it holds somebody's memories.
 fn remove_of_dead(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {

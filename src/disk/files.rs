@@ -105,6 +105,17 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     create_with_mode(path, PRIVATE_FILE)
 }
 
+/// Quotes a path for a POSIX shell where it needs it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Copies a file durably to a place that is closed to others.
 pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     let mut copy = create_file(to)?;

@@ -232,7 +232,8 @@ impl Folder {
         Ok(Self::open(&self.path, expected)?)
     }
 
-    fn store(&self) -> StoreId {
+    /// Whose files are written.
+    pub(super) fn store(&self) -> StoreId {
         self.identity.map_or(StoreId::UNNAMED, |identity| identity.store)
     }
 
@@ -253,7 +254,6 @@ impl Folder {
         mut found: Vec<(Seq, PathBuf)>,
     ) -> Result<Vec<Damage>, JournalError> {
         let mut unreadable = Vec::new();
-        found.sort();
         while let Some((seq, path)) = found.pop() {
             match snapshot::verify(&path) {
                 Ok((snapshot, _)) => {
@@ -317,8 +317,7 @@ impl Folder {
         }
     }
 
-    fn read_segments(&mut self, mut found: Vec<(Seq, PathBuf)>) -> Result<(), JournalError> {
-        found.sort();
+    fn read_segments(&mut self, found: Vec<(Seq, PathBuf)>) -> Result<(), JournalError> {
         let mut paths = found.into_iter().map(|(_, path)| path).peekable();
         let mut next = paths.next().map(|path| read_whole(&path)).transpose()?;
         while let Some(current) = next.take() {

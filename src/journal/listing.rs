@@ -11,6 +11,7 @@ use super::{JournalError, Ownership, Seq, StoreId};
 
 #[derive(Debug, Default)]
 pub(super) struct Listing {
+    /// The oldest first, as are the segments.
     pub(super) snapshots: Vec<(Seq, PathBuf)>,
     pub(super) segments: Vec<(Seq, PathBuf)>,
     pub(super) drafts: Vec<PathBuf>,

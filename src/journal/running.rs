@@ -43,7 +43,7 @@ use super::compaction;
 use super::folder::{Folder, SegmentFile, replay_files};
 use super::hooks::Hooks;
 use super::queue::{Files, Shared, Submitted};
-use super::snapshot::Draft;
+use super::snapshot::{Draft, Snapshot};
 use super::writer::Writer;
 use super::{EncodedBatch, JournalError, JournalOptions, Op, Seq, StoreId};
 use crate::disk;
@@ -56,6 +56,15 @@ pub struct Journal {
     store: StoreId,
     free_bytes: u64,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Files that do not change any more, and what they hold.
+struct Standing {
+    previous: Option<Snapshot>,
+    closed: Vec<SegmentFile>,
+    /// The seq of the snapshot, and that of everything.
+    known: Seq,
+    seq: Seq,
 }
 
 impl Journal {
@@ -75,7 +84,7 @@ impl Journal {
             }
         }
         let last = folder.last_seq();
-        let store = folder.identity().map_or(StoreId::UNNAMED, |identity| identity.store);
+        let store = folder.store();
         let hooks = Hooks::of(options);
         let open = if is_frozen {
             None
@@ -214,13 +223,7 @@ impl Journal {
     /// Writes a snapshot of everything up to now, while others go on writing. Afterwards
     /// [`Journal::discard_stale`] removes the files that it replaces. Returns its seq.
     pub fn write_snapshot(&self) -> Result<Seq, JournalError> {
-        self.shared.rotate()?.wait()?;
-        let (previous, closed) = {
-            let files = self.shared.files();
-            (files.snapshot.clone(), files.closed.clone())
-        };
-        let known = previous.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-        let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(known).max(known);
+        let Standing { previous, closed, known, seq } = self.stand_still()?;
         // One of format 1 is written anew even if nothing has come since.
         if seq == known && previous.as_ref().is_none_or(|previous| previous.store == self.store) {
             return Ok(seq);
@@ -242,6 +245,14 @@ impl Journal {
     /// writing. It is synced and read back. Only the keeper may call it: no snapshot may be made
     /// meanwhile. Returns the seq that it is complete up to.
     pub fn write_copy(&self, target: &Path) -> Result<Seq, JournalError> {
+        let Standing { previous, closed, seq, .. } = self.stand_still()?;
+        let draft = Draft::create_at(target.to_owned(), self.store, seq, self.free_bytes)?;
+        compaction::fold(previous.as_ref(), &closed, draft)?;
+        Ok(seq)
+    }
+
+    /// Closes the active segment, so that all there is until now lies in files that do not change.
+    fn stand_still(&self) -> Result<Standing, JournalError> {
         self.shared.rotate()?.wait()?;
         let (previous, closed) = {
             let files = self.shared.files();
@@ -249,9 +260,7 @@ impl Journal {
         };
         let known = previous.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
         let seq = closed.iter().map(|segment| segment.last).max().unwrap_or(known).max(known);
-        let draft = Draft::create_at(target.to_owned(), self.store, seq, self.free_bytes)?;
-        compaction::fold(previous.as_ref(), &closed, draft)?;
-        Ok(seq)
+        Ok(Standing { previous, closed, known, seq })
     }
 
     /// Removes the files that the snapshot replaces.

@@ -12,7 +12,7 @@ use super::records::SessionNumber;
 use super::seal::{self, SealError, SealingKey, Unsealed};
 use super::{Record, Store, StoreError, StoreOptions, kinds, premises};
 use crate::disk;
-use crate::journal::{self, Folder, JournalError, Op, Ownership, Seq, SessionNo};
+use crate::journal::{self, Folder, JournalError, Op, Ownership, Seq, SessionNo, StoreId};
 use crate::model::Memory;
 
 /// What a backup holds, after every byte of it was read.
@@ -69,6 +69,11 @@ struct Counts {
 
 /// Reads every byte of a backup, and checks every record.
 pub fn verify_backup(path: &Path, key: Option<&SealingKey>) -> Result<BackupContent, BackupError> {
+    inspect(path, key).map(|(content, _)| content)
+}
+
+/// The same, and whose it is.
+fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<(BackupContent, StoreId), BackupError> {
     let mut counts = Counts::default();
     let mut last: Option<(SessionNo, Vec<u8>)> = None;
     let is_sealed = begins_with(path, seal::MAGIC).map_err(StoreError::disk("read", path))?;
@@ -82,8 +87,19 @@ pub fn verify_backup(path: &Path, key: Option<&SealingKey>) -> Result<BackupCont
     })?;
     let bytes = fs::metadata(path).map_err(StoreError::disk("look at", path))?.len();
     let Counts { keys, users, memories } = counts;
-    let (path, store) = (path.to_owned(), store.to_string());
-    Ok(BackupContent { path, bytes, is_sealed, store, seq, keys, users, memories, checksum })
+    let (path, named) = (path.to_owned(), store.to_string());
+    let content = BackupContent {
+        path,
+        bytes,
+        is_sealed,
+        store: named,
+        seq,
+        keys,
+        users,
+        memories,
+        checksum,
+    };
+    Ok((content, store))
 }
 
 /// Makes a store of a backup in a folder that is empty or does not exist, and opens it once, which
@@ -94,11 +110,10 @@ pub fn restore(
     dir: &Path,
     options: StoreOptions,
 ) -> Result<BackupContent, BackupError> {
-    let content = verify_backup(path, key)?;
+    let (content, store) = inspect(path, key)?;
     require_empty(dir)?;
     premises::enter_or_create(dir)?;
     let lock = Lock::take(dir, options.lock_patience)?;
-    let (store, _, _) = visit(path, key, &mut |_| Ok(()))?;
     Folder::found::<BackupError>(&dir.join("journal"), Ownership::of(store), content.seq, |put| {
         visit(path, key, &mut |op| Ok(put(op).map_err(StoreError::from)?)).map(|_| ())
     })?;
@@ -140,7 +155,7 @@ fn visit(
     path: &Path,
     key: Option<&SealingKey>,
     visitor: &mut dyn FnMut(Op<'_>) -> Result<(), BackupError>,
-) -> Result<(journal::StoreId, Seq, u32), BackupError> {
+) -> Result<(StoreId, Seq, u32), BackupError> {
     let told = |error: io::Error| told(path, error);
     let file = File::open(path).map_err(StoreError::disk("open", path))?;
     let file = BufReader::with_capacity(1 << 18, file);

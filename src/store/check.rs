@@ -58,10 +58,7 @@ impl Report {
 pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreError> {
     premises::enter(dir)?;
     let _lock = Lock::take(dir, options.lock_patience)?;
-    let survey = survey::survey(dir, &mut |generation| {
-        let copy = Copy::make(&generation_path(dir, generation), dir).ok()?;
-        survey::owner_of_trees(&copy.path, options)
-    })?;
+    let survey = look(dir, options)?;
     let folder = &survey.folder;
     let mut report = Report {
         journal_bytes: folder.bytes(),
@@ -87,6 +84,16 @@ pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreE
     Ok(report)
 }
 
+/// Looks at everything without changing anything: sled changes its files even where it is only asked.
+pub(super) fn look(dir: &Path, options: &StoreOptions) -> Result<Survey, StoreError> {
+    survey::survey(dir, &mut |generation| owner_of_copy(dir, generation, options))
+}
+
+fn owner_of_copy(dir: &Path, generation: u64, options: &StoreOptions) -> Option<StoreId> {
+    let copy = Copy::make(&generation_path(dir, generation), dir).ok()?;
+    survey::owner_of_trees(&copy.path, options)
+}
+
 fn check_end(survey: &Survey, report: &mut Report) {
     let (last, acknowledged) = (survey.folder.last_seq(), survey.acknowledged());
     if last < acknowledged {
@@ -101,9 +108,8 @@ fn check_other_trees(dir: &Path, options: &StoreOptions, survey: &Survey, report
     let current = survey.generation();
     for generation in survey.generations.iter().filter(|generation| **generation != current) {
         let path = generation_path(dir, *generation);
-        let copy = Copy::make(&path, dir).ok();
-        let owner = copy.and_then(|copy| survey::owner_of_trees(&copy.path, options));
-        let owner = owner.filter(|owner| *owner != StoreId::UNNAMED);
+        let owner =
+            owner_of_copy(dir, *generation, options).filter(|owner| *owner != StoreId::UNNAMED);
         if let Some(Err(Broken(problem))) = owner.map(|owner| survey.own_trees(owner)) {
             report.complain(format!("{}: {problem}.", path.display()));
         }
@@ -246,7 +252,7 @@ impl Drop for Copy {
 }
 
 /// Copies what lies in a folder, with the folders in it.
-pub(super) fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     disk::create_folder_within(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

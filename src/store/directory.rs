@@ -156,8 +156,7 @@ impl Store {
     /// Whether writes are taken now.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.inner.journal.unavailable().is_none()
-            && self.inner.shared.trees().unwritable().is_none()
+        self.problem().is_none()
     }
 
     /// Why no writes are taken now, if that is so.

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::CodecError;
 use super::trees::{Broken, TreesError};
+use crate::disk;
 use crate::journal::JournalError;
 
 /// What the store cannot do. The variants from [`StoreError::Locked`] on occur only at start-up
@@ -62,7 +63,7 @@ pub enum StoreError {
     #[error(
         "{} is damaged at byte {offset} ({problem}), and sled cannot mend it; nothing was changed. \
          Restore a backup, or keep what can still be read: `memoryd check --salvage --data-dir {}`",
-        path.display(), quoted(dir)
+        path.display(), disk::quoted(dir)
     )]
     Unrecoverable { dir: PathBuf, path: PathBuf, offset: u64, problem: String },
 
@@ -72,16 +73,6 @@ pub enum StoreError {
 
     #[error("cannot {doing} {}: {source}", path.display())]
     Disk { doing: &'static str, path: PathBuf, source: io::Error },
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 impl StoreError {

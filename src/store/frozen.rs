@@ -8,12 +8,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::check::copy_folder;
 use super::checkpoint::Checkpoint;
-use super::rebuild::{self, Build, generation_path};
+use super::rebuild::{self, Build};
 use super::recovery::Recovered;
-use super::survey::{self, Survey};
-use super::{StoreError, StoreOptions};
+use super::survey::Survey;
+use super::{StoreError, StoreOptions, check};
 use crate::disk;
 use crate::journal::{Ownership, Seq, StoreId};
 
@@ -81,11 +80,7 @@ pub(super) fn recover(
     options: &StoreOptions,
 ) -> Result<(Recovered, Scratch), StoreError> {
     let scratch = Scratch::make().map_err(StoreError::disk("make a folder to read", dir))?;
-    let survey = survey::survey(dir, &mut |generation| {
-        let copy = scratch.path().join("asked");
-        copy_folder(&generation_path(dir, generation), &copy).ok()?;
-        survey::owner_of_trees(&copy, options)
-    })?;
+    let survey = check::look(dir, options)?;
     let Some(identity) = survey.identity().filter(|_| survey.is_journal_whole()) else {
         return Err(StoreError::unavailable(
             "the disk takes no writes, and the store has to be mended before it can be read",

@@ -8,7 +8,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
-use super::frozen::Scratch;
+use super::frozen::{self, Scratch};
+use super::rebuild::Build;
 use super::shared::Shared;
 use super::trees::Trees;
 use super::{StoreError, aside, rebuild};
@@ -76,8 +77,6 @@ struct Work {
     retired: Vec<Arc<Trees>>,
     /// Trees that failed, and whose folder is still the one that the checkpoint names.
     kept_for_its_files: Vec<Arc<Trees>>,
-    /// Where trees lie that are read while the disk of the store takes nothing.
-    scratch: Option<Scratch>,
     retry_at: Option<Instant>,
     retry_in: Duration,
     /// When files may be made anew again only because something was removed.
@@ -98,7 +97,6 @@ impl Keeper {
             checkpointed,
             retired: Vec::new(),
             kept_for_its_files: Vec::new(),
-            scratch: None,
             retry_at: None,
             retry_in: FIRST_RETRY,
             scrub_at: None,
@@ -152,32 +150,14 @@ impl Keeper {
 
 impl Work {
     fn run(mut self, inbox: &Receiver<Errand>) {
-        // A program that is killed often would otherwise never come to it.
-        if self.is_due() || self.is_sled_bloated(self.journal.bytes()) {
-            self.look_calmly();
-        } else if let Err(error) = self.checkpoint() {
-            // Nor would it come to a checkpoint, and each start would replay more.
-            log::warn!("no checkpoint after the start: {error}");
-        }
+        frozen::remove_leftovers();
+        // A program that is killed often would otherwise come to nothing of it, not even to a checkpoint.
+        self.carry_out_calmly(Errand::Look);
         loop {
             match inbox.recv_timeout(self.pause()) {
-                Ok(Errand::Look) | Err(RecvTimeoutError::Timeout) => self.look_calmly(),
-                #[cfg(test)]
-                Ok(Errand::Compact(answer)) => {
-                    let _ = answer.send(self.compact());
-                }
-                #[cfg(test)]
-                Ok(Errand::Rebuild(answer)) => {
-                    let _ = answer.send(self.rebuild());
-                }
-                Ok(Errand::Scrub(answer)) => {
-                    let _ = answer.send(self.scrub(Duration::ZERO));
-                }
-                Ok(Errand::BackUp(target, answer)) => {
-                    let written = self.journal.write_copy(&target);
-                    let _ = answer.send(written.map(|_| ()).map_err(StoreError::from));
-                }
                 Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(errand) => self.carry_out_calmly(errand),
+                Err(RecvTimeoutError::Timeout) => self.carry_out_calmly(Errand::Look),
             }
         }
         if let Err(error) = self.conclude() {
@@ -185,11 +165,34 @@ impl Work {
         }
     }
 
-    /// A panic costs one look: without this thread nothing would ever be mended again.
-    fn look_calmly(&mut self) {
-        if catch_unwind(AssertUnwindSafe(|| self.look())).is_err() {
+    /// A panic costs one errand: without this thread nothing would ever be mended again.
+    fn carry_out_calmly(&mut self, errand: Errand) {
+        if catch_unwind(AssertUnwindSafe(|| self.carry_out(errand))).is_err() {
             log::error!("storage upkeep panicked; it is tried again");
             self.retry_at = Instant::now().checked_add(self.retry_in);
+        }
+    }
+
+    /// Whoever does not wait for the answer any more has no use for it.
+    fn carry_out(&mut self, errand: Errand) {
+        match errand {
+            Errand::Look => self.look(),
+            #[cfg(test)]
+            Errand::Compact(answer) => {
+                let _ = answer.send(self.compact());
+            }
+            #[cfg(test)]
+            Errand::Rebuild(answer) => {
+                let _ = answer.send(self.rebuild());
+            }
+            Errand::Scrub(answer) => {
+                let _ = answer.send(self.scrub(Duration::ZERO));
+            }
+            Errand::BackUp(target, answer) => {
+                let written = self.journal.write_copy(&target);
+                let _ = answer.send(written.map(|_| ()).map_err(StoreError::from));
+            }
+            Errand::Stop => {}
         }
     }
 
@@ -236,7 +239,9 @@ impl Work {
     /// sled refuses even to read once a write of it has failed, at the next read or later. Where it cannot
     /// be built anew, what the journal says is read elsewhere until the disk takes writes.
     fn read_on(&mut self) {
-        if self.scratch.is_some() || self.shared.trees().unwritable().is_none() {
+        let trees = self.shared.trees();
+        let is_elsewhere = trees.path().parent() != Some(&self.shared.dir);
+        if is_elsewhere || trees.unwritable().is_none() {
             return;
         }
         match self.build_elsewhere() {
@@ -256,15 +261,20 @@ impl Work {
             journal.replay(Seq::ZERO, built_to, visitor)
         })?;
         fresh.trees.stall("the disk takes no writes");
-        let old = shared.replace_trees(fresh, |fresh, offered| {
+        let old = self.swap_in(fresh, built_to)?;
+        self.kept_for_its_files.push(old);
+        self.shared.keep_scratch(Some(scratch));
+        Ok(())
+    }
+
+    /// Puts built trees in place, with what was written since. Returns those that they replace.
+    fn swap_in(&self, fresh: Build, built_to: Seq) -> Result<Arc<Trees>, StoreError> {
+        self.shared.replace_trees(fresh, |fresh, offered| {
             if offered > built_to {
-                journal.replay(built_to, offered, &mut |_, op| fresh.write(op))?;
+                self.journal.replay(built_to, offered, &mut |_, op| fresh.write(op))?;
             }
             Ok(fresh.trees.set_applied(offered)?)
-        })?;
-        self.kept_for_its_files.push(old);
-        self.scratch = Some(scratch);
-        Ok(())
+        })
     }
 
     /// Trees that must be replaced do not wait for the time of the next checkpoint.
@@ -312,8 +322,13 @@ impl Work {
         self.journal.bytes() > self.shared.options.compact_bytes.max(live)
     }
 
-    /// Old files go only after the snapshot and the trees are durable without them.
     fn compact(&mut self) -> Result<(), StoreError> {
+        self.fold()?;
+        if self.is_sled_bloated(self.journal.snapshot_bytes()) { self.rebuild() } else { Ok(()) }
+    }
+
+    /// Folds the journal. Old files go only after the snapshot and the trees are durable without them.
+    fn fold(&mut self) -> Result<(), StoreError> {
         let before = self.journal.bytes();
         let seq = self.journal.write_snapshot()?;
         self.checkpoint()?;
@@ -326,7 +341,7 @@ impl Work {
             "journal compacted up to {seq}: {before} bytes before, {} now",
             self.journal.bytes()
         );
-        if self.is_sled_bloated(self.journal.snapshot_bytes()) { self.rebuild() } else { Ok(()) }
+        Ok(())
     }
 
     /// Whether sled takes far more than what it holds, which is at most this.
@@ -351,18 +366,13 @@ impl Work {
             journal.replay(built_to, to, &mut |_, op| fresh.write(op))?;
             built_to = to;
         }
-        let old = shared.replace_trees(fresh, |fresh, offered| {
-            if offered > built_to {
-                journal.replay(built_to, offered, &mut |_, op| fresh.write(op))?;
-            }
-            Ok(fresh.trees.set_applied(offered)?)
-        })?;
+        let old = self.swap_in(fresh, built_to)?;
         self.retired.push(old);
         self.checkpoint()?;
         // The folder of those that failed before is that of no generation that counts any more.
         self.retired.append(&mut self.kept_for_its_files);
         self.remove_retired();
-        self.scratch = None;
+        self.shared.keep_scratch(None);
         log::info!("sled was rebuilt as generation {generation}");
         Ok(())
     }
@@ -378,7 +388,7 @@ impl Work {
     fn scrub(&mut self, keep_aside: Duration) -> Result<(), StoreError> {
         let started = Instant::now();
         let removed = self.shared.begin_scrub();
-        let renewed = self.compact().and_then(|()| self.rebuild());
+        let renewed = self.fold().and_then(|()| self.rebuild());
         let scrubbed = renewed.and_then(|()| self.wait_for_readers());
         self.shared.end_scrub(removed.filter(|_| scrubbed.is_err()));
         scrubbed?;

@@ -35,7 +35,7 @@ use super::checkpoint::Checkpoint;
 use super::rebuild::{self, Build, Digest, generation_path};
 use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
-use super::{StoreError, StoreOptions, aside, check, frozen};
+use super::{StoreError, StoreOptions, aside, check};
 use crate::disk;
 use crate::journal::{Damage, Folder, Ownership, Seq, SessionNo, StoreId};
 
@@ -74,7 +74,6 @@ pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, S
         );
     }
     check::remove_leftovers(dir);
-    frozen::remove_leftovers();
     let complaints = survey.complaints(dir);
     // Its place is needed by the one that will be written.
     let bad_checkpoint =

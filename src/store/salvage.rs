@@ -13,10 +13,10 @@ use super::checkpoint::Checkpoint;
 use super::lock::Lock;
 use super::rebuild::{self, Build, generation_path};
 use super::records::{PastVersion, SessionNumber};
-use super::survey::{self, Survey};
+use super::survey::Survey;
 use super::trees::{Broken, Trees};
 use super::{
-    Key, Record, StoreError, StoreOptions, aside, codec, kinds, premises, recovery, session,
+    Key, Record, StoreError, StoreOptions, aside, check, codec, kinds, premises, recovery, session,
 };
 use crate::journal::{Folder, Op, Ownership, Seq, SessionNo, StoreId, Wrecks};
 use crate::model::{Memory, MemoryId, UserId};
@@ -77,10 +77,7 @@ pub(super) fn salvage(dir: &Path, options: &StoreOptions) -> Result<Salvage, Sto
         Err(StoreError::Unrecoverable { .. }) => {}
         Err(other) => return Err(other),
     }
-    let survey = survey::survey(dir, &mut |generation| {
-        let copy = Copy::make(&generation_path(dir, generation), dir).ok()?;
-        survey::owner_of_trees(&copy.path, options)
-    })?;
+    let survey = check::look(dir, options)?;
     let sources = Sources::find(dir, options, &survey)?;
     let store = sources.store(&survey)?;
     let mut notes = Notes::default();

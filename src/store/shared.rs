@@ -80,7 +80,7 @@ pub(super) struct Shared {
     /// Whether the keeper has been told that there is work.
     is_nudged: AtomicBool,
     /// Where the trees lie while the disk takes no writes.
-    _scratch: Option<Scratch>,
+    scratch: Mutex<Option<Scratch>>,
     /// Last, so that nobody else opens the directory before sled has let go of it.
     _lock: Lock,
 }
@@ -137,7 +137,7 @@ impl Shared {
             submitted: Mutex::default(),
             errands: OnceLock::new(),
             is_nudged: AtomicBool::new(false),
-            _scratch: scratch,
+            scratch: Mutex::new(scratch),
             _lock: lock,
         })
     }
@@ -231,6 +231,11 @@ impl Shared {
 
     fn removals(&self) -> MutexGuard<'_, Option<Instant>> {
         self.removed_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the trees lie from now on, if that is not the directory itself.
+    pub(super) fn keep_scratch(&self, scratch: Option<Scratch>) {
+        *self.scratch.lock().unwrap_or_else(PoisonError::into_inner) = scratch;
     }
 
     pub(super) fn identity(&self) -> Ownership {

@@ -1,11 +1,14 @@
 use std::path::Path;
 
+use crate::disk;
+
 /// How each kind of client is told to trust the authority in a folder, as text for a terminal.
 #[must_use]
 pub fn trust_instructions(folder: &Path) -> String {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let ca = absolute.join("ca.pem").display().to_string();
-    let quoted = quote(&ca);
+    let ca = absolute.join("ca.pem");
+    let quoted = disk::quoted(&ca);
+    let ca = ca.display().to_string();
     let json = serde_json::Value::from(ca.as_str()).to_string();
     format!(
         r#"How a client is told to trust {ca}
@@ -58,16 +61,6 @@ Browsers read the system's store on macOS and Windows. On Linux, Chrome and Chro
     Firefox: Settings, Privacy & Security, View Certificates, Authorities, Import
 "#
     )
-}
-
-/// Quotes a path for a POSIX shell where it needs it.
-fn quote(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
-    if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,8 @@ impl Keeper {
     ) -> Result<Self, StoreError> {
         let (errands, inbox) = channel();
         shared.connect(errands.clone());
+        // Asked before anybody can write: what a start had to replay the next one would replay again.
+        let has_replayed = shared.applied() > checkpointed.applied;
         let work = Work {
             shared: Arc::clone(shared),
             journal: Arc::clone(journal),
@@ -103,7 +105,7 @@ impl Keeper {
         };
         let thread = Builder::new()
             .name("keeper".to_owned())
-            .spawn(move || work.run(&inbox))
+            .spawn(move || work.run(&inbox, has_replayed))
             .map_err(StoreError::disk("start the thread of", &shared.dir))?;
         Ok(Self { errands, thread: Mutex::new(Some(thread)) })
     }
@@ -149,10 +151,12 @@ impl Keeper {
 }
 
 impl Work {
-    fn run(mut self, inbox: &Receiver<Errand>) {
+    fn run(mut self, inbox: &Receiver<Errand>, has_replayed: bool) {
         frozen::remove_leftovers();
-        // A program that is killed often would otherwise come to nothing of it, not even to a checkpoint.
-        self.carry_out_calmly(Errand::Look);
+        // A program that is killed often would otherwise never come to it.
+        if has_replayed || self.is_due() || self.is_sled_bloated(self.journal.bytes()) {
+            self.carry_out_calmly(Errand::Look);
+        }
         loop {
             match inbox.recv_timeout(self.pause()) {
                 Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,

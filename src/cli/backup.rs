@@ -10,8 +10,8 @@ use super::arguments::BackupVerb;
 use super::{Failed, Outcome, say};
 use crate::actors::AdminRequest;
 use crate::config::Config;
-use crate::server::backup_key;
-use crate::store::{self, BackupContent, BackupError, StoreOptions};
+use crate::server::{backup_key, store_options};
+use crate::store::{self, BackupContent, BackupError};
 
 const DAMAGED: u8 = 3;
 const NO_BACKUP: u8 = 4;
@@ -52,7 +52,7 @@ pub(super) fn run(config: &Config, verb: &BackupVerb, wants_json: bool) -> Outco
 
 fn restore(config: &Config, file: &Path, wants_json: bool) -> Outcome {
     let dir = &config.server.data_dir;
-    let (key, options) = (backup_key(config), StoreOptions::default());
+    let (key, options) = (backup_key(config), store_options(config, None));
     let content = store::restore(file, key.as_ref(), dir, options).map_err(failed)?;
     show(&content, &format!("restored into {}", dir.display()), wants_json)
 }

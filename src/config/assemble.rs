@@ -34,7 +34,6 @@ pub(super) fn config(
         keys: Vec::new(),
         presented: None,
     };
-    refuse_encryption(&config.storage, layers)?;
     refuse_half_tls(&config.tls, layers)?;
     pairs::refuse(&config, layers)?;
     config.rate_limit = rate::limit(config.rate_limit, layers)?;
@@ -42,17 +41,6 @@ pub(super) fn config(
     config.presented = keys::presented(layers, flags)?;
     notices.extend(worth_telling(&config, layers));
     Ok(config)
-}
-
-/// The setting has its place already, so that nobody believes an older server to have obeyed it.
-fn refuse_encryption(storage: &StorageSection, layers: &Layers) -> Result<(), ConfigError> {
-    match storage.encryption_key_file {
-        Some(_) => {
-            let given = layers.subject("storage.encryption_key_file");
-            Err(ConfigError::NoEncryption { given })
-        }
-        None => Ok(()),
-    }
 }
 
 fn refuse_half_tls(tls: &TlsSection, layers: &Layers) -> Result<(), ConfigError> {

@@ -53,12 +53,6 @@ pub enum ConfigError {
          or for serve in .env"
     )]
     NoEnvKeys,
-
-    #[error(
-        "{given}: encryption at rest is not in this version, and memoryd does not store plain \
-         text where encryption is asked for; expected this to be unset"
-    )]
-    NoEncryption { given: String },
 }
 
 impl ConfigError {
@@ -79,8 +73,7 @@ impl ConfigError {
             | Self::Dangerous { .. }
             | Self::WeakKey { .. }
             | Self::KeyOfTwo { .. }
-            | Self::NameOfTwo { .. }
-            | Self::NoEncryption { .. } => false,
+            | Self::NameOfTwo { .. } => false,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::source::Raw;
-use crate::model::Secret;
+use crate::model::SecretKey;
 
 /// `Err` holds what was expected.
 pub(super) type Parsed<T> = Result<T, String>;
@@ -76,11 +76,12 @@ pub(super) fn hours(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<Duration> {
 }
 
 /// Reads a key of 32 bytes.
-pub(super) fn key_of_256_bits(raw: &Raw) -> Parsed<Secret> {
-    let given = text(raw).unwrap_or_default();
-    let is_key = given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let expected = || "64 hexadecimal digits, such as openssl rand -hex 32 makes".to_owned();
-    if is_key { Ok(Secret::new(given.to_owned())) } else { Err(expected()) }
+pub(super) fn key_of_256_bits(raw: &Raw) -> Parsed<SecretKey> {
+    let expected = || {
+        "32 random bytes as 64 hexadecimal digits or in base64, such as openssl rand -hex 32 makes"
+            .to_owned()
+    };
+    SecretKey::parse(text(raw).unwrap_or_default()).ok_or_else(expected)
 }
 
 /// Reads a number of MiB; the result is in bytes.

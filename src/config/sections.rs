@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Secret, SecretScreen, ToolSet, UserId};
+use crate::model::{Secret, SecretKey, SecretScreen, ToolSet, UserId};
 
 use super::choices::{self, ProjectMode};
 use super::declare::{Row, optional, section, setting};
@@ -346,12 +346,25 @@ section! {
              keys, JSON web tokens, passwords in URLs and card numbers are told, masked or refused.",
         ),
 
-        /// Always none: a start that asks for encryption is refused.
-        pub(super) encryption_key_file: Option<PathBuf> = optional(
-            "storage.encryption_key_file", &["ENCRYPTION_KEY_FILE"], "none", parse::path,
+        /// A store that is not encrypted yet becomes so at the start.
+        pub encryption_key: Option<SecretKey> = optional(
+            "storage.encryption_key", &["ENCRYPTION_KEY"], "none: whoever has the disk can read it",
+            parse::key_of_256_bits,
         )
+        .secret()
         .because(
-            "Reserved: this version cannot encrypt, and refuses to start where it is asked to.",
+            "Encrypts everything in the data directory that somebody wrote. Keep the key elsewhere: \
+             without it nothing can be read again.",
+        ),
+
+        pub previous_encryption_key: Option<SecretKey> = optional(
+            "storage.previous_encryption_key", &["ENCRYPTION_PREVIOUS_KEY"], "none",
+            parse::key_of_256_bits,
+        )
+        .secret()
+        .because(
+            "The key that the store is still encrypted with, where another is to take its place; \
+             needed for one start.",
         ),
     }
 }
@@ -380,7 +393,7 @@ section! {
         pub keep: u32 = setting("backup.keep", &["BACKUP_KEEP"], "7", |raw| parse::count(raw, 1..=10_000))
             .because("Of the backups that the server makes by itself the newest are kept, so many."),
 
-        pub key: Option<Secret> = optional(
+        pub key: Option<SecretKey> = optional(
             "backup.key", &["BACKUP_KEY"], "none: backups can be read by whoever has them",
             parse::key_of_256_bits,
         )

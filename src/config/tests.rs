@@ -135,10 +135,9 @@ fn every_variable_sets_its_key() {
         let host = Start::new(&[(name, value)]).config().server.host;
         assert_eq!(host, Host::Address("::1".parse().unwrap()), "{name}");
     }
-    // The rate limit has its own test, and encryption refuses every value.
-    let others = super::settings::table().iter().filter(|setting| {
-        !setting.key.starts_with("rate_limit.") && !setting.key.contains("encryption")
-    });
+    // The rate limit has its own test.
+    let others = super::settings::table();
+    let others = others.iter().filter(|setting| !setting.key.starts_with("rate_limit."));
     for setting in others {
         for name in setting.variables {
             let line = Start::new(&[(name, "\u{7}")]).refusal();
@@ -412,9 +411,20 @@ fn tls_is_on_with_both_paths_and_refused_with_one() {
 }
 
 #[test]
-fn encryption_is_refused_rather_than_forgotten() {
-    let line = Start::new(&[("ENCRYPTION_KEY_FILE", "/run/key")]).refusal();
-    assert!(line.starts_with("ENCRYPTION_KEY_FILE=/run/key (environment): encryption"), "{line}");
+fn a_key_of_256_bits_is_taken_as_hexadecimal_digits_or_in_base64() {
+    const HEX: &str = "000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    const BASE64: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let bytes = [HEX, BASE64].map(|key| {
+        let config = Start::new(&[("ENCRYPTION_KEY", key)]).config();
+        assert!(!format!("{config:?}").contains(key));
+        *config.storage.encryption_key.unwrap().reveal()
+    });
+    assert_eq!(bytes[0], bytes[1]);
+    for bad in ["ab", &HEX[1..], &BASE64[4..]] {
+        let line = Start::new(&[("ENCRYPTION_KEY", bad)]).refusal();
+        assert!(line.starts_with("ENCRYPTION_KEY (environment): expected 32 random"), "{line}");
+        assert!(!line.contains(&BASE64[4..]), "{line}");
+    }
 }
 
 #[test]

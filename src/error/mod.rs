@@ -263,6 +263,9 @@ fn code_of_fault(broken: &StoreError) -> Code {
         | StoreError::Foreign { .. }
         | StoreError::NoStore { .. }
         | StoreError::NewerFormat { .. }
+        | StoreError::Encrypted { .. }
+        | StoreError::OtherKey { .. }
+        | StoreError::StoreKeyLost
         | StoreError::Unrecoverable { .. }
         | StoreError::BadFile { .. } => Code::Internal,
     }

@@ -29,7 +29,7 @@ pub use name::{
     Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,
 };
 pub use recall::{Given, Recall, RecallPage};
-pub use secret::{Secret, SecretScreen};
+pub use secret::{Secret, SecretKey, SecretScreen};
 pub use step::{Author, Step, StepChange};
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
 pub use token::{TOKEN_START, Token, TokenDigest, TokenPrefix, TokenState};

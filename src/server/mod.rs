@@ -28,7 +28,7 @@ pub use error::StartError;
 use hand_over::Taken;
 pub use sharing::{Sharing, SharingControl};
 pub(crate) use wiring::{
-    backup_key, kept_key, keyring, open_existing_store, open_store, session_settings,
+    backup_key, kept_key, keyring, open_existing_store, open_store, session_settings, store_options,
 };
 
 /// How long connections are still taken after the files are gone by which programs of this machine
@@ -85,8 +85,7 @@ impl Server {
         let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;
-        let Taken { store, claim } =
-            hand_over::take(config, &wiring::store_options(config, progress))?;
+        let Taken { store, claim } = hand_over::take(config, &store_options(config, progress))?;
         let needs_key = config.keys().is_empty() && !config.auth.disabled;
         let kept_key =
             needs_key.then(|| KeptKey::read_or_create(&config.server.data_dir)).transpose()?;

@@ -24,7 +24,7 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
-use crate::store::{Progress, SealingKey, Store, StoreError, StoreOptions};
+use crate::store::{EncryptionKeys, Progress, SealingKey, Store, StoreError, StoreOptions};
 
 /// Clients keep a connection for their next call; proxies close theirs after a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -68,8 +68,13 @@ pub(crate) fn open_existing_store(
 }
 
 /// How the settings want the data directory to be opened.
-pub(super) fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> StoreOptions {
-    StoreOptions { cache_bytes: config.storage.cache_bytes, progress, ..StoreOptions::default() }
+pub(crate) fn store_options(config: &Config, progress: Option<Arc<dyn Progress>>) -> StoreOptions {
+    let storage = &config.storage;
+    let current = storage.encryption_key.as_ref().map(SealingKey::new);
+    let previous = storage.previous_encryption_key.as_ref().map(SealingKey::new);
+    let encryption = current.map(|current| EncryptionKeys { current, previous });
+    let cache_bytes = storage.cache_bytes;
+    StoreOptions { cache_bytes, progress, encryption, ..StoreOptions::default() }
 }
 
 pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, EmbedderError> {
@@ -95,9 +100,9 @@ fn backup_settings(config: &Config) -> BackupSettings {
     }
 }
 
-/// The key that seals backups. The settings have made sure that it is one.
+/// The key that seals backups.
 pub(crate) fn backup_key(config: &Config) -> Option<SealingKey> {
-    config.backup.key.as_ref().and_then(|key| SealingKey::parse(key.reveal().as_bytes()))
+    config.backup.key.as_ref().map(SealingKey::new)
 }
 
 /// What the wire is made of.

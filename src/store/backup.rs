@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use super::lock::Lock;
 use super::records::SessionNumber;
 use super::seal::{self, SealError, SealingKey, Unsealed};
-use super::{Record, Store, StoreError, StoreOptions, kinds, premises};
+use super::vault::{self, Member, StoreKey, Vault};
+use super::{Record, Store, StoreError, StoreOptions, codec, kinds, premises};
 use crate::disk;
 use crate::journal::{self, Folder, JournalError, Op, Ownership, Seq, SessionNo, StoreId};
 use crate::model::Memory;
@@ -65,15 +66,24 @@ struct Counts {
     keys: u64,
     users: u64,
     memories: u64,
+    /// Of an encrypted store.
+    store_key: Option<StoreKey>,
+}
+
+/// What one reading of a whole backup says.
+struct Inspected {
+    content: BackupContent,
+    store: StoreId,
+    store_key: Option<StoreKey>,
 }
 
 /// Reads every byte of a backup, and checks every record.
 pub fn verify_backup(path: &Path, key: Option<&SealingKey>) -> Result<BackupContent, BackupError> {
-    inspect(path, key).map(|(content, _)| content)
+    inspect(path, key).map(|inspected| inspected.content)
 }
 
 /// The same, and whose it is.
-fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<(BackupContent, StoreId), BackupError> {
+fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<Inspected, BackupError> {
     let mut counts = Counts::default();
     let mut last: Option<(SessionNo, Vec<u8>)> = None;
     let is_sealed = begins_with(path, seal::MAGIC).map_err(StoreError::disk("read", path))?;
@@ -86,7 +96,7 @@ fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<(BackupContent, Stor
         counts.note(op).map_err(|problem| damaged(path, problem))
     })?;
     let bytes = fs::metadata(path).map_err(StoreError::disk("look at", path))?.len();
-    let Counts { keys, users, memories } = counts;
+    let Counts { keys, users, memories, store_key } = counts;
     let (path, named) = (path.to_owned(), store.to_string());
     let content = BackupContent {
         path,
@@ -99,7 +109,7 @@ fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<(BackupContent, Stor
         memories,
         checksum,
     };
-    Ok((content, store))
+    Ok(Inspected { content, store, store_key })
 }
 
 /// Makes a store of a backup in a folder that is empty or does not exist, and opens it once, which
@@ -110,7 +120,10 @@ pub fn restore(
     dir: &Path,
     options: StoreOptions,
 ) -> Result<BackupContent, BackupError> {
-    let (content, store) = inspect(path, key)?;
+    let Inspected { content, store, store_key } = inspect(path, key)?;
+    if let Some(store_key) = &store_key {
+        Vault::unlock(store_key, options.encryption.as_ref())?;
+    }
     require_empty(dir)?;
     premises::enter_or_create(dir)?;
     let lock = Lock::take(dir, options.lock_patience)?;
@@ -210,8 +223,12 @@ impl Counts {
         (kind.check)(key, value).map_err(|error| format!("a {} record: {error}", kind.name))?;
         self.keys += 1;
         let is_system = op.session == SessionNo::SYSTEM;
-        self.users += u64::from(is_system && *prefix == SessionNumber::PREFIX);
+        let is_user = matches!(*prefix, SessionNumber::PREFIX | Member::PREFIX);
+        self.users += u64::from(is_system && is_user);
         self.memories += u64::from(!is_system && *prefix == Memory::PREFIX);
+        if vault::is_store_key(op) {
+            self.store_key = codec::decode(&(), value).ok();
+        }
         Ok(())
     }
 }

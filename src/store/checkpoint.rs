@@ -6,12 +6,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use super::trees::Trees;
+use super::trees::{Entry, Trees};
 use crate::disk::{Draft, PRIVATE_FILE};
 use crate::journal::{Expected, Ownership, Seq, SessionNo, StoreId};
 
 const MAGIC: &[u8; 8] = b"MEMORYDC";
 const FORMAT_VERSION: u32 = 2;
+
+/// The same, of an encrypted store: a program that cannot open its values must not write to it.
+const FORMAT_SEALED: u32 = 3;
 
 /// The same without a store and without flags.
 const FORMAT_WITHOUT_STORE: u32 = 1;
@@ -36,6 +39,9 @@ pub(super) struct Checkpoint {
     /// Written when the store was closed in good order: nothing came after `applied`. It is taken
     /// back before the next write.
     pub(super) is_final: bool,
+    /// Copies of the records that hold the keys of an encrypted store: without them all else is worth
+    /// nothing. None in one that is not encrypted.
+    pub(super) keys: Vec<Entry>,
     /// Whether texts that were removed may still be in some file.
     pub(super) has_removals: bool,
     pub(super) generation: u64,
@@ -50,6 +56,7 @@ impl Checkpoint {
         Self {
             identity: Ownership::of(store),
             is_final: false,
+            keys: Vec::new(),
             has_removals: false,
             generation: 1,
             applied: Seq::ZERO,
@@ -65,6 +72,10 @@ impl Checkpoint {
         }
     }
 
+    fn is_sealed(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Where it lies.
     pub(super) fn path(dir: &Path) -> PathBuf {
         dir.join(FILE_NAME)
@@ -78,7 +89,7 @@ impl Checkpoint {
             bytes => bytes.map_err(StoreError::disk("read", &path))?,
         };
         if let Some(found) = newer_version(&bytes) {
-            return Err(StoreError::NewerFormat { path, found, newest: FORMAT_VERSION });
+            return Err(StoreError::NewerFormat { path, found, newest: FORMAT_SEALED });
         }
         let checkpoint = Self::parse(&bytes);
         Ok(checkpoint)
@@ -109,7 +120,8 @@ impl Checkpoint {
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        bytes.extend(FORMAT_VERSION.to_le_bytes());
+        let version = if self.is_sealed() { FORMAT_SEALED } else { FORMAT_VERSION };
+        bytes.extend(version.to_le_bytes());
         bytes.extend(self.identity.store.0);
         let is_final = if self.is_final { IS_FINAL } else { 0 };
         let takes_unnamed = if self.identity.takes_unnamed { TAKES_UNNAMED } else { 0 };
@@ -117,6 +129,15 @@ impl Checkpoint {
         bytes.push(is_final | takes_unnamed | has_removals);
         bytes.extend(self.generation.to_le_bytes());
         bytes.extend(self.applied.0.to_le_bytes());
+        if self.is_sealed() {
+            bytes.extend(length(&self.keys));
+            for (key, value) in &self.keys {
+                bytes.extend(length(key));
+                bytes.extend(length(value));
+                bytes.extend(key);
+                bytes.extend(value);
+            }
+        }
         for (session, count) in &self.counts {
             bytes.extend(session.0.to_le_bytes());
             bytes.extend(count.to_le_bytes());
@@ -131,12 +152,13 @@ impl Checkpoint {
             return None;
         }
         let (version, rest) = body.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
-        let (identity, flags, rest) = match u32::from_le_bytes(*version) {
+        let version = u32::from_le_bytes(*version);
+        let (identity, flags, rest) = match version {
             // Whether it was closed in good order was not noted then, and taken for granted.
             FORMAT_WITHOUT_STORE => {
                 (Ownership::of(StoreId::UNNAMED), IS_FINAL | HAS_REMOVALS, rest)
             }
-            FORMAT_VERSION => {
+            FORMAT_VERSION | FORMAT_SEALED => {
                 let (store, rest) = rest.split_first_chunk::<16>()?;
                 let (&flags, rest) = rest.split_first()?;
                 let takes_unnamed = flags & TAKES_UNNAMED != 0;
@@ -147,6 +169,8 @@ impl Checkpoint {
         };
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (applied, rest) = rest.split_first_chunk::<8>()?;
+        let (keys, rest) =
+            if version == FORMAT_SEALED { parse_keys(rest)? } else { (Vec::new(), rest) };
         let (entries, []) = rest.as_chunks::<12>() else { return None };
         let counts = entries.iter().filter_map(|entry| {
             let (session, count) = entry.split_first_chunk::<4>()?;
@@ -156,12 +180,32 @@ impl Checkpoint {
         Some(Self {
             identity,
             is_final: flags & IS_FINAL != 0,
+            keys,
             has_removals: flags & HAS_REMOVALS != 0,
             generation: u64::from_le_bytes(*generation),
             applied: Seq(u64::from_le_bytes(*applied)),
             counts: counts.collect(),
         })
     }
+}
+
+fn length<T>(what: &[T]) -> [u8; 4] {
+    u32::try_from(what.len()).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+fn parse_keys(bytes: &[u8]) -> Option<(Vec<Entry>, &[u8])> {
+    let number = |bytes: &[u8; 4]| usize::try_from(u32::from_le_bytes(*bytes)).ok();
+    let (count, mut rest) = bytes.split_first_chunk::<4>()?;
+    let mut keys = Vec::new();
+    for _ in 0..number(count)? {
+        let (key, after) = rest.split_first_chunk::<4>()?;
+        let (value, after) = after.split_first_chunk::<4>()?;
+        let (key, after) = after.split_at_checked(number(key)?)?;
+        let (value, after) = after.split_at_checked(number(value)?)?;
+        keys.push((key.to_vec(), value.to_vec()));
+        rest = after;
+    }
+    Some((keys, rest))
 }
 
 /// Every version ends in the checksum of all before it, so a damaged one is not taken for a newer one.
@@ -171,7 +215,7 @@ fn newer_version(bytes: &[u8]) -> Option<u32> {
         return None;
     }
     let (version, _) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
-    Some(u32::from_le_bytes(*version)).filter(|version| *version > FORMAT_VERSION)
+    Some(u32::from_le_bytes(*version)).filter(|version| *version > FORMAT_SEALED)
 }
 
 #[cfg(test)]
@@ -187,6 +231,7 @@ mod tests {
             generation in any::<u64>(),
             applied in any::<u64>(),
             counts in prop::collection::btree_map(any::<u32>(), any::<u64>(), 0..5),
+            keys in prop::collection::vec(any::<(Vec<u8>, Vec<u8>)>(), 0..4),
             at in any::<prop::sample::Index>(),
             bit in 0..8_u8,
         ) {
@@ -194,8 +239,9 @@ mod tests {
             let (applied, counts) = (Seq(applied), counts.collect());
             let identity = Ownership { store: StoreId(store), takes_unnamed: is_final };
             let has_removals = !is_final;
-            let checkpoint =
-                Checkpoint { identity, is_final, has_removals, generation, applied, counts };
+            let checkpoint = Checkpoint {
+                identity, is_final, keys, has_removals, generation, applied, counts,
+            };
             let mut bytes = checkpoint.to_bytes();
             prop_assert_eq!(Checkpoint::parse(&bytes), Some(checkpoint));
 
@@ -217,6 +263,6 @@ mod tests {
 
         let refusal = Checkpoint::read(dir.path()).unwrap_err();
 
-        assert!(matches!(refusal, StoreError::NewerFormat { found: 9, newest: 2, .. }));
+        assert!(matches!(refusal, StoreError::NewerFormat { found: 9, newest: 3, .. }));
     }
 }

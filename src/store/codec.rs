@@ -7,6 +7,9 @@ use super::Key;
 /// Largest body of one record: 16 times the largest memory, and far below a frame of the journal.
 pub(super) const MAX_BODY_BYTES: u64 = 16 << 20;
 
+/// Stands where a version stands: the body is a sealed record, see `vault.rs`.
+pub(super) const SEALED: u8 = 0xE1;
+
 /// Version byte and checksum before every body.
 const HEAD_BYTES: usize = 5;
 
@@ -55,6 +58,9 @@ pub enum CodecError {
     #[error("its body does not fit the layout: {0}")]
     Body(String),
 
+    #[error("it cannot be opened with the key of its user")]
+    Unsealable,
+
     #[error("its field {0:?} holds what the field may not hold")]
     Field(&'static str),
 }
@@ -68,11 +74,17 @@ pub(super) fn encode<R: Record>(record: &R) -> Result<Vec<u8>, CodecError> {
     let body = layout()
         .serialize(&record.to_body())
         .map_err(|error| CodecError::Body(error.to_string()))?;
+    const { assert!(R::VERSION != SEALED, "this version is taken by sealed records") };
+    Ok(envelope(R::VERSION, &body))
+}
+
+/// Version and checksum, and behind them the body.
+pub(super) fn envelope(version: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEAD_BYTES + body.len());
-    bytes.push(R::VERSION);
-    bytes.extend(checksum(R::VERSION, &body).to_le_bytes());
+    bytes.push(version);
+    bytes.extend(checksum(version, body).to_le_bytes());
     bytes.extend(body);
-    Ok(bytes)
+    bytes
 }
 
 pub(super) fn decode<R: Record>(key: &R::Key, bytes: &[u8]) -> Result<R, CodecError> {
@@ -142,16 +154,9 @@ mod tests {
         }
     }
 
-    fn wrapped(version: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![version];
-        bytes.extend(checksum(version, body).to_le_bytes());
-        bytes.extend(body);
-        bytes
-    }
-
     #[test]
     fn yesterdays_layout_is_still_readable() {
-        let old = wrapped(1, &layout().serialize("tea").unwrap());
+        let old = envelope(1, &layout().serialize("tea").unwrap());
 
         let note = decode::<Note>(&0, &old).unwrap();
 
@@ -160,7 +165,7 @@ mod tests {
 
     #[test]
     fn tomorrows_layout_is_refused_by_name() {
-        let refusal = decode::<Note>(&0, &wrapped(9, b"")).unwrap_err();
+        let refusal = decode::<Note>(&0, &envelope(9, b"")).unwrap_err();
 
         assert!(matches!(refusal, CodecError::UnknownVersion { found: 9, newest: 2 }));
     }
@@ -170,14 +175,14 @@ mod tests {
         let mut body = layout().serialize(&("tea", true)).unwrap();
         body.push(0);
 
-        assert!(matches!(decode::<Note>(&0, &wrapped(2, &body)), Err(CodecError::Body(_))));
+        assert!(matches!(decode::<Note>(&0, &envelope(2, &body)), Err(CodecError::Body(_))));
     }
 
     #[test]
     fn a_length_that_lies_is_refused_before_it_is_believed() {
         let body = u64::MAX.to_le_bytes();
 
-        assert!(matches!(decode::<Note>(&0, &wrapped(2, &body)), Err(CodecError::Body(_))));
+        assert!(matches!(decode::<Note>(&0, &envelope(2, &body)), Err(CodecError::Body(_))));
     }
 
     proptest! {
@@ -200,7 +205,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = decode::<Note>(&0, &bytes);
-            let _ = decode::<Note>(&0, &wrapped(2, &bytes));
+            let _ = decode::<Note>(&0, &envelope(2, &bytes));
         }
     }
 }

@@ -6,9 +6,10 @@ use super::lock::Lock;
 use super::seal::SealingKey;
 use super::session::full_key;
 use super::shared::{Ledger, Place, Shared};
+use super::vault::Vault;
 use super::{
     BackupContent, BackupError, Report, Salvage, SessionStore, StoreError, StoreOptions, Usage,
-    backup, check, frozen, premises, recovery, salvage,
+    backup, check, encrypting, frozen, premises, recovery, salvage,
 };
 use crate::disk;
 use crate::journal::{EncodedBatch, Journal, Seq, Sink};
@@ -48,7 +49,8 @@ impl Store {
         let journal_options = options.journal.clone();
         let identity = found.checkpoint.identity;
         let place = Place { dir: dir.to_owned(), options, scratch, lock };
-        let shared = Shared::new(place, identity, found.trees, ledger)?;
+        let vault = Vault::open(&found.trees, place.options.encryption.as_ref())?;
+        let shared = Shared::new(place, identity, (found.trees, vault), ledger)?;
         let shared = Arc::new(shared);
         if found.has_removals {
             shared.note_removal();
@@ -56,7 +58,13 @@ impl Store {
         let sink = Box::new(TreeSink(Arc::clone(&shared)));
         let journal = Arc::new(Journal::start(found.folder, sink, &journal_options)?);
         let keeper = Keeper::start(&shared, &journal, found.checkpoint)?;
-        Ok(Self { inner: Arc::new(Inner { shared, journal, keeper }) })
+        let store = Self { inner: Arc::new(Inner { shared, journal, keeper }) };
+        let inner = &store.inner;
+        encrypting::settle(&inner.shared, &inner.journal, &|| inner.keeper.scrub())?;
+        if let Some(vault) = inner.shared.vault() {
+            log::info!("the store is encrypted with the key {}", vault.owner());
+        }
+        Ok(store)
     }
 
     /// Looks at everything in a data directory that is not open, without changing it.
@@ -98,8 +106,8 @@ impl Store {
         let shared = &self.inner.shared;
         let (key, trees) = (full_key::<Memory>(&id), shared.trees());
         for user in shared.user_ids() {
-            if let Some(number) = shared.number(&user)
-                && trees.get(number, &key)?.is_some()
+            if let Some(seat) = shared.seat(&user)
+                && trees.get(seat.number, &key)?.is_some()
             {
                 return Ok(Some(user));
             }

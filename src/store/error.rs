@@ -59,6 +59,25 @@ pub enum StoreError {
     )]
     NewerFormat { path: PathBuf, found: u32, newest: u32 },
 
+    #[error(
+        "the store is encrypted with the key {key}; set storage.encryption_key_file \
+         (ENCRYPTION_KEY_FILE) to the file that holds it; nothing was changed"
+    )]
+    Encrypted { key: String },
+
+    #[error(
+        "the store is encrypted with the key {key}, and storage.encryption_key_file \
+         (ENCRYPTION_KEY_FILE) holds the key {given}; nothing was changed"
+    )]
+    OtherKey { key: String, given: String },
+
+    /// Its users are there, and what could open their records is not.
+    #[error(
+        "the record with the key of this encrypted store is lost, and nothing of it can be read without; \
+         restore a backup: `memoryd backup restore`"
+    )]
+    StoreKeyLost,
+
     /// Acknowledged writes are gone from the journal and sled cannot replace them.
     #[error(
         "{} is damaged at byte {offset} ({problem}), and sled cannot mend it; nothing was changed. \

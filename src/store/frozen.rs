@@ -12,7 +12,7 @@ use super::checkpoint::Checkpoint;
 use super::rebuild::{self, Build};
 use super::recovery::Recovered;
 use super::survey::Survey;
-use super::{StoreError, StoreOptions, check};
+use super::{StoreError, StoreOptions, check, vault};
 use crate::disk;
 use crate::journal::{Ownership, Seq, StoreId};
 
@@ -112,6 +112,7 @@ fn build(
     let checkpoint = Checkpoint {
         identity,
         is_final: false,
+        keys: vault::records(&trees)?,
         has_removals,
         generation,
         applied,

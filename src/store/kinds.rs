@@ -3,6 +3,7 @@
 use super::Key;
 use super::codec::{self, CodecError, Record};
 use super::records::{PastVersion, SessionNumber, StoredVector};
+use super::vault::{self, Member, StoreKey};
 use crate::journal::SessionNo;
 use crate::model::{Access, AuditEvent, Memory, Number, RecallPage, Step, Token};
 
@@ -17,7 +18,8 @@ pub struct RecordKind {
     /// The newest layout. Older ones can be read as well.
     #[cfg(test)]
     pub version: u8,
-    /// Decodes a record from its key, without the prefix, and its value.
+    /// Decodes a record from its key, without the prefix, and its value. What is sealed is checked as
+    /// far as its checksum.
     pub check: fn(&[u8], &[u8]) -> Result<(), CodecError>,
 }
 
@@ -33,6 +35,8 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<SessionNumber>(Owner::System),
     RecordKind::of::<Token>(Owner::System),
     RecordKind::of::<AuditEvent>(Owner::System),
+    RecordKind::of::<StoreKey>(Owner::System),
+    RecordKind::of::<Member>(Owner::System),
     RecordKind::of::<Memory>(Owner::User),
     RecordKind::of::<PastVersion>(Owner::User),
     RecordKind::of::<Access>(Owner::User),
@@ -63,5 +67,8 @@ impl RecordKind {
 
 fn check<R: Record>(key: &[u8], value: &[u8]) -> Result<(), CodecError> {
     let parsed = R::Key::from_bytes(key).ok_or(CodecError::Key)?;
+    if vault::is_sealed(value) {
+        return codec::unwrap(value).map(|_| ());
+    }
     codec::decode::<R>(&parsed, value).map(|_| ())
 }

@@ -16,6 +16,7 @@ mod check;
 mod checkpoint;
 mod codec;
 mod directory;
+mod encrypting;
 mod error;
 mod frozen;
 mod keeper;
@@ -38,6 +39,7 @@ mod system;
 mod tests;
 mod trees;
 mod value;
+mod vault;
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,6 +60,7 @@ pub use salvage::Salvage;
 pub use seal::SealingKey;
 pub use session::{Batch, Receipt, SessionStore};
 pub use system::AuditKey;
+pub use vault::EncryptionKeys;
 
 /// How to open a data directory.
 #[derive(Debug, Clone)]
@@ -77,6 +80,8 @@ pub struct StoreOptions {
     pub lock_patience: Duration,
     /// Told about long work, such as rebuilding the trees.
     pub progress: Option<Arc<dyn Progress>>,
+    /// Encrypts what lies on the disk. A store that is not encrypted yet becomes so when it is opened.
+    pub encryption: Option<EncryptionKeys>,
     pub journal: journal::JournalOptions,
 }
 
@@ -106,6 +111,7 @@ impl Default for StoreOptions {
             create: true,
             lock_patience: lock::PATIENCE,
             progress: None,
+            encryption: None,
             journal: journal::JournalOptions::default(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::records::PastVersion;
 use super::shared::count;
@@ -23,7 +24,7 @@ pub(super) type Source<'a> = &'a mut dyn FnMut(
 /// New trees that are being filled.
 #[derive(Debug)]
 pub(super) struct Build {
-    pub(super) trees: Trees,
+    pub(super) trees: Arc<Trees>,
     pub(super) counts: BTreeMap<SessionNo, u64>,
     /// Whether the journal still holds texts that were removed.
     pub(super) has_removals: bool,
@@ -65,7 +66,7 @@ pub(super) fn build(
         opened => opened?,
     };
     trees.set_store(store)?;
-    let mut build = Build { trees, counts: BTreeMap::new(), has_removals: false };
+    let mut build = Build { trees: Arc::new(trees), counts: BTreeMap::new(), has_removals: false };
     if let Some(progress) = &options.progress {
         progress.start("rebuilding from the journal", bytes);
     }

@@ -30,12 +30,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::rebuild::{self, Build, Digest, generation_path};
 use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
-use super::{StoreError, StoreOptions, aside, check};
+use super::{StoreError, StoreOptions, aside, check, vault};
 use crate::disk;
 use crate::journal::{Damage, Folder, Ownership, Seq, SessionNo, StoreId};
 
@@ -43,7 +44,7 @@ use crate::journal::{Damage, Folder, Ownership, Seq, SessionNo, StoreId};
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) folder: Folder,
-    pub(super) trees: Trees,
+    pub(super) trees: Arc<Trees>,
     pub(super) counts: BTreeMap<SessionNo, u64>,
     /// The last one that was written.
     pub(super) checkpoint: Checkpoint,
@@ -142,7 +143,7 @@ impl Found<'_> {
     }
 
     /// The outer error is the disk's, after which the trees are left alone; the inner one is sled's.
-    fn open_trees(&self) -> Result<Result<(Trees, Seq), Broken>, StoreError> {
+    fn open_trees(&self) -> Result<Result<(Arc<Trees>, Seq), Broken>, StoreError> {
         match self.open_named_trees() {
             Ok(opened) => Ok(Ok(opened)),
             Err(TreesError::Broken(broken)) => Ok(Err(broken)),
@@ -150,13 +151,13 @@ impl Found<'_> {
         }
     }
 
-    fn open_named_trees(&self) -> Result<(Trees, Seq), TreesError> {
+    fn open_named_trees(&self) -> Result<(Arc<Trees>, Seq), TreesError> {
         let generation = self.survey.generation();
         if !self.survey.generations.contains(&generation) {
             return Err(Broken("its folder is missing".to_owned()).into());
         }
         let path = generation_path(self.dir, generation);
-        let trees = Trees::open(&path, generation, self.options.cache_bytes)?;
+        let trees = Arc::new(Trees::open(&path, generation, self.options.cache_bytes)?);
         self.survey.own_trees(trees.store()?)?;
         let applied = trees.applied()?;
         let acknowledged = self.survey.acknowledged();
@@ -173,7 +174,7 @@ impl Found<'_> {
     /// checkpoint is sled known to have been synced, and replaying twice does no harm. Comparing
     /// reads all of sled and all of the journal once, at some hundred MB a second. It is the only
     /// way to find what sled loses in silence.
-    fn join(self, trees: Trees) -> Result<Recovered, StoreError> {
+    fn join(self, trees: Arc<Trees>) -> Result<Recovered, StoreError> {
         let Some(checkpoint) = self.survey.checkpoint.clone() else {
             drop(trees);
             return self.replace_trees(&Broken("there is no checkpoint for it".to_owned()));
@@ -248,7 +249,7 @@ impl Found<'_> {
     }
 
     /// The journal lost batches that sled still holds: sled's state becomes the new snapshot.
-    fn mend(self, trees: Trees, applied: Seq) -> Result<Recovered, StoreError> {
+    fn mend(self, trees: Arc<Trees>, applied: Seq) -> Result<Recovered, StoreError> {
         self.prove_mendable(&trees, applied)?;
         let identity = self.survey.identity();
         let identity = identity.map_or_else(|| trees.store().map(Ownership::of), Ok)?;
@@ -342,14 +343,15 @@ fn read_checkpoint(dir: &Path) -> Result<Vec<u8>, StoreError> {
 
 fn write_checkpoint(
     dir: &Path,
-    trees: &Trees,
+    trees: &Arc<Trees>,
     identity: Ownership,
     applied: Seq,
     counts: &BTreeMap<SessionNo, u64>,
 ) -> Result<Checkpoint, StoreError> {
     let (generation, counts) = (trees.generation(), counts.clone());
-    let (is_final, has_removals) = (false, false);
-    let checkpoint = Checkpoint { identity, is_final, has_removals, generation, applied, counts };
+    let (is_final, keys, has_removals) = (false, vault::records(trees)?, false);
+    let checkpoint =
+        Checkpoint { identity, is_final, keys, has_removals, generation, applied, counts };
     checkpoint.conclude(dir, trees)?;
     Ok(checkpoint)
 }

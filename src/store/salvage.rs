@@ -14,7 +14,8 @@ use super::lock::Lock;
 use super::rebuild::{self, Build, generation_path};
 use super::records::{PastVersion, SessionNumber};
 use super::survey::Survey;
-use super::trees::{Broken, Trees};
+use super::trees::{Broken, Entry, Trees};
+use super::vault::{self, Member, StoreKey};
 use super::{
     Key, Record, StoreError, StoreOptions, aside, check, codec, kinds, premises, recovery, session,
 };
@@ -89,7 +90,8 @@ pub(super) fn salvage(dir: &Path, options: &StoreOptions) -> Result<Salvage, Sto
     })?;
     let mut salvage = Salvage { lost_batches: notes.lost.clone(), ..Salvage::default() };
     salvage.tell_unknown(&survey, &sources, &notes);
-    salvage.look_through(&mut build)?;
+    let kept_keys = survey.checkpoint.as_ref().map_or(&[][..], |checkpoint| &checkpoint.keys);
+    salvage.look_through(&mut build, kept_keys)?;
     let seq = notes.last.max(survey.acknowledged()).max(survey.folder.last_seq()).after();
     drop(sources);
     salvage.put_in_place(dir, survey, build, Ownership::of(store), seq)?;
@@ -201,8 +203,9 @@ impl Salvage {
     }
 
     /// Counts what was kept, gives users without a name one, and finds what points to nothing.
-    fn look_through(&mut self, build: &mut Build) -> Result<(), StoreError> {
+    fn look_through(&mut self, build: &mut Build, kept_keys: &[Entry]) -> Result<(), StoreError> {
         let mut seen = BTreeMap::<SessionNo, (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)>::new();
+        let mut sealed = BTreeSet::new();
         let mut known_users = BTreeSet::new();
         let mut bad = Vec::new();
         build.trees.survey::<StoreError>(&mut |op| {
@@ -214,6 +217,9 @@ impl Salvage {
             {
                 bad.push((op.session, op.key.to_vec()));
                 return Ok(());
+            }
+            if vault::is_sealed(value) {
+                sealed.insert(op.session);
             }
             if op.session == SessionNo::SYSTEM {
                 known_users.extend(number_of(*prefix, key, value));
@@ -228,6 +234,13 @@ impl Salvage {
             Ok(())
         })?;
         self.drop_bad(build, &bad)?;
+        known_users.extend(restore_keys(build, kept_keys, &sealed)?);
+        // Nothing opens them any more, and whoever gets the number next must not meet them.
+        let lost: BTreeSet<_> = sealed.difference(&known_users).copied().collect();
+        for session in lost.iter().filter(|session| **session != SessionNo::SYSTEM) {
+            self.drop_session(build, *session)?;
+            seen.remove(session);
+        }
         for (session, (memories, traces)) in &seen {
             self.memories += memories.len() as u64;
             for id in traces.difference(memories) {
@@ -256,6 +269,24 @@ impl Salvage {
         if !bad.is_empty() {
             self.unknown.push(format!("{} records were damaged in themselves.", bad.len()));
         }
+        Ok(())
+    }
+
+    fn drop_session(&mut self, build: &mut Build, session: SessionNo) -> Result<(), StoreError> {
+        let mut keys = Vec::new();
+        build.trees.survey::<StoreError>(&mut |op| {
+            if op.session == session {
+                keys.push(op.key.to_vec());
+            }
+            Ok(())
+        })?;
+        for key in &keys {
+            build.write(Op { session, key, value: None })?;
+        }
+        let count = keys.len();
+        self.unknown.push(format!(
+            "The key of user {session} is lost, and {count} records that nothing else opens."
+        ));
         Ok(())
     }
 
@@ -296,9 +327,9 @@ impl Salvage {
         build.trees.set_applied(applied)?;
         let generation = build.trees.generation();
         let counts = build.counts;
-        let (is_final, has_removals) = (true, true);
+        let (is_final, keys, has_removals) = (true, vault::records(&build.trees)?, true);
         let checkpoint =
-            Checkpoint { identity, is_final, has_removals, generation, applied, counts };
+            Checkpoint { identity, is_final, keys, has_removals, generation, applied, counts };
         checkpoint.conclude(dir, &build.trees)?;
         for old in generations {
             let path = generation_path(dir, old);
@@ -308,6 +339,28 @@ impl Salvage {
         }
         Ok(())
     }
+}
+
+/// Puts records of keys back of which only the checkpoint has a copy, as far as something is sealed with
+/// them. Returns whose they are.
+fn restore_keys(
+    build: &mut Build,
+    kept: &[Entry],
+    sealed: &BTreeSet<SessionNo>,
+) -> Result<Vec<SessionNo>, StoreError> {
+    let mut restored = Vec::new();
+    for (key, value) in kept {
+        let is_there = build.trees.get(SessionNo::SYSTEM, key)?.is_some();
+        let of = key.split_first().and_then(|(prefix, key)| number_of(*prefix, key, value));
+        let is_used = of.is_none_or(|number| sealed.contains(&number));
+        if !is_there && is_used && !sealed.is_empty() {
+            build.write(Op { session: SessionNo::SYSTEM, key, value: Some(value) })?;
+            restored.extend(of);
+        }
+    }
+    let is_openable =
+        vault::records(&build.trees)?.iter().any(|(key, _)| key.first() == Some(&StoreKey::PREFIX));
+    if is_openable || sealed.is_empty() { Ok(restored) } else { Err(StoreError::StoreKeyLost) }
 }
 
 /// Trees that can be read to their last value.
@@ -344,6 +397,15 @@ fn count_memories(trees: &Trees) -> Result<u64, StoreError> {
 }
 
 fn number_of(prefix: u8, key: &[u8], value: &[u8]) -> Option<SessionNo> {
-    let user = UserId::from_bytes(key).filter(|_| prefix == SessionNumber::PREFIX)?;
-    codec::decode::<SessionNumber>(&user, value).ok().map(|number| number.0)
+    match prefix {
+        SessionNumber::PREFIX => {
+            let user = UserId::from_bytes(key)?;
+            codec::decode::<SessionNumber>(&user, value).ok().map(|number| number.0)
+        }
+        Member::PREFIX => {
+            let hash = Key::from_bytes(key)?;
+            codec::decode::<Member>(&hash, value).ok().map(|member| member.number)
+        }
+        _ => None,
+    }
 }

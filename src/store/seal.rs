@@ -9,8 +9,11 @@ use std::io::{self, Read, Write};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
+use ring::error::Unspecified;
 use ring::hkdf::{HKDF_SHA256, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::model::SecretKey;
 
 /// What a sealed file begins with: magic, version, name of the key, salt.
 pub(super) const MAGIC: &[u8; 8] = b"MEMORYDB";
@@ -19,10 +22,10 @@ const HEADER_BYTES: usize = 8 + 4 + 4 + 32;
 const PIECE_BYTES: usize = 64 * 1024;
 const PURPOSE: &[u8] = b"memoryd backup 1";
 
-/// The owner's key for backups.
+/// A key of the owner, for backups or for the whole store.
 #[derive(Clone)]
 pub struct SealingKey {
-    bytes: [u8; 32],
+    bytes: SecretKey,
 }
 
 /// Names a key without telling anything of it.
@@ -49,31 +52,36 @@ pub enum SealError {
 }
 
 impl SealingKey {
-    /// 32 random bytes, as hexadecimal digits, base64 or as they are.
     #[must_use]
-    pub fn parse(file: &[u8]) -> Option<Self> {
-        if let Ok(bytes) = <[u8; 32]>::try_from(file) {
-            return Some(Self { bytes });
-        }
-        let text = std::str::from_utf8(file).ok()?.trim();
-        let bytes = from_hex(text).or_else(|| {
-            use base64::Engine;
-            base64::engine::general_purpose::STANDARD.decode(text).ok()
-        })?;
-        Some(Self { bytes: bytes.try_into().ok()? })
+    pub fn new(key: &SecretKey) -> Self {
+        Self { bytes: key.clone() }
     }
 
     #[must_use]
     pub fn name(&self) -> KeyName {
-        let told = [b"memoryd key name".as_slice(), &self.bytes].concat();
+        let told = [b"memoryd key name".as_slice(), self.bytes.reveal()].concat();
         let digest = digest::digest(&digest::SHA256, &told);
         KeyName(digest.as_ref().first_chunk().copied().unwrap_or_default())
     }
 
     fn of_file(&self, salt: &[u8]) -> Result<LessSafeKey, SealError> {
-        let derived = Salt::new(HKDF_SHA256, salt).extract(&self.bytes);
-        let okm = derived.expand(&[PURPOSE], &CHACHA20_POLY1305);
-        okm.map(|okm| LessSafeKey::new(UnboundKey::from(okm))).map_err(|_| SealError::Broken)
+        self.derive(salt, PURPOSE).map(LessSafeKey::new).map_err(|_| SealError::Broken)
+    }
+
+    /// A key for one purpose.
+    pub(super) fn derive(&self, salt: &[u8], purpose: &[u8]) -> Result<UnboundKey, Unspecified> {
+        let derived = Salt::new(HKDF_SHA256, salt).extract(self.bytes.reveal());
+        derived.expand(&[purpose], &CHACHA20_POLY1305).map(UnboundKey::from)
+    }
+}
+
+impl KeyName {
+    pub(super) fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; 4] {
+        self.0
     }
 }
 
@@ -188,14 +196,6 @@ fn mark(is_last: bool) -> Aad<[u8; 1]> {
     Aad::from([u8::from(is_last)])
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    let value =
-        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    pairs.iter().map(|[high, low]| Some(value(*high)? * 16 + value(*low)?)).collect()
-}
-
 impl std::fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SealingKey({})", self.name())
@@ -215,27 +215,13 @@ mod tests {
     use super::*;
 
     fn key(byte: u8) -> SealingKey {
-        SealingKey { bytes: [byte; 32] }
+        SealingKey::new(&SecretKey::new([byte; 32]))
     }
 
     fn unsealed(sealed: &[u8], key: Option<&SealingKey>) -> io::Result<Vec<u8>> {
         let mut plain = Vec::new();
         Unsealed::open(sealed, key)?.read_to_end(&mut plain)?;
         Ok(plain)
-    }
-
-    #[test]
-    fn a_key_is_taken_in_every_usual_form() {
-        let bytes: Vec<u8> = (0..32).collect();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        let base64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
-
-        let names = [&bytes[..], format!("{hex}\n").as_bytes(), base64.as_bytes()]
-            .map(|file| SealingKey::parse(file).unwrap().name());
-
-        assert!(names.iter().all(|name| *name == names[0]));
-        assert!(SealingKey::parse(b"too short").is_none());
-        assert!(!format!("{:?}", key(1)).contains("0101"));
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
 
-use super::records::SessionNumber;
-use super::shared::Shared;
+use super::shared::{Claim, Shared};
 use super::trees::{Broken, Entries, Entry};
 use super::value::PIECE_PREFIX;
-use super::{CodecError, Key, Record, StoreError, codec};
+use super::vault::Seat;
+use super::{CodecError, Key, Record, StoreError, codec, kinds};
 use crate::journal::{self, Journal, Seq, SessionNo};
 use crate::model::UserId;
 
@@ -30,8 +30,8 @@ pub struct SessionStore {
     journal: Arc<Journal>,
     /// Nothing for the system's own records.
     user: Option<UserId>,
-    /// A user who never stored anything has no number yet.
-    number: Option<SessionNo>,
+    /// A user who never stored anything has none yet.
+    seat: Option<Seat>,
     /// What was committed and may not be in the trees yet.
     overlay: Overlay,
     /// The journal's epoch up to which nothing of the overlay is lost.
@@ -99,7 +99,7 @@ impl SessionStore {
             shared: Arc::clone(shared),
             journal: Arc::clone(journal),
             user: user.cloned(),
-            number: user.map_or(Some(SessionNo::SYSTEM), |user| shared.number(user)),
+            seat: user.map_or_else(|| Some(shared.system()), |user| shared.seat(user)),
             overlay: Overlay::new(),
             epoch: Cell::new(journal.epoch()),
             newest: None,
@@ -127,27 +127,30 @@ impl SessionStore {
     pub fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
         self.refuse_if_lost()?;
         let bytes = full_key::<R>(key);
+        let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
         let value = match self.pending(&bytes) {
             Some(value) => value.map(<[u8]>::to_vec),
-            None => match self.number {
-                Some(number) => match self.shared.trees().get(number, &bytes) {
-                    Ok(value) => value,
-                    Err(Broken(_)) => self.shared.sound_trees().get(number, &bytes)?,
-                },
+            None => match &self.seat {
+                Some(seat) => {
+                    let value = match self.shared.trees().get(seat.number, &bytes) {
+                        Ok(value) => value,
+                        Err(Broken(_)) => self.shared.sound_trees().get(seat.number, &bytes)?,
+                    };
+                    value.map(|value| seat.open(&bytes, value).map_err(damaged)).transpose()?
+                }
                 None => None,
             },
         };
-        let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
         value.map(|value| codec::decode(key, &value).map_err(damaged)).transpose()
     }
 
     /// The greatest key of one kind of record that is in the trees. What was committed a moment ago may
     /// not be there yet.
     pub fn last_key<R: Record>(&self) -> Result<Option<R::Key>, StoreError> {
-        let Some(number) = self.number else { return Ok(None) };
+        let Some(Seat { number, .. }) = &self.seat else { return Ok(None) };
         // Every key of the kind is longer than the first of these, and none is the second.
         let range = vec![R::PREFIX]..=vec![R::PREFIX + 1];
-        let last = self.shared.sound_trees().last_key(number, range)?;
+        let last = self.shared.sound_trees().last_key(*number, range)?;
         let key = last.filter(|key| key.first() == Some(&R::PREFIX));
         Ok(key.and_then(|key| R::Key::from_bytes(key.get(1..)?)))
     }
@@ -188,15 +191,15 @@ impl SessionStore {
             self.epoch.set(self.journal.epoch());
         }
         let mut encoded = journal::EncodedBatch::default();
-        let number = self.number_for(&mut encoded)?;
+        let seat = self.take_seat(&mut encoded)?;
         for (key, value) in &batch.ops {
             match value {
-                Some(value) => encoded.put(number, key, value)?,
-                None => encoded.remove(number, key)?,
+                Some(value) => encoded.put(seat.number, key, &seat.seal(key, value)?)?,
+                None => encoded.remove(seat.number, key)?,
             }
         }
         let submitted = self.journal.submit(encoded, self.epoch.get())?;
-        self.number = Some(number);
+        self.seat = Some(seat);
         let entries = batch.ops.into_iter().map(|(key, value)| (key, (submitted.seq, value)));
         self.overlay.extend(entries);
         let receipt = Receipt(submitted.receipt);
@@ -207,12 +210,10 @@ impl SessionStore {
 
     /// Removes all that it holds, and its own number last, so that what was cut off is found again.
     pub(super) fn erase_all(&mut self) -> Result<(), StoreError> {
-        let Some(user) = self.user.clone() else { return Ok(()) };
-        let Some(number) = self.number else { return Ok(()) };
+        let (Some(_), Some(seat)) = (&self.user, self.seat.clone()) else { return Ok(()) };
         loop {
-            let all = vec![0]..=vec![PIECE_PREFIX];
             let mut batch = Batch::default();
-            for entry in self.walk(all).take(ERASED_AT_ONCE) {
+            for entry in self.walk_unopened().take(ERASED_AT_ONCE) {
                 batch.ops.insert(entry?.0, None);
             }
             if batch.is_empty() {
@@ -221,43 +222,41 @@ impl SessionStore {
             self.commit(batch)?.wait()?;
         }
         let mut last = journal::EncodedBatch::default();
-        last.remove(SessionNo::SYSTEM, &full_key::<SessionNumber>(&user))?;
+        last.remove(SessionNo::SYSTEM, &seat.record)?;
         let submitted = self.journal.submit(last, self.journal.epoch())?;
-        log::info!("the user of session {} is erased", number.0);
-        self.number = None;
+        log::info!("the user of session {} is erased", seat.number);
+        self.seat = None;
         self.newest = Some(Receipt(submitted.receipt));
         Ok(())
     }
 
     /// Gives the user's place among the users back if nothing is stored for him any more.
     pub fn give_up_place(&mut self) -> Result<(), StoreError> {
-        let (Some(user), Some(_)) = (self.user.clone(), self.number) else { return Ok(()) };
-        if self.walk(vec![0]..=vec![PIECE_PREFIX]).next().is_some() {
+        let (Some(user), Some(seat)) = (&self.user, &self.seat) else { return Ok(()) };
+        if self.walk_unopened().next().is_some() {
             return Ok(());
         }
         let mut last = journal::EncodedBatch::default();
-        last.remove(SessionNo::SYSTEM, &full_key::<SessionNumber>(&user))?;
+        last.remove(SessionNo::SYSTEM, &seat.record)?;
         let submitted = self.journal.submit(last, self.epoch.get())?;
         // Whoever opens the session next waits for this, and then finds no number.
-        self.shared.note_submitted(Some(&user), Receipt(submitted.receipt));
-        self.number = None;
+        self.shared.note_submitted(Some(user), Receipt(submitted.receipt));
+        self.seat = None;
         Ok(())
     }
 
-    /// The session's number. The first batch of a user also says which number that is.
-    fn number_for(&mut self, batch: &mut journal::EncodedBatch) -> Result<SessionNo, StoreError> {
-        if let Some(number) = self.number {
-            return Ok(number);
+    /// The session's seat. The first batch of a user also says which that is.
+    fn take_seat(&self, batch: &mut journal::EncodedBatch) -> Result<Seat, StoreError> {
+        if let Some(seat) = &self.seat {
+            return Ok(seat.clone());
         }
-        let Some(user) = &self.user else { return Ok(SessionNo::SYSTEM) };
-        if let Some(number) = self.shared.number(user) {
-            return Ok(number);
+        let Some(user) = &self.user else { return Ok(self.shared.system()) };
+        if let Some(seat) = self.shared.seat(user) {
+            return Ok(seat);
         }
-        let number = self.shared.claim_number(user)?;
-        let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
-        let record = codec::encode(&SessionNumber(number)).map_err(damaged)?;
-        batch.put(SessionNo::SYSTEM, &full_key::<SessionNumber>(user), &record)?;
-        Ok(number)
+        let Claim { seat, value } = self.shared.claim_seat(user)?;
+        batch.put(SessionNo::SYSTEM, &seat.record, &value)?;
+        Ok(seat)
     }
 
     /// What this owner committed and the trees do not show yet.
@@ -281,22 +280,35 @@ impl SessionStore {
     }
 
     fn walk(&self, range: RangeInclusive<Vec<u8>>) -> Walk {
+        Walk { seat: self.seat.clone(), ..self.walk_over(range) }
+    }
+
+    /// Everything, with values as they lie on the disk: for those who only want the keys.
+    fn walk_unopened(&self) -> Walk {
+        self.walk_over(vec![0]..=vec![PIECE_PREFIX])
+    }
+
+    fn walk_over(&self, range: RangeInclusive<Vec<u8>>) -> Walk {
         if let Err(lost) = self.refuse_if_lost() {
             let pending = Vec::new().into_iter().peekable();
-            return Walk { lost: Some(lost), pending, entries: None };
+            return Walk { lost: Some(lost), pending, entries: None, seat: None };
         }
         // The overlay first: what is applied meanwhile leaves it only after it is in the trees.
         let applied = self.shared.applied();
         let pending = self.overlay.range(range.clone()).filter(|(_, (seq, _))| *seq > applied);
         let pending: Vec<_> =
             pending.map(|(key, (_, value))| (key.clone(), value.clone())).collect();
-        let trees = self.number.map(|number| (number, self.shared.sound_trees()));
+        let trees = self.seat.as_ref().map(|seat| (seat.number, self.shared.sound_trees()));
         let entries = trees.map(|(number, trees)| trees.range(number, range).peekable());
-        Walk { lost: None, pending: pending.into_iter().peekable(), entries }
+        Walk { lost: None, pending: pending.into_iter().peekable(), entries, seat: None }
     }
 }
 
 impl Receipt {
+    pub(super) fn of(receipt: journal::GroupReceipt) -> Self {
+        Self(receipt)
+    }
+
     /// Another receipt for the same batch.
     #[must_use]
     pub fn again(&self) -> Self {
@@ -322,6 +334,21 @@ struct Walk {
     lost: Option<StoreError>,
     pending: Peekable<IntoIter<Pending>>,
     entries: Option<Peekable<Entries>>,
+    /// What opens stored values. Without it they come as they lie on the disk.
+    seat: Option<Seat>,
+}
+
+impl Walk {
+    fn open(&self, (key, value): Entry) -> Result<Entry, StoreError> {
+        let Some(seat) = &self.seat else { return Ok((key, value)) };
+        match seat.open(&key, value) {
+            Ok(value) => Ok((key, value)),
+            Err(source) => {
+                let kind = key.first().and_then(|prefix| kinds::find(seat.number, *prefix));
+                Err(StoreError::Damaged { kind: kind.map_or("unknown", |kind| kind.name), source })
+            }
+        }
+    }
 }
 
 impl Iterator for Walk {
@@ -340,7 +367,8 @@ impl Iterator for Walk {
             };
             if order == Ordering::Greater {
                 let entry = self.entries.as_mut()?.next()?;
-                return Some(entry.map_err(StoreError::from));
+                let entry = entry.map_err(StoreError::from);
+                return Some(entry.and_then(|entry| self.open(entry)));
             }
             let (key, value) = self.pending.next()?;
             if order == Ordering::Equal

@@ -41,8 +41,10 @@ use super::keeper::Errand;
 use super::lock::Lock;
 use super::rebuild::{Build, removes_text};
 use super::records::SessionNumber;
-use super::trees::{Broken, Trees};
-use super::{Key, Receipt, Record, StoreError, StoreOptions};
+use super::session::full_key;
+use super::trees::{Broken, Entry, Trees};
+use super::vault::{Member, Seat, Vault};
+use super::{CodecError, Key, Receipt, Record, StoreError, StoreOptions, vault};
 use crate::journal::{EncodedBatch, Op, Ownership, Seq, SessionNo};
 use crate::model::UserId;
 
@@ -74,6 +76,8 @@ pub(super) struct Shared {
     applied: AtomicU64,
     ledger: Mutex<Ledger>,
     users: Mutex<Users>,
+    /// Nothing in a store that is not encrypted.
+    vault: Option<Vault>,
     /// The newest batch of each owner that may not be settled yet.
     submitted: Mutex<BTreeMap<Option<UserId>, Receipt>>,
     errands: OnceLock<Sender<Errand>>,
@@ -105,21 +109,27 @@ pub(super) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Users {
-    numbers: BTreeMap<UserId, SessionNo>,
-    /// Numbers that are not on record yet.
-    claims: BTreeMap<UserId, SessionNo>,
+    seats: BTreeMap<UserId, Seat>,
+    /// Seats that are not on record yet.
+    claims: BTreeMap<UserId, Claim>,
     next: SessionNo,
+}
+
+/// A seat, and the value of the record that will say so.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    pub(super) seat: Seat,
+    pub(super) value: Vec<u8>,
 }
 
 impl Shared {
     pub(super) fn new(
         place: Place,
         identity: Ownership,
-        trees: Trees,
+        (trees, vault): (Arc<Trees>, Option<Vault>),
         ledger: Ledger,
     ) -> Result<Self, StoreError> {
-        let trees = Arc::new(trees);
-        let users = Users::read(&trees)?;
+        let users = Users::read(&trees, vault.as_ref())?;
         let applied = ledger.offered;
         let Place { dir, options, scratch, lock } = place;
         Ok(Self {
@@ -134,6 +144,7 @@ impl Shared {
             applied: AtomicU64::new(applied.0),
             ledger: Mutex::new(ledger),
             users: Mutex::new(users),
+            vault,
             submitted: Mutex::default(),
             errands: OnceLock::new(),
             is_nudged: AtomicBool::new(false),
@@ -199,12 +210,19 @@ impl Shared {
         let checkpoint = Checkpoint {
             identity: self.identity(),
             is_final: false,
+            keys: self.key_records(&trees),
             has_removals: self.is_scrubbing.load(Acquire) || self.removed_since().is_some(),
             generation: trees.generation(),
             applied: self.applied(),
             counts,
         };
         (trees, checkpoint)
+    }
+
+    /// What a checkpoint keeps copies of. Trees that cannot be read are replaced soon.
+    fn key_records(&self, trees: &Arc<Trees>) -> Vec<Entry> {
+        let records = self.vault.as_ref().map(|_| vault::records(trees));
+        records.transpose().ok().flatten().unwrap_or_default()
     }
 
     /// Since when a text is removed that may still be in some file.
@@ -258,7 +276,7 @@ impl Shared {
         finish(&mut fresh, ledger.offered)?;
         ledger.counts = fresh.counts;
         self.applied.store(ledger.offered.0, Release);
-        let old = std::mem::replace(&mut *trees, Arc::new(fresh.trees));
+        let old = std::mem::replace(&mut *trees, fresh.trees);
         drop((trees, ledger));
         let _held = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         self.replaced.notify_all();
@@ -283,38 +301,62 @@ impl Shared {
         }
     }
 
-    pub(super) fn number(&self, user: &UserId) -> Option<SessionNo> {
-        self.users().numbers.get(user).copied()
+    /// Whether nothing at all is stored.
+    pub(super) fn ledger_is_empty(&self) -> bool {
+        self.ledger().counts.is_empty()
     }
 
-    /// A number for a user who has none. It is on record once the batch that says so is applied;
+    pub(super) fn vault(&self) -> Option<&Vault> {
+        self.vault.as_ref()
+    }
+
+    /// Where the system's own records are.
+    pub(super) fn system(&self) -> Seat {
+        let plain = || Seat::plain(SessionNo::SYSTEM, Vec::new());
+        self.vault.as_ref().map_or_else(plain, Vault::system)
+    }
+
+    pub(super) fn seat(&self, user: &UserId) -> Option<Seat> {
+        self.users().seats.get(user).cloned()
+    }
+
+    /// A seat for a user who has none. It is on record once the batch that says so is applied;
     /// until then the user keeps the claim, and nobody else gets the number.
-    pub(super) fn claim_number(&self, user: &UserId) -> Result<SessionNo, StoreError> {
+    pub(super) fn claim_seat(&self, user: &UserId) -> Result<Claim, StoreError> {
         let mut users = self.users();
-        if let Some(number) = users.claims.get(user) {
-            return Ok(*number);
+        if let Some(claim) = users.claims.get(user) {
+            return Ok(claim.clone());
         }
-        if users.numbers.len() + users.claims.len() >= MAX_SESSIONS {
+        if users.seats.len() + users.claims.len() >= MAX_SESSIONS {
             return Err(StoreError::TooManySessions { limit: MAX_SESSIONS });
         }
         let number = users.next;
+        let (seat, value) = match &self.vault {
+            Some(vault) => vault.enrol(user, number)?,
+            None => {
+                let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
+                let value = codec::encode(&SessionNumber(number)).map_err(damaged)?;
+                (Seat::plain(number, full_key::<SessionNumber>(user)), value)
+            }
+        };
+        let claim = Claim { seat, value };
         users.next = number.after();
-        users.claims.insert(user.clone(), number);
-        Ok(number)
+        users.claims.insert(user.clone(), claim.clone());
+        Ok(claim)
     }
 
     pub(super) fn numbers_of_others(&self, user: &UserId) -> Vec<SessionNo> {
         let users = self.users();
-        let others = users.numbers.iter().filter(|(other, _)| *other != user);
-        others.map(|(_, number)| *number).collect()
+        let others = users.seats.iter().filter(|(other, _)| *other != user);
+        others.map(|(_, seat)| seat.number).collect()
     }
 
     pub(super) fn user_ids(&self) -> Vec<UserId> {
-        self.users().numbers.keys().cloned().collect()
+        self.users().seats.keys().cloned().collect()
     }
 
     pub(super) fn user_count(&self) -> usize {
-        self.users().numbers.len()
+        self.users().seats.len()
     }
 
     pub(super) fn connect(&self, errands: Sender<Errand>) {
@@ -348,24 +390,43 @@ impl Shared {
     }
 
     fn note_user(&self, op: Op<'_>) {
-        if op.session != SessionNo::SYSTEM {
+        let is_of_user = matches!(
+            op.key.first(),
+            Some(&(SessionNumber::PREFIX | Member::PREFIX)) if op.session == SessionNo::SYSTEM
+        );
+        if !is_of_user {
             return;
         }
-        let Some((&SessionNumber::PREFIX, key)) = op.key.split_first() else { return };
-        let Some(user) = UserId::from_bytes(key) else { return };
         let mut users = self.users();
-        match op.value.map(|value| codec::decode::<SessionNumber>(&user, value)) {
-            Some(Ok(SessionNumber(number))) => {
-                users.next = users.next.max(number.after());
+        match op.value.map(|value| read_seat(self.vault.as_ref(), op.key, value)) {
+            Some(Ok((user, seat))) => {
+                users.next = users.next.max(seat.number.after());
                 users.claims.remove(&user);
-                users.numbers.insert(user, number);
+                users.seats.insert(user, seat);
             }
-            Some(Err(error)) => log::error!("a user record cannot be read: {error}"),
-            None => {
-                users.numbers.remove(&user);
-            }
+            Some(Err(error)) => log::error!("{error}"),
+            None => users.seats.retain(|_, seat| seat.record != op.key),
         }
     }
+}
+
+/// Whose record of a user this is, and where he sits.
+fn read_seat(
+    vault: Option<&Vault>,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(UserId, Seat), StoreError> {
+    let (prefix, rest) = key.split_first().unwrap_or((&0, &[]));
+    if *prefix == Member::PREFIX {
+        let damaged = |source| StoreError::Damaged { kind: Member::KIND, source };
+        let hash = Key::from_bytes(rest).ok_or(damaged(CodecError::Key))?;
+        let member = codec::decode::<Member>(&hash, value).map_err(damaged)?;
+        return vault.ok_or(StoreError::StoreKeyLost)?.member(hash, &member);
+    }
+    let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
+    let user = UserId::from_bytes(rest).ok_or(damaged(CodecError::Key))?;
+    let SessionNumber(number) = codec::decode(&user, value).map_err(damaged)?;
+    Ok((user, Seat::plain(number, key.to_vec())))
 }
 
 impl Ledger {
@@ -375,17 +436,16 @@ impl Ledger {
 }
 
 impl Users {
-    fn read(trees: &Arc<Trees>) -> Result<Self, StoreError> {
+    fn read(trees: &Arc<Trees>, vault: Option<&Vault>) -> Result<Self, StoreError> {
         let mut users = Self { next: SessionNo::SYSTEM.after(), ..Self::default() };
-        let range = vec![SessionNumber::PREFIX]..=vec![SessionNumber::PREFIX + 1];
-        for entry in trees.range(SessionNo::SYSTEM, range) {
-            let (key, value) = entry?;
-            let key = key.get(1..).and_then(UserId::from_bytes);
-            let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
-            let user = key.ok_or(damaged(super::CodecError::Key))?;
-            let number = codec::decode::<SessionNumber>(&user, &value).map_err(damaged)?;
-            users.next = users.next.max(number.0.after());
-            users.numbers.insert(user, number.0);
+        for prefix in [SessionNumber::PREFIX, Member::PREFIX] {
+            let range = vec![prefix]..=vec![prefix + 1];
+            for entry in trees.range(SessionNo::SYSTEM, range) {
+                let (key, value) = entry?;
+                let (user, seat) = read_seat(vault, &key, &value)?;
+                users.next = users.next.max(seat.number.after());
+                users.seats.insert(user, seat);
+            }
         }
         Ok(users)
     }

@@ -16,6 +16,7 @@
 mod backup;
 mod crash;
 mod doors;
+mod encryption;
 mod folders;
 mod keys;
 mod process;

@@ -1,10 +1,11 @@
 //! Copies of a whole store, and stores made of copies.
 
 use super::*;
+use crate::model::SecretKey;
 use crate::store::{BackupError, SealingKey, restore, verify_backup};
 
 fn key(digit: char) -> SealingKey {
-    SealingKey::parse(digit.to_string().repeat(64).as_bytes()).unwrap()
+    SealingKey::new(&SecretKey::parse(&digit.to_string().repeat(64)).unwrap())
 }
 
 /// A store with some memories and a backup of it, in a folder of its own.

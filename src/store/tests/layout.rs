@@ -4,14 +4,15 @@ use super::*;
 use crate::journal::SessionNo;
 use crate::model::{
     AuditEvent, AuditKind, Author, Category, CredentialName, EventTime, Interface, Priority,
-    Project, Scopes, Status, Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix,
-    ToolSet,
+    Project, Scopes, SecretKey, Status, Step, StepChange, Tag, Title, Token, TokenDigest,
+    TokenPrefix, ToolSet,
 };
 use crate::model::{Given, Number, Recall, RecallPage};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
-use crate::store::{AuditKey, Key, PastVersion, StoredVector, codec};
+use crate::store::vault::{Member, NameHash, StoreKey, Vault};
+use crate::store::{AuditKey, EncryptionKeys, Key, PastVersion, SealingKey, StoredVector, codec};
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
 const MEMORY_V2: &str = include_str!("../../../tests/data/memory-v2.hex");
@@ -23,6 +24,8 @@ const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
 const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
 const NUMBER_V1: &str = include_str!("../../../tests/data/number-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
+const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
+const MEMBER_V1: &str = include_str!("../../../tests/data/member-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
 
 /// The memory that `memory-v3.hex` is an image of.
@@ -101,11 +104,37 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
+        (codec::encode(&store_key()), STORE_KEY_V1),
+        (codec::encode(&member().1), MEMBER_V1),
     ];
     assert_eq!(encoded.len(), RECORDS.len(), "every kind of record has an image");
     for (encoded, image) in encoded {
         assert_eq!(to_hex(&encoded.unwrap()), image.trim());
     }
+}
+
+/// The owner's key of the images is 32 times 1.
+#[test]
+fn keys_of_version_1_still_open_what_they_opened() {
+    let current = SealingKey::new(&SecretKey::new([1; 32]));
+    let keys = EncryptionKeys { current, previous: None };
+    let (hash, member) = member();
+
+    let vault = Vault::unlock(&store_key(), Some(&keys)).unwrap();
+    let (name, seat) = vault.member(hash, &member).unwrap();
+
+    assert_eq!((name, seat.number), (user("annemarie"), SessionNo(1)));
+    assert!(store_key().is_whole);
+}
+
+fn store_key() -> StoreKey {
+    codec::decode(&(), &from_hex(STORE_KEY_V1)).unwrap()
+}
+
+fn member() -> (NameHash, Member) {
+    let hash = "0fc6557d6f32893fb9ddf6362521fc3d5c9183d93580f746cb79bd4ecdbd1db9";
+    let hash = NameHash(from_hex(hash).try_into().unwrap());
+    (hash, codec::decode(&hash, &from_hex(MEMBER_V1)).unwrap())
 }
 
 /// What `step-v1.hex` is an image of.

@@ -3,6 +3,7 @@
 mod backup;
 mod damage;
 mod durability;
+mod encryption;
 mod foreign;
 mod formats;
 mod layout;

@@ -1,0 +1,116 @@
+//! Brings a store to the keys that it was opened with: encrypts one that is plain, and takes a new key of
+//! the owner's.
+//!
+//! It runs before anybody else writes, in batches, each whole. Then the files are made anew, so that nothing
+//! readable stays in older ones. Until all of that is done the key of the store says that it is not whole,
+//! so that a start goes on where another was cut off.
+
+use std::sync::Arc;
+
+use super::shared::Shared;
+use super::value::PIECE_PREFIX;
+use super::vault::{self, Seat, StoreKey, Vault};
+use super::{Receipt, Record, StoreError, codec, session};
+use crate::journal::{EncodedBatch, Journal, SessionNo};
+
+/// How many bytes are sealed in one batch, about.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// `scrub` makes all files anew. Only after it the store is said to be whole.
+pub(super) fn settle(
+    shared: &Arc<Shared>,
+    journal: &Journal,
+    scrub: &dyn Fn() -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let Some(vault) = shared.vault() else { return Ok(()) };
+    if vault.pending().is_none() && !vault.takes_plain() {
+        return Ok(());
+    }
+    if shared.trees().unwritable().is_some() {
+        log::warn!("the disk takes no writes: the store is not brought to its new key yet");
+        return Ok(());
+    }
+    let work = Work { shared, journal, vault };
+    let is_blank = shared.ledger_is_empty();
+    if let Some(key) = vault.pending() {
+        work.write_key(key)?;
+    }
+    if vault.takes_plain() && !is_blank {
+        log::info!("the store in {} is being encrypted", shared.dir.display());
+        work.enrol_users()?;
+        let users = shared.user_ids();
+        let seats = users.iter().filter_map(|user| shared.seat(user));
+        for seat in std::iter::once(shared.system()).chain(seats) {
+            work.seal_values(&seat)?;
+        }
+    }
+    vault.refuse_plain();
+    if !is_blank {
+        scrub()?;
+    }
+    work.write_key(&vault.wrapped(true)?)
+}
+
+struct Work<'a> {
+    shared: &'a Arc<Shared>,
+    journal: &'a Journal,
+    vault: &'a Vault,
+}
+
+impl Work<'_> {
+    fn write_key(&self, key: &StoreKey) -> Result<(), StoreError> {
+        let damaged = |source| StoreError::Damaged { kind: StoreKey::KIND, source };
+        let mut batch = EncodedBatch::default();
+        let value = codec::encode(key).map_err(damaged)?;
+        batch.put(SessionNo::SYSTEM, &session::full_key::<StoreKey>(&()), &value)?;
+        self.submit(batch)
+    }
+
+    /// Gives every user a key, and takes his name out of the one of his record.
+    fn enrol_users(&self) -> Result<(), StoreError> {
+        for user in self.shared.user_ids() {
+            let Some(plain) = self.shared.seat(&user).filter(Seat::is_plain) else { continue };
+            let (seat, value) = self.vault.enrol(&user, plain.number)?;
+            let mut batch = EncodedBatch::default();
+            batch.remove(SessionNo::SYSTEM, &plain.record)?;
+            batch.put(SessionNo::SYSTEM, &seat.record, &value)?;
+            self.submit(batch)?;
+        }
+        Ok(())
+    }
+
+    fn seal_values(&self, seat: &Seat) -> Result<(), StoreError> {
+        let mut from = vec![0];
+        loop {
+            let (mut batch, mut bytes, mut last) = (EncodedBatch::default(), 0, None);
+            let trees = self.shared.sound_trees();
+            for entry in trees.range(seat.number, from..=vec![PIECE_PREFIX]) {
+                let (key, value) = entry?;
+                if vault::is_to_seal(seat.number, &key) && !vault::is_sealed(&value) {
+                    bytes += key.len() + value.len();
+                    batch.put(seat.number, &key, &seat.seal(&key, &value)?)?;
+                }
+                if bytes >= BATCH_BYTES {
+                    last = Some(key);
+                    break;
+                }
+            }
+            if bytes > 0 {
+                self.submit(batch)?;
+            }
+            match last {
+                None => return Ok(()),
+                // The least key behind it.
+                Some(mut key) => {
+                    key.push(0);
+                    from = key;
+                }
+            }
+        }
+    }
+
+    fn submit(&self, batch: EncodedBatch) -> Result<(), StoreError> {
+        let submitted = self.journal.submit(batch, self.journal.epoch())?;
+        Receipt::of(submitted.receipt).wait()
+    }
+}

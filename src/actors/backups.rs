@@ -51,6 +51,12 @@ pub struct BackupLine {
     is_automatic: bool,
 }
 
+impl BackupLine {
+    fn is_from_future(&self, now: Timestamp) -> bool {
+        self.made_at.is_far_ahead_of(now)
+    }
+}
+
 impl Backups {
     pub(super) fn new(store: Store, settings: BackupSettings, clock: Arc<dyn Clock>) -> Self {
         let making = Mutex::default();
@@ -104,9 +110,10 @@ impl Backups {
     /// How long ago the newest was made; nothing if there is none.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        let newest = self.list().ok()?.into_iter().next()?;
-        let passed = self.inner.clock.now().0.saturating_sub(newest.made_at.0);
-        Some(Duration::from_millis(u64::try_from(passed).unwrap_or_default()))
+        let now = self.inner.clock.now();
+        // One from the future was made while the clock was wrong. It must not put off the next for years.
+        let newest = self.list().ok()?.into_iter().find(|line| !line.is_from_future(now))?;
+        Some(now.since(newest.made_at))
     }
 
     /// Makes one if one is due, and removes those that are too many. Blocks while it does.
@@ -123,7 +130,10 @@ impl Backups {
     }
 
     fn prune(&self) {
-        let lines = self.list().unwrap_or_default();
+        let now = self.inner.clock.now();
+        let mut lines = self.list().unwrap_or_default();
+        // Nobody knows how old those of a wrong clock are: they must not take the places of the newest.
+        lines.sort_by_key(|line| line.is_from_future(now));
         let automatic = lines.into_iter().filter(|line| line.is_automatic);
         for old in automatic.skip(self.inner.settings.keep) {
             if let Err(error) = fs::remove_file(&old.path) {

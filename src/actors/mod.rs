@@ -11,6 +11,7 @@
 mod accounts;
 mod arbiters;
 mod backups;
+mod clock_watch;
 mod given;
 mod limiter;
 mod meaning;
@@ -35,6 +36,7 @@ use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
 pub use backups::{BackupSettings, Backups};
+use clock_watch::ClockWatch;
 use given::GivenCounts;
 pub use limiter::*;
 pub use registry::ActiveSession;
@@ -110,6 +112,7 @@ pub struct Sessions {
     embedder: Option<Embedder>,
     accounts: Accounts,
     backups: Backups,
+    clock: ClockWatch,
     given: GivenCounts,
     content_limit: usize,
     store: Store,
@@ -124,11 +127,12 @@ impl Sessions {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let embedder = settings.embedder.clone();
+        let backups = Backups::new(store.clone(), settings.backups.clone(), Arc::clone(&clock));
+        let clock = ClockWatch::open(&store, clock)?;
         let accounts = Accounts::start(&store, &clock, settings.keep_audit)?;
         let content_limit = settings.limits.content_bytes;
         let given = GivenCounts::default();
-        let backups = Backups::new(store.clone(), settings.backups.clone(), Arc::clone(&clock));
-        let registry = Registry::new(store.clone(), settings, clock, given.clone());
+        let registry = Registry::new(store.clone(), settings, clock.clone(), given.clone());
         let running = registry.directory();
         let registry = registry.start();
         let stopping = Arc::new(watch::Sender::new(false));
@@ -138,6 +142,7 @@ impl Sessions {
             embedder,
             accounts,
             backups,
+            clock,
             given,
             content_limit,
             store,
@@ -265,6 +270,12 @@ impl Sessions {
     #[must_use]
     pub fn storage_problem(&self) -> Option<String> {
         self.store.problem()
+    }
+
+    /// Why nothing is erased now because its time is over, if that is so.
+    #[must_use]
+    pub fn clock_doubt(&self) -> Option<String> {
+        self.clock.doubt()
     }
 
     /// How many tokens of memories each client was given since the start, by estimate.

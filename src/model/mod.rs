@@ -18,6 +18,7 @@ mod step;
 mod time;
 mod token;
 mod tool_set;
+mod trusted_time;
 
 pub use audit::{AuditEvent, AuditKind};
 pub use caller::{Caller, Origin, Scope, Scopes};
@@ -34,3 +35,4 @@ pub use step::{Author, Step, StepChange};
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
 pub use token::{TOKEN_START, Token, TokenDigest, TokenPrefix, TokenState};
 pub use tool_set::ToolSet;
+pub use trusted_time::{ClockNews, TrustedTime};

@@ -4,7 +4,7 @@ use super::Key;
 use super::codec::{self, CodecError, Record};
 use super::records::{PastVersion, SessionNumber, StoredVector};
 use crate::journal::SessionNo;
-use crate::model::{Access, AuditEvent, Memory, Number, RecallPage, Step, Token};
+use crate::model::{Access, AuditEvent, Memory, Number, RecallPage, Step, Token, TrustedTime};
 
 /// What must be known of a kind of record to work with its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<SessionNumber>(Owner::System),
     RecordKind::of::<Token>(Owner::System),
     RecordKind::of::<AuditEvent>(Owner::System),
+    RecordKind::of::<TrustedTime>(Owner::System),
     RecordKind::of::<Memory>(Owner::User),
     RecordKind::of::<PastVersion>(Owner::User),
     RecordKind::of::<Access>(Owner::User),

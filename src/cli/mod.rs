@@ -26,6 +26,7 @@ mod why;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Loaded, Reader, Surroundings};
 use crate::store;
@@ -64,13 +65,25 @@ pub fn run() -> ExitCode {
             usual(panic);
         }
     }));
-    match carry_out(&line) {
+    match outlive_file_limit().and_then(|()| carry_out(&line)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             complain(&failed);
             ExitCode::from(failed.code)
         }
     }
+}
+
+/// `SIGXFSZ`, the same number on Linux and macOS.
+const FILE_SIZE: i32 = 25;
+
+/// A file may not become longer (`ulimit -f`). Once somebody has listened for the signal, the write fails
+/// instead of the process; what listens stays in place when its runtime is gone.
+fn outlive_file_limit() -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Failed::because)?;
+    let _within = runtime.enter();
+    signal(SignalKind::from_raw(FILE_SIZE)).map(drop).map_err(Failed::because)
 }
 
 fn carry_out(line: &CommandLine) -> Outcome {

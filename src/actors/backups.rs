@@ -1,7 +1,7 @@
 //! Backups of the running store: made, listed, and made again by themselves.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -73,7 +73,7 @@ impl Backups {
         let path = settings.dir.join(format!("memoryd-{moment}-{sort}{ENDING}"));
         // Whoever asked may be in another folder.
         let path = std::path::absolute(&path).unwrap_or(path);
-        let made = store.back_up(&path, settings.key.as_ref())?;
+        let made = store.back_up(&path, settings.key.as_ref()).inspect_err(|_| set_aside(&path))?;
         log::info!("a backup of {} memories is in {}", made.memories, made.path.display());
         Ok(made)
     }
@@ -116,11 +116,17 @@ impl Backups {
         Some(now.since(newest.made_at))
     }
 
+    /// Whether any are made without being asked for.
+    #[must_use]
+    pub fn are_scheduled(&self) -> bool {
+        !self.inner.settings.every.is_zero()
+    }
+
     /// Makes one if one is due, and removes those that are too many. Blocks while it does.
     pub fn make_if_due(&self) {
         let settings = &self.inner.settings;
         let is_due = || self.age().is_none_or(|age| age >= settings.every);
-        if settings.every.is_zero() || !is_due() {
+        if !self.are_scheduled() || !is_due() {
             return;
         }
         match self.make(true) {
@@ -150,15 +156,43 @@ impl Sessions {
         let made = tokio::task::spawn_blocking(move || backups.make(false)).await;
         made.map_err(|_| CallError::Panicked)?.map_err(|error| match error {
             BackupError::Store(error) => EngineError::from(error).into(),
-            other => {
-                log::error!("a backup failed: {other}");
-                CallError::Panicked
-            }
+            other => CallError::Backup(other),
         })
+    }
+}
+
+/// Takes the name of a backup from one that could not be read back: it must not count as the newest, nor
+/// push a good one out.
+fn set_aside(path: &Path) {
+    let aside = path.with_extension("bad");
+    match fs::rename(path, &aside) {
+        Ok(()) => log::error!("a backup that cannot be read back is in {}", aside.display()),
+        // It failed before anything was in place.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => log::error!("{} cannot be read back or moved: {error}", path.display()),
     }
 }
 
 fn timestamp(at: SystemTime) -> Timestamp {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_back_bears_no_name_of_a_backup() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memoryd-2026-01-01T000000.000Z-auto.memoryd");
+        fs::write(&path, "half").unwrap();
+
+        set_aside(&path);
+        set_aside(&path);
+
+        let names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["memoryd-2026-01-01T000000.000Z-auto.bad"]);
+    }
 }

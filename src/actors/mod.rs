@@ -33,7 +33,7 @@ use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
-use crate::store::{Store, StoreError, Usage};
+use crate::store::{BackupError, Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
 pub use backups::{BackupSettings, Backups};
 use clock_watch::ClockWatch;
@@ -63,6 +63,9 @@ pub enum CallError {
 
     #[error(transparent)]
     Token(#[from] TokenError),
+
+    #[error("the backup is not good: {0}")]
+    Backup(BackupError),
 
     #[error("the server is too busy to answer in time; try again in a moment")]
     Busy,

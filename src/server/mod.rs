@@ -142,11 +142,11 @@ impl Server {
     /// Serves until [`Control::stop`], then writes what is still held.
     pub async fn run(self) -> Result<(), StartError> {
         let watching = self.certificates.map(|certificates| rt::spawn(certificates.watch()));
-        let backing_up = rt::spawn(back_up_when_due(self.running.sessions.backups().clone()));
+        let backups = self.running.sessions.backups().clone();
+        let backing_up = backups.are_scheduled().then(|| rt::spawn(back_up_when_due(backups)));
         let served = self.http.await.map_err(StartError::listening);
-        backing_up.abort();
-        if let Some(watching) = watching {
-            watching.abort();
+        for task in [watching, backing_up].into_iter().flatten() {
+            task.abort();
         }
         let stopped = self.running.take_down().await;
         served.and(stopped)

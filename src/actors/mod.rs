@@ -164,13 +164,16 @@ impl Sessions {
         }
         let session = self.locate(&caller.user).await?;
         let verb = self.with_vector(&session, verb).await;
-        let deed = verb.deed();
+        let (deed, awaits_scrub) = (verb.deed(), verb.awaits_scrub());
         let answer =
             session.ask(caller.clone(), verb).await.map_err(|e| self.told_apart(caller, e));
         match (&answer, deed) {
             (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
             (Err(error), _) if error.is_denial() => self.accounts.note_denial(caller, error),
             _ => {}
+        }
+        if awaits_scrub && answer.is_ok() {
+            self.scrub().await?;
         }
         answer
     }

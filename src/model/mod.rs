@@ -6,6 +6,7 @@
 
 mod audit;
 mod caller;
+mod certificate;
 mod event_time;
 pub mod foreign;
 mod id;
@@ -22,6 +23,7 @@ mod trusted_time;
 
 pub use audit::{AuditEvent, AuditKind};
 pub use caller::{Caller, Origin, Scope, Scopes};
+pub use certificate::{CertificateStanding, CertificateState};
 pub use event_time::EventTime;
 pub use id::{InvalidId, MemoryId, MemoryIds};
 pub use interface::Interface;

@@ -53,6 +53,7 @@ torture-short: ## for minutes what of it looks at content and not at times, as C
 	$(TORTURE)/faults.py --bin $(BINARY) --quick
 	$(TORTURE)/decay.py --bin $(BINARY) --quick
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1
+	$(TORTURE)/overload.py --bin $(BINARY) --quick --only no_calls
 
 torture-crash: ## 16 clients, killed a thousand times: every acknowledged effect is there
 	$(TORTURE)/crash.py --bin $(BINARY)

@@ -91,6 +91,12 @@ fn carry_out(line: &CommandLine) -> Outcome {
         let key = crate::auth::generate_key().map_err(Failed::because)?;
         return say(&format!("🔑 Generated new API key: {}", key.reveal()));
     }
+    if line.shows_a_key() {
+        tell(
+            "warning: a key on the command line stands in the process list (ps), which every account of \
+             this machine reads; give it in MCP_API_KEY, or in a file that MCP_API_KEY_FILE names",
+        );
+    }
     let wants_json = line.json;
     match line.verb() {
         Verb::Completions { shell } => {

@@ -181,6 +181,31 @@ fn timestamp(at: SystemTime) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SystemClock;
+    use crate::store::StoreOptions;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn a_backup_of_a_clock_that_was_ahead_puts_off_no_other_and_pushes_none_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data"), StoreOptions::default()).unwrap();
+        let settings =
+            BackupSettings { dir: dir.path().join("backups"), every: DAY, keep: 1, key: None };
+        let backups = Backups::new(store, settings, Arc::new(SystemClock));
+        backups.make_if_due();
+        let first = backups.list().unwrap().remove(0).path;
+        let now = Duration::from_millis(u64::try_from(SystemClock.now().0).unwrap());
+        let file = fs::File::options().write(true).open(&first).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + now + 400 * DAY).unwrap();
+        assert_eq!(backups.age(), None);
+
+        backups.make_if_due();
+
+        let left = backups.list().unwrap();
+        assert_eq!(left.len(), 1);
+        assert_ne!(left[0].path, first);
+    }
 
     #[test]
     fn what_cannot_be_read_back_bears_no_name_of_a_backup() {

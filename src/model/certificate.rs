@@ -1,5 +1,4 @@
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -8,7 +7,7 @@ use super::Timestamp;
 /// What is told of the certificate that a server shows. Prints as a line for the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CertificateState {
-    pub path: PathBuf,
+    pub path: String,
     pub state: CertificateStanding,
     /// Nothing where the certificate cannot be understood.
     pub not_before: Option<Timestamp>,
@@ -47,7 +46,7 @@ impl CertificateStanding {
 
 impl fmt::Display for CertificateState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the certificate {} {}", self.path.display(), self.state.words())?;
+        write!(f, "the certificate {} {}", self.path, self.state.words())?;
         if let (Some(from), Some(to)) = (self.not_before, self.not_after) {
             write!(f, ": from {from} to {to}")?;
         }

@@ -97,7 +97,7 @@ pub(super) fn state(cert: &Path, identity: &ServerIdentity, now: Timestamp) -> C
     let validity = identity.validity();
     let left = |validity: Validity| validity.chain_not_after.since(now).as_secs() / DAY_SECONDS;
     CertificateState {
-        path: cert.to_owned(),
+        path: cert.display().to_string(),
         state: standing(validity, now),
         not_before: validity.map(|validity| validity.not_before),
         not_after: validity.map(|validity| validity.not_after),

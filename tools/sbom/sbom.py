@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Writes what the release binary is made of, as CycloneDX 1.5 (JSON).
 
-    python3 tools/sbom/sbom.py [--out target/memoryd.cdx.json] [--target x86_64-unknown-linux-gnu] [--check target/release/memoryd]
+    python3 tools/sbom/sbom.py [--out FILE] [--target x86_64-unknown-linux-gnu] [--check target/release/memoryd]
 
 From `cargo metadata` and `cargo tree` (which build nothing) and Cargo.lock: each crate that is linked in, with its version, purl,
 licence and the checksum that Cargo.lock demands, and whom it depends on; those that only build it (build scripts, macros) as
-`excluded`; the standard library; and the models that the binary carries, with their digests. The same tree gives the same file. --check holds it against
-a built binary, which names the sources of many crates in the places of its panics, and fails where one is missing. Standard
-library only.
+`excluded`; the standard library; and the models that the binary carries, with their digests. The same tree gives the same file.
+--check holds it against a built binary, which names the sources of many crates in the places of its panics, and fails where one
+is missing. Standard library only.
 """
 
 import argparse
@@ -101,8 +101,8 @@ def standard_library():
 
 def document(crates):
     root = crates.packages[crates.root]
-    required = sorted((crates.component(one, "required") for one in crates.linked - {crates.root}), key=lambda one: one["bom-ref"])
-    building = sorted((crates.component(one, "excluded") for one in crates.building), key=lambda one: one["bom-ref"])
+    required = [crates.component(one, "required") for one in sorted(crates.linked - {crates.root})]
+    building = [crates.component(one, "excluded") for one in sorted(crates.building)]
     carried = [standard_library(), *models()]
     own = {**crates.component(crates.root, "required"), "type": "application"}
     del own["scope"]

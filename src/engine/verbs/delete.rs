@@ -202,7 +202,7 @@ impl Delete {
 
 /// Takes the word to wait, which says nothing where nothing is purged.
 pub(super) fn take_wait(arguments: &mut Arguments, purge: bool) -> bool {
-    let wait = arguments.take(&WAIT).unwrap_or_default();
+    let wait: bool = arguments.take(&WAIT).unwrap_or_default();
     if wait && !purge {
         arguments.refuse(WAIT.name, "goes with purge: true");
     }

@@ -18,7 +18,7 @@ PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-overload torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-overload torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -53,6 +53,7 @@ torture-short: ## for minutes what of it looks at content and not at times, as C
 	$(TORTURE)/faults.py --bin $(BINARY) --quick
 	$(TORTURE)/decay.py --bin $(BINARY) --quick
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1
+	$(TORTURE)/overload.py --bin $(BINARY) --quick --only no_calls
 
 torture-crash: ## 16 clients, killed a thousand times: every acknowledged effect is there
 	$(TORTURE)/crash.py --bin $(BINARY)
@@ -147,6 +148,9 @@ bench: ## the benchmarks
 bench-faces: ## the time that storing takes through each face, beside the core tool
 	cargo build --release
 	python3 -B tools/faces/faces.py --bin $(BINARY)
+
+sbom: ## target/memoryd.cdx.json, what the built binary is made of (CycloneDX), held against that binary
+	python3 -B tools/sbom/sbom.py --out $(OUT)/memoryd.cdx.json --check $(BINARY)
 
 eval: ## recall on labelled sets: our own, and others where they are at hand
 	cargo build --release

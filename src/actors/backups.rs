@@ -1,7 +1,7 @@
 //! Backups of the running store: made, listed, and made again by themselves.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -51,6 +51,12 @@ pub struct BackupLine {
     is_automatic: bool,
 }
 
+impl BackupLine {
+    fn is_from_future(&self, now: Timestamp) -> bool {
+        self.made_at.is_far_ahead_of(now)
+    }
+}
+
 impl Backups {
     pub(super) fn new(store: Store, settings: BackupSettings, clock: Arc<dyn Clock>) -> Self {
         let making = Mutex::default();
@@ -67,7 +73,7 @@ impl Backups {
         let path = settings.dir.join(format!("memoryd-{moment}-{sort}{ENDING}"));
         // Whoever asked may be in another folder.
         let path = std::path::absolute(&path).unwrap_or(path);
-        let made = store.back_up(&path, settings.key.as_ref())?;
+        let made = store.back_up(&path, settings.key.as_ref()).inspect_err(|_| set_aside(&path))?;
         log::info!("a backup of {} memories is in {}", made.memories, made.path.display());
         Ok(made)
     }
@@ -104,16 +110,23 @@ impl Backups {
     /// How long ago the newest was made; nothing if there is none.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        let newest = self.list().ok()?.into_iter().next()?;
-        let passed = self.inner.clock.now().0.saturating_sub(newest.made_at.0);
-        Some(Duration::from_millis(u64::try_from(passed).unwrap_or_default()))
+        let now = self.inner.clock.now();
+        // One from the future was made while the clock was wrong. It must not put off the next for years.
+        let newest = self.list().ok()?.into_iter().find(|line| !line.is_from_future(now))?;
+        Some(now.since(newest.made_at))
+    }
+
+    /// Whether any are made without being asked for.
+    #[must_use]
+    pub fn are_scheduled(&self) -> bool {
+        !self.inner.settings.every.is_zero()
     }
 
     /// Makes one if one is due, and removes those that are too many. Blocks while it does.
     pub fn make_if_due(&self) {
         let settings = &self.inner.settings;
         let is_due = || self.age().is_none_or(|age| age >= settings.every);
-        if settings.every.is_zero() || !is_due() {
+        if !self.are_scheduled() || !is_due() {
             return;
         }
         match self.make(true) {
@@ -123,7 +136,10 @@ impl Backups {
     }
 
     fn prune(&self) {
-        let lines = self.list().unwrap_or_default();
+        let now = self.inner.clock.now();
+        let mut lines = self.list().unwrap_or_default();
+        // Nobody knows how old those of a wrong clock are: they must not take the places of the newest.
+        lines.sort_by_key(|line| line.is_from_future(now));
         let automatic = lines.into_iter().filter(|line| line.is_automatic);
         for old in automatic.skip(self.inner.settings.keep) {
             if let Err(error) = fs::remove_file(&old.path) {
@@ -140,15 +156,68 @@ impl Sessions {
         let made = tokio::task::spawn_blocking(move || backups.make(false)).await;
         made.map_err(|_| CallError::Panicked)?.map_err(|error| match error {
             BackupError::Store(error) => EngineError::from(error).into(),
-            other => {
-                log::error!("a backup failed: {other}");
-                CallError::Panicked
-            }
+            other => CallError::Backup(other),
         })
+    }
+}
+
+/// Takes the name of a backup from one that could not be read back: it must not count as the newest, nor
+/// push a good one out.
+fn set_aside(path: &Path) {
+    let aside = path.with_extension("bad");
+    match fs::rename(path, &aside) {
+        Ok(()) => log::error!("a backup that cannot be read back is in {}", aside.display()),
+        // It failed before anything was in place.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => log::error!("{} cannot be read back or moved: {error}", path.display()),
     }
 }
 
 fn timestamp(at: SystemTime) -> Timestamp {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SystemClock;
+    use crate::store::StoreOptions;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn a_backup_of_a_clock_that_was_ahead_puts_off_no_other_and_pushes_none_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("data"), StoreOptions::default()).unwrap();
+        let settings =
+            BackupSettings { dir: dir.path().join("backups"), every: DAY, keep: 1, key: None };
+        let backups = Backups::new(store, settings, Arc::new(SystemClock));
+        backups.make_if_due();
+        let first = backups.list().unwrap().remove(0).path;
+        let now = Duration::from_millis(u64::try_from(SystemClock.now().0).unwrap());
+        let file = fs::File::options().write(true).open(&first).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + now + 400 * DAY).unwrap();
+        assert_eq!(backups.age(), None);
+
+        backups.make_if_due();
+
+        let left = backups.list().unwrap();
+        assert_eq!(left.len(), 1);
+        assert_ne!(left[0].path, first);
+    }
+
+    #[test]
+    fn what_cannot_be_read_back_bears_no_name_of_a_backup() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memoryd-2026-01-01T000000.000Z-auto.memoryd");
+        fs::write(&path, "half").unwrap();
+
+        set_aside(&path);
+        set_aside(&path);
+
+        let names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["memoryd-2026-01-01T000000.000Z-auto.bad"]);
+    }
 }

@@ -11,6 +11,7 @@
 mod accounts;
 mod arbiters;
 mod backups;
+mod clock_watch;
 mod given;
 mod limiter;
 mod meaning;
@@ -32,9 +33,10 @@ use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
-use crate::store::{Store, StoreError, Usage};
+use crate::store::{BackupError, Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
 pub use backups::{BackupSettings, Backups};
+use clock_watch::ClockWatch;
 use given::GivenCounts;
 pub use limiter::*;
 pub use registry::ActiveSession;
@@ -61,6 +63,9 @@ pub enum CallError {
 
     #[error(transparent)]
     Token(#[from] TokenError),
+
+    #[error("the backup is not good: {0}")]
+    Backup(BackupError),
 
     #[error("the server is too busy to answer in time; try again in a moment")]
     Busy,
@@ -110,6 +115,7 @@ pub struct Sessions {
     embedder: Option<Embedder>,
     accounts: Accounts,
     backups: Backups,
+    clock: ClockWatch,
     given: GivenCounts,
     content_limit: usize,
     store: Store,
@@ -124,11 +130,12 @@ impl Sessions {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let embedder = settings.embedder.clone();
+        let backups = Backups::new(store.clone(), settings.backups.clone(), Arc::clone(&clock));
+        let clock = ClockWatch::open(&store, clock)?;
         let accounts = Accounts::start(&store, &clock, settings.keep_audit)?;
         let content_limit = settings.limits.content_bytes;
         let given = GivenCounts::default();
-        let backups = Backups::new(store.clone(), settings.backups.clone(), Arc::clone(&clock));
-        let registry = Registry::new(store.clone(), settings, clock, given.clone());
+        let registry = Registry::new(store.clone(), settings, clock.clone(), given.clone());
         let running = registry.directory();
         let registry = registry.start();
         let stopping = Arc::new(watch::Sender::new(false));
@@ -138,6 +145,7 @@ impl Sessions {
             embedder,
             accounts,
             backups,
+            clock,
             given,
             content_limit,
             store,
@@ -156,13 +164,16 @@ impl Sessions {
         }
         let session = self.locate(&caller.user).await?;
         let verb = self.with_vector(&session, verb).await;
-        let deed = verb.deed();
+        let (deed, awaits_scrub) = (verb.deed(), verb.awaits_scrub());
         let answer =
             session.ask(caller.clone(), verb).await.map_err(|e| self.told_apart(caller, e));
         match (&answer, deed) {
             (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
             (Err(error), _) if error.is_denial() => self.accounts.note_denial(caller, error),
             _ => {}
+        }
+        if awaits_scrub && answer.is_ok() {
+            self.scrub().await?;
         }
         answer
     }
@@ -265,6 +276,12 @@ impl Sessions {
     #[must_use]
     pub fn storage_problem(&self) -> Option<String> {
         self.store.problem()
+    }
+
+    /// Why nothing is erased now because its time is over, if that is so.
+    #[must_use]
+    pub fn clock_doubt(&self) -> Option<String> {
+        self.clock.doubt()
     }
 
     /// How many tokens of memories each client was given since the start, by estimate.

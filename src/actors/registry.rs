@@ -5,10 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use actix::{Actor, Context, Handler, Message};
 
 use super::arbiters::Arbiters;
+use super::clock_watch::ClockWatch;
 use super::given::GivenCounts;
 use super::session::{SessionHandle, Surroundings};
 use super::{CallError, SessionSettings};
-use crate::model::{Clock, CredentialName, UserId};
+use crate::model::{CredentialName, UserId};
 use crate::store::Store;
 
 /// Knows which actor owns which session, and starts the missing ones.
@@ -17,7 +18,7 @@ pub(super) struct Registry {
     /// Gone once everything has stopped.
     store: Option<Store>,
     settings: SessionSettings,
-    clock: Arc<dyn Clock>,
+    clock: ClockWatch,
     given: GivenCounts,
     arbiters: Arbiters,
     running: Directory,
@@ -68,7 +69,7 @@ impl Registry {
     pub(super) fn new(
         store: Store,
         settings: SessionSettings,
-        clock: Arc<dyn Clock>,
+        clock: ClockWatch,
         given: GivenCounts,
     ) -> Self {
         Self {
@@ -106,7 +107,7 @@ impl Registry {
         let arbiter = self.arbiters.place(user);
         let surroundings = Surroundings {
             settings: self.settings.clone(),
-            clock: Arc::clone(&self.clock),
+            clock: self.clock.clone(),
             given: self.given.clone(),
         };
         Some(SessionHandle::start(&arbiter, store, user.clone(), surroundings))

@@ -22,12 +22,13 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
+use super::clock_watch::ClockWatch;
 use super::given::GivenCounts;
 use super::meaning::Writing;
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Asker, Engine, EngineError, Verb, Written};
-use crate::model::{Caller, Clock, CredentialName, MemoryId, Timestamp, UserId};
+use crate::model::{Caller, CredentialName, MemoryId, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
 
@@ -52,7 +53,7 @@ pub(super) struct Session {
     store: Option<Store>,
     pub(super) user: UserId,
     pub(super) settings: SessionSettings,
-    clock: Arc<dyn Clock>,
+    clock: ClockWatch,
     pub(super) engine: Option<Engine>,
     /// How many engines there were. A receipt of an earlier one says nothing of this one.
     opened: u64,
@@ -75,7 +76,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Surroundings {
     pub(super) settings: SessionSettings,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: ClockWatch,
     pub(super) given: GivenCounts,
 }
 
@@ -333,12 +334,15 @@ impl Session {
 
     /// Tells of what has expired, and removes what cannot be brought back.
     fn sweep(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
-        let (swept, newest) = self.enter(context, Engine::sweep);
+        let erasable = self.clock.erasable();
+        let (swept, newest) = self.enter(context, |engine, now| engine.sweep(now, erasable));
         if let Err(error) = swept {
             log::warn!("session {}: cannot sweep: {error}", self.user);
         }
         // What was erased just now is told when that is durable, and not twice.
-        let after = self.ended_until;
+        let now = self.clock.now();
+        // A clock that was far ahead hides nothing that ends since it is right.
+        let after = if self.ended_until.is_far_ahead_of(now) { now } else { self.ended_until };
         let (ended, _) = self.enter(context, |engine, now| Ok((engine.ended(after, now), now)));
         if let Ok((ended, now)) = ended {
             self.ended_until = now.max(after);

@@ -9,7 +9,6 @@ use super::{CallError, Sessions};
 use crate::auth;
 use crate::engine::EngineError;
 use crate::model::{Caller, MemoryId, Scope, UserId};
-use crate::store::{Store, StoreError};
 
 /// One who has stored something, or has a token.
 #[derive(Debug, Serialize)]
@@ -109,12 +108,16 @@ impl Sessions {
         }
         let told = self.accounts().administration(caller)?.forget_user(user).await?;
         let (store, user) = (self.store.clone(), user.clone());
-        let erase = move || -> Result<(), StoreError> {
-            store.erase_user(&user)?;
-            Store::scrub(&store)
-        };
-        let erased = tokio::task::spawn_blocking(erase).await;
+        let erased = tokio::task::spawn_blocking(move || store.erase_user(&user)).await;
         erased.map_err(|_| CallError::Panicked)?.map_err(EngineError::from)?;
+        self.scrub().await?;
         Ok(told)
+    }
+
+    /// Returns when no file of the data directory has a byte of what was erased before.
+    pub(super) async fn scrub(&self) -> Result<(), CallError> {
+        let store = self.store.clone();
+        let scrubbed = tokio::task::spawn_blocking(move || store.scrub()).await;
+        Ok(scrubbed.map_err(|_| CallError::Panicked)?.map_err(EngineError::from)?)
     }
 }

@@ -237,6 +237,10 @@ pub(super) struct UndoArguments {
     #[arg(long)]
     pub(super) purge: bool,
 
+    /// With --purge: end only when what is erased has left every file
+    #[arg(long, requires = "purge")]
+    pub(super) wait: bool,
+
     /// Do it; without this it is only told
     #[arg(long, short)]
     pub(super) yes: bool,

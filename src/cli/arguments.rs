@@ -291,6 +291,11 @@ impl CommandLine {
         }
     }
 
+    /// Whether the process list shows a key.
+    pub(super) fn shows_a_key(&self) -> bool {
+        !self.api_key.is_empty() || self.key().is_some()
+    }
+
     pub(super) fn config(&self) -> Option<&PathBuf> {
         self.config.as_ref()
     }

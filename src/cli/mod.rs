@@ -26,6 +26,7 @@ mod why;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Loaded, Reader, Surroundings};
 use crate::store;
@@ -64,7 +65,7 @@ pub fn run() -> ExitCode {
             usual(panic);
         }
     }));
-    match carry_out(&line) {
+    match outlive_file_limit().and_then(|()| carry_out(&line)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             complain(&failed);
@@ -73,10 +74,28 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// `SIGXFSZ`, the same number on Linux and macOS.
+const FILE_SIZE: i32 = 25;
+
+/// A file may not become longer (`ulimit -f`). Once somebody has listened for the signal, the write fails
+/// instead of the process; what listens stays in place when its runtime is gone.
+fn outlive_file_limit() -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Failed::because)?;
+    let _within = runtime.enter();
+    signal(SignalKind::from_raw(FILE_SIZE)).map(drop).map_err(Failed::because)
+}
+
 fn carry_out(line: &CommandLine) -> Outcome {
     if line.generate_key {
         let key = crate::auth::generate_key().map_err(Failed::because)?;
         return say(&format!("🔑 Generated new API key: {}", key.reveal()));
+    }
+    if line.shows_a_key() {
+        tell(
+            "warning: a key on the command line stands in the process list (ps), which every account of \
+             this machine reads; give it in MCP_API_KEY, or in a file that MCP_API_KEY_FILE names",
+        );
     }
     let wants_json = line.json;
     match line.verb() {

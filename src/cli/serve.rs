@@ -5,7 +5,7 @@ use actix_web::rt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::progress::Bar;
-use super::{Failed, Outcome, greeting};
+use super::{FILE_SIZE, Failed, Outcome, greeting};
 use crate::config::{Config, Loaded};
 use crate::logging::{self, Log};
 use crate::model::{Clock, SystemClock};
@@ -67,13 +67,9 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
-    /// A file may not become longer (`ulimit -f`). Once somebody listens, the write fails instead of
-    /// the process.
+    /// A file may not become longer (`ulimit -f`).
     file_size: Signal,
 }
-
-/// `SIGXFSZ`, the same number on Linux and macOS.
-const FILE_SIZE: i32 = 25;
 
 impl Signals {
     fn listen() -> Result<Self, Failed> {

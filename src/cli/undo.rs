@@ -22,6 +22,7 @@ pub(super) fn run(config: &Config, arguments: &UndoArguments, wants_json: bool) 
         ("credential", arguments.credential.clone().map(Value::from)),
         ("since", arguments.since.as_ref().map(|since| json!(since.to_string()))),
         ("purge", arguments.purge.then(|| json!(true))),
+        ("wait", arguments.wait.then(|| json!(true))),
         ("dry_run", Some(json!(!arguments.yes))),
     ]);
     let question = Question { method: Method::POST, path: "/api/v1/undo".to_owned(), named };

@@ -144,7 +144,8 @@ impl Engine {
         pending.push(recall);
         if pending.len() >= PAGE && pending.len().is_multiple_of(PAGE) {
             // Whatever hinders it, the next sweep meets it again and tells.
-            if let Err(error) = self.write_recalls(now) {
+            // What is too old goes with the sweep, which knows whether the clock is doubted.
+            if let Err(error) = self.write_recalls(now, Timestamp(i64::MIN)) {
                 log::debug!("what was given is written later: {error}");
             }
         }
@@ -169,7 +170,11 @@ impl Engine {
     }
 
     /// Writes what was noted, and forgets what is too old or too much.
-    pub(super) fn write_recalls(&mut self, now: Timestamp) -> Result<(), EngineError> {
+    pub(super) fn write_recalls(
+        &mut self,
+        now: Timestamp,
+        erasable: Timestamp,
+    ) -> Result<(), EngineError> {
         let fresh: usize = self.recalls.pending.iter().map(weight).sum();
         let mut bytes = match self.recalls.stored {
             Some(bytes) => bytes,
@@ -181,7 +186,7 @@ impl Engine {
         let mut old = Vec::new();
         for row in self.store.scan::<RecallPage>().take(AT_ONCE) {
             let (id, page) = row?;
-            let is_over = |recall: &Recall| recall.at.plus(self.limits.recalls) <= now;
+            let is_over = |recall: &Recall| recall.at.plus(self.limits.recalls) <= erasable;
             if bytes <= RING_BYTES && !page.0.iter().all(is_over) {
                 break;
             }

@@ -82,13 +82,13 @@ impl Engine {
     }
 
     /// Forgets steps that are older than anything can be undone.
-    pub(super) fn sweep_steps(&mut self, now: Timestamp) -> Result<(), EngineError> {
+    pub(super) fn sweep_steps(&mut self, erasable: Timestamp) -> Result<(), EngineError> {
         let undo = self.limits.undo;
         let all = (MemoryId::default(), 0)..=(MemoryId::LAST, u32::MAX);
         let mut old = Vec::new();
         for row in self.store.scan_range::<Step>(&all).take(AT_ONCE) {
             let (key, step) = row?;
-            if step.at.plus(undo) > now {
+            if step.at.plus(undo) > erasable {
                 break;
             }
             old.push(key);

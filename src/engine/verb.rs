@@ -38,6 +38,11 @@ pub trait Verb: Sized + Send + 'static {
         None
     }
 
+    /// Whether the answer is given only when what was erased has left every file of the disk.
+    fn awaits_scrub(&self) -> bool {
+        false
+    }
+
     /// Whether the answer may say that something is stored. Such an answer is given out only when
     /// everything that was submitted before it is durable.
     fn may_write(&self) -> bool {

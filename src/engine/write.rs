@@ -332,10 +332,10 @@ impl Engine {
     }
 
     /// Removes what was deleted or has expired longer ago than it can be brought back, and writes
-    /// down what was found how often.
-    pub fn sweep(&mut self, now: Timestamp) -> Result<(), EngineError> {
+    /// down what was found how often. What may be erased is said apart: the clock may be doubted.
+    pub fn sweep(&mut self, now: Timestamp, erasable: Timestamp) -> Result<(), EngineError> {
         let undo = self.limits.undo;
-        let over = |moment: Timestamp| moment.plus(undo) <= now;
+        let over = |moment: Timestamp| moment.plus(undo) <= erasable;
         let ended: Vec<MemoryId> = self
             .mind
             .catalog
@@ -347,8 +347,8 @@ impl Engine {
             .map(|(_, entry)| entry.id)
             .collect();
         self.erase(&ended)?;
-        self.sweep_steps(now)?;
-        self.write_recalls(now)?;
+        self.sweep_steps(erasable)?;
+        self.write_recalls(now, erasable)?;
         self.write_access()
     }
 

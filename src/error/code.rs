@@ -82,6 +82,7 @@ codes! {
     RateLimited = "rate_limited", 429, "Rate limit exceeded", "Too many requests or failed attempts from this address; `Retry-After` says how long to wait.";
     TooManyStreams = "too_many_streams", 429, "Too many streams", "The credential has as many streams open as it may; close one first.";
     Internal = "internal", 500 rpc -32603, "Internal server error", "The server failed; its log says why.";
+    BackupFailed = "backup_failed", 500, "Backup failed", "A backup was made and could not be read back; the message says why.";
     Busy = "busy", 503, "Server busy", "Too much waits for the session or the disk; try again after `Retry-After`.";
     Stopping = "stopping", 503, "Server stopping", "The server is shutting down.";
     StorageUnavailable = "storage_unavailable", 503, "Storage unavailable", "The store takes no writes at the moment; reading goes on.";

@@ -129,6 +129,7 @@ impl Error {
             Self::Call(CallError::Token(TokenError::Unknown)) => Code::TokenNotFound,
             Self::Call(CallError::Token(TokenError::OnlyShut { .. })) => Code::StorageUnavailable,
             Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
+            Self::Call(CallError::Backup(_)) => Code::BackupFailed,
             Self::Call(CallError::Busy) | Self::LimiterDown => Code::Busy,
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
@@ -210,7 +211,7 @@ impl Error {
         let code = self.code();
         if code == Code::Internal {
             log::error!("request failed: code={} cause={self}", code.word());
-        } else if code.status() > Code::Internal.status() {
+        } else if code.status() >= Code::Internal.status() {
             log::warn!("request refused: code={} cause={self}", code.word());
         }
     }
@@ -274,6 +275,7 @@ fn code_of_fault(broken: &StoreError) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::BackupError;
 
     #[test]
     fn the_cause_of_a_server_fault_stays_in_the_log() {
@@ -284,6 +286,18 @@ mod tests {
 
         assert_eq!(full.code(), Code::StorageUnavailable);
         assert!(full.to_string().contains("sled") && !body.contains("sled"), "{body}");
+    }
+
+    #[test]
+    fn a_backup_that_is_not_good_says_which_and_why() {
+        let (path, problem) = ("/backups/one.memoryd".into(), "a checksum".to_owned());
+        let bad = Error::from(CallError::Backup(BackupError::Damaged { path, problem }));
+
+        let body = serde_json::to_value(bad.body()).unwrap();
+
+        assert_eq!(body["code"], "backup_failed");
+        assert_eq!(bad.code().status(), 500);
+        assert!(body["message"].as_str().unwrap().contains("one.memoryd is damaged: a checksum"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 
-use crate::model::Clock;
+use crate::model::{CertificateState, Clock};
 #[cfg(feature = "fuzzing")]
 pub use front::read_forwarding;
 pub use mcp::McpFace;
@@ -37,7 +37,12 @@ pub struct Face {
     /// Whether callers need a credential.
     pub is_guarded: bool,
     pub clock: Arc<dyn Clock>,
+    /// Nothing where there is none.
+    pub certificate: Option<CertificateSource>,
 }
+
+/// Tells how things stand with the certificate, without asking the disk.
+pub type CertificateSource = Arc<dyn Fn() -> CertificateState + Send + Sync>;
 
 impl fmt::Debug for Face {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

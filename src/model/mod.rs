@@ -6,6 +6,7 @@
 
 mod audit;
 mod caller;
+mod certificate;
 mod event_time;
 pub mod foreign;
 mod id;
@@ -18,9 +19,11 @@ mod step;
 mod time;
 mod token;
 mod tool_set;
+mod trusted_time;
 
 pub use audit::{AuditEvent, AuditKind};
 pub use caller::{Caller, Origin, Scope, Scopes};
+pub use certificate::{CertificateStanding, CertificateState};
 pub use event_time::EventTime;
 pub use id::{InvalidId, MemoryId, MemoryIds};
 pub use interface::Interface;
@@ -34,3 +37,4 @@ pub use step::{Author, Step, StepChange};
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
 pub use token::{TOKEN_START, Token, TokenDigest, TokenPrefix, TokenState};
 pub use tool_set::ToolSet;
+pub use trusted_time::{ClockNews, TrustedTime};

@@ -1,5 +1,6 @@
 use std::fmt;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -17,6 +18,9 @@ pub struct InvalidTime;
 /// Where "now" comes from. Tests bring their own.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
+
+    /// How long this has run since some moment, by a clock that nobody can set.
+    fn running(&self) -> Duration;
 }
 
 /// The wall clock: the only reader of system time in the program.
@@ -29,6 +33,11 @@ impl Clock for SystemClock {
         let since_epoch =
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn running(&self) -> Duration {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        FIRST.get_or_init(Instant::now).elapsed()
     }
 }
 
@@ -57,7 +66,13 @@ impl Timestamp {
     /// less, and so does one that is put right now and then.
     #[must_use]
     pub fn is_far_ahead_of(self, now: Self) -> bool {
-        self > now.plus(AHEAD)
+        self.is_ahead_by(AHEAD, now)
+    }
+
+    /// Whether it lies further ahead of another moment than this.
+    #[must_use]
+    pub fn is_ahead_by(self, span: Duration, other: Self) -> bool {
+        self > other.plus(span)
     }
 
     /// How long ago `earlier` was; nothing if it lies ahead, as after a clock that jumped back.

@@ -307,6 +307,7 @@ pub async fn delete_all(asking: Asking<'_>, named: &Tags) -> Result<usize, CallE
         target: DeleteTarget::Matching(Box::new(filter.clone())),
         dry_run: Some(dry_run),
         purge: false,
+        wait: false,
         expect,
     };
     let there = asking.ask(matching(true, None)).await?.matched;

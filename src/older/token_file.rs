@@ -170,6 +170,7 @@ pub async fn delete_of_type(
         target: DeleteTarget::Matching(Box::new(filter.clone())),
         dry_run: Some(dry_run),
         purge: false,
+        wait: false,
         expect,
     };
     let there = asking.ask(matching(true, None)).await?.matched;

@@ -2,7 +2,7 @@ use std::io;
 
 use crate::auth::{KeptKeyError, RandomnessFailed, RunFileError};
 use crate::embedding::EmbedderError;
-use crate::model::InvalidName;
+use crate::model::{InvalidName, Timestamp};
 use crate::store::StoreError;
 use crate::tls::TlsError;
 
@@ -30,6 +30,9 @@ pub enum StartError {
 
     #[error(transparent)]
     Name(#[from] InvalidName),
+
+    #[error("the clock says {0}, which cannot be right; set it, and start again")]
+    Clock(Timestamp),
 
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },

@@ -22,7 +22,7 @@ use crate::actors::{Backups, Sessions};
 use crate::auth::{InstanceToken, KeptKey, Listening, RunFileError, RunFiles};
 use crate::config::Config;
 use crate::disk;
-use crate::model::{Clock, Secret};
+use crate::model::{Clock, Secret, Timestamp};
 use crate::store::{Progress, Store};
 pub use error::StartError;
 use hand_over::Taken;
@@ -41,6 +41,11 @@ const BACKUP_LOOK: Duration = Duration::from_secs(60);
 /// How long requests may finish after the signal to stop. With the sessions' last writes and the
 /// store's last checkpoint the whole stop stays within 10 s.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the header `Date` can say: from 1970, which is also what a clock before it is taken for, up to the
+/// year 9999.
+const FIRST_DATE: Timestamp = Timestamp(1);
+const LAST_DATE: Timestamp = Timestamp(253_402_300_799_999);
 
 /// A server that is already listening. Await [`Server::run`] to serve.
 #[allow(missing_debug_implementations, reason = "actix's server has no Debug")]
@@ -79,6 +84,7 @@ impl Server {
         clock: &Arc<dyn Clock>,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self, StartError> {
+        require_time(clock)?;
         let open_files = disk::raise_open_files();
         // Certificates and models are read first: a mistake there must not touch anything.
         let certificates = reload::Certificates::open(config, clock)?;
@@ -141,15 +147,21 @@ impl Server {
     /// Serves until [`Control::stop`], then writes what is still held.
     pub async fn run(self) -> Result<(), StartError> {
         let watching = self.certificates.map(|certificates| rt::spawn(certificates.watch()));
-        let backing_up = rt::spawn(back_up_when_due(self.running.sessions.backups().clone()));
+        let backups = self.running.sessions.backups().clone();
+        let backing_up = backups.are_scheduled().then(|| rt::spawn(back_up_when_due(backups)));
         let served = self.http.await.map_err(StartError::listening);
-        backing_up.abort();
-        if let Some(watching) = watching {
-            watching.abort();
+        for task in [watching, backing_up].into_iter().flatten() {
+            task.abort();
         }
         let stopped = self.running.take_down().await;
         served.and(stopped)
     }
+}
+
+/// The dates of answers are written by a library that panics at any other year.
+fn require_time(clock: &Arc<dyn Clock>) -> Result<(), StartError> {
+    let now = clock.now();
+    if (FIRST_DATE..=LAST_DATE).contains(&now) { Ok(()) } else { Err(StartError::Clock(now)) }
 }
 
 /// The files by which programs of this machine find the server. Where nothing can be written there are
@@ -212,5 +224,36 @@ impl Control {
         if let Some(certificates) = &self.certificates {
             certificates.force();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct At(Timestamp);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+
+        fn running(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn a_clock_that_no_answer_can_tell_stops_the_start() {
+        let started = |moment| {
+            let clock: Arc<dyn Clock> = Arc::new(At(moment));
+            require_time(&clock)
+        };
+
+        for wrong in [Timestamp(-1), Timestamp(0), Timestamp(253_402_300_800_000)] {
+            assert!(matches!(started(wrong), Err(StartError::Clock(_))), "{wrong}");
+        }
+        assert!(started(Timestamp(1)).is_ok() && started(LAST_DATE).is_ok());
     }
 }

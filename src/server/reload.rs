@@ -1,11 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::{rt, web};
 
 use super::StartError;
 use crate::config::Config;
-use crate::model::{Clock, Timestamp};
+use crate::http::CertificateSource;
+use crate::model::{CertificateState, Clock, Timestamp};
 use crate::tls::Reloader;
 
 /// How soon a changed certificate is served.
@@ -19,6 +20,8 @@ const REMIND: Duration = Duration::from_secs(86_400);
 pub(super) struct Certificates {
     reloader: Arc<Reloader>,
     clock: Arc<dyn Clock>,
+    /// What its owner was told last. Finding it asks the disk, which requests must not.
+    problems: Arc<Mutex<Vec<String>>>,
 }
 
 impl Certificates {
@@ -29,13 +32,24 @@ impl Certificates {
     ) -> Result<Option<Self>, StartError> {
         let Some((certificate, key)) = config.tls.files() else { return Ok(None) };
         let reloader = Arc::new(Reloader::open(certificate, key)?);
-        let certificates = Self { reloader, clock: Arc::clone(clock) };
+        let certificates = Self { reloader, clock: Arc::clone(clock), problems: Arc::default() };
         certificates.remind();
         Ok(Some(certificates))
     }
 
     pub(super) fn reloader(&self) -> &Reloader {
         &self.reloader
+    }
+
+    /// Where the routes learn how things stand with it.
+    pub(super) fn source(&self) -> CertificateSource {
+        let certificates = self.clone();
+        Arc::new(move || certificates.state(certificates.clock.now()))
+    }
+
+    fn state(&self, now: Timestamp) -> CertificateState {
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        CertificateState { problems, ..self.reloader.state(now) }
     }
 
     /// Looks at the files from time to time. A broken new pair leaves the old one in place.
@@ -68,12 +82,14 @@ impl Certificates {
         }
     }
 
-    /// Logs what the owner should see to, and returns the time of it.
+    /// Logs how things stand and what the owner should see to, and returns the time of it.
     fn remind(&self) -> Timestamp {
         let now = self.clock.now();
-        for concern in self.reloader.concerns(now) {
-            log::warn!("{concern}");
-        }
+        log::info!("{}", self.state(now));
+        let problems: Vec<String> =
+            self.reloader.concerns(now).iter().map(ToString::to_string).collect();
+        problems.iter().for_each(|problem| log::warn!("{problem}"));
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
         now
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::hand_over::Wanted;
 use super::wiring::{self, Listeners, Parts, open_store_within, session_settings};
-use super::{LAST_GUESTS, Running, StartError};
+use super::{LAST_GUESTS, Running, StartError, require_time};
 use crate::actors::Sessions;
 use crate::auth::{InstanceToken, RunFiles};
 use crate::config::{Config, HostPattern};
@@ -50,6 +50,7 @@ impl Sharing {
         progress: Option<Arc<dyn Progress>>,
         patience: Duration,
     ) -> Result<Self, StartError> {
+        require_time(clock)?;
         let config = &inward(config);
         let settings = session_settings(config)?;
         let store = open_store_within(config, progress, patience)?;

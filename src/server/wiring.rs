@@ -143,7 +143,8 @@ pub(super) fn http(
         limiter(config),
         Arc::clone(&metrics),
     ));
-    let face = web::Data::new(Face { is_guarded, clock: Arc::clone(clock) });
+    let certificate = certificates.map(reload::Certificates::source);
+    let face = web::Data::new(Face { is_guarded, clock: Arc::clone(clock), certificate });
     let metrics = web::Data::from(metrics);
     let listed = ToolSets::new(&config.tools.sets);
     let protocol = Protocol::new(sessions.clone(), listed, token.secret());

@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::records::SessionNumber;
 use super::seal::{self, SealError, SealingKey, Unsealed};
 use super::vault::{self, Member, StoreKey, Vault};
-use super::{Record, Store, StoreError, StoreOptions, codec, kinds, premises};
+use super::{OnlyKey, Record, Store, StoreError, StoreOptions, codec, kinds, premises};
 use crate::disk;
 use crate::journal::{self, Folder, JournalError, Op, Ownership, Seq, SessionNo, StoreId};
 use crate::model::Memory;
@@ -227,7 +227,7 @@ impl Counts {
         self.users += u64::from(is_system && is_user);
         self.memories += u64::from(!is_system && *prefix == Memory::PREFIX);
         if vault::is_store_key(op) {
-            self.store_key = codec::decode(&(), value).ok();
+            self.store_key = codec::decode(&OnlyKey, value).ok();
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::keeper::Keeper;
 use super::lock::Lock;
@@ -159,6 +160,13 @@ impl Store {
             }
         }
         backup::verify_backup(target, key)
+    }
+
+    /// Whether the clock is doubted. Whoever watches it says so here, and then nothing is removed because
+    /// it is old.
+    #[must_use]
+    pub fn clock_doubt(&self) -> Arc<AtomicBool> {
+        self.inner.keeper.clock_doubt()
     }
 
     /// Whether writes are taken now.

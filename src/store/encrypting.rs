@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::shared::Shared;
 use super::value::PIECE_PREFIX;
 use super::vault::{self, Seat, StoreKey, Vault};
-use super::{Receipt, Record, StoreError, codec, session};
+use super::{OnlyKey, Receipt, Record, StoreError, codec, session};
 use crate::journal::{EncodedBatch, Journal, SessionNo};
 
 /// How many bytes are sealed in one batch, about.
@@ -62,7 +62,7 @@ impl Work<'_> {
         let damaged = |source| StoreError::Damaged { kind: StoreKey::KIND, source };
         let mut batch = EncodedBatch::default();
         let value = codec::encode(key).map_err(damaged)?;
-        batch.put(SessionNo::SYSTEM, &session::full_key::<StoreKey>(&()), &value)?;
+        batch.put(SessionNo::SYSTEM, &session::full_key::<StoreKey>(&OnlyKey), &value)?;
         self.submit(batch)
     }
 

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -66,6 +67,7 @@ pub(super) enum Errand {
 #[derive(Debug)]
 pub(super) struct Keeper {
     errands: Sender<Errand>,
+    clock_doubt: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -81,6 +83,8 @@ struct Work {
     retry_in: Duration,
     /// When files may be made anew again only because something was removed.
     scrub_at: Option<Instant>,
+    /// Whether nobody knows how old anything is.
+    clock_doubt: Arc<AtomicBool>,
 }
 
 impl Keeper {
@@ -93,6 +97,7 @@ impl Keeper {
         shared.connect(errands.clone());
         // Asked before anybody can write: what a start had to replay the next one would replay again.
         let has_replayed = shared.applied() > checkpointed.applied;
+        let clock_doubt = Arc::new(AtomicBool::new(false));
         let work = Work {
             shared: Arc::clone(shared),
             journal: Arc::clone(journal),
@@ -102,12 +107,17 @@ impl Keeper {
             retry_at: None,
             retry_in: FIRST_RETRY,
             scrub_at: None,
+            clock_doubt: Arc::clone(&clock_doubt),
         };
         let thread = Builder::new()
             .name("keeper".to_owned())
             .spawn(move || work.run(&inbox, has_replayed))
             .map_err(StoreError::disk("start the thread of", &shared.dir))?;
-        Ok(Self { errands, thread: Mutex::new(Some(thread)) })
+        Ok(Self { errands, clock_doubt, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) fn clock_doubt(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.clock_doubt)
     }
 
     #[cfg(test)]
@@ -398,6 +408,10 @@ impl Work {
         scrubbed?;
         self.checkpoint()?;
         self.scrub_at = Instant::now().checked_add(started.elapsed().saturating_mul(SCRUB_REST));
+        // Whoever erases a user asks no clock.
+        if !keep_aside.is_zero() && self.clock_doubt.load(Ordering::Acquire) {
+            return Ok(());
+        }
         aside::remove_older(&self.shared.dir, keep_aside)
     }
 

@@ -59,7 +59,7 @@ pub use records::{PastVersion, StoredVector};
 pub use salvage::Salvage;
 pub use seal::SealingKey;
 pub use session::{Batch, Receipt, SessionStore};
-pub use system::AuditKey;
+pub use system::{AuditKey, OnlyKey};
 pub use vault::EncryptionKeys;
 
 /// How to open a data directory.

@@ -1,6 +1,7 @@
-//! The layouts of the records that are nobody's memories: tokens and the audit.
+//! The layouts of the records that are nobody's memories: tokens, the audit, the clock.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use super::records::parsed;
 use super::{CodecError, Key, Record};
 use crate::model::{
     AuditEvent, AuditKind, CredentialName, Project, Scope, Timestamp, Token, TokenDigest,
-    TokenPrefix, ToolSet, UserId,
+    TokenPrefix, ToolSet, TrustedTime, UserId,
 };
 
 /// When an event happened, in milliseconds since 1970, and its number within that millisecond.
@@ -47,6 +48,29 @@ pub struct AuditV1 {
     address: Option<String>,
     client: Option<String>,
     count: u64,
+}
+
+/// The key of the only record of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnlyKey;
+
+/// What is known of the clock, as it lies on disk since version 1.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrustedTimeV1 {
+    trusted: i64,
+    seen: i64,
+    /// In milliseconds.
+    even_for: Option<u64>,
+}
+
+impl Key for OnlyKey {
+    fn to_bytes(&self) -> Vec<u8> {
+        vec![0]
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (bytes == [0]).then_some(Self)
+    }
 }
 
 impl Key for TokenDigest {
@@ -149,6 +173,31 @@ impl Record for AuditEvent {
             address: parsed("address", body.address, |text| text.parse::<IpAddr>().ok())?,
             client: body.client,
             count: body.count,
+        })
+    }
+}
+
+impl Record for TrustedTime {
+    type Key = OnlyKey;
+    type Body = TrustedTimeV1;
+    const PREFIX: u8 = 6;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "clock";
+
+    fn to_body(&self) -> TrustedTimeV1 {
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        TrustedTimeV1 {
+            trusted: self.trusted.0,
+            seen: self.seen.0,
+            even_for: self.even_for.map(millis),
+        }
+    }
+
+    fn from_body(_: &OnlyKey, body: TrustedTimeV1) -> Result<Self, CodecError> {
+        Ok(Self {
+            trusted: Timestamp(body.trusted),
+            seen: Timestamp(body.seen),
+            even_for: body.even_for.map(Duration::from_millis),
         })
     }
 }

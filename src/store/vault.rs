@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::codec::{self, CodecError, SEALED};
 use super::seal::{KeyName, SealingKey};
 use super::trees::{Entry, Trees};
-use super::{Key, Record, StoreError, session};
+use super::{Key, OnlyKey, Record, StoreError, session};
 use crate::journal::{Op, SessionNo};
 use crate::model::UserId;
 
@@ -330,8 +330,8 @@ pub(super) fn records(trees: &Arc<Trees>) -> Result<Vec<Entry>, StoreError> {
 
 fn stored_key(trees: &Trees) -> Result<Option<StoreKey>, StoreError> {
     let damaged = |source| StoreError::Damaged { kind: StoreKey::KIND, source };
-    let value = trees.get(SessionNo::SYSTEM, &session::full_key::<StoreKey>(&()))?;
-    value.map(|value| codec::decode(&(), &value).map_err(damaged)).transpose()
+    let value = trees.get(SessionNo::SYSTEM, &session::full_key::<StoreKey>(&OnlyKey))?;
+    value.map(|value| codec::decode(&OnlyKey, &value).map_err(damaged)).transpose()
 }
 
 fn has_members(trees: &Arc<Trees>) -> Result<bool, StoreError> {
@@ -389,7 +389,7 @@ fn unusable() -> StoreError {
 }
 
 impl Record for StoreKey {
-    type Key = ();
+    type Key = OnlyKey;
     type Body = StoreKeyV1;
     const PREFIX: u8 = 4;
     const VERSION: u8 = 1;
@@ -400,7 +400,7 @@ impl Record for StoreKey {
         StoreKeyV1 { owner: self.owner.to_bytes(), salt, wrapped, is_whole: self.is_whole }
     }
 
-    fn from_body((): &(), body: StoreKeyV1) -> Result<Self, CodecError> {
+    fn from_body(_: &OnlyKey, body: StoreKeyV1) -> Result<Self, CodecError> {
         let StoreKeyV1 { owner, salt, wrapped, is_whole } = body;
         Ok(Self { owner: KeyName::from_bytes(owner), salt, wrapped, is_whole })
     }
@@ -432,17 +432,6 @@ impl Key for NameHash {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self(bytes.try_into().ok()?))
-    }
-}
-
-/// There is only one.
-impl Key for () {
-    fn to_bytes(&self) -> Vec<u8> {
-        vec![0]
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        (bytes == [0]).then_some(())
     }
 }
 

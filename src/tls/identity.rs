@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
@@ -15,7 +16,28 @@ use super::x509::Facts;
 #[derive(Debug, Clone)]
 pub struct ServerIdentity {
     certified: Arc<CertifiedKey>,
-    expires_at: Option<Timestamp>,
+    validity: Option<Validity>,
+    /// Whether the file of the certificate holds a key, too, and must be as closed as one.
+    cert_holds_key: bool,
+}
+
+/// When a certificate is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    /// When the first of those ends that stand in its file.
+    pub chain_not_after: Timestamp,
+}
+
+impl Validity {
+    /// Of a chain, the server's own certificate first; nothing where that cannot be understood.
+    fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let own = Facts::read(chain.first()?)?;
+        let ends = chain.iter().filter_map(Facts::read).map(|facts| facts.not_after);
+        let chain_not_after = ends.min().unwrap_or(own.not_after);
+        Some(Self { not_before: own.not_before, not_after: own.not_after, chain_not_after })
+    }
 }
 
 impl ServerIdentity {
@@ -27,8 +49,8 @@ impl ServerIdentity {
 
     pub(super) fn parse(cert: &PemFile, key: &PemFile) -> Result<Self, TlsError> {
         let chain = cert.certificates()?;
-        let expires_at =
-            chain.first().and_then(|first| Facts::read(first)).map(|facts| facts.not_after);
+        let validity = Validity::read(&chain);
+        let cert_holds_key = cert.private_key().is_ok();
         let key_path = || key.path().to_owned();
         let signing_key = ring::default_provider()
             .key_provider
@@ -36,7 +58,7 @@ impl ServerIdentity {
             .map_err(|cause| TlsError::UnusableKey { path: key_path(), cause })?;
         let certified = CertifiedKey::new(chain, signing_key);
         match certified.keys_match() {
-            Ok(()) => Ok(Self { certified: Arc::new(certified), expires_at }),
+            Ok(()) => Ok(Self { certified: Arc::new(certified), validity, cert_holds_key }),
             Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 Err(TlsError::Mismatch { cert: cert.path().to_owned(), key: key_path() })
             }
@@ -50,7 +72,15 @@ impl ServerIdentity {
     /// here: a server with an expired certificate is still better than none.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.expires_at
+        self.validity.map(|validity| validity.not_after)
+    }
+
+    pub(super) fn validity(&self) -> Option<Validity> {
+        self.validity
+    }
+
+    pub(super) fn cert_holds_key(&self) -> bool {
+        self.cert_holds_key
     }
 
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {

@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::model::Timestamp;
+use crate::model::{CertificateState, Timestamp};
 
 use super::TlsError;
 use super::concern::{self, Concern};
@@ -77,7 +77,13 @@ impl Reloader {
     /// What the owner should see to now, in the order in which it should be told.
     #[must_use]
     pub fn concerns(&self, now: Timestamp) -> Vec<Concern> {
-        concern::of(&self.cert, &self.key, self.identity().expires_at(), now)
+        concern::of(&self.cert, &self.key, &self.identity(), now)
+    }
+
+    /// How things stand with what is shown, from memory: without what [`Reloader::concerns`] finds.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> CertificateState {
+        concern::state(&self.cert, &self.identity(), now)
     }
 
     /// The pair that new connections are shown.
@@ -143,10 +149,12 @@ impl fmt::Debug for Shown {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use tempfile::TempDir;
 
     use super::*;
+    use crate::model::CertificateStanding;
     use crate::tls::{WantedNames, make_certificates};
 
     const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -230,5 +238,25 @@ mod tests {
 
         assert!(reloader.concerns(NOW).is_empty());
         assert!(matches!(reloader.concerns(end)[..], [Concern::Expired { .. }]));
+        let (now, then) = (reloader.state(NOW), reloader.state(end));
+        assert_eq!((now.state, now.not_after), (CertificateStanding::Valid, Some(end)));
+        assert!(now.days_left > Some(300) && now.not_before <= Some(NOW), "{now}");
+        assert_eq!((then.state, then.days_left), (CertificateStanding::Expired, Some(0)));
+    }
+
+    #[test]
+    fn a_file_of_a_certificate_that_holds_a_key_must_be_closed_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        make(&folder);
+        let (cert, key) = (folder.path().join("both.pem"), folder.path().join("server-key.pem"));
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        fs::write(&cert, read("server.pem") + &read("server-key.pem")).unwrap();
+        fs::set_permissions(&cert, fs::Permissions::from_mode(0o644)).unwrap();
+
+        let apart = Reloader::open(&cert, &key).unwrap().concerns(NOW);
+        let in_one = Reloader::open(&cert, &cert).unwrap().concerns(NOW);
+
+        assert!(matches!(&apart[..], [Concern::OpenKey { path, mode: 0o644 }] if *path == cert));
+        assert_eq!(apart, in_one);
     }
 }

@@ -1,6 +1,6 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_web::rt;
@@ -28,7 +28,10 @@ pub struct TestServer {
 
 /// A clock that moves only when told to. It starts on 2026-01-01.
 #[derive(Debug, Clone)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock {
+    wall: Arc<AtomicI64>,
+    running: Arc<AtomicU64>,
+}
 
 /// An answer as it came over the wire.
 pub struct Reply {
@@ -44,7 +47,7 @@ impl TestServer {
 
     pub fn with(env: &[(&str, &str)]) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::in_dir(dir, env, ManualClock(Arc::new(AtomicI64::new(1_767_225_600_000))))
+        Self::in_dir(dir, env, ManualClock::default())
     }
 
     fn in_dir(dir: Arc<TempDir>, env: &[(&str, &str)], clock: ManualClock) -> Self {
@@ -209,20 +212,39 @@ impl Reply {
     }
 }
 
+impl Default for ManualClock {
+    fn default() -> Self {
+        let wall = Arc::new(AtomicI64::new(1_767_225_600_000));
+        Self { wall, running: Arc::default() }
+    }
+}
+
 impl ManualClock {
+    /// Time passes.
     pub fn advance(&self, span: Duration) {
-        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        // First, so that nobody takes it for a jump who looks in between.
+        self.running.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        self.jump_ahead(span);
+    }
+
+    /// As when somebody sets the clock to a time that is not yet.
+    pub fn jump_ahead(&self, span: Duration) {
+        self.wall.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     /// As when somebody sets the clock back.
     pub fn go_back(&self, span: Duration) {
-        self.0.fetch_sub(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        self.wall.fetch_sub(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn running(&self) -> Duration {
+        Duration::from_millis(self.running.load(Ordering::SeqCst))
     }
 }
 

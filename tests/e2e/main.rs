@@ -13,6 +13,7 @@
 mod arguments;
 mod budget;
 mod chooses;
+mod clock;
 mod context;
 mod expiry;
 mod finding;

@@ -382,6 +382,38 @@ async fn an_erased_user_leaves_no_byte_behind() {
     assert!(!left_on_disk(&server, &["xyzzymark"]));
 }
 
+#[actix_web::test]
+async fn who_waits_for_a_purge_is_answered_when_no_file_has_a_byte_of_it() {
+    let server = TestServer::start();
+    let ada = token(&server, json!({ "user_id": "ada", "name": "laptop" })).await;
+    let mine = [("X-API-Key", ada.as_str())];
+    let text = json!({ "content": "the safe opens with xyzzymark" });
+    let id = server.send("POST", LIST, &mine, Some(&text)).await.json()["id"].clone();
+    let path = format!("{LIST}/{}", id.as_str().unwrap());
+    let stays = server.add("staying put").await;
+
+    let unpurged = server.send("DELETE", &format!("{path}?wait=true"), &mine, None).await;
+    let denied = server.send("DELETE", &format!("{path}?purge=true&wait=true"), &mine, None).await;
+    assert_eq!((unpurged.status, denied.status), (422, 403));
+    assert_eq!(denied.json()["code"], "insufficient_scope");
+    assert!(left_on_disk(&server, &["xyzzymark"]), "a refusal has erased something");
+    let asked = format!("{path}?user_id=ada&purge=true&wait=true");
+    let purged = server.send("DELETE", &asked, &[("X-API-Key", KEY)], None).await;
+
+    assert_eq!((purged.status, &purged.json()["deleted"]), (200, &json!(1)));
+    assert!(!left_on_disk(&server, &["xyzzymark"]));
+    assert_eq!(server.get(&format!("{LIST}/{stays}")).await.status, 200);
+
+    // What an assistant has stored is taken back in the same way.
+    server.send("POST", LIST, &mine, Some(&text)).await;
+    let undo = json!({
+        "user_id": "ada", "credential": "laptop", "dry_run": false, "purge": true, "wait": true,
+    });
+    let undone = server.post("/api/v1/undo", undo).await;
+    assert_eq!(undone.status, 200, "{}", undone.text());
+    assert!(!left_on_disk(&server, &["xyzzymark"]));
+}
+
 /// Whether one of these texts stands in a file of the data directory.
 fn left_on_disk(server: &TestServer, texts: &[&str]) -> bool {
     let mut folders = vec![server.dir.path().join("data")];

@@ -171,4 +171,5 @@ fn a_server_says_at_its_start_what_its_owner_should_see_to() {
     let log = fs::read_to_string(server.dir.path().join("log")).unwrap();
     assert!(log.contains("key.pem is open to every account (mode 0644)"), "{log}");
     assert!(log.contains("cert.pem expires in 3 days"), "{log}");
+    assert!(log.contains("cert.pem is valid, but not for long: from 2"), "{log}");
 }

@@ -387,6 +387,9 @@ fn a_key_may_begin_with_a_hyphen() {
 
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(!told.contains("unexpected argument"), "{told}");
+    // Whoever looks at the list of processes reads it, which is not told by showing it once more.
+    assert!(told.contains("(ps)") && told.contains("MCP_API_KEY_FILE"), "{told}");
+    assert!(!told.contains(key), "{told}");
 }
 
 #[test]

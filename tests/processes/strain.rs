@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::KEY;
-use crate::process::{Program, surround};
+use crate::process::{Program, ended, surround};
 
 /// More than a process may usually open.
 const IDLE: usize = 1_100;
@@ -64,6 +64,25 @@ fn idle_connections_stop_neither_writes_nor_the_health_of_the_store() {
     drop(idle);
     assert!(is_written(&program, "afterwards"));
     assert_eq!(first_status(program.port, "GET", "/health", None), 200);
+}
+
+#[test]
+fn a_limit_for_the_length_of_a_file_is_a_failure_and_kills_no_verb() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = json!({ "content": "word ".repeat(10_000) }).to_string();
+    fs::write(dir.path().join("in.jsonl"), line).unwrap();
+    for verb in ["import in.jsonl", "stdio"] {
+        let mut shell = Command::new("/bin/sh");
+        // In half KiB: less than an empty store takes.
+        let script = format!("ulimit -f 64 && exec \"$0\" {verb}");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_memoryd")]);
+        surround(&mut shell, dir.path());
+
+        let output = ended(&mut shell);
+
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code().is_some(), "{verb} ended with {}: {told}", output.status);
+    }
 }
 
 fn is_written(program: &Program, content: &str) -> bool {

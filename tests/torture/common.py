@@ -68,17 +68,21 @@ class Server:
         """Gives the seconds from the start of the program to its first 200 on /health."""
         began = time.perf_counter()
         self.launch()
-        select.select([self.process.stdout], [], [], patience)
-        told = re.search(rb":(\d+)\s*$", self.process.stdout.readline())
-        if not told:
-            raise NotStarted(self.log_end())
-        self.port = int(told[1])
+        self.await_port(patience)
         while time.perf_counter() < began + patience and self.process.poll() is None:
             with contextlib.suppress(NotSent, NoAnswer), contextlib.closing(self.door(None)) as door:
                 if door.ask("GET", "/health")[0] == 200:
                     return time.perf_counter() - began
             time.sleep(0.002)
         raise NotStarted(self.log_end())
+
+    def await_port(self, patience):
+        """Waits until the program says where it serves; how well, it says on /health."""
+        has_told, _, _ = select.select([self.process.stdout], [], [], patience)
+        told = re.search(rb":(\d+)\s*$", self.process.stdout.readline() if has_told else b"")
+        if not told:
+            raise NotStarted(self.log_end())
+        self.port = int(told[1])
 
     def kill(self):
         if self.process:

@@ -21,7 +21,6 @@ import contextlib
 import copy
 import ctypes
 import errno
-import http.client
 import json
 import mmap
 import os
@@ -34,10 +33,12 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-OUT = ROOT / "target/torture"
-KEY = "torture-key-0123456789abcdef-0123456789"
+import common
+from common import KEPT, ROOT
+
 STARTED = set()
+# What a call that broke off raises.
+BROKEN = (OSError, common.NotSent, common.NoAnswer)
 # Kinds of calls as in shim/disk.c, and the errors that they can have. "change" is all that changes something: with EROFS, it is
 # a disk that was mounted anew for reading only.
 KINDS = {"write": (1, ["ENOSPC", "EDQUOT", "EIO", "EROFS"]), "sync": (2, ["EIO", "ENOSPC", "EDQUOT"]),
@@ -75,9 +76,9 @@ def take_signals():
 
 
 def build_shim():
-    OUT.mkdir(parents=True, exist_ok=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
     # Two programs may build at once: each puts a whole file in place.
-    shim, draft = OUT / "disk.so", OUT / f"disk-{os.getpid()}.so"
+    shim, draft = KEPT / "disk.so", KEPT / f"disk-{os.getpid()}.so"
     subprocess.run(["gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", draft, ROOT / "tests/torture/shim/disk.c"], check=True)
     return draft.rename(shim)
 
@@ -97,49 +98,47 @@ def control_at(path, *values):
     return control
 
 
-class Server:
-    """A server with its data in one folder; what else it needs lies in another."""
+class Server(common.Server):
+    """The common one with its data in one folder, and what else it needs in another. It serves on a disk that fails, too."""
 
     def __init__(self, binary, data, beside, extra=None):
         beside.mkdir(parents=True, exist_ok=True)
-        self.binary, self.beside, self.log_path = binary, beside, beside / "server.log"
-        self.env = {"PATH": os.environ["PATH"], "HOME": str(beside), "DATA_DIR": str(data), "RUN_DIR": str(beside / "run"),
-                    "HOST": "127.0.0.1", "PORT": "0", "MCP_API_KEY": KEY, "RATE_LIMIT_REQUESTS": "0",
-                    "EMBEDDING_BUILTIN": "table", **(extra or {})}
+        super().__init__(binary, beside, DATA_DIR=str(data), **(extra or {}))
+        self.data, self.log_start, self.ended_with = data, 0, None
 
     def log(self):
-        with open(self.log_path, "rb") as log:
+        """Since the last start."""
+        with open(self.log_file, "rb") as log:
             log.seek(self.log_start)
             return log.read().decode(errors="replace")
 
-    def start(self, patience=30):
-        """Whether it serves. Where it does not, its process has ended, or is ended."""
+    def launch(self):
         if None in STARTED:
             raise RuntimeError("nothing is started any more")
-        with open(self.log_path, "ab") as log:
-            self.log_start = log.tell()
-            self.process = subprocess.Popen([str(self.binary)], env=self.env, cwd=self.beside, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=subprocess.STDOUT)
+        self.log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
+        super().launch()
         STARTED.add(self.process)
-        late = time.monotonic() + patience
-        while self.process.poll() is None and time.monotonic() < late:
-            said = re.search(r"Starting MCP Memory Server on \S+:(\d+)[^\0]*started successfully", self.log())
-            if said:
-                self.port = int(said[1])
-                return True
-            time.sleep(0.01)
-        self.ended_with = self.process.poll()
-        self.kill()
-        return False
+
+    def start(self, patience=30):
+        """Whether it serves, however well. Where it does not, its process has ended, or is ended."""
+        self.launch()
+        try:
+            self.await_port(patience)
+        except common.NotStarted:
+            # It closes its output a moment before it is gone.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+            self.ended_with = self.process.poll()
+            self.kill()
+            return False
+        return True
 
     def ask(self, method, path, body=None, timeout=10):
         """The status, and the answer: JSON, or a list of lines of it."""
-        headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)) as connection:
-            connection.request(method, path, body and json.dumps(body), headers)
-            answer = connection.getresponse()
-            lines = [json.loads(line) for line in answer.read().splitlines()]
-            return answer.status, lines if "ndjson" in (answer.getheader("Content-Type") or "") else lines[0]
+        with contextlib.closing(self.door()) as door:
+            door.connection.timeout = timeout
+            status, told = door.ask(method, path, body)
+        return status, told if isinstance(told, dict) else [json.loads(line) for line in told.splitlines()]
 
     def told(self, method, path, body=None):
         status, answer = self.ask(method, path, body, 30)
@@ -148,18 +147,9 @@ class Server:
         return answer
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
-        STARTED.discard(self.process)
-
-    def stop(self):
-        """Gives what was wrong with the stop."""
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
-        code = self.process.poll()
-        self.kill()
-        return [] if code == 0 else [f"SIGTERM ended it with {code}"]
+        if self.process:
+            STARTED.discard(self.process)
+        super().kill()
 
 
 def data_in(disk):
@@ -224,7 +214,7 @@ class Driver:
         began = time.monotonic()
         try:
             return self.server.ask(method, path, body)
-        except (OSError, http.client.HTTPException) as error:
+        except BROKEN as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = self.server.process.wait(0.5)
                 raise RuntimeError(f"the server ended with {code}") from error
@@ -316,7 +306,7 @@ class Driver:
             return
         try:
             self.problems += self.facts.compare(read_all(server), self.moment + 1)[1]
-        except (OSError, RuntimeError, http.client.HTTPException) as error:
+        except (*BROKEN, RuntimeError) as error:
             self.problems.append(f"lost: cannot be read after a start: {error!r}")
         server.kill()
 
@@ -474,8 +464,8 @@ def tell(o, name, done):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--bin", type=pathlib.Path, default=ROOT / "target/release/memoryd")
-    p.add_argument("--out", type=pathlib.Path, default=OUT, help="where evidence is kept")
+    p.add_argument("--bin", type=pathlib.Path, default=common.BINARY)
+    p.add_argument("--out", type=pathlib.Path, default=KEPT, help="where evidence is kept")
     p.add_argument("--upto", type=int, default=200, help="the n of the last call that fails (200)")
     p.add_argument("--quick", action="store_true", help="some calls only, in about a minute")
     p.add_argument("--all-errors", action="store_true", help="each call with each error")

@@ -523,13 +523,31 @@ def attempted(act):
     return None
 
 
-def counted_calls(server):
-    """What the kernel counted in the server's namespace: connections that it began, packets that it sent or could not."""
-    with open(f"/proc/{server.process.pid}/net/snmp") as file:
+# To nowhere and to the loopback: both must be counted.
+CALLER = "import socket, sys\n" \
+         "for address in ('192.0.2.1', '127.0.0.1'):\n" \
+         "    with socket.socket() as s:\n" \
+         "        s.connect_ex((address, 9))\n" \
+         "print(flush=True)\n" \
+         "sys.stdin.read()"
+
+
+def calls_of_a_caller(wrap):
+    """What is counted of a program that does call: where that is nothing, the counts show nothing of ours either."""
+    with subprocess.Popen([*wrap, sys.executable, "-c", CALLER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as caller:
+        caller.stdout.readline()
+        calls = sum(counted_calls(caller.pid).values())
+        caller.stdin.close()
+    return calls
+
+
+def counted_calls(pid):
+    """What the kernel counted in the namespace of a process: connections that it began, packets that it sent or could not."""
+    with open(f"/proc/{pid}/net/snmp") as file:
         rows = [row.split() for row in file]
     four = {(names[0], name): int(value) for names, values in zip(rows[::2], rows[1::2], strict=True)
             for name, value in zip(names[1:], values[1:], strict=True)}
-    with open(f"/proc/{server.process.pid}/net/snmp6") as file:
+    with open(f"/proc/{pid}/net/snmp6") as file:
         six = {row.split()[0]: int(row.split()[1]) for row in file}
     wanted = [("Tcp:", "ActiveOpens"), ("Udp:", "OutDatagrams"), ("Ip:", "OutNoRoutes")]
     return {"".join(name): four[name] for name in wanted} | {name: six[name] for name in ("Ip6OutNoRoutes", "Udp6OutDatagrams")}

@@ -19,7 +19,6 @@ import collections
 import concurrent.futures
 import contextlib
 import copy
-import http.client
 import itertools
 import json
 import os
@@ -34,7 +33,8 @@ import tempfile
 import threading
 import time
 
-from faults import OUT, ROOT, STARTED, Facts, Server, build_shim, control_at, data_in, read_all, say, take_signals
+from common import BINARY, KEPT
+from faults import BROKEN, STARTED, Facts, Server, build_shim, control_at, data_in, read_all, say, take_signals
 
 CLIENTS = 8
 # Records of the trace, as in shim/disk.c.
@@ -70,7 +70,7 @@ class Clients:
         events = [self.facts.sent(key, state, self.control.position) for key in keys]
         try:
             status, answer = self.server.ask(method, path, body)
-        except (OSError, http.client.HTTPException):
+        except BROKEN:
             status = time.sleep(0.05)
         if status not in (200, 201):
             return None
@@ -350,7 +350,7 @@ class Round:
                 inner = [one for other in others for one in other.play()]
             else:
                 self.examine(Server(self.o.bin, data_in(self.disk), beside))
-        except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
+        except (*BROKEN, RuntimeError, ValueError) as error:
             self.problems.append(f"failed: {error!r}")
         if self.problems and None not in STARTED:
             self.keep_evidence(beside)
@@ -473,8 +473,8 @@ def self_test(o, work):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--bin", type=pathlib.Path, default=ROOT / "target/release/memoryd")
-    p.add_argument("--out", type=pathlib.Path, default=OUT, help="where evidence is kept")
+    p.add_argument("--bin", type=pathlib.Path, default=BINARY)
+    p.add_argument("--out", type=pathlib.Path, default=KEPT, help="where evidence is kept")
     p.add_argument("--rounds", type=int, default=300, help="how many cuts (300)")
     p.add_argument("--each", type=int, default=50, help="how many cuts of one recording (50)")
     p.add_argument("--seconds", type=float, default=6, help="how long each recording is under load (6)")

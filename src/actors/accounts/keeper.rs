@@ -12,11 +12,12 @@ use super::ledger::put_events;
 use super::wanted::{NewToken, Rotation};
 use super::{Made, TokenChange};
 use crate::actors::CallError;
+use crate::actors::clock_watch::ClockWatch;
 use crate::auth::{TokenBook, TokenError};
 use crate::engine::EngineError;
 use crate::model::{
-    AuditEvent, AuditKind, Caller, Clock, CredentialName, Timestamp, Token, TokenDigest,
-    TokenPrefix, TokenState, UserId,
+    AuditEvent, AuditKind, Caller, CredentialName, Timestamp, Token, TokenDigest, TokenPrefix,
+    TokenState, UserId,
 };
 use crate::store::{Batch, Receipt, SessionStore, Store, StoreError};
 
@@ -38,7 +39,7 @@ pub(super) struct Keeper {
     pub(super) open: Option<Open>,
     pub(super) book: Arc<TokenBook>,
     pub(super) counts: Arc<Counts>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: ClockWatch,
     pub(super) keep_audit: Duration,
     /// Tokens of which the last word was that they open nothing: what is still on its way to the disk
     /// must not overrule it.
@@ -95,7 +96,7 @@ impl Keeper {
         store: Store,
         book: Arc<TokenBook>,
         counts: Arc<Counts>,
-        clock: Arc<dyn Clock>,
+        clock: ClockWatch,
         keep_audit: Duration,
     ) -> Result<Self, StoreError> {
         let records = store.system()?;
@@ -360,6 +361,7 @@ impl Actor for Keeper {
         context.run_interval(MINUTE, |keeper, context| {
             keeper.write_late(context);
             keeper.append_counted();
+            keeper.keep_clock();
         });
         self.sweep_on(context);
         context.run_interval(SWEEP, Self::sweep_on);
@@ -455,6 +457,7 @@ impl Handler<End> for Keeper {
     fn handle(&mut self, _: End, context: &mut Context<Self>) -> Self::Result {
         self.write_late(context);
         self.append_counted();
+        self.keep_clock();
         let newest = self.open.take().and_then(|open| open.records.newest_receipt());
         match newest {
             None => Box::pin(actix::fut::ready(Ok(()))),

@@ -12,7 +12,7 @@ use crate::actors::{CallError, Erased};
 use crate::auth::{TokenError, generate_key};
 use crate::engine::EngineError;
 use crate::model::{AuditEvent, AuditKind, Caller, CredentialName, Token, UserId};
-use crate::store::{AuditKey, Batch, Receipt, SessionStore, StoreError};
+use crate::store::{AuditKey, Batch, OnlyKey, Receipt, SessionStore, StoreError};
 
 /// Events that are changed at once; the rest waits for the next time.
 const AT_ONCE: usize = 10_000;
@@ -64,9 +64,18 @@ impl Keeper {
         self.append(&counted);
     }
 
+    /// Writes what is known of the clock, if that is due.
+    pub(super) fn keep_clock(&mut self) {
+        let Some(time) = self.clock.to_keep() else { return };
+        match self.write(|batch, _| batch.put(&OnlyKey, &time)) {
+            Ok(_) => self.clock.note_kept(time),
+            Err(error) => log::debug!("what is known of the clock is written later: {error}"),
+        }
+    }
+
     /// Erases what is older than it has to be kept. Says whether there is more.
     pub(super) fn sweep(&mut self) -> bool {
-        let end = self.clock.now().0.saturating_sub(millis(self.keep_audit));
+        let end = self.clock.erasable().0.saturating_sub(millis(self.keep_audit));
         let (Ok(end), Some(open)) = (u64::try_from(end), &self.open) else { return false };
         let range = AuditKey { at: 0, number: 0 }..=AuditKey { at: end, number: u64::MAX };
         let old = open.records.scan_range::<AuditEvent>(&range).take(AT_ONCE);

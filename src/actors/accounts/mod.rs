@@ -18,10 +18,11 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
 
+use super::clock_watch::ClockWatch;
 use super::{CallError, Erased, PATIENCE};
 use crate::auth::{self, AuthError, TokenBook};
 use crate::model::{
-    AuditEvent, AuditKind, Caller, Clock, Scope, Secret, Timestamp, Token, TokenPrefix, UserId,
+    AuditEvent, AuditKind, Caller, Scope, Secret, Timestamp, Token, TokenPrefix, UserId,
 };
 use crate::store::{Store, StoreError};
 pub use audit::AuditFilter;
@@ -37,7 +38,7 @@ pub struct Accounts {
     keeper: Addr<Keeper>,
     book: Arc<TokenBook>,
     counts: Arc<Counts>,
-    clock: Arc<dyn Clock>,
+    clock: ClockWatch,
 }
 
 /// What may be done with tokens and the audit by whoever has it.
@@ -66,7 +67,7 @@ impl Accounts {
     /// Reads the tokens. Must be called within an actix system.
     pub(super) fn start(
         store: &Store,
-        clock: &Arc<dyn Clock>,
+        clock: &ClockWatch,
         keep_audit: Duration,
     ) -> Result<Self, StoreError> {
         let book = Arc::new(TokenBook::default());
@@ -75,12 +76,12 @@ impl Accounts {
             store.clone(),
             Arc::clone(&book),
             Arc::clone(&counts),
-            Arc::clone(clock),
+            clock.clone(),
             keep_audit,
         )?;
         // A thread of its own: a long look into the audit holds up nobody.
         let keeper = Keeper::start_in_arbiter(&Arbiter::new().handle(), move |_| keeper);
-        Ok(Self { keeper, book, counts, clock: Arc::clone(clock) })
+        Ok(Self { keeper, book, counts, clock: clock.clone() })
     }
 
     /// What the guard reads.

@@ -16,6 +16,8 @@ pub struct Delete {
     /// what is named by id is deleted.
     pub dry_run: Option<bool>,
     pub purge: bool,
+    /// Answer only when what is purged has left every file.
+    pub wait: bool,
     /// How many memories the caller means to delete by a filter.
     pub expect: Option<usize>,
 }
@@ -44,19 +46,20 @@ const MOST_UNCOUNTED: usize = 10;
 
 const ID: Field = Field::new("id", Shape::Id, "");
 const IDS: Field = Field::new("ids", Shape::Ids, "");
-const DRY_RUN: Field =
-    Field::new("dry_run", Shape::Flag, "Only say what would go; default true with a filter");
-const ALL: Field = Field::new("all", Shape::Flag, "Everything, without a filter");
+const DRY_RUN: Field = Field::new("dry_run", Shape::Flag, "Default true with a filter");
+const ALL: Field = Field::new("all", Shape::Flag, "Everything");
 const EXPECT: Field =
-    Field::new("expect", Shape::Whole { least: 0, most: u32::MAX }, "How many; needed beyond 10");
-const PURGE: Field = Field::new("purge", Shape::Flag, "Erase for good, with the history");
+    Field::new("expect", Shape::Whole { least: 0, most: u32::MAX }, "Needed beyond 10");
+const PURGE: Field = Field::new("purge", Shape::Flag, "For good, with the history");
+/// For every verb that purges.
+pub(super) const WAIT: Field = Field::new("wait", Shape::Flag, "Until off the disk");
 
 impl Spoken for Delete {
     fn fields() -> Vec<&'static Field> {
         [&ID, &IDS]
             .into_iter()
             .chain(Filter::fields())
-            .chain([&ALL, &DRY_RUN, &EXPECT, &PURGE])
+            .chain([&ALL, &DRY_RUN, &EXPECT, &PURGE, &WAIT])
             .collect()
     }
 
@@ -68,6 +71,7 @@ impl Spoken for Delete {
         let filter = Filter::take(arguments);
         let dry_run: Option<bool> = arguments.take(&DRY_RUN);
         let purge = arguments.take(&PURGE).unwrap_or_default();
+        let wait = take_wait(arguments, purge);
         let expect = arguments.take(&EXPECT);
         let all = arguments.take(&ALL).unwrap_or_default();
         let named = usize::from(id.is_some()) + usize::from(ids.is_some());
@@ -83,7 +87,7 @@ impl Spoken for Delete {
             (None, Some(ids)) => DeleteTarget::Many(ids),
             (None, None) => DeleteTarget::Matching(Box::new(filter)),
         };
-        Self { target, dry_run, purge, expect }
+        Self { target, dry_run, purge, wait, expect }
     }
 }
 
@@ -99,7 +103,12 @@ impl Verb for Delete {
         (!self.only_shows()).then(|| (AuditKind::MemoriesDeleted, what.to_owned()))
     }
 
+    fn awaits_scrub(&self) -> bool {
+        self.wait && !self.only_shows()
+    }
+
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Deleted, EngineError> {
+        guard_wait(self.wait, asked)?;
         let ids = self.matched(engine, asked)?;
         let dry_run = self.only_shows();
         if !dry_run {
@@ -125,7 +134,13 @@ impl Delete {
     /// One memory, which can be restored for a while.
     #[must_use]
     pub fn one(id: MemoryId) -> Self {
-        Self { target: DeleteTarget::One(id), dry_run: Some(false), purge: false, expect: None }
+        Self {
+            target: DeleteTarget::One(id),
+            dry_run: Some(false),
+            purge: false,
+            wait: false,
+            expect: None,
+        }
     }
 
     fn only_shows(&self) -> bool {
@@ -183,4 +198,19 @@ impl Delete {
         }
         Ok(entries.into_iter().map(|entry| entry.id).collect())
     }
+}
+
+/// Takes the word to wait, which says nothing where nothing is purged.
+pub(super) fn take_wait(arguments: &mut Arguments, purge: bool) -> bool {
+    let wait: bool = arguments.take(&WAIT).unwrap_or_default();
+    if wait && !purge {
+        arguments.refuse(WAIT.name, "goes with purge: true");
+    }
+    wait
+}
+
+/// All files of all users are made anew for whoever waits, so it is the administrator's to ask.
+pub(super) fn guard_wait(wait: bool, asked: Asked<'_>) -> Result<(), EngineError> {
+    let needed = Scope::Admin;
+    if wait && !asked.caller.may(needed) { Err(EngineError::Denied { needed }) } else { Ok(()) }
 }

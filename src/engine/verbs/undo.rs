@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::delete::{WAIT, guard_wait, take_wait};
 use crate::engine::arguments::Arguments;
 use crate::engine::view::BriefView;
 use crate::engine::write::guard_instruction;
@@ -18,6 +19,7 @@ pub struct Undo {
     which: Which,
     dry_run: bool,
     purge: bool,
+    wait: bool,
 }
 
 /// Which changes are meant.
@@ -95,7 +97,7 @@ impl Spoken for Undo {
     const REFUSES_UNKNOWN: bool = true;
 
     fn fields() -> Vec<&'static Field> {
-        vec![&STEP, &MEMORY, &LAST, &SESSION, &CREDENTIAL, &SINCE, &DRY_RUN, &PURGE]
+        vec![&STEP, &MEMORY, &LAST, &SESSION, &CREDENTIAL, &SINCE, &DRY_RUN, &PURGE, &WAIT]
     }
 
     fn take(arguments: &mut Arguments) -> Self {
@@ -121,7 +123,8 @@ impl Spoken for Undo {
         };
         let dry_run = arguments.take(&DRY_RUN).unwrap_or(true);
         let purge = arguments.take(&PURGE).unwrap_or(false);
-        Self { which, dry_run, purge }
+        let wait = take_wait(arguments, purge);
+        Self { which, dry_run, purge, wait }
     }
 }
 
@@ -137,7 +140,12 @@ impl Verb for Undo {
         (self.purge && !self.dry_run).then_some((AuditKind::MemoriesDeleted, what))
     }
 
+    fn awaits_scrub(&self) -> bool {
+        self.wait && !self.dry_run
+    }
+
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Undone, EngineError> {
+        guard_wait(self.wait, asked)?;
         let steps = engine.steps(&self.which, asked)?;
         let mut undone = Undone {
             dry_run: self.dry_run,

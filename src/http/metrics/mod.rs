@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::model::Timestamp;
 use histogram::Histogram;
 use memory::resident_memory;
 use tally::Tally;
@@ -29,6 +30,8 @@ pub struct Others<'a> {
     pub is_writable: bool,
     /// Of the newest backup, if there is one.
     pub backup_age: Option<Duration>,
+    /// Of the certificate or of what signed it, whichever ends first.
+    pub certificate_ends: Option<Timestamp>,
 }
 
 /// Counts since the start. Shared by all workers, and cheap to add to.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Metrics;
 use super::Others;
+use crate::model::Timestamp;
 
 fn busy() -> Metrics {
     let metrics = Metrics::default();
@@ -38,6 +39,7 @@ fn prometheus_gets_the_same() {
         tokens_given: &[("cur\"sor".to_owned(), 7)].into(),
         is_writable: true,
         backup_age: None,
+        certificate_ends: Some(Timestamp(1_800_000_000_000)),
     };
     let text = busy().prometheus(&others);
 
@@ -46,6 +48,7 @@ fn prometheus_gets_the_same() {
         "memoryd_responses_total{status=\"4xx\"} 2",
         "memoryd_failed_authentications_total 1",
         "memoryd_tokens_given_total{client=\"cur\\\"sor\"} 7",
+        "memoryd_certificate_not_after_seconds 1800000000",
         "memoryd_response_seconds_count 5",
         "memoryd_response_seconds_bucket{le=\"+Inf\"} 5",
     ] {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::actors::{ActiveSession, Sessions};
 use crate::error::Error;
+use crate::http::Face;
 use crate::http::metrics::{Metrics, Others};
 use crate::model::{Caller, Scope};
 
@@ -55,11 +56,14 @@ pub(in crate::http) async fn stats(
 pub(in crate::http) async fn metrics(
     metrics: web::Data<Metrics>,
     sessions: web::Data<Sessions>,
+    face: web::Data<Face>,
 ) -> HttpResponse {
+    let certificate = face.certificate.as_ref().map(|certificate| certificate());
     let others = Others {
         tokens_given: &sessions.tokens_given(),
         is_writable: sessions.is_writable(),
         backup_age: sessions.backups().age(),
+        certificate_ends: certificate.and_then(|certificate| certificate.chain_not_after),
     };
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")

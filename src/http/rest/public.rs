@@ -34,6 +34,8 @@ pub(in crate::http) async fn health(
     }
     let more = json!({
         "storage": { "writable": is_writable, "problem": sessions.storage_problem() },
+        "clock": { "doubt": sessions.clock_doubt() },
+        "certificate": face.certificate.as_ref().map(|certificate| certificate()),
         "backup": { "age_seconds": sessions.backups().age().map(|age| age.as_secs()) },
     });
     state(&face, is_writable, "healthy", more)

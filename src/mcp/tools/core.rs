@@ -154,7 +154,7 @@ const LIST: &str = "List memories by filter, newest first, without a question.";
 const UPDATE: &str = "Change fields of a memory. What is left out stays. The version \
     before is kept.";
 const DELETE: &str = "Delete by id, ids, or filter. With a filter it only says what would go \
-    until dry_run is false. What was deleted can be restored for some days unless purged.";
+    until dry_run is false. Deleted ones can be restored for some days unless purged.";
 const CONTEXT: &str = "What to know at the start of a conversation: profile, pinned, standing \
     instructions, recent, and what fits the query, cut to a token budget.";
 

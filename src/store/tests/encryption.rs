@@ -8,7 +8,7 @@ use crate::journal::SyncHook;
 use crate::model::{AuditEvent, AuditKind, SecretKey};
 use crate::store::session;
 use crate::store::vault::StoreKey;
-use crate::store::{AuditKey, EncryptionKeys, SealingKey, restore, verify_backup};
+use crate::store::{AuditKey, EncryptionKeys, OnlyKey, SealingKey, restore, verify_backup};
 
 fn key(byte: u8) -> SealingKey {
     SealingKey::new(&SecretKey::new([byte; 32]))
@@ -69,7 +69,7 @@ fn readable(dir: &Path) -> Vec<&'static str> {
 }
 
 fn store_key(store: &Store) -> Vec<u8> {
-    let key = session::full_key::<StoreKey>(&());
+    let key = session::full_key::<StoreKey>(&OnlyKey);
     store.shared().trees().get(journal::SessionNo::SYSTEM, &key).unwrap().unwrap()
 }
 
@@ -323,7 +323,7 @@ fn without_the_key_of_the_store_it_is_refused_and_not_begun_anew() {
     let store = open_with(dir.path(), 1);
     fill(&store);
     let mut batch = Batch::new();
-    batch.remove::<StoreKey>(&());
+    batch.remove::<StoreKey>(&OnlyKey);
     store.system().unwrap().commit(batch).unwrap().wait().unwrap();
     store.close();
 

@@ -1,18 +1,22 @@
 //! Images of records as older versions wrote them. An image is never changed.
 
+use std::time::Duration;
+
 use super::*;
 use crate::journal::SessionNo;
 use crate::model::{
     AuditEvent, AuditKind, Author, Category, CredentialName, EventTime, Interface, Priority,
     Project, Scopes, SecretKey, Status, Step, StepChange, Tag, Title, Token, TokenDigest,
-    TokenPrefix, ToolSet,
+    TokenPrefix, ToolSet, TrustedTime,
 };
 use crate::model::{Given, Number, Recall, RecallPage};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
 use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
 use crate::store::vault::{Member, NameHash, StoreKey, Vault};
-use crate::store::{AuditKey, EncryptionKeys, Key, PastVersion, SealingKey, StoredVector, codec};
+use crate::store::{
+    AuditKey, EncryptionKeys, Key, OnlyKey, PastVersion, SealingKey, StoredVector, codec,
+};
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
 const MEMORY_V2: &str = include_str!("../../../tests/data/memory-v2.hex");
@@ -27,6 +31,7 @@ const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
 const MEMBER_V1: &str = include_str!("../../../tests/data/member-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
+const CLOCK_V1: &str = include_str!("../../../tests/data/clock-v1.hex");
 
 /// The memory that `memory-v3.hex` is an image of.
 fn full_memory() -> Memory {
@@ -84,6 +89,7 @@ fn records_of_version_1_are_still_readable() {
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
     assert_eq!(own, Number(7));
     assert_eq!((token, event), (self::token(), self::event()));
+    assert_eq!(codec::decode::<TrustedTime>(&OnlyKey, &from_hex(CLOCK_V1)).unwrap(), clock());
     assert_eq!(number, SessionNumber(SessionNo(7)));
 }
 
@@ -103,6 +109,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
+        (codec::encode(&clock()), CLOCK_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
         (codec::encode(&store_key()), STORE_KEY_V1),
         (codec::encode(&member().1), MEMBER_V1),
@@ -128,7 +135,7 @@ fn keys_of_version_1_still_open_what_they_opened() {
 }
 
 fn store_key() -> StoreKey {
-    codec::decode(&(), &from_hex(STORE_KEY_V1)).unwrap()
+    codec::decode(&OnlyKey, &from_hex(STORE_KEY_V1)).unwrap()
 }
 
 fn member() -> (NameHash, Member) {
@@ -170,6 +177,15 @@ fn recalls() -> RecallPage {
 }
 
 const AUDIT_KEY: AuditKey = AuditKey { at: 1_700_000_000_001, number: 2 };
+
+/// What `clock-v1.hex` is an image of.
+fn clock() -> TrustedTime {
+    TrustedTime {
+        trusted: Timestamp(1_767_225_600_000),
+        seen: Timestamp(1_801_785_600_000),
+        even_for: Some(Duration::from_secs(3_600)),
+    }
+}
 
 /// What `token-v1.hex` is an image of.
 fn token() -> Token {
@@ -226,6 +242,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("number", Key::to_bytes(&id(42)), NUMBER_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
+        ("clock", Key::to_bytes(&OnlyKey), CLOCK_V1),
         ("user", Key::to_bytes(&user("ada")), USER_V1),
     ];
     for (name, key, image) in images {

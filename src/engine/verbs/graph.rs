@@ -260,7 +260,7 @@ impl Engine {
         let project = asked.caller.project.clone();
         let mut memory = add.into_memory(self, project, Times::default(), asked);
         self.screen(&mut memory, &mut BTreeSet::new())?;
-        write.enter(&memory);
+        write.enter(&memory)?;
         self.commit_if_full(write)
     }
 
@@ -279,7 +279,7 @@ impl Engine {
             self.check_content(&content)?;
             let mut after = Memory { content, ..before.clone() };
             self.screen(&mut after, &mut BTreeSet::new())?;
-            write.replace(&before, after, asked.now);
+            write.replace(&before, after, asked.now)?;
             self.commit_if_full(&mut write)?;
         }
         self.commit(write)

@@ -227,9 +227,9 @@ impl Engine {
             // What is here stays in the history, unless the line knows better.
             Some(there) => {
                 work.put_version(memory.id, there);
-                work.write.put_over(there, memory);
+                work.write.put_over(there, memory)?;
             }
-            None => work.write.enter(memory),
+            None => work.write.enter(memory)?,
         }
         if whole.access.count > 0 {
             work.write.put_access(memory.id, &whole.access);

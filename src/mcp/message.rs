@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::lenient::{is_empty_list, mend};
 use super::methods::is_known;
-use super::strict::{self, Unreadable};
+use crate::model::json::{self, Unreadable};
 
 /// Named values, as JSON-RPC carries them.
 pub type Params = Map<String, Value>;
@@ -80,7 +80,7 @@ impl Incoming {
     /// {"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"..."}}
     /// ```
     pub fn parse(bytes: &[u8], has_batches: bool) -> Result<Self, Refusal> {
-        let value = strict::read(bytes).map_err(|unreadable| match unreadable {
+        let value = json::read(bytes).map_err(|unreadable| match unreadable {
             Unreadable::NotJson => Refusal::nobody(PARSE_ERROR, "the body is not JSON"),
             Unreadable::Twice => {
                 Refusal::nobody(INVALID_REQUEST, "a name stands twice in one object")

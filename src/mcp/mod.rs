@@ -32,7 +32,6 @@ mod request;
 mod resources;
 mod seal;
 pub mod stdio;
-mod strict;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -46,7 +45,6 @@ pub use message::{
     Refusal, RpcMessage, RpcRequest, UNSUPPORTED_VERSION,
 };
 pub use protocol::{Ask, Messages, Protocol, Reply, ReplyLine};
-pub use strict::{Unreadable, read as read_json};
 pub use tool_sets::ToolSets;
 pub use version::Version;
 

@@ -45,6 +45,7 @@ use super::subscriptions::Beginning;
 use super::tool_sets::ToolSets;
 use super::version::Version;
 use crate::actors::Sessions;
+use crate::model::foreign::shortened;
 use crate::model::{Caller, Secret};
 
 /// The protocol over one set of sessions. Cheap to clone; every clone is the same.
@@ -248,8 +249,8 @@ impl Uncallable {
     fn into_line(self, id: Value, method: &str) -> ReplyLine {
         let (code, told) = match self {
             Self::Unknown => {
-                let shown: String = method.chars().take(64).collect();
-                (METHOD_NOT_FOUND, Cow::Owned(format!("unknown method {shown:?}")))
+                let told = format!("unknown method {:?}", shortened(method));
+                (METHOD_NOT_FOUND, Cow::Owned(told))
             }
             Self::Malformed(told) => {
                 (INVALID_PARAMS, Cow::Owned(format!("invalid params: {told}")))

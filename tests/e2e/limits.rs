@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{KEY, TestServer};
+use crate::harness::{KEY, TestServer, rpc};
 
 const OWNER: [(&str, &str); 1] = [("X-API-Key", KEY)];
 
@@ -130,4 +130,123 @@ async fn a_history_of_full_metadata_is_exported_in_lines_that_an_import_takes() 
     assert!(exported.lines().count() > 1);
     assert_eq!((&told["imported"], &told["failed"]), (&json!(1), &json!(0)), "{told}");
     assert!(second.get("/api/v1/export").await.text() == exported, "it did not come back whole");
+}
+
+#[actix_web::test]
+async fn a_question_has_an_end_on_every_face() {
+    let server = TestServer::with(&[("TOOLSETS", "core,memoryos,ai-memory,remember,mem0")]);
+    let long = "word ".repeat(2_000);
+    for (path, body) in [
+        ("/api/v1/search", json!({ "query": long })),
+        ("/search", json!({ "query": long })),
+        ("/v2/memories/search/", json!({ "query": long })),
+        ("/api/memory/search", json!({ "query": long })),
+        ("/api/task/search", json!({ "query": long })),
+    ] {
+        let reply = server.post(path, body).await;
+
+        let told = reply.text();
+        assert!((400..=422).contains(&reply.status) && told.contains("8192"), "{path}: {told}");
+        assert!(told.len() < 2_000, "{path} says it back");
+    }
+    for tool in [
+        "search_memories",
+        "get_context",
+        "retrieve_memory",
+        "search_user_memory",
+        "search_coding_preferences",
+        "search",
+        "search_nodes",
+    ] {
+        let result = server.tool(tool, json!({ "query": long })).await;
+
+        assert_eq!(result["isError"], true, "{tool}: {result}");
+        let told = result.to_string();
+        assert!(told.contains("8192") && told.len() < 2_000, "{tool}: {told}");
+    }
+}
+
+#[actix_web::test]
+async fn filters_of_the_mem0_server_have_an_end() {
+    let server = TestServer::start();
+    let both = json!([{ "role": "user", "content": "tea" }]);
+    for stars in [1, 5] {
+        let body = json!({ "messages": both, "infer": false, "metadata": { "stars": stars } });
+        assert_eq!(server.post("/v1/memories/", body).await.status, 200);
+    }
+    let many = json!({ "OR": vec![json!({ "stars": 1 }); 40_000] });
+    let long = json!({ "stars": { "in": vec![1; 100_000] } });
+    for path in ["/v2/memories/", "/v2/memories/search/"] {
+        for filters in [&many, &long] {
+            let reply = server.post(path, json!({ "query": "tea", "filters": filters })).await;
+
+            assert_eq!(reply.status, 422, "{path}");
+            assert!(reply.text().contains("the limit is"), "{path}: {}", reply.text());
+        }
+        let fits = json!({ "query": "tea", "filters": { "stars": { "gte": 4 } } });
+        let told = server.post(path, fits).await.json();
+        let found = told.get("results").unwrap_or(&told).as_array().unwrap();
+        assert_eq!(found.len(), 1, "{path}: {told}");
+        assert_eq!(found[0]["metadata"]["stars"], 5);
+    }
+}
+
+#[actix_web::test]
+async fn what_a_request_says_is_not_said_back_at_length() {
+    let server = TestServer::with(&[("TOOLSETS", "core,memoryos,ai-memory,graph,files")]);
+    let long = "y".repeat(100_000);
+    let mut calls = vec![
+        ("retrieve_memory", json!({ "query": "tea", "style_hint": long })),
+        ("delete_project", json!({ "name": long })),
+        (
+            "add_observations",
+            json!({ "observations": [{ "entityName": long, "contents": ["x"] }] }),
+        ),
+        ("create_entities", json!({ "entities": vec![json!(1); 2_000] })),
+        ("add_memory", json!({ "content": "x", "kind": long })),
+        (long.as_str(), json!({})),
+    ];
+    for command in ["view", "delete"] {
+        let path = format!("/memories/{long}");
+        calls.push(("memory", json!({ "command": command, "path": path })));
+    }
+    calls.push(("memory", json!({ "command": long })));
+    for (tool, arguments) in calls {
+        let call = rpc("tools/call", json!({ "name": tool, "arguments": arguments }));
+        let told = server.send("POST", "/mcp", &OWNER, Some(&call)).await.text();
+        let shown: String = tool.chars().take(20).collect();
+        assert!(told.len() < 4_000, "{shown}: {} bytes", told.len());
+    }
+    let unknown = rpc("resources/read", json!({ "uri": format!("memory://{long}") }));
+    assert!(server.send("POST", "/mcp", &OWNER, Some(&unknown)).await.body.len() < 1_000);
+    let mut ping = rpc("ping", json!({}));
+    ping["id"] = long.into();
+    let reply = server.send("POST", "/mcp", &OWNER, Some(&ping)).await;
+    assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &json!(-32600)));
+    assert_eq!(reply.json()["id"], Value::Null);
+}
+
+#[actix_web::test]
+async fn what_a_model_reads_holds_no_mark_that_turns_or_hides_letters() {
+    let server = TestServer::with(&[("TOOLSETS", "core,graph,files,chatgpt")]);
+    let odd = "a\u{202e}b\u{85}c\u{2028}d";
+    let marks = ['\u{202e}', '\u{85}', '\u{2028}'];
+    let entity = json!({ "name": odd, "entityType": odd, "observations": [odd] });
+    server.ok("create_entities", json!({ "entities": [entity] })).await;
+    let path = "/memories/a\u{202e}b\u{2028}c.md";
+    server.ok("memory", json!({ "command": "create", "path": path, "file_text": "x" })).await;
+    for (tool, arguments) in [
+        ("read_graph", json!({})),
+        ("memory", json!({ "command": "view", "path": "/memories" })),
+        ("search", json!({ "query": "a" })),
+    ] {
+        let result = server.tool(tool, arguments).await;
+
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(!text.is_empty() && !text.contains(marks), "{tool}: {text:?}");
+    }
+    let read = rpc("resources/read", json!({ "uri": "memory://recent" }));
+    let told = server.send("POST", "/mcp", &OWNER, Some(&read)).await.json();
+    let text = told["result"]["contents"][0]["text"].as_str().unwrap();
+    assert!(text.contains("entity") && !text.contains(marks), "{text:?}");
 }

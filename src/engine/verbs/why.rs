@@ -186,6 +186,7 @@ impl RecallView {
         let asking: AskedFor = serde_json::from_value(self.asked.clone()).ok()?;
         match asking {
             AskedFor::Search { is_next_page: true, .. }
+            | AskedFor::Search { is_sieved: true, .. }
             | AskedFor::List { .. }
             | AskedFor::Get { .. }
             | AskedFor::Related { .. }

@@ -23,6 +23,7 @@ use super::tool_sets::ToolSets;
 use crate::engine::Arguments;
 use crate::error::{Code, Error};
 use crate::model::ToolSet;
+use crate::model::foreign::shortened;
 use confirm::Confirming;
 use entry::{ToolCall, ToolEntry, ToolFailure};
 pub(super) use render::memories as render_memories;
@@ -98,8 +99,8 @@ pub(super) async fn call(
     // Whose memories are meant is a matter of the credential: a model would only invent a user.
     let arguments = Arguments::new(call.arguments.clone().unwrap_or_default()).for_a_model();
     let Some(entry) = meant(&call.name, &arguments, &caller.tools, mcp.listed()) else {
-        let shown: String = call.name.chars().take(64).collect();
-        return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
+        let told = format!("unknown tool {:?}", shortened(&call.name));
+        return Err(ErrorData::invalid_params(told, None));
     };
     let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
     let asked = ToolCall { mcp, caller: &caller, confirming };

@@ -58,6 +58,5 @@ pub fn tool_label(request: &RpcRequest) -> Option<&'static str> {
 /// Every core tool as `tools/list` shows it.
 #[must_use]
 pub fn tool_list() -> Vec<serde_json::Value> {
-    let tools = tools::list(&ToolSets::core());
-    tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()).collect()
+    tools::as_json(&tools::list(&ToolSets::core()))
 }

@@ -43,6 +43,7 @@ use super::message::{
 use super::request::{self, Uncallable};
 use super::subscriptions::Beginning;
 use super::tool_sets::ToolSets;
+use super::tools;
 use super::version::Version;
 use crate::actors::Sessions;
 use crate::model::foreign::shortened;
@@ -116,6 +117,12 @@ impl Protocol {
         if let Err(error) = self.mcp.sessions().sleep(&caller.user).await {
             log::debug!("a session was not put to sleep: cause={error}");
         }
+    }
+
+    /// The tools that a caller is shown, as `tools/list` has them.
+    #[must_use]
+    pub fn tools_of(&self, caller: &Caller) -> Vec<Value> {
+        tools::as_json(&tools::shown_to(caller, self.mcp.listed()))
     }
 
     /// Answers one request. A failure is part of the answer.

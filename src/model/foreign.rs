@@ -179,7 +179,7 @@ mod tests {
         for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
             let shown = json(&text).into_owned();
 
-            assert!(!shown.contains(|c| c != '\n' && is_hidden(c)), "{shown}");
+            assert!(!shown.contains(|c: char| c != '\n' && is_hidden(c)), "{shown}");
             assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
         }
         assert!(matches!(json("{\n  \"a\": 1\n}"), Cow::Borrowed(_)));

@@ -16,7 +16,7 @@ use crate::engine::secrets::SecretKinds;
 use crate::engine::verbs::export::LAST_VERSION;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{AddStatus, Asked, Engine, EngineError, Field, Shape, Verb};
-use crate::model::{Memory, MemoryId, Priority, Scope, Timestamp};
+use crate::model::{Memory, MemoryId, Priority, Scope, Source, Timestamp};
 use crate::store::PastVersion;
 use item::{ImportItem, NewLine};
 pub use lines::{FileLine, ImportLines, LineCutter};
@@ -358,7 +358,8 @@ impl Engine {
         if !(1..=LAST_VERSION).contains(&version.version) {
             return Err(refuse("version", &format!("expected 1 to {LAST_VERSION}")));
         }
-        let names = [&version.source.client, &version.source.credential];
+        let Source { client, credential, session, interface } = &version.source;
+        let names = [client, credential, session, interface];
         if names.into_iter().flatten().any(|name| name.chars().count() > SOURCE_CHARS) {
             return Err(refuse(
                 "source",

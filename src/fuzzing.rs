@@ -1,7 +1,7 @@
 //! What `fuzz/` throws bytes at: the readers of everything that comes from a disk, a network or a file
 //! of somebody else's. Only in builds with the feature `fuzzing`, and no part of the program.
 
-use crate::engine::{ImportLines, LineCutter};
+use crate::engine::{FileLine, ImportLines, LineCutter, read_import_line};
 use crate::{http, journal, mcp, store};
 
 /// A record of any kind: the first byte chooses the kind, the next one the length of the key.
@@ -31,13 +31,14 @@ pub fn rpc(data: &[u8]) {
 pub fn import(data: &[u8]) {
     let Some((size, data)) = data.split_first() else { return };
     let (mut cutter, mut lines) = (LineCutter::default(), ImportLines::default());
-    for piece in data.chunks(usize::from(*size).max(1)) {
-        for line in cutter.cut(piece) {
-            lines.read(&line);
+    let mut cut: Vec<FileLine> =
+        data.chunks(usize::from(*size).max(1)).flat_map(|piece| cutter.cut(piece)).collect();
+    cut.extend(cutter.end());
+    for line in cut {
+        if let FileLine::Whole(text) = &line {
+            read_import_line(text);
         }
-    }
-    if let Some(line) = cutter.end() {
-        lines.read(&line);
+        lines.take(line);
     }
     let _ = (lines.rest(), lines.told());
 }

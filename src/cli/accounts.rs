@@ -7,7 +7,7 @@ use super::account_arguments::{AuditArguments, StatsArguments, TokenVerb, UserVe
 use super::arguments::{ExportArguments, ServerArguments};
 use super::daemon::{ANSWER_LIMIT, Daemon};
 use super::door::Door;
-use super::{Failed, Outcome, say, tell, transfer};
+use super::{Failed, Outcome, say_inline, say_json, tell, transfer};
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::config::Config;
 use crate::engine::{Arguments, Stats};
@@ -56,9 +56,9 @@ pub(super) fn token(config: &Config, verb: &TokenVerb, wants_json: bool) -> Outc
                 Question { method: Method::GET, path: "/admin/tokens".to_owned(), named };
             let told = ask(config, &arguments.server, &question, AdminRequest::ListTokens)?;
             if wants_json {
-                return say(&told.to_string());
+                return say_json(&told);
             }
-            listed(&told, "tokens").iter().try_for_each(|token| say(&line_of(token)))
+            listed(&told, "tokens").iter().try_for_each(|token| say_inline(&line_of(token)))
         }
         TokenVerb::Revoke(arguments) => {
             let named = (Method::POST, "/revoke", TokenChange::Revoke, "revoked");
@@ -92,10 +92,10 @@ pub(super) fn audit(config: &Config, arguments: &AuditArguments, wants_json: boo
     let told = ask(config, &arguments.server, &question, AdminRequest::Audit)?;
     let groups = listed(&told, "groups");
     if wants_json {
-        say(&told.to_string())?;
+        say_json(&told)?;
     } else {
-        listed(&told, "events").iter().try_for_each(|event| say(&line_of_event(event)))?;
-        groups.iter().try_for_each(|group| say(&line_of_group(group)))?;
+        listed(&told, "events").iter().try_for_each(|event| say_inline(&line_of_event(event)))?;
+        groups.iter().try_for_each(|group| say_inline(&line_of_group(group)))?;
     }
     match arguments.min {
         Some(min) if !groups.is_empty() => {
@@ -113,11 +113,11 @@ pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcom
             let question = Question { method: Method::GET, path, named: Map::new() };
             let told = ask(config, server, &question, |_| AdminRequest::ListUsers)?;
             if wants_json {
-                return say(&told.to_string());
+                return say_json(&told);
             }
             listed(&told, "users").iter().try_for_each(|user| {
                 let tokens = user.get("tokens").map(plain).unwrap_or_default();
-                say(&format!("{}  tokens={tokens}", text(user, "user_id")))
+                say_inline(&format!("{}  tokens={tokens}", text(user, "user_id")))
             })
         }
         UserVerb::Export { user, output, server } => {
@@ -138,11 +138,11 @@ pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcom
             let erase = |_| AdminRequest::EraseUser(user.clone());
             let told = ask(config, server, &question, erase)?;
             if wants_json {
-                return say(&told.to_string());
+                return say_json(&told);
             }
             let tokens = told.get("tokens").map(plain).unwrap_or_default();
             let pseudonym = text(&told, "pseudonym");
-            say(&format!("erased {user} and {tokens} tokens; the audit knows {pseudonym}"))
+            say_inline(&format!("erased {user} and {tokens} tokens; the audit knows {pseudonym}"))
         }
     }
 }
@@ -175,10 +175,10 @@ pub(super) fn stats(config: &Config, arguments: &StatsArguments, wants_json: boo
         }
     })?;
     if wants_json {
-        return say(&told.to_string());
+        return say_json(&told);
     }
     let fields = told.as_object().cloned().unwrap_or_default();
-    fields.iter().try_for_each(|(name, value)| say(&format!("{name:<12} {}", plain(value))))
+    fields.iter().try_for_each(|(name, value)| say_inline(&format!("{name:<12} {}", plain(value))))
 }
 
 /// How a token is changed: the method and the end of the path, the change, and its word.
@@ -197,11 +197,11 @@ fn change(
     let local = |_| AdminRequest::ChangeToken { which, change };
     let told = ask(config, server, &question, local)?;
     if wants_json {
-        return say(&told.to_string());
+        return say_json(&told);
     }
     let changed = listed(&told, "tokens");
     changed.iter().try_for_each(|token| {
-        say(&format!("{word} {} ({})", text(token, "prefix"), text(token, "name")))
+        say_inline(&format!("{word} {} ({})", text(token, "prefix"), text(token, "name")))
     })
 }
 
@@ -257,9 +257,9 @@ pub(super) async fn send(daemon: &Daemon, question: &Question) -> Result<Value, 
 
 fn show_made(made: &Value, wants_json: bool) -> Outcome {
     if wants_json {
-        return say(&made.to_string());
+        return say_json(made);
     }
-    say(&format!("Token: {}", text(made, "token")))?;
+    say_inline(&format!("Token: {}", text(made, "token")))?;
     let end = match text(made, "expires_at") {
         "-" => "for ever".to_owned(),
         end => format!("until {end}"),

@@ -26,9 +26,11 @@ mod why;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Loaded, Reader, Surroundings};
+use crate::model::foreign::{self, inline};
 use crate::store;
 use arguments::{CommandLine, Verb};
 
@@ -155,13 +157,28 @@ fn say(text: &str) -> Outcome {
     }
 }
 
-/// Writes one line for the person, beside the output.
+/// Writes one line with words of others in it, none of which can move the cursor of a terminal, end the
+/// line, or turn its letters round.
+fn say_inline(text: &str) -> Outcome {
+    say(&inline(text))
+}
+
+/// Writes an answer as JSON, with the same in mind.
+fn say_json(told: &Value) -> Outcome {
+    say(&foreign::json(&told.to_string()))
+}
+
+/// Writes a line for the person, beside the output.
 #[allow(clippy::print_stderr, reason = "this is for the person, not for a pipe")]
 fn tell(text: &str) {
-    eprintln!("{text}");
+    for line in text.split('\n') {
+        eprintln!("{}", inline(line));
+    }
 }
 
 #[allow(clippy::print_stderr, reason = "the log may not be open")]
 fn complain(failed: &Failed) {
-    eprintln!("error: {failed}");
+    for line in format!("error: {failed}").split('\n') {
+        eprintln!("{}", inline(line));
+    }
 }

@@ -194,7 +194,7 @@ async fn import_to_store(
     let mut lines = ImportLines::default().confirmed(confirms);
     while let Some(line) = input.next_line()? {
         bar.advance(1);
-        if let Some(part) = lines.read(&line) {
+        if let Some(part) = lines.take(line) {
             lines.note(sessions.ask(caller, part).await.map_err(Failed::because)?);
         }
     }

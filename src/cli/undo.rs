@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::account_arguments::UndoArguments;
 use super::accounts::{Question, listed, named, plain, send, text};
 use super::door::Door;
-use super::{Failed, Outcome, say, tell};
+use super::{Failed, Outcome, say_inline, say_json, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
 use crate::engine::{Arguments, Spoken, Undo};
@@ -42,7 +42,7 @@ pub(super) fn run(config: &Config, arguments: &UndoArguments, wants_json: bool) 
         }
     })?;
     if wants_json {
-        say(&told.to_string())?;
+        say_json(&told)?;
     } else {
         show(&told)?;
     }
@@ -60,20 +60,20 @@ fn show(told: &Value) -> Outcome {
         let [id, at, credential, client] =
             ["step", "at", "credential", "client"].map(|name| text(step, name));
         let memories = step.get("memories").map(plain).unwrap_or_default();
-        say(&format!("change {id}  {at}  by {credential} ({client}): {memories} memories"))?;
+        say_inline(&format!("change {id}  {at}  by {credential} ({client}): {memories} memories"))?;
     }
     for memory in listed(told, "reverted") {
-        say(&format!("revert {}  {}", text(memory, "id"), text(memory, "becomes")))?;
+        say_inline(&format!("revert {}  {}", text(memory, "id"), text(memory, "becomes")))?;
     }
     for memory in listed(told, "conflicts") {
         let snippet =
             |side: &str| memory.get(side).map_or("-", |shown| text(shown, "snippet")).to_owned();
-        say(&format!("keep   {}  {}", text(memory, "id"), text(memory, "why")))?;
-        say(&format!("       now:  {}", snippet("now")))?;
-        say(&format!("       then: {}", snippet("then")))?;
+        say_inline(&format!("keep   {}  {}", text(memory, "id"), text(memory, "why")))?;
+        say_inline(&format!("       now:  {}", snippet("now")))?;
+        say_inline(&format!("       then: {}", snippet("then")))?;
     }
     for id in listed(told, "gone") {
-        say(&format!("gone   {}", plain(id)))?;
+        say_inline(&format!("gone   {}", plain(id)))?;
     }
     if told.get("dry_run") == Some(&json!(true)) {
         tell("nothing was changed; --yes does it");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::account_arguments::WhyArguments;
 use super::accounts::{Question, listed, named, plain, send, text};
 use super::door::Door;
-use super::{Failed, Outcome, say, tell};
+use super::{Failed, Outcome, say_inline, say_json, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
 use crate::engine::{Arguments, ListRecalls, Spoken};
@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config, arguments: &WhyArguments, wants_json: bool) -
     let question = Question { method: Method::GET, path: "/api/v1/why".to_owned(), named };
     let told = actix_web::rt::System::new().block_on(ask(config, arguments, &question))?;
     if wants_json {
-        return say(&told.to_string());
+        return say_json(&told);
     }
     let recalls = listed(&told, "recalls");
     recalls.iter().try_for_each(show)?;
@@ -68,7 +68,7 @@ fn show(recall: &Value) -> Outcome {
     let [at, credential, client] = ["at", "credential", "client"].map(|name| text(recall, name));
     let tokens = recall.get("tokens").map(plain).unwrap_or_default();
     let said = said.join(" ");
-    say(&format!("{at}  {verb} {said}  by {credential} ({client}), {tokens} tokens"))?;
+    say_inline(&format!("{at}  {verb} {said}  by {credential} ({client}), {tokens} tokens"))?;
     for given in listed(recall, "given") {
         let [version, score] =
             ["version", "score"].map(|name| given.get(name).map(plain).unwrap_or_default());
@@ -78,16 +78,16 @@ fn show(recall: &Value) -> Outcome {
             now => format!("  [{now} since]"),
         };
         let (id, snippet) = (text(given, "id"), text(given, "snippet"));
-        say(&format!("    {id} v{version} {score:<5} {snippet}{now}"))?;
+        say_inline(&format!("    {id} v{version} {score:<5} {snippet}{now}"))?;
     }
     let Some(replay) = recall.get("replay") else { return Ok(()) };
     let against = text(replay, "against");
     if replay.get("given").is_none() {
-        return say(&format!("    {against}: this cannot be asked again"));
+        return say_inline(&format!("    {against}: this cannot be asked again"));
     }
     let names = |which: &str| {
         let ids: Vec<String> = listed(replay, which).iter().map(plain).collect();
         if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
     };
-    say(&format!("    {against}: missing {}; new {}", names("missing"), names("fresh")))
+    say_inline(&format!("    {against}: missing {}; new {}", names("missing"), names("fresh")))
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::field::Field;
 use super::spelling;
 use super::verb::Said;
+use crate::model::foreign::shortened;
 
 /// The arguments of a call as they came, read field by field. Every problem is kept, so that the
 /// caller learns all of them at once.
@@ -238,7 +239,7 @@ impl InvalidArguments {
 
 /// The spelling is right by now; what is still refused is refused by the type itself, in its words.
 fn fit<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| error.to_string())
+    serde_json::from_value(value).map_err(|error| shortened(&error.to_string()).into_owned())
 }
 
 fn list(fields: &[FieldProblem]) -> String {

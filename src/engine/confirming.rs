@@ -27,7 +27,7 @@ impl Engine {
                 && told_alike(&there.content, &newcomer.content)
             {
                 let after = Memory { provisional: false, ..there.clone() };
-                write.replace(&there, after, asked.now);
+                write.replace(&there, after, asked.now)?;
                 confirmed.push(there.id);
             }
         }

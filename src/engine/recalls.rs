@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::verbs::Mode;
 use super::view::estimate_tokens;
-use super::{Engine, EngineError, Filter, MemoryView, SearchResults, Shown};
+use super::{Engine, EngineError, Filter, MemoryView, QueryText, SearchResults, Shown};
 use crate::model::{Given, MemoryId, Recall, RecallPage, Timestamp};
 
 /// What somebody asked for, with all that it takes to ask it again.
@@ -15,7 +15,7 @@ use crate::model::{Given, MemoryId, Recall, RecallPage, Timestamp};
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum AskedFor {
     Search {
-        query: String,
+        query: QueryText,
         #[serde(flatten)]
         filter: Filter,
         mode: Mode,
@@ -26,10 +26,13 @@ pub enum AskedFor {
         /// Whether it went on behind an earlier page; then it cannot be asked again.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_next_page: bool,
+        /// Whether a face sieved the answer by more than this says; then it cannot either.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_sieved: bool,
     },
     Context {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        query: Option<String>,
+        query: Option<QueryText>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         project: Option<String>,
         max_tokens: usize,

@@ -7,7 +7,7 @@
 use serde_json::{Number, Value};
 
 use super::field::Shape;
-use crate::model::EventTime;
+use crate::model::{EventTime, json};
 
 /// A list in an argument is at most this long.
 const MOST_ITEMS: usize = 1_000;
@@ -18,6 +18,14 @@ pub(super) fn read(shape: Shape, value: Value) -> Result<Option<Value>, String> 
         return Ok(None);
     }
     let refuse = || format!("expected {}", shape.expected());
+    let value = if matches!(shape, Shape::Object | Shape::Objects | Shape::Turns) {
+        unfolded(value).ok_or_else(refuse)?
+    } else {
+        value
+    };
+    if let Some(items) = value.as_array().filter(|items| items.len() > MOST_ITEMS) {
+        return Err(format!("holds {} items; the limit is {MOST_ITEMS}", items.len()));
+    }
     match shape {
         Shape::Text => Some(value).filter(Value::is_string),
         Shape::Query => text(value),
@@ -26,21 +34,21 @@ pub(super) fn read(shape: Shape, value: Value) -> Result<Option<Value>, String> 
         Shape::Word(words) => word(&value, words),
         Shape::Words(words) => return list(value, |item| word(&item, words)).ok_or_else(refuse),
         Shape::Whole { least, most } => whole(&value, least, most),
-        Shape::Positive { most } => {
-            number(&value).filter(|number| *number > 0.0 && *number <= f64::from(most)).map(json)
-        }
+        Shape::Positive { most } => number(&value)
+            .filter(|number| *number > 0.0 && *number <= f64::from(most))
+            .map(number_value),
         Shape::Share { least, most } => {
             let span = f64::from(least)..=f64::from(most);
-            number(&value).filter(|number| span.contains(number)).map(json)
+            number(&value).filter(|number| span.contains(number)).map(number_value)
         }
         Shape::Flag => flag(&value).map(Value::Bool),
         Shape::Moment => moment(&value, EventTime::read),
         Shape::EndMoment => moment(&value, EventTime::read_end),
-        Shape::Object => unfolded(value).filter(Value::is_object),
-        Shape::Objects => unfolded(value).filter(|value| {
+        Shape::Object => Some(value).filter(Value::is_object),
+        Shape::Objects => Some(value).filter(|value| {
             value.as_array().is_some_and(|items| items.iter().all(Value::is_object))
         }),
-        Shape::Turns => unfolded(value).and_then(turns),
+        Shape::Turns => turns(value),
     }
     .map(Some)
     .ok_or_else(refuse)
@@ -82,7 +90,7 @@ fn word(value: &Value, words: &[&str]) -> Option<Value> {
 fn list(value: Value, item: impl Fn(Value) -> Option<Value>) -> Option<Option<Value>> {
     let items = match value {
         Value::Array(items) => items,
-        Value::String(line) => match serde_json::from_str(&line) {
+        Value::String(line) => match json::read(line.as_bytes()) {
             Ok(Value::Array(items)) => items,
             Ok(only @ Value::String(_)) => vec![only],
             _ => line.split(',').map(Value::from).collect(),
@@ -114,7 +122,7 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-fn json(number: f64) -> Value {
+fn number_value(number: f64) -> Value {
     Number::from_f64(number).map_or(Value::Null, Value::Number)
 }
 
@@ -144,10 +152,10 @@ fn moment<E>(value: &Value, read: impl Fn(&str) -> Result<EventTime, E>) -> Opti
     Some(Value::String(moment.to_string()))
 }
 
-/// What some frameworks send as JSON text.
+/// What some frameworks send as JSON text. It is read as strictly as a body.
 fn unfolded(value: Value) -> Option<Value> {
     match value {
-        Value::String(text) => serde_json::from_str(&text).ok(),
+        Value::String(text) => json::read(text.as_bytes()).ok(),
         other => Some(other),
     }
 }
@@ -193,6 +201,18 @@ mod tests {
         assert_eq!(said(Shape::Names, json!("a")), Some(json!(["a"])));
         assert!(read(Shape::Names, json!({ "a": 1 })).is_err());
         assert!(read(Shape::Ids, json!(vec!["x"; MOST_ITEMS + 1])).is_err());
+    }
+
+    #[test]
+    fn a_list_of_objects_has_an_end_and_json_text_says_nothing_twice() {
+        let turns = json!(vec![json!({ "content": "x" }); MOST_ITEMS + 1]);
+        let told = "holds 1001 items; the limit is 1000";
+        for shape in [Shape::Turns, Shape::Objects] {
+            assert_eq!(read(shape, turns.clone()).unwrap_err(), told);
+            assert_eq!(read(shape, turns.to_string().into()).unwrap_err(), told);
+        }
+        assert_eq!(said(Shape::Object, json!("{\"a\": 1}")), Some(json!({ "a": 1 })));
+        assert!(read(Shape::Object, json!("{\"a\": 1, \"a\": 2}")).is_err());
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! batch or refuses it; only then, and by the very same value, do catalog and index follow. So a
 //! refusal leaves the engine as it was, and no search sees a change that was not submitted.
 //!
+//! What is put in is held to the limits of a memory there, whichever verb and face it came from: what
+//! is kept can be read on every face, exported, and taken back.
+//!
 //! Accepted is not durable. Every commit leaves a [`Written`] for the owner of the engine, who takes
 //! it with [`Engine::take_written`] after each command, waits for the receipt, and tells of the ids.
 //! If the receipt fails, the engine knows what the store does not: the owner drops it. Opening
@@ -17,9 +20,9 @@
 use std::collections::BTreeSet;
 
 use super::catalog::Entry;
-use super::draft::METADATA_LIMIT;
+use super::draft::{METADATA_LIMIT, check_metadata};
 use super::stamp::Stamp;
-use super::{Asked, Engine, EngineError};
+use super::{Asked, Engine, EngineError, InvalidArguments};
 use crate::model::{
     self, Access, Memory, MemoryId, Number, RecallPage, Scope, Status, StepChange, Timestamp,
 };
@@ -38,6 +41,8 @@ pub(super) struct Write {
     steps: Vec<Step>,
     /// Of texts and metadata, about.
     bytes: usize,
+    /// Bytes of one memory's text at most.
+    content_limit: usize,
 }
 
 /// One change as catalog and index follow it.
@@ -60,37 +65,53 @@ pub struct Written {
 
 impl Write {
     /// Stores a memory that is not there yet.
-    pub(super) fn enter(&mut self, memory: &Memory) {
+    pub(super) fn enter(&mut self, memory: &Memory) -> Result<(), EngineError> {
+        self.check(None, memory)?;
         self.batch.put::<Memory>(&memory.id, memory);
         self.weigh(memory);
         self.steps.push(Step::Enter(Box::new(memory.clone())));
+        Ok(())
     }
 
     /// Replaces a memory by its next version; the present one goes into the history. Returns what
     /// is stored.
-    pub(super) fn replace(&mut self, before: &Memory, mut after: Memory, now: Timestamp) -> Memory {
+    pub(super) fn replace(
+        &mut self,
+        before: &Memory,
+        mut after: Memory,
+        now: Timestamp,
+    ) -> Result<Memory, EngineError> {
+        self.check(Some(before), &after)?;
         after.version = before.version.saturating_add(1);
         // The clock may have gone back a little; versions must not. One that was written while it was
         // far ahead is no reason to tell a wrong time from then on.
         let is_wrong = before.updated_at.is_far_ahead_of(now);
         after.updated_at = if is_wrong { now } else { now.max(before.updated_at) };
         self.put_version(before);
-        self.put_over(before, &after);
-        after
+        self.put_over(before, &after)?;
+        Ok(after)
     }
 
     /// Puts a memory in the place of another with the same id, with its own version and times.
-    pub(super) fn put_over(&mut self, before: &Memory, after: &Memory) {
+    pub(super) fn put_over(&mut self, before: &Memory, after: &Memory) -> Result<(), EngineError> {
+        self.check(Some(before), after)?;
         self.batch.put::<Memory>(&after.id, after);
         self.weigh(after);
         let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
         self.steps.push(Step::Replace { before, after });
+        Ok(())
     }
 
     /// Marks a memory as replaced by another.
-    pub(super) fn supersede(&mut self, old: &Memory, by: MemoryId, now: Timestamp) {
+    pub(super) fn supersede(
+        &mut self,
+        old: &Memory,
+        by: MemoryId,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
         let status = Status::Superseded;
-        self.replace(old, Memory { status, superseded_by: Some(by), ..old.clone() }, now);
+        self.replace(old, Memory { status, superseded_by: Some(by), ..old.clone() }, now)?;
+        Ok(())
     }
 
     /// Removes a memory for good, with all its versions.
@@ -104,6 +125,18 @@ impl Write {
         self.batch.remove::<Number>(&id);
         self.batch.remove::<Memory>(&id);
         self.steps.push(Step::Forget(Box::new(memory)));
+    }
+
+    /// What stays as it was is not looked at again: whatever is wrong with it, it can be deleted.
+    fn check(&self, before: Option<&Memory>, after: &Memory) -> Result<(), EngineError> {
+        if before.is_none_or(|before| before.content != after.content) {
+            check_length(&after.content, self.content_limit)?;
+        }
+        if before.is_none_or(|before| before.metadata != after.metadata) {
+            check_metadata(&after.metadata)
+                .map_err(|problem| InvalidArguments::one("metadata", &problem))?;
+        }
+        Ok(())
     }
 
     pub(super) fn put_version(&mut self, version: &Memory) {
@@ -208,7 +241,7 @@ impl Engine {
     /// Begins a change. Refused where the store takes no writes, before anything costs anything.
     pub(super) fn begin(&self) -> Result<Write, EngineError> {
         self.store.require_writable()?;
-        Ok(Write::default())
+        Ok(Write { content_limit: self.limits.content_bytes, ..Write::default() })
     }
 
     /// Submits a change, and follows it if it was accepted.
@@ -325,7 +358,7 @@ impl Engine {
         let mut write = self.begin()?;
         for &id in ids {
             let before = self.read(id)?;
-            write.replace(&before, Memory { status, ..before.clone() }, now);
+            write.replace(&before, Memory { status, ..before.clone() }, now)?;
             self.commit_if_full(&mut write)?;
         }
         self.commit(write)
@@ -379,12 +412,13 @@ impl Engine {
     }
 
     pub(super) fn check_content(&self, content: &str) -> Result<(), EngineError> {
-        let (len, limit) = (content.len(), self.limits.content_bytes);
-        if len > limit {
-            return Err(EngineError::TooLarge { len, limit });
-        }
-        Ok(())
+        check_length(content, self.limits.content_bytes)
     }
+}
+
+fn check_length(content: &str, limit: usize) -> Result<(), EngineError> {
+    let len = content.len();
+    if len > limit { Err(EngineError::TooLarge { len, limit }) } else { Ok(()) }
 }
 
 /// What is or becomes an instruction may only be touched with that scope.

@@ -61,6 +61,9 @@ pub enum Error {
     #[error("send application/json in Content-Type")]
     UnsupportedType,
 
+    #[error("send application/x-ndjson in Content-Type")]
+    NotJsonLines,
+
     #[error("send the body without Content-Encoding")]
     UnsupportedEncoding,
 
@@ -140,7 +143,7 @@ impl Error {
             Self::RateLimited { .. } | Self::TooManyFailures { .. } => Code::RateLimited,
             Self::TooManyStreams { .. } => Code::TooManyStreams,
             Self::BadHeader { .. } => Code::InvalidHeader,
-            Self::UnsupportedType => Code::UnsupportedType,
+            Self::UnsupportedType | Self::NotJsonLines => Code::UnsupportedType,
             Self::UnsupportedEncoding => Code::UnsupportedEncoding,
             Self::EmptyBody | Self::NotJson { .. } => Code::InvalidJson,
             Self::NotAnObject => Code::NotAnObject,

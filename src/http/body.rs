@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::mcp::{self, Unreadable};
+use crate::model::json::{self, Unreadable};
 
 /// Announcing a large body must not be enough to get the memory for it.
 const FIRST_BUFFER: usize = 64 * 1024;
@@ -76,7 +76,7 @@ pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, Error> {
     if body.trim_ascii().is_empty() {
         return Err(Error::EmptyBody);
     }
-    match mcp::read_json(body) {
+    match json::read(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::NotAnObject),
         Err(Unreadable::Twice) => Err(Error::NameTwice),
@@ -130,17 +130,24 @@ fn announced(request: &HttpRequest) -> Option<usize> {
 /// Content-Type: application/merge-patch+json; charset=utf-8
 /// ```
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    has_media_type(headers, |kind| {
+        let is_suffixed = kind.starts_with("application/") && kind.ends_with("+json");
+        kind == "application/json" || is_suffixed
+    })
+}
+
+/// Whether a body says that it is of a type, in UTF-8, or says nothing. Types are in small letters.
+pub(super) fn has_media_type(headers: &HeaderMap, is_wanted: impl Fn(&str) -> bool) -> bool {
     let mut lines = headers.get_all(CONTENT_TYPE);
     let Some(line) = lines.next() else { return true };
     let (Ok(line), None) = (line.to_str(), lines.next()) else { return false };
     let line = line.to_ascii_lowercase();
     let mut parts = line.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
-    let is_suffixed = kind.starts_with("application/") && kind.ends_with("+json");
     let is_utf8 = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
         name.trim() != "charset" || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
     });
-    is_utf8 && (kind.is_empty() || kind == "application/json" || is_suffixed)
+    is_utf8 && (kind.is_empty() || is_wanted(kind))
 }
 
 impl Default for BodyRules {

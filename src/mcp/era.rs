@@ -10,6 +10,7 @@ use super::message::{
 };
 use super::meta::{META_CAPABILITIES, META_CLIENT, META_VERSION};
 use super::version::Version;
+use crate::model::foreign::shortened;
 
 /// What a transport says of a message beside its body.
 #[derive(Debug, Clone, Copy, Default)]
@@ -204,7 +205,7 @@ fn decode(text: &str) -> Option<String> {
 fn unsupported(id: Value, requested: &str) -> Refusal {
     let supported = Version::ALL.map(Version::as_str);
     Refusal::new(id, UNSUPPORTED_VERSION, "this protocol version is not served")
-        .with_data(json!({ "supported": supported, "requested": requested }))
+        .with_data(json!({ "supported": supported, "requested": shortened(requested) }))
 }
 
 #[cfg(test)]

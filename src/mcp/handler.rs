@@ -11,7 +11,6 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
 use super::context::{McpContext, caller_of, only_page};
-use super::tool_sets::ToolSets;
 use super::version::Version;
 use super::{about, completions, prompts, resources, subscriptions, tools};
 
@@ -70,13 +69,10 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         only_page(page.as_ref())?;
-        let own = caller_of(&context)?.tools;
-        let (tools, scope) = if own.is_empty() {
-            (tools::list(self.mcp.listed()), CacheScope::Public)
-        } else {
-            (tools::list(&ToolSets::new(&own)), CacheScope::Private)
-        };
-        let result = ListToolsResult::with_all_items(tools);
+        let caller = caller_of(&context)?;
+        let is_same_for_all = caller.tools.is_empty();
+        let scope = if is_same_for_all { CacheScope::Public } else { CacheScope::Private };
+        let result = ListToolsResult::with_all_items(tools::shown_to(&caller, self.mcp.listed()));
         Ok(result.with_ttl_ms(STABLE_MS).with_cache_scope(scope))
     }
 

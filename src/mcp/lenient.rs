@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::meta::{META_CAPABILITIES, META_CLIENT};
-use super::strict;
+use crate::model::json;
 
 type Object = Map<String, Value>;
 
@@ -49,7 +49,7 @@ fn read_arguments(params: &mut Object) {
     let Some(Value::String(text)) = params.get("arguments") else { return };
     let read = match text.trim() {
         "" => Some(Value::Object(Object::new())),
-        text => strict::read(text.as_bytes()).ok(),
+        text => json::read(text.as_bytes()).ok(),
     };
     if let Some(read) = read.filter(|read| read.is_object() || is_empty_list(read)) {
         params.insert("arguments".to_owned(), read);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::lenient::{is_empty_list, mend};
 use super::methods::is_known;
-use super::strict::{self, Unreadable};
+use crate::model::json::{self, Unreadable};
 
 /// Named values, as JSON-RPC carries them.
 pub type Params = Map<String, Value>;
@@ -69,6 +69,9 @@ pub const UNSUPPORTED_VERSION: i32 = -32022;
 
 /// More would let one request stand for any number of them at the rate limiter.
 const BATCH_LIMIT: usize = 20;
+/// As many as anybody's ids have: a UUID has 36.
+const ID_BYTES: usize = 200;
+const BAD_ID: &str = "id must be an integer or a string of up to 200 bytes";
 pub(super) const NO_BATCHES: &str = "only revision 2025-03-26 has batches";
 
 impl Incoming {
@@ -80,7 +83,7 @@ impl Incoming {
     /// {"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"..."}}
     /// ```
     pub fn parse(bytes: &[u8], has_batches: bool) -> Result<Self, Refusal> {
-        let value = strict::read(bytes).map_err(|unreadable| match unreadable {
+        let value = json::read(bytes).map_err(|unreadable| match unreadable {
             Unreadable::NotJson => Refusal::nobody(PARSE_ERROR, "the body is not JSON"),
             Unreadable::Twice => {
                 Refusal::nobody(INVALID_REQUEST, "a name stands twice in one object")
@@ -101,7 +104,7 @@ impl RpcMessage {
         };
         let id = object.shift_remove("id");
         if id.as_ref().is_some_and(|id| !is_id(id)) {
-            return Err(Refusal::nobody(INVALID_REQUEST, "id must be a string or an integer"));
+            return Err(Refusal::nobody(INVALID_REQUEST, BAD_ID));
         }
         let refuse = |id: &Option<Value>, message: &'static str| {
             Err(Refusal::new(id.clone().unwrap_or_default(), INVALID_REQUEST, message))
@@ -208,8 +211,9 @@ fn batch(items: Vec<Value>) -> Result<Incoming, Refusal> {
     Ok(Incoming::Batch(items.into_iter().map(RpcMessage::parse).collect()))
 }
 
+/// An id comes back with every answer and every message before it, so it has an end.
 fn is_id(id: &Value) -> bool {
-    id.is_string() || id.is_i64()
+    id.as_str().is_some_and(|id| id.len() <= ID_BYTES) || id.is_i64()
 }
 
 #[cfg(test)]
@@ -249,6 +253,18 @@ mod tests {
             let refusal = parse(body).unwrap_err();
             assert_eq!((refusal.code(), &refusal.0.id), (code, &id), "{body}");
         }
+    }
+
+    #[test]
+    fn an_id_has_an_end() {
+        let asked = |len: usize| {
+            parse(&json!({ "jsonrpc": "2.0", "id": "x".repeat(len), "method": "ping" }).to_string())
+        };
+
+        assert!(asked(ID_BYTES).is_ok());
+        let refusal = asked(ID_BYTES + 1).unwrap_err();
+        assert_eq!((refusal.code(), &refusal.0.id), (INVALID_REQUEST, &json!(null)));
+        assert!(refusal.to_line().len() < ID_BYTES);
     }
 
     #[test]

@@ -32,7 +32,6 @@ mod request;
 mod resources;
 mod seal;
 pub mod stdio;
-mod strict;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -46,7 +45,6 @@ pub use message::{
     Refusal, RpcMessage, RpcRequest, UNSUPPORTED_VERSION,
 };
 pub use protocol::{Ask, Messages, Protocol, Reply, ReplyLine};
-pub use strict::{Unreadable, read as read_json};
 pub use tool_sets::ToolSets;
 pub use version::Version;
 
@@ -60,6 +58,5 @@ pub fn tool_label(request: &RpcRequest) -> Option<&'static str> {
 /// Every core tool as `tools/list` shows it.
 #[must_use]
 pub fn tool_list() -> Vec<serde_json::Value> {
-    let tools = tools::list(&ToolSets::core());
-    tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()).collect()
+    tools::as_json(&tools::list(&ToolSets::core()))
 }

@@ -5,12 +5,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{ErrorData, ProgressNotificationParam, ProgressToken};
+use rmcp::model::{ErrorData, NumberOrString, ProgressNotificationParam, ProgressToken};
 use rmcp::service::RequestContext;
 use tokio::time::sleep;
 
 /// Work that is done sooner needs no word: its answer is the word.
 const PATIENCE: Duration = Duration::from_millis(400);
+
+/// As many as an id may have.
+const TOKEN_BYTES: usize = 200;
 
 /// Waits for work, and says that it goes on if the client wants to hear it. Stops waiting when
 /// the client does; what is under way is then still carried out.
@@ -19,7 +22,7 @@ pub(super) async fn with_progress<T>(
     work: impl Future<Output = T>,
 ) -> Result<T, ErrorData> {
     let mut work = pin!(unless_panicking(work));
-    let token = context.meta.get_progress_token();
+    let token = context.meta.get_progress_token().filter(|token| !is_long(token));
     let mut told = 0_u32;
     loop {
         tokio::select! {
@@ -36,6 +39,11 @@ pub(super) async fn with_progress<T>(
             }
         }
     }
+}
+
+/// A token comes back with every word. Who makes one so long hears none.
+fn is_long(ProgressToken(token): &ProgressToken) -> bool {
+    matches!(token, NumberOrString::String(token) if token.len() > TOKEN_BYTES)
 }
 
 /// Nobody knows how much is left, so there is no total; the number only grows.

@@ -43,8 +43,10 @@ use super::message::{
 use super::request::{self, Uncallable};
 use super::subscriptions::Beginning;
 use super::tool_sets::ToolSets;
+use super::tools;
 use super::version::Version;
 use crate::actors::Sessions;
+use crate::model::foreign::shortened;
 use crate::model::{Caller, Secret};
 
 /// The protocol over one set of sessions. Cheap to clone; every clone is the same.
@@ -115,6 +117,12 @@ impl Protocol {
         if let Err(error) = self.mcp.sessions().sleep(&caller.user).await {
             log::debug!("a session was not put to sleep: cause={error}");
         }
+    }
+
+    /// The tools that a caller is shown, as `tools/list` has them.
+    #[must_use]
+    pub fn tools_of(&self, caller: &Caller) -> Vec<Value> {
+        tools::as_json(&tools::shown_to(caller, self.mcp.listed()))
     }
 
     /// Answers one request. A failure is part of the answer.
@@ -248,8 +256,8 @@ impl Uncallable {
     fn into_line(self, id: Value, method: &str) -> ReplyLine {
         let (code, told) = match self {
             Self::Unknown => {
-                let shown: String = method.chars().take(64).collect();
-                (METHOD_NOT_FOUND, Cow::Owned(format!("unknown method {shown:?}")))
+                let told = format!("unknown method {:?}", shortened(method));
+                (METHOD_NOT_FOUND, Cow::Owned(told))
             }
             Self::Malformed(told) => {
                 (INVALID_PARAMS, Cow::Owned(format!("invalid params: {told}")))

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::message::Params;
 use super::methods::is_offered;
 use super::version::Version;
+use crate::model::foreign::shortened;
 
 /// Why a method cannot be called.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,8 +75,7 @@ fn read(method: &str, params: Params, version: Version) -> Result<ClientRequest,
 fn parse<P: DeserializeOwned>(params: Params) -> Result<P, Uncallable> {
     serde_json::from_value(Value::Object(params)).map_err(|error| {
         // serde quotes what it was given, which may be long.
-        let told: String = error.to_string().chars().take(200).collect();
-        Uncallable::Malformed(told)
+        Uncallable::Malformed(shortened(&error.to_string()).into_owned())
     })
 }
 

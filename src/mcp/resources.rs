@@ -13,7 +13,7 @@ use crate::engine::{
     Stats,
 };
 use crate::error::Error;
-use crate::model::foreign::inline;
+use crate::model::foreign::{self, inline, shortened};
 use crate::model::{Caller, MemoryId, Project, Tag};
 
 /// What a uri of ours names.
@@ -36,6 +36,8 @@ pub(super) enum ListUri {
 }
 
 const JSON: &str = "application/json";
+/// Bytes of what names a resource: more than any name of a project has, with every byte escaped.
+const MOST_BYTES: usize = 2_048;
 /// Resources on one page of the list.
 const PAGE: usize = 100;
 /// Memories in one resource; more is what `list_memories` is for.
@@ -59,7 +61,7 @@ const TEMPLATES: [(&str, &str, &str, &str); 3] = [
 impl ResourceUri {
     /// Reads a uri such as `memory://recent` or `memory://project/a%20b`; nothing if none of ours.
     pub(super) fn parse(uri: &str) -> Option<Self> {
-        let path = uri.strip_prefix("memory://")?;
+        let path = uri.strip_prefix("memory://").filter(|path| path.len() <= MOST_BYTES)?;
         match path.split_once('/') {
             None => Self::fixed(path),
             Some(("memory", id)) => MemoryId::parse(id).ok().map(Self::Memory),
@@ -200,7 +202,8 @@ pub(super) async fn read(
 ) -> Result<ReadResourceResult, ErrorData> {
     let resource = ResourceUri::parse(uri).ok_or_else(|| not_found(uri))?;
     let held = resource.contents(mcp, caller).await?.ok_or_else(|| not_found(uri))?;
-    let contents = ResourceContents::text(held.to_string(), uri).with_mime_type(JSON);
+    let text = foreign::json(&held.to_string()).into_owned();
+    let contents = ResourceContents::text(text, uri).with_mime_type(JSON);
     let result = ReadResourceResult::new(vec![contents]);
     Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private))
 }
@@ -222,14 +225,15 @@ fn fixed_resource(name: &str, title: &str, about: &str) -> Resource {
 }
 
 fn project_resource(name: &str) -> Resource {
-    Resource::new(format!("memory://project/{}", encoded(name)), name)
+    Resource::new(format!("memory://project/{}", encoded(name)), inline(name))
         .with_title(format!("Project {}", inline(name)))
         .with_description("The newest memories of the project")
         .with_mime_type(JSON)
 }
 
 fn not_found(uri: &str) -> ErrorData {
-    ErrorData::resource_not_found("there is no such resource", Some(json!({ "uri": uri })))
+    let data = json!({ "uri": shortened(uri) });
+    ErrorData::resource_not_found("there is no such resource", Some(data))
 }
 
 fn closed(name: &str) -> String {
@@ -292,6 +296,7 @@ mod tests {
             "memory://tag/%zz",
             "memory://tag/%",
             "memory://tag/%00",
+            format!("memory://tag/{}x", "%20".repeat(MOST_BYTES)).as_str(),
             "file:///etc/passwd",
         ] {
             assert_eq!(ResourceUri::parse(uri), None, "{uri}");

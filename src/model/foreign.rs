@@ -6,7 +6,7 @@
 //! changed by this, only what is shown.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::hash::{BuildHasher, RandomState};
 use std::iter;
 use std::sync::LazyLock;
@@ -42,6 +42,39 @@ pub fn inline(text: &str) -> Cow<'_, str> {
     for c in text.chars() {
         if is_hidden(c) {
             shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Characters of a request that a message about it says back.
+const SAID_BACK: usize = 200;
+
+/// Shows what a request said in a message about it: on one line, as [`inline`] does, and not at length.
+#[must_use]
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    let end = text.char_indices().nth(SAID_BACK).map(|(end, _)| end);
+    match end.and_then(|end| text.get(..end)) {
+        Some(start) => Cow::Owned(format!("{}...", inline(start))),
+        None => inline(text),
+    }
+}
+
+/// Shows JSON to a reader: what [`inline`] would escape is an escape of JSON, so that it says the same as
+/// before. Control characters of ASCII are escapes in any JSON; a line break parts two values.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_raw = |c: char| c != '\n' && is_hidden(c);
+    if !text.contains(is_raw) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len().saturating_add(8));
+    for c in text.chars() {
+        if is_raw(c) {
+            // Writing to memory does not fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
         } else {
             shown.push(c);
         }
@@ -128,6 +161,28 @@ mod tests {
             assert_eq!(inline(&text), format!("a{}b", mark.escape_default()));
             assert_eq!(split(&text).len(), 1, "{mark:?}");
         }
+    }
+
+    #[test]
+    fn what_is_said_back_is_short_and_on_one_line() {
+        assert_eq!(shortened("tea"), "tea");
+        assert_eq!(shortened(&"\u{e9}".repeat(SAID_BACK)), "\u{e9}".repeat(SAID_BACK));
+        let long = shortened(&"x".repeat(1 << 20)).into_owned();
+        assert_eq!(long, format!("{}...", "x".repeat(SAID_BACK)));
+        assert_eq!(shortened("a\nb"), "a\\nb");
+    }
+
+    #[test]
+    fn json_hides_nothing_and_reads_back_the_same() {
+        let value =
+            serde_json::json!({ "a\u{202e}": ["b\u{85}\u{2028}\r\n\t\u{7f}\u{1b}", "\u{e9}"] });
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let shown = json(&text).into_owned();
+
+            assert!(!shown.contains(|c: char| c != '\n' && is_hidden(c)), "{shown}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        }
+        assert!(matches!(json("{\n  \"a\": 1\n}"), Cow::Borrowed(_)));
     }
 
     #[test]

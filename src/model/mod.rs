@@ -11,6 +11,7 @@ mod event_time;
 pub mod foreign;
 mod id;
 mod interface;
+pub mod json;
 mod memory;
 mod name;
 mod recall;

@@ -1,5 +1,7 @@
 //! Whom a memory came by, and the filters of the Mem0 server.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::mem0::{AGENT_ID, APP_ID, FILTERS, RUN_ID};
@@ -105,9 +107,83 @@ fn users_in(filters: &Map<String, Value>, named: &mut Vec<Option<String>>) {
 /// Any value.
 const ANY: &str = "*";
 
+/// What is wanted of memories, no more than can be looked at for every one of them.
+#[derive(Debug, Clone)]
+pub struct Filters(Arc<Map<String, Value>>);
+
+/// Names in all of a filter: fields, operators, `AND` and its like.
+const MOST_CONDITIONS: usize = 200;
+/// Values in all of its lists.
+const MOST_VALUES: usize = 1_000;
+/// How deep one condition may stand within others.
+const MOST_DEPTH: usize = 12;
+/// Of all its texts.
+const MOST_BYTES: usize = 64 * 1024;
+
+impl Filters {
+    /// Takes those of a call. What holds too much is refused.
+    pub fn take(arguments: &mut Arguments) -> Option<Self> {
+        let filters: Map<String, Value> = arguments.take(&FILTERS)?;
+        let mut size = FilterSize::default();
+        size.add_fields(&filters, 0);
+        if let Some(problem) = size.problem() {
+            arguments.refuse(FILTERS.name, &problem);
+            return None;
+        }
+        Some(Self(Arc::new(filters)))
+    }
+
+    pub(in crate::older) fn fits(&self, item: &Value) -> bool {
+        fits(&self.0, item)
+    }
+}
+
+/// How much a filter holds.
+#[derive(Debug, Default)]
+struct FilterSize {
+    conditions: usize,
+    values: usize,
+    depth: usize,
+    bytes: usize,
+}
+
+impl FilterSize {
+    fn add(&mut self, value: &Value, depth: usize) {
+        self.depth = self.depth.max(depth);
+        match value {
+            Value::String(text) => self.bytes = self.bytes.saturating_add(text.len()),
+            Value::Array(items) => {
+                self.values = self.values.saturating_add(items.len());
+                items.iter().for_each(|item| self.add(item, depth + 1));
+            }
+            Value::Object(fields) => self.add_fields(fields, depth),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn add_fields(&mut self, fields: &Map<String, Value>, depth: usize) {
+        self.conditions = self.conditions.saturating_add(fields.len());
+        for (name, value) in fields {
+            self.bytes = self.bytes.saturating_add(name.len());
+            self.add(value, depth + 1);
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        let limits = [
+            (self.conditions, MOST_CONDITIONS, "conditions"),
+            (self.values, MOST_VALUES, "values in lists"),
+            (self.depth, MOST_DEPTH, "levels"),
+            (self.bytes, MOST_BYTES, "bytes of text"),
+        ];
+        let (held, limit, what) = limits.into_iter().find(|(held, limit, _)| held > limit)?;
+        Some(format!("hold {held} {what}; the limit is {limit}"))
+    }
+}
+
 /// Whether an item fits a filter: every condition has to hold, `AND`, `OR` and `NOT` take lists, and what
 /// is no field of the item is one of its metadata.
-pub(in crate::older) fn fits(filters: &Map<String, Value>, item: &Value) -> bool {
+fn fits(filters: &Map<String, Value>, item: &Value) -> bool {
     filters.iter().all(|(name, wanted)| match name.as_str() {
         "AND" => each(wanted).all(|filters| fits(filters, item)),
         "OR" => each(wanted).any(|filters| fits(filters, item)),
@@ -182,6 +258,31 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_filter_has_an_end_in_every_direction() {
+        let problem = |filters: Value| {
+            let given = Map::from_iter([(FILTERS.name.to_owned(), filters)]);
+            let mut arguments = Arguments::new(given);
+            let taken = Filters::take(&mut arguments);
+            assert_eq!(taken.is_none(), arguments.has_problems());
+            arguments.finish((), false).err().map(|invalid| invalid.to_string())
+        };
+        let deep = |depth: usize| (0..depth).fold(json!({}), |inner, _| json!({ "AND": [inner] }));
+        let any = |count: usize| json!({ "OR": vec![json!({ "k": 1 }); count] });
+
+        assert_eq!(problem(any(100)), None);
+        assert_eq!(problem(json!({ "user_id": { "in": vec!["x"; 1_000] } })), None);
+        for (filters, what) in [
+            (any(40_000), "conditions"),
+            (json!({ "k": { "in": vec!["x"; 100_000] } }), "values"),
+            (deep(20), "levels"),
+            (json!({ "k": { "contains": "x".repeat(100_000) } }), "bytes"),
+        ] {
+            let told = problem(filters).unwrap();
+            assert!(told.contains(what) && told.contains("the limit is"), "{told}");
+        }
+    }
 
     #[test]
     fn a_filter_holds_what_it_says() {

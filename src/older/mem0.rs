@@ -3,15 +3,16 @@
 //! `agent_id`, `run_id` and `app_id` say of a memory whom it came by; they are tags here, and choose no
 //! user.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::filters::{self, Identifiers};
+use super::filters::{Filters, Identifiers};
+use super::sieve::Sieved;
 use super::texts::pieces;
 use super::{Asking, Told, finish};
 use crate::actors::CallError;
 use crate::engine::{
     Add, AddAll, AddStatus, Arguments, Change, Delete, DeleteTarget, Detail, Draft, Field, Filter,
-    Get, History, List, MemoryView, Message, Mode, Search, Shape, Shown, Update,
+    Get, History, List, MemoryView, Message, Mode, QueryText, Search, Shape, Shown, Update,
 };
 use crate::model::{EventTime, Memory, MemoryId, Metadata, Status, Tags, Timestamp};
 
@@ -141,9 +142,9 @@ fn parts_of<'a>(
 
 /// Finds what answers a question, best first.
 pub async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
-    let query: String = arguments.require(&QUERY);
+    let query: QueryText = arguments.require(&QUERY);
     let named = Identifiers::take(&mut arguments);
-    let filters: Option<Map<String, Value>> = arguments.take(&FILTERS);
+    let filters = Filters::take(&mut arguments);
     let top_k: Option<usize> = arguments.take(&TOP_K);
     let limit: Option<usize> = arguments.take(&LIMIT);
     let threshold: f32 = arguments.take(&THRESHOLD).unwrap_or(0.0);
@@ -162,13 +163,12 @@ pub async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told
         vector: None,
         is_replay: false,
     };
-    let found = asking.ask(search).await?.results;
+    let found = asking.ask(Sieved { verb: search, filters, limit }).await?.results;
     let items = found.into_iter().filter_map(|hit| match hit.memory {
         Shown::Full(view) => Some(item(&view, Some(hit.score))),
         Shown::Brief(_) => None,
     });
-    let fits = |item: &Value| filters.as_ref().is_none_or(|filters| filters::fits(filters, item));
-    let results: Vec<Value> = items.filter(fits).take(limit).collect();
+    let results: Vec<Value> = items.collect();
     Ok(Told::new(json!({ "results": results }), String::new(), Vec::new()))
 }
 
@@ -260,21 +260,30 @@ pub async fn history(asking: Asking<'_>, id: MemoryId) -> Result<Value, CallErro
     Ok(Value::Array(entries))
 }
 
+/// Some items, how many there are in all, and where the next page begins.
+type ItemPage = (Vec<Value>, usize, Option<String>);
+
 /// One page of what there is, the newest first, and where the next one begins.
 pub async fn page(
     asking: Asking<'_>,
     named: &Tags,
     limit: usize,
     cursor: Option<String>,
-) -> Result<(Vec<Value>, usize, Option<String>), CallError> {
-    let list = List {
-        filter: by_tags(named),
-        limit: limit.clamp(1, PAGE),
-        cursor,
-        is_unnoted: true,
-        ..List::default()
-    };
-    let listed = asking.ask(list).await?;
+) -> Result<ItemPage, CallError> {
+    page_of(asking, named, None, limit, cursor).await
+}
+
+/// The same of what fits a filter: a page may then have fewer items than it was made of.
+async fn page_of(
+    asking: Asking<'_>,
+    named: &Tags,
+    filters: Option<Filters>,
+    limit: usize,
+    cursor: Option<String>,
+) -> Result<ItemPage, CallError> {
+    let limit = limit.clamp(1, PAGE);
+    let list = List { filter: by_tags(named), limit, cursor, is_unnoted: true, ..List::default() };
+    let listed = asking.ask(Sieved { verb: list, filters, limit }).await?;
     let items = listed.memories.iter().filter_map(|shown| match shown {
         Shown::Full(view) => Some(item(view, None)),
         Shown::Brief(_) => None,
@@ -286,13 +295,12 @@ pub async fn page(
 pub async fn all(
     asking: Asking<'_>,
     named: &Tags,
-    filters: Option<&Map<String, Value>>,
+    filters: Option<&Filters>,
 ) -> Result<Vec<Value>, CallError> {
     let (mut items, mut cursor) = (Vec::new(), None);
     loop {
-        let (more, _, next) = page(asking, named, PAGE, cursor).await?;
-        items
-            .extend(more.into_iter().filter(|item| filters.is_none_or(|f| filters::fits(f, item))));
+        let (more, _, next) = page_of(asking, named, filters.cloned(), PAGE, cursor).await?;
+        items.extend(more);
         match next {
             Some(next) => cursor = Some(next),
             None => return Ok(items),
@@ -318,7 +326,7 @@ pub async fn delete_all(asking: Asking<'_>, named: &Tags) -> Result<usize, CallE
 }
 
 /// A memory as that server tells it, with the fields of the token-file server beside them.
-fn item(view: &MemoryView, score: Option<f32>) -> Value {
+pub(in crate::older) fn item(view: &MemoryView, score: Option<f32>) -> Value {
     let memory = &view.memory;
     let mut metadata = memory.metadata.clone();
     let speaker = metadata.shift_remove(SPEAKER);

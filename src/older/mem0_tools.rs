@@ -6,7 +6,7 @@ use super::{Asking, Effect, OlderCall, Told, by_name, finish, quoted};
 use crate::actors::CallError;
 use crate::engine::{
     Add, Arguments, Change, Delete, Detail, Draft, Field, Filter, History, Link, Linked, List,
-    Mode, Search, Shape, Shown,
+    Mode, QueryText, Search, Shape, Shown,
 };
 use crate::model::{Kind, Memory, MemoryId, Tag, Tags};
 
@@ -130,7 +130,7 @@ async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallE
 }
 
 async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
-    let query: String = arguments.require(&QUERY);
+    let query: QueryText = arguments.require(&QUERY);
     let limit = arguments.take(&LIMIT).unwrap_or(DEFAULT_RESULTS);
     let ((), ignored) = finish(arguments, ())?;
     let search = Search {
@@ -196,7 +196,7 @@ async fn link(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, Call
     let metadata: Map<String, Value> = arguments.take(&METADATA).unwrap_or_default();
     let ((), ignored) = finish(arguments, ())?;
     let is_new = asking.ask(Link { from, to, relation: relation.clone(), metadata }).await?;
-    let relation = crate::model::foreign::inline(&relation);
+    let relation = crate::model::foreign::shortened(&relation);
     let message = match is_new {
         true => format!("Linked {from} {relation} {to}."),
         false => format!("{from} {relation} {to} was linked already."),

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use super::{Asking, Effect, OlderCall, Told, by_name, finish, quoted};
 use crate::actors::CallError;
 use crate::engine::{
-    Add, Arguments, Change, Detail, Draft, Field, Filter, List, Mode, Search, SearchHit, Shape,
-    Shown,
+    Add, Arguments, Change, Detail, Draft, Field, Filter, List, Mode, QueryText, Search, SearchHit,
+    Shape, Shown,
 };
-use crate::model::foreign::inline;
+use crate::model::foreign::shortened;
 use crate::model::{EventTime, Memory, Metadata};
 
 pub static ADD: OlderCall = OlderCall {
@@ -140,7 +140,7 @@ async fn add(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallE
 }
 
 async fn retrieve(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
-    let query: String = arguments.require(&QUERY);
+    let query: QueryText = arguments.require(&QUERY);
     let relationship: Option<String> = arguments.take(&RELATIONSHIP);
     let style: Option<String> = arguments.take(&STYLE);
     let limit = arguments.take(&MAX_RESULTS).unwrap_or(DEFAULT_RESULTS);
@@ -162,7 +162,7 @@ async fn retrieve(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, 
 
     let mut body = json!({
         "status": "success",
-        "query": query,
+        "query": shortened(query.as_str()),
         "timestamp": asking.now(),
         "user_profile": lines.join("\n"),
         "short_term_memory": said.iter().map(|memory| page(memory)).collect::<Vec<_>>(),
@@ -173,12 +173,12 @@ async fn retrieve(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, 
     });
     for (name, told) in [(RELATIONSHIP.name, relationship), (STYLE.name, style)] {
         if let (Some(body), Some(told)) = (body.as_object_mut(), told) {
-            body.insert(name.to_owned(), told.into());
+            body.insert(name.to_owned(), shortened(&told).into());
         }
     }
     let shown = said.iter().copied().chain(pages.iter().chain(of_user).map(|(memory, _)| memory));
     let shown = shown.map(|memory| (memory.moment().day(), memory.content.as_str()));
-    let headline = format!("What is remembered of {:?}.", inline(&query));
+    let headline = format!("What is remembered of {:?}.", shortened(query.as_str()));
     Ok(Told::new(body, quoted(&headline, shown), ignored))
 }
 
@@ -225,13 +225,13 @@ async fn newest(
 /// What answers a question, the best first, by how well it answers and how often it was wanted.
 async fn found(
     asking: &Asking<'_>,
-    query: &str,
+    query: &QueryText,
     kind: Option<&str>,
     limit: usize,
 ) -> Result<Vec<(Memory, f64)>, CallError> {
     let kinds = kind.map(str::to_owned).into_iter().collect();
     let search = Search {
-        query: query.to_owned(),
+        query: query.clone(),
         filter: Filter { kinds, only_confirmed: true, ..Filter::default() },
         limit: limit.min(100),
         min_score: 0.0,

@@ -10,10 +10,11 @@ mod filters;
 pub mod mem0;
 pub mod mem0_tools;
 pub mod memoryos;
+mod sieve;
 mod texts;
 pub mod token_file;
 
-pub use filters::{Identifiers, user_in};
+pub use filters::{Filters, Identifiers, user_in};
 
 use std::fmt::Write as _;
 use std::pin::Pin;

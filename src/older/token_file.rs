@@ -6,7 +6,7 @@ use super::{Asking, Effect, OlderCall, Told, by_name, finish, quoted};
 use crate::actors::CallError;
 use crate::engine::{
     Add, Arguments, Change, Delete, DeleteTarget, Detail, Draft, Field, Filter, List, Mode, Named,
-    Search, Shape, Shown,
+    QueryText, Search, Shape, Shown,
 };
 use crate::model::{Category, Kind, Memory, MemoryId, Metadata};
 
@@ -110,7 +110,7 @@ pub async fn store(
 }
 
 async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
-    let query: String = arguments.require(&QUERY);
+    let query: QueryText = arguments.require(&QUERY);
     let limit = arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT);
     let ((), ignored) = finish(arguments, ())?;
     let memories = found(&asking, query, limit).await?;
@@ -120,7 +120,7 @@ async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, Ca
 /// What answers a question, best first.
 pub async fn found(
     asking: &Asking<'_>,
-    query: String,
+    query: QueryText,
     limit: usize,
 ) -> Result<Vec<Memory>, CallError> {
     let search = Search {

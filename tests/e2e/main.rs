@@ -24,6 +24,7 @@ mod harness;
 mod isolation;
 mod languages;
 mod life;
+mod limits;
 mod matrix;
 mod meaning;
 mod memories;

@@ -95,3 +95,21 @@ async fn files_are_kept_byte_for_byte_below_their_folder() {
     assert!(!ask(json!({ "command": "delete", "path": "/memories/b" })).await.0);
     assert!(ask(json!({ "command": "view", "path": "/memories/b" })).await.0);
 }
+
+#[actix_web::test]
+async fn rest_tells_of_the_tools_that_mcp_lists_to_the_same_caller() {
+    let server = TestServer::with(&[("TOOLSETS", "core,graph,chatgpt")]);
+    let fixed = token(&server, json!({ "user_id": "ada", "compat": "memoryos" })).await;
+    for key in [KEY, fixed.as_str()] {
+        let key = [("X-API-Key", key)];
+        let list = rpc("tools/list", json!({}));
+        let listed = server.send("POST", "/mcp", &key, Some(&list)).await.json();
+        let tools = &listed["result"]["tools"];
+        for path in ["/api/v1/tools", "/api/tools"] {
+            let told = server.send("GET", path, &key, None).await.json();
+            assert_eq!(&told["tools"], tools, "{path}");
+        }
+        let status = server.send("GET", "/api/status", &key, None).await.json();
+        assert_eq!(status["tools"], tools.as_array().unwrap().len());
+    }
+}

@@ -152,13 +152,14 @@ async fn limits_hold_for_histories_and_names_too() {
         line(3, json!({ "version": u32::MAX })),
         line(4, json!({ "version": 0 })),
         line(5, json!({ "source": { "client": "x".repeat(10_000) } })),
+        line(8, json!({ "source": { "session": "x".repeat(10_000) } })),
         json!({ "id": id(6), "history": [line(6, json!({}))] }),
         line(7, json!({ "version": 2, "history": [line(7, json!({}))] })),
     ];
 
     let told = import(&server, &join(&lines)).await;
 
-    assert_eq!((&told["imported"], &told["failed"]), (&json!(1), &json!(6)), "{told}");
+    assert_eq!((&told["imported"], &told["failed"]), (&json!(1), &json!(7)), "{told}");
 }
 
 #[actix_web::test]

@@ -332,6 +332,21 @@ fn the_command_line_exports_and_imports_with_and_without_a_server() {
 }
 
 #[test]
+fn what_others_said_moves_no_cursor_of_a_terminal() {
+    let program = Program::start();
+    let odd = "roof \u{202e}der\u{9b}2J \u{1b}[31m";
+    program.tool("add_memory", json!({ "content": odd })).unwrap();
+    program.tool("search_memories", json!({ "query": odd })).unwrap();
+
+    for arguments in [&["why"][..], &["why", "--json"]] {
+        let told = String::from_utf8(program.run(arguments).stdout).unwrap();
+
+        assert!(told.contains("roof"), "{told:?}");
+        assert!(!told.contains(['\u{202e}', '\u{9b}', '\u{1b}']), "{told:?}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_stops_with_one_line() {
     let dir = tempfile::tempdir().unwrap();
     for (name, value) in [

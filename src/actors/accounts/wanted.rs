@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::engine::{Arguments, Field, InvalidArguments, Said, Shape};
+use crate::model::foreign::shortened;
 use crate::model::{Project, Scope, Scopes, ToolSet, UserId};
 
 /// What a new token is to be.
@@ -122,7 +123,8 @@ fn take_sets(arguments: &mut Arguments) -> Vec<ToolSet> {
             Some(set) => sets.push(set),
             None => {
                 let known: Vec<_> = ToolSet::ALL.iter().map(|set| set.name()).collect();
-                let problem = format!("there is no set {name:?}; there is {}", known.join(", "));
+                let (name, known) = (shortened(name), known.join(", "));
+                let problem = format!("there is no set {name:?}; there is {known}");
                 arguments.refuse(field, &problem);
             }
         }

@@ -197,10 +197,10 @@ impl Add {
         let project = self.project(asked);
         let Some(old) = self.supersedes else {
             if let Some(there) = self.find_same(engine, write, project.as_ref(), asked.now)? {
-                return Ok(Put { secrets, ..self.merge(there, write, asked) });
+                return Ok(Put { secrets, ..self.merge(there, write, asked)? });
             }
             let memory = self.into_memory(engine, project, times, asked);
-            write.enter(&memory);
+            write.enter(&memory)?;
             return Ok(Put { secrets, ..Put::new(AddStatus::Created, memory) });
         };
         let old = match write.newest(old) {
@@ -208,17 +208,17 @@ impl Add {
             None => engine.read_replaced(old, asked)?,
         };
         let memory = self.into_memory(engine, project, times, asked);
-        write.enter(&memory);
-        write.supersede(&old, memory.id, asked.now);
+        write.enter(&memory)?;
+        write.supersede(&old, memory.id, asked.now)?;
         Ok(Put { secrets, ..Put::new(AddStatus::Superseded, memory) })
     }
 
     /// Adds what it says more to the same memory. Of two lives the longer wins: what somebody stores
     /// for good must not go with what somebody else stored for a day.
-    fn merge(self, there: Memory, write: &mut Write, asked: Asked<'_>) -> Put {
+    fn merge(self, there: Memory, write: &mut Write, asked: Asked<'_>) -> Result<Put, EngineError> {
         let status = AddStatus::Duplicate;
         if guard_instruction(&there, asked).is_err() {
-            return Put::new(status, there);
+            return Ok(Put::new(status, there));
         }
         let mut after = there.clone();
         let (mut merged, kept) = self.draft.merge_into(&mut after);
@@ -232,8 +232,8 @@ impl Add {
             merged.push("ttl_days");
         }
         let memory =
-            if merged.is_empty() { there } else { write.replace(&there, after, asked.now) };
-        Put { merged, kept, ..Put::new(status, memory) }
+            if merged.is_empty() { there } else { write.replace(&there, after, asked.now)? };
+        Ok(Put { merged, kept, ..Put::new(status, memory) })
     }
 
     /// Whether it counts that the same is said again.

@@ -3,13 +3,13 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Mode;
-use super::search::{Wanted, refuse_long_query};
+use super::search::Wanted;
 use crate::engine::arguments::Arguments;
 use crate::engine::catalog::{Catalog, Entry};
 use crate::engine::view::estimate_tokens;
 use crate::engine::{
-    Asked, AskedFor, Asker, Engine, EngineError, Field, Filter, GivenOut, MemoryView, Question,
-    Shape, Spoken, Verb,
+    Asked, AskedFor, Asker, Engine, EngineError, Field, Filter, GivenOut, MemoryView, QueryText,
+    Question, Shape, Spoken, Verb,
 };
 use crate::model::foreign::Fence;
 use crate::model::{Caller, Given, Memory, MemoryId, Project, Scope, Timestamp, foreign};
@@ -18,7 +18,7 @@ use crate::model::{Caller, Given, Memory, MemoryId, Project, Scope, Timestamp, f
 #[derive(Debug, Clone)]
 pub struct Context {
     pub project: Option<Project>,
-    pub query: Option<String>,
+    pub query: Option<QueryText>,
     pub max_tokens: usize,
     /// As in [`super::Search::vector`], of `query`.
     pub vector: Option<Vec<f32>>,
@@ -81,17 +81,13 @@ impl Spoken for Context {
     }
 
     fn take(arguments: &mut Arguments) -> Self {
-        let verb = Self {
+        Self {
             project: arguments.take(&PROJECT),
             query: arguments.take(&QUERY),
             max_tokens: arguments.take(&TOKENS).unwrap_or(DEFAULT_TOKENS),
             vector: None,
             replay: None,
-        };
-        if let Some(query) = &verb.query {
-            refuse_long_query(query, arguments);
         }
-        verb
     }
 }
 
@@ -104,7 +100,8 @@ impl Verb for Context {
 
     fn question(&mut self) -> Option<Question<'_>> {
         let Self { query, vector, .. } = self;
-        Some(Question { text: query.clone()?, vector, asker: Asker::Search })
+        let text = query.as_ref()?.as_str().to_owned();
+        Some(Question { text, vector, asker: Asker::Search })
     }
 
     fn asking(&self, caller: &Caller) -> Option<AskedFor> {
@@ -188,7 +185,7 @@ impl Context {
         let project = project.map(|project| project.as_str().to_owned());
         let as_of = past.map(|moment| moment.0);
         let filter = Filter { project, as_of, only_confirmed: true, ..Filter::default() };
-        let wanted = Wanted { text: query, vector: self.vector.as_deref() };
+        let wanted = Wanted { text: query.as_str(), vector: self.vector.as_deref() };
         let (_, ranked) = engine.rank(wanted, &filter, Mode::Auto, now)?;
         Ok(ranked.iter().take(PART).map(|ranked| engine.id_of(&ranked.memory)).collect())
     }

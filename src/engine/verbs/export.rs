@@ -65,11 +65,17 @@ pub struct MoreVersions {
 const PAGE_BYTES: usize = 4 << 20;
 /// A line has at most so many bytes of JSON, unless a single version alone has more.
 const LINE_BYTES: usize = 4 << 20;
+/// The same for the values that a line may hold, counted high, by every mark that may part two. Reading
+/// a line back makes a tree of them, which is many times as large.
+pub(super) const LINE_MARKS: usize = 256 << 10;
+/// The last version that a line tells. Where a memory has gone beyond, all of its versions are told as
+/// so many lower: what an import once took can be changed, and taken by an import again.
+pub(super) const LAST_VERSION: u32 = 1_000_000_000;
 
 /// A line, with what the page must know of it.
 struct Line {
     text: ExportLine,
-    bytes: usize,
+    size: JsonSize,
     /// The version that it has no room for.
     next: Option<u32>,
 }
@@ -78,7 +84,7 @@ struct Line {
 struct Versions {
     history: Vec<Memory>,
     /// With what stands before them in the line.
-    bytes: usize,
+    size: JsonSize,
     /// The version behind them.
     next: Option<u32>,
 }
@@ -116,11 +122,11 @@ impl Verb for Export {
             let line = match self.after.filter(|place| place.id == id) {
                 None => engine.line_of(memory, asked.now)?,
                 Some(ExportPlace { version: Some(version), .. }) => {
-                    engine.line_from(id, version)?
+                    engine.line_from(&memory, version)?
                 }
                 Some(ExportPlace { version: None, .. }) => continue,
             };
-            bytes = bytes.saturating_add(line.bytes);
+            bytes = bytes.saturating_add(line.size.bytes);
             page.items.push(line.text);
             let is_full = page.items.len() >= self.limit || bytes >= PAGE_BYTES;
             if is_full || line.next.is_some() {
@@ -134,38 +140,46 @@ impl Verb for Export {
 
 impl Engine {
     /// The line of a memory, with as much of its history as there is room for.
-    fn line_of(&self, memory: Memory, now: Timestamp) -> Result<Line, EngineError> {
-        let Versions { history, bytes, next } =
-            self.versions_from(memory.id, 0, length(&memory))?;
+    fn line_of(&self, mut memory: Memory, now: Timestamp) -> Result<Line, EngineError> {
+        let Versions { history, size, next } =
+            self.versions_from(&memory, 0, JsonSize::of(&memory))?;
         let (access, has_twin) = (self.access(memory.id)?, self.has_twin(&memory, now));
+        let beyond = beyond_last(&memory);
+        memory.version -= beyond;
         let whole = Whole { memory, access, history, has_twin };
-        Ok(Line { text: ExportLine::Whole(Box::new(whole)), bytes, next })
+        Ok(Line { text: ExportLine::Whole(Box::new(whole)), size, next })
     }
 
     /// A line that goes on with the history of a memory.
-    fn line_from(&self, id: MemoryId, version: u32) -> Result<Line, EngineError> {
-        let Versions { history, bytes, next } = self.versions_from(id, version, 0)?;
-        Ok(Line { text: ExportLine::More(MoreVersions { id, history }), bytes, next })
+    fn line_from(&self, memory: &Memory, version: u32) -> Result<Line, EngineError> {
+        let Versions { history, size, next } =
+            self.versions_from(memory, version, JsonSize::default())?;
+        let more = MoreVersions { id: memory.id, history };
+        Ok(Line { text: ExportLine::More(more), size, next })
     }
 
     fn versions_from(
         &self,
-        id: MemoryId,
+        memory: &Memory,
         first: u32,
-        bytes: usize,
+        size: JsonSize,
     ) -> Result<Versions, EngineError> {
-        let mut versions = Versions { history: Vec::new(), bytes, next: None };
+        let (id, lowered) = (memory.id, beyond_last(memory));
+        let mut versions = Versions { history: Vec::new(), size, next: None };
         for row in self.store.scan_range::<PastVersion>(&((id, first)..=(id, u32::MAX))) {
-            let ((_, number), PastVersion(version)) = row?;
-            if !self.mind.catalog.shows(version.project.as_ref()) {
+            let ((_, number), PastVersion(mut version)) = row?;
+            let told = number.checked_sub(lowered).filter(|told| *told > 0);
+            let Some(told) = told.filter(|_| self.mind.catalog.shows(version.project.as_ref()))
+            else {
                 continue;
-            }
-            let bytes = versions.bytes.saturating_add(length(&version));
-            if versions.bytes > 0 && bytes > LINE_BYTES {
+            };
+            let size = versions.size.with(JsonSize::of(&version));
+            if versions.size.bytes > 0 && !size.fits_a_line() {
                 versions.next = Some(number);
                 break;
             }
-            versions.bytes = bytes;
+            version.version = told;
+            versions.size = size;
             versions.history.push(version);
         }
         Ok(versions)
@@ -177,19 +191,43 @@ impl Engine {
     }
 }
 
-/// How many bytes of JSON a memory makes. Those of a text depend on what it holds: a control
-/// character takes six.
-fn length(memory: &Memory) -> usize {
-    let mut counted = Counted(0);
-    // Counting does not fail, and a memory always is JSON.
-    serde_json::to_writer(&mut counted, memory).map_or(0, |()| counted.0)
+/// By how much a memory's version lies beyond the last one that is told.
+fn beyond_last(memory: &Memory) -> u32 {
+    memory.version.saturating_sub(LAST_VERSION)
 }
 
-struct Counted(usize);
+/// How much JSON something makes.
+#[derive(Debug, Clone, Copy, Default)]
+struct JsonSize {
+    /// Those of a text depend on what it holds: a control character takes six.
+    bytes: usize,
+    /// What parts or opens values, also where it stands within a text and does neither.
+    marks: usize,
+}
 
-impl io::Write for Counted {
+impl JsonSize {
+    fn of(memory: &Memory) -> Self {
+        let mut size = Self::default();
+        // Counting does not fail, and a memory always is JSON.
+        serde_json::to_writer(&mut size, memory).map_or_else(|_| Self::default(), |()| size)
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            marks: self.marks.saturating_add(other.marks),
+        }
+    }
+
+    fn fits_a_line(self) -> bool {
+        self.bytes <= LINE_BYTES && self.marks <= LINE_MARKS
+    }
+}
+
+impl io::Write for JsonSize {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.saturating_add(bytes.len());
+        let marks = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{'));
+        *self = self.with(Self { bytes: bytes.len(), marks: marks.count() });
         Ok(bytes.len())
     }
 

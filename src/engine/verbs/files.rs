@@ -146,7 +146,7 @@ impl Engine {
         let mut memory = add.into_memory(self, project, Times::default(), asked);
         self.screen(&mut memory, &mut BTreeSet::new())?;
         let mut write = self.begin()?;
-        write.enter(&memory);
+        write.enter(&memory)?;
         self.commit(write)?;
         Ok(FileAnswer::Done)
     }
@@ -234,7 +234,7 @@ impl Engine {
             after.title = Title::parse(&path).ok();
             after.metadata.insert(PATH.to_owned(), path.into());
             check_path(&after.metadata)?;
-            write.replace(&before, after, asked.now);
+            write.replace(&before, after, asked.now)?;
             self.commit_if_full(&mut write)?;
         }
         self.commit(write)?;
@@ -254,7 +254,7 @@ impl Engine {
         let mut write = self.begin()?;
         let stored = match after == *file {
             true => after,
-            false => write.replace(file, after, asked.now),
+            false => write.replace(file, after, asked.now)?,
         };
         self.commit(write)?;
         Ok(stored.content)

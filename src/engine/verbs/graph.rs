@@ -8,7 +8,8 @@ use crate::engine::arguments::Change;
 use crate::engine::draft::Draft;
 use crate::engine::graph::{ENTITY, Entity, Graph, Node, RELATION, Relation};
 use crate::engine::write::Write;
-use crate::engine::{Asked, AskedFor, Engine, EngineError, GivenOut, Verb};
+use crate::engine::{Asked, AskedFor, Engine, EngineError, GivenOut, QueryText, Verb};
+use crate::model::foreign::shortened;
 use crate::model::{
     Caller, Category, Given, Kind, Memory, MemoryId, Project, Scope, Status, Title, folded,
 };
@@ -26,7 +27,7 @@ pub enum AskGraph {
     DeleteRelations(Vec<Relation>),
     Read,
     /// Whatever holds this text, in any case.
-    Search(String),
+    Search(QueryText),
     Open(Vec<String>),
 }
 
@@ -62,8 +63,8 @@ impl Verb for AskGraph {
     fn asking(&self, _: &Caller) -> Option<AskedFor> {
         let query = match self {
             Self::Read => None,
-            Self::Search(query) => Some(query.clone()),
-            Self::Open(names) => Some(names.join(", ")),
+            Self::Search(query) => Some(query.as_str().to_owned()),
+            Self::Open(names) => Some(shortened(&names.join(", ")).into_owned()),
             _ => return None,
         };
         Some(AskedFor::Graph { query })
@@ -86,7 +87,7 @@ impl Verb for AskGraph {
             Self::DeleteRelations(relations) => engine.delete_relations(&relations, asked),
             Self::Read => engine.look(asked, |_| true, true),
             Self::Search(query) => {
-                let query = query.to_lowercase();
+                let query = query.as_str().to_lowercase();
                 let holds = |text: &str| text.to_lowercase().contains(&query);
                 let is_meant = |entity: &Entity| {
                     holds(&entity.name)
@@ -260,7 +261,7 @@ impl Engine {
         let project = asked.caller.project.clone();
         let mut memory = add.into_memory(self, project, Times::default(), asked);
         self.screen(&mut memory, &mut BTreeSet::new())?;
-        write.enter(&memory);
+        write.enter(&memory)?;
         self.commit_if_full(write)
     }
 
@@ -279,7 +280,7 @@ impl Engine {
             self.check_content(&content)?;
             let mut after = Memory { content, ..before.clone() };
             self.screen(&mut after, &mut BTreeSet::new())?;
-            write.replace(&before, after, asked.now);
+            write.replace(&before, after, asked.now)?;
             self.commit_if_full(&mut write)?;
         }
         self.commit(write)

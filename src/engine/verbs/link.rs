@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::engine::draft::check_metadata;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, InvalidArguments, MemoryView, Verb};
 use crate::model::{Memory, MemoryId, Scope};
@@ -72,11 +71,8 @@ impl Verb for Link {
                 continue;
             }
             links.push(link);
-            if let Err(problem) = check_metadata(&metadata) {
-                return Err(InvalidArguments::one("metadata", &problem).into());
-            }
             is_new = true;
-            write.replace(&before, Memory { metadata, ..before.clone() }, asked.now);
+            write.replace(&before, Memory { metadata, ..before.clone() }, asked.now)?;
         }
         engine.commit(write)?;
         Ok(is_new)

@@ -19,6 +19,8 @@ pub use graph::{AskGraph, GraphAnswer};
 mod history;
 pub use history::History;
 mod import;
+#[cfg(feature = "fuzzing")]
+pub use import::read_import_line;
 pub use import::{FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter};
 mod link;
 pub use link::{Link, Linked};

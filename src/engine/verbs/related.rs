@@ -3,7 +3,8 @@ use super::list::MAX_LIMIT_U32;
 use super::{Mode, SearchResults};
 use crate::engine::arguments::Arguments;
 use crate::engine::{
-    Asked, AskedFor, Engine, EngineError, Field, Filter, GivenOut, Search, Shape, Spoken, Verb,
+    Asked, AskedFor, Engine, EngineError, Field, Filter, GivenOut, QueryText, Search, Shape,
+    Spoken, Verb,
 };
 use crate::model::{Caller, MemoryId, Scope};
 
@@ -54,7 +55,7 @@ impl Verb for Related {
             format!("{title} {}", memory.content).chars().take(QUERY_CHARS).collect();
         let doc = engine.mind.catalog.find(self.id);
         let search = Search {
-            query: text,
+            query: QueryText::beginning_of(&text),
             filter: Filter::default(),
             limit: self.limit + 1,
             min_score: 0.0,

@@ -36,7 +36,7 @@ impl Verb for Restore {
         let previous_version = before.version;
         let mut after = before.clone().revived(asked.now);
         if after != before {
-            after = write.replace(&before, after, asked.now);
+            after = write.replace(&before, after, asked.now)?;
             engine.commit(write)?;
         }
         let secrets = SecretKinds::new();

@@ -6,8 +6,8 @@ use crate::engine::cursor::Cursor;
 use crate::engine::fitting::fit;
 use crate::engine::view::{BriefView, estimate_tokens};
 use crate::engine::{
-    Asked, AskedFor, Asker, Engine, EngineError, Field, Filter, GivenOut, MemoryView, Question,
-    Shape, Spoken, Verb,
+    Asked, AskedFor, Asker, Engine, EngineError, Field, Filter, GivenOut, MemoryView, QueryText,
+    Question, Shape, Spoken, Verb,
 };
 use crate::model::{Caller, Kind, Memory, MemoryId, Scope, Timestamp};
 pub use crate::retrieval::Why;
@@ -16,7 +16,7 @@ use crate::retrieval::{self, DocId, Document, Hit, Index, Query, Vector};
 /// Finds the memories that answer a question, best first.
 #[derive(Debug, Clone)]
 pub struct Search {
-    pub query: String,
+    pub query: QueryText,
     pub filter: Filter,
     pub limit: usize,
     pub min_score: f32,
@@ -82,8 +82,6 @@ pub enum Shown {
 /// How deep a question looks; nobody reads on behind it.
 const DEPTH: usize = 200;
 const DEFAULT_LIMIT: usize = 10;
-/// A longer question is a text, and should be stored or shortened.
-const QUERY_LIMIT: usize = 8 * 1024;
 
 const QUERY: Field = Field::new("query", Shape::Query, "A question, or words");
 const LIMIT: Field =
@@ -115,7 +113,6 @@ impl Spoken for Search {
             vector: None,
             is_replay: false,
         };
-        refuse_long_query(&verb.query, arguments);
         if verb.query.is_empty() && !verb.filter.chooses() {
             arguments.refuse_missing(&QUERY, "is required, unless a filter says what to list");
         }
@@ -134,7 +131,7 @@ impl Verb for Search {
         if self.mode == Mode::Keyword || self.query.is_empty() {
             return None;
         }
-        let text = self.query.clone();
+        let text = self.query.as_str().to_owned();
         Some(Question { text, vector: &mut self.vector, asker: Asker::Search })
     }
 
@@ -147,6 +144,7 @@ impl Verb for Search {
             min_score: self.min_score,
             max_tokens: self.max_tokens,
             is_next_page: self.cursor.is_some(),
+            is_sieved: false,
         })
     }
 
@@ -164,10 +162,10 @@ impl Verb for Search {
         let (mode_used, mut ranked) = if self.query.is_empty() {
             (Mode::Keyword, engine.newest(&filter, asked.now)?)
         } else {
-            let wanted = Wanted { text: &self.query, vector: self.vector.as_deref() };
+            let wanted = Wanted { text: self.query.as_str(), vector: self.vector.as_deref() };
             engine.rank(wanted, &filter, self.mode, asked.now)?
         };
-        if let Some(named) = engine.named(&self.query, &filter, asked.now) {
+        if let Some(named) = engine.named(self.query.as_str(), &filter, asked.now) {
             ranked.retain(|hit| !matches!(hit.memory, RankedMemory::Present(doc) if doc == named));
             ranked.insert(0, Ranked::named(named));
         }
@@ -191,14 +189,6 @@ impl Verb for Search {
         let next = (end < total).then(|| Cursor::at_offset(&question, end).encode());
         let truncated = next.is_some();
         Ok(SearchResults { results, total, mode_used, truncated, next_cursor: next })
-    }
-}
-
-/// Bounds what one question can cost.
-pub(super) fn refuse_long_query(query: &str, arguments: &mut Arguments) {
-    if query.len() > QUERY_LIMIT {
-        let problem = format!("is {} bytes; the limit is {QUERY_LIMIT}", query.len());
-        arguments.refuse("query", &problem);
     }
 }
 

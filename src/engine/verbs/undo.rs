@@ -183,10 +183,10 @@ impl Verb for Undo {
                 None if self.purge => write.forget(now, &engine.all_versions(id)?),
                 None => {
                     let after = Memory { status: Status::Deleted, ..now.clone() };
-                    write.replace(&now, after, asked.now);
+                    write.replace(&now, after, asked.now)?;
                 }
                 Some(then) => {
-                    write.replace(&now, then, asked.now);
+                    write.replace(&now, then, asked.now)?;
                     if self.purge {
                         versions.iter().for_each(|n| write.forget_version(id, *n));
                     }

@@ -102,9 +102,9 @@ impl Verb for Update {
         let previous_version = before.version;
         if after != before {
             if let Some(old) = replaced {
-                write.supersede(&old, before.id, asked.now);
+                write.supersede(&old, before.id, asked.now)?;
             }
-            after = write.replace(&before, after, asked.now);
+            after = write.replace(&before, after, asked.now)?;
             engine.commit(write)?;
         }
         let mut memory = engine.view(after)?;

@@ -105,6 +105,8 @@ pub enum Again {
 }
 
 const DEFAULT_LIMIT: usize = 20;
+/// Each question that is asked again of an earlier state has an index made for it.
+const MOST_REPLAYED: usize = 20;
 
 const CLIENT: Field = Field::new("client", Shape::Name, "A part of what the client calls itself");
 const CREDENTIAL: Field = Field::new("credential", Shape::Name, "");
@@ -126,7 +128,7 @@ impl Spoken for ListRecalls {
     }
 
     fn take(arguments: &mut Arguments) -> Self {
-        Self {
+        let verb = Self {
             client: arguments.take(&CLIENT),
             credential: arguments.take(&CREDENTIAL),
             session: arguments.take(&SESSION),
@@ -135,7 +137,12 @@ impl Spoken for ListRecalls {
             until: arguments.take(&UNTIL),
             limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT),
             replay: arguments.take(&REPLAY),
+        };
+        if verb.replay.is_some() && verb.limit > MOST_REPLAYED {
+            let problem = format!("expected {MOST_REPLAYED} at most with replay");
+            arguments.refuse(LIMIT.name, &problem);
         }
+        verb
     }
 }
 
@@ -186,6 +193,7 @@ impl RecallView {
         let asking: AskedFor = serde_json::from_value(self.asked.clone()).ok()?;
         match asking {
             AskedFor::Search { is_next_page: true, .. }
+            | AskedFor::Search { is_sieved: true, .. }
             | AskedFor::List { .. }
             | AskedFor::Get { .. }
             | AskedFor::Related { .. }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::http::ask::query;
 use crate::http::body::JsonBody;
 use crate::model::{Caller, MemoryId, Scope, Tags, UserId};
-use crate::older::{Asking, Identifiers, mem0};
+use crate::older::{Asking, Filters, Identifiers, mem0};
 
 const PAGE: Field = Field::new("page", Shape::Whole { least: 1, most: 1_000_000 }, "From 1");
 const PAGE_SIZE: Field =
@@ -132,7 +132,7 @@ async fn listed(
     let user = user_of(&mut arguments);
     let named = Identifiers::take(&mut arguments);
     let tags = named.tags(&mut arguments);
-    let filters: Option<serde_json::Map<String, Value>> = arguments.take(&mem0::FILTERS);
+    let filters = Filters::take(&mut arguments);
     let caller = acting(sessions, caller, user, &mut arguments)?;
     arguments.finish((), false)?;
     let asking = Asking { sessions, caller: &caller };

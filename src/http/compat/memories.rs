@@ -8,7 +8,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use crate::actors::Sessions;
-use crate::engine::{Arguments, Field, InvalidArguments, Shape, USER_ID};
+use crate::engine::{Arguments, Field, InvalidArguments, QueryText, Shape, USER_ID};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::query;
@@ -201,7 +201,7 @@ pub(in crate::http) async fn find(
         return Err(Error::BadRequest { problem: "user_id parameter required".to_owned() });
     }
     let user: Option<UserId> = arguments.take(&USER_ID);
-    let question: Option<String> = arguments.take(&QUERY);
+    let question: Option<QueryText> = arguments.take(&QUERY);
     let limit = arguments.take(&mem0::LIMIT).unwrap_or(LIMIT).min(mem0::PAGE);
     let caller = acting(&sessions, &caller, user, &mut arguments)?;
     arguments.finish((), false)?;

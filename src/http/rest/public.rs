@@ -3,8 +3,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use crate::actors::Sessions;
-use crate::http::Face;
-use crate::mcp;
+use crate::http::{Face, McpFace};
 use crate::model::{Caller, Scope};
 
 /// Says that the server is there, and nothing about what it holds.
@@ -50,10 +49,10 @@ pub(in crate::http) async fn ready(
     state(&face, sessions.is_writable(), "ready", Value::Null)
 }
 
-/// Lists the MCP tools with their schemas.
+/// Lists the MCP tools with their schemas: those that `tools/list` shows to the same caller.
 #[allow(clippy::unused_async, reason = "a handler is async")]
-pub(in crate::http) async fn tools() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "tools": mcp::tool_list() }))
+pub(in crate::http) async fn tools(caller: Caller, mcp: web::Data<McpFace>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "tools": mcp.protocol.tools_of(&caller) }))
 }
 
 /// Says that the server is there, and as whom one came.
@@ -62,6 +61,7 @@ pub(in crate::http) async fn status(
     face: web::Data<Face>,
     caller: Caller,
     sessions: web::Data<Sessions>,
+    mcp: web::Data<McpFace>,
 ) -> HttpResponse {
     HttpResponse::Ok().json(json!({
         "status": if sessions.is_writable() { "running" } else { "read-only" },
@@ -72,7 +72,7 @@ pub(in crate::http) async fn status(
         "user_id": caller.user,
         "credential": caller.credential,
         "scopes": caller.scopes,
-        "tools": mcp::tool_list().len(),
+        "tools": mcp.protocol.tools_of(&caller).len(),
     }))
 }
 

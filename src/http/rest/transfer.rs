@@ -84,7 +84,7 @@ pub(in crate::http) async fn import(
         ImportLines::going_on_with(arguments.take(&IMPORT_STEP)).confirmed(confirms)
     })?;
     while let Some(line) = body.next().await {
-        if let Some(part) = lines.read(&line?) {
+        if let Some(part) = lines.take(line?) {
             lines.note(sessions.ask(&caller, part).await?);
         }
     }

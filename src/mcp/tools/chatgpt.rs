@@ -11,7 +11,7 @@ use super::schema::{list_of, output, string};
 use crate::engine::{
     Arguments, Detail, EngineError, Field, Get, InvalidArguments, Search, Shape, Shown, Spoken,
 };
-use crate::model::{Memory, MemoryId};
+use crate::model::{Memory, MemoryId, foreign};
 
 const QUERY: Field = Field::required("query", Shape::Query, "");
 const ID: Field = Field::required("id", Shape::Name, "");
@@ -145,7 +145,8 @@ async fn fetch(
 
 /// The same object for programs and, as JSON, as the only text.
 fn answered(body: Value) -> CallToolResponse {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(body.to_string())]);
+    let text = foreign::json(&body.to_string()).into_owned();
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = Some(body);
     result.into()
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::entry::{ToolCall, ToolEntry, ToolFailure, never};
 use super::schema::{destroying, output, string};
 use crate::engine::{AskFiles, FileAnswer, InvalidArguments, ROOT};
+use crate::model::foreign::{inline, shortened};
 
 const ABOUT: &str = "Files that outlive the conversation, below /memories. view shows a file with line numbers, or \
     what is in a folder; create, str_replace, insert, delete and rename change them. What they hold is \
@@ -16,6 +17,8 @@ const ABOUT: &str = "Files that outlive the conversation, below /memories. view 
 const MOST_LINES: usize = 999_999;
 /// How a folder's own size is told.
 const FOLDER: &str = "4K";
+/// Bytes of a path. Names in it are looked up one by one, and told in lists.
+const PATH_BYTES: usize = 4_096;
 /// Lines around a change that are shown.
 const AROUND: usize = 2;
 
@@ -116,7 +119,7 @@ async fn run(
         "insert" => insert(call, &said).await,
         "delete" => delete(call, &said).await,
         "rename" => rename(call, &said).await,
-        other => Ok(Err(format!("Unknown command: {other}"))),
+        other => Ok(Err(format!("Unknown command: {}", shortened(other)))),
     };
     Ok(match told? {
         Ok(text) => {
@@ -144,11 +147,12 @@ macro_rules! legal {
 async fn view(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let typed = said.text("path")?;
     let path = legal!(typed);
+    let named = shortened(&typed);
     Ok(match call.ask(AskFiles::View(path)).await? {
         FileAnswer::Text { text, .. } => {
             let lines: Vec<&str> = text.split('\n').collect();
             if lines.len() > MOST_LINES {
-                let told = format!("File {typed} exceeds maximum line limit of 999,999 lines.");
+                let told = format!("File {named} exceeds maximum line limit of 999,999 lines.");
                 return Ok(Err(told));
             }
             let (first, last) = said.range().unwrap_or((1, -1));
@@ -158,20 +162,22 @@ async fn view(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
                 last => usize::try_from(last).unwrap_or(0).min(lines.len()),
             };
             let shown = numbered(&lines, first, last);
-            Ok(format!("Here's the content of {typed} with line numbers:\n{shown}"))
+            Ok(format!("Here's the content of {named} with line numbers:\n{shown}"))
         }
         FileAnswer::Folder(found) => {
+            let folder = inline(&typed);
             let mut text = format!(
-                "Here're the files and directories up to 2 levels deep in {typed}, excluding hidden items and \
-                 node_modules:\n{FOLDER}\t{typed}"
+                "Here're the files and directories up to 2 levels deep in {named}, excluding hidden items and \
+                 node_modules:\n{FOLDER}\t{folder}"
             );
             for (rest, bytes) in found {
                 let size = bytes.map_or_else(|| FOLDER.to_owned(), size);
-                text.push_str(&format!("\n{size}\t{}/{rest}", typed.trim_end_matches('/')));
+                let (folder, rest) = (folder.trim_end_matches('/'), inline(&rest));
+                text.push_str(&format!("\n{size}\t{folder}/{rest}"));
             }
             Ok(text)
         }
-        _ => Err(format!("The path {typed} does not exist. Please provide a valid path.")),
+        _ => Err(format!("The path {named} does not exist. Please provide a valid path.")),
     })
 }
 
@@ -179,8 +185,8 @@ async fn create(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (typed, text) = (said.text("path")?, said.text("file_text")?);
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Create { path, text }).await? {
-        FileAnswer::Done => Ok(format!("File created successfully at: {typed}")),
-        FileAnswer::Exists => Err(format!("Error: File {typed} already exists")),
+        FileAnswer::Done => Ok(format!("File created successfully at: {}", shortened(&typed))),
+        FileAnswer::Exists => Err(format!("Error: File {} already exists", shortened(&typed))),
         _ => Err(no_folder(&typed)),
     })
 }
@@ -188,6 +194,7 @@ async fn create(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
 async fn replace(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (typed, old, new) = (said.text("path")?, said.text("old_str")?, said.text("new_str")?);
     let path = legal!(typed);
+    let (named, sought) = (shortened(&typed), shortened(&old));
     Ok(match call.ask(AskFiles::Replace { path, old: old.clone(), new }).await? {
         FileAnswer::Replaced { text, line } => {
             let lines: Vec<&str> = text.split('\n').collect();
@@ -199,17 +206,17 @@ async fn replace(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
             ))
         }
         FileAnswer::NotOnce(lines) if lines.is_empty() => Err(format!(
-            "No replacement was performed, old_str `{old}` did not appear verbatim in {typed}."
+            "No replacement was performed, old_str `{sought}` did not appear verbatim in {named}."
         )),
         FileAnswer::NotOnce(lines) => {
             let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
             Err(format!(
-                "No replacement was performed. Multiple occurrences of old_str `{old}` in lines: {}. Please \
+                "No replacement was performed. Multiple occurrences of old_str `{sought}` in lines: {}. Please \
                  ensure it is unique",
                 lines.join(", ")
             ))
         }
-        _ => Err(format!("Error: The path {typed} does not exist. Please provide a valid path.")),
+        _ => Err(format!("Error: The path {named} does not exist. Please provide a valid path.")),
     })
 }
 
@@ -218,7 +225,7 @@ async fn insert(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
         (said.text("path")?, said.number("insert_line")?, said.text("insert_text")?);
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Insert { path, line, text }).await? {
-        FileAnswer::Done => Ok(format!("The file {typed} has been edited.")),
+        FileAnswer::Done => Ok(format!("The file {} has been edited.", shortened(&typed))),
         FileAnswer::NoSuchLine(count) => Err(format!(
             "Error: Invalid `insert_line` parameter: {line}. It should be within the range of lines of the \
              file: [0, {count}]"
@@ -231,7 +238,7 @@ async fn delete(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let typed = said.text("path")?;
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Delete(path)).await? {
-        FileAnswer::Done => Ok(format!("Successfully deleted {typed}")),
+        FileAnswer::Done => Ok(format!("Successfully deleted {}", shortened(&typed))),
         FileAnswer::IsRoot => Err(format!("Cannot delete the {ROOT} directory itself")),
         _ => Err(missing(&typed)),
     })
@@ -241,21 +248,27 @@ async fn rename(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (old, new) = (said.text("old_path")?, said.text("new_path")?);
     let (from, to) = (legal!(old), legal!(new));
     Ok(match call.ask(AskFiles::Rename { from, to }).await? {
-        FileAnswer::Done => Ok(format!("Successfully renamed {old} to {new}")),
+        FileAnswer::Done => {
+            Ok(format!("Successfully renamed {} to {}", shortened(&old), shortened(&new)))
+        }
         FileAnswer::IsRoot => Err(format!("Cannot rename the {ROOT} directory itself")),
-        FileAnswer::Exists => Err(format!("Error: The destination {new} already exists")),
-        FileAnswer::IntoItself => Err(format!("Error: {old} cannot be moved into itself")),
+        FileAnswer::Exists => {
+            Err(format!("Error: The destination {} already exists", shortened(&new)))
+        }
+        FileAnswer::IntoItself => {
+            Err(format!("Error: {} cannot be moved into itself", shortened(&old)))
+        }
         FileAnswer::NoFolder => Err(no_folder(&new)),
         _ => Err(missing(&old)),
     })
 }
 
 fn missing(typed: &str) -> String {
-    format!("Error: The path {typed} does not exist")
+    format!("Error: The path {} does not exist", shortened(typed))
 }
 
 fn no_folder(typed: &str) -> String {
-    format!("Error: A part of {typed} is a file, not a directory")
+    format!("Error: A part of {} is a file, not a directory", shortened(typed))
 }
 
 /// Lines from one up to another, each with its number, as `cat -n` writes them.
@@ -282,12 +295,16 @@ fn size(bytes: usize) -> String {
 /// A path with one spelling, or why it is none of ours.
 fn resolved(typed: &str) -> Result<String, String> {
     let rest = typed.strip_prefix(ROOT).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    let Some(rest) = rest else { return Err(format!("Path must start with {ROOT}, got: {typed}")) };
+    let named = shortened(typed);
+    let Some(rest) = rest else { return Err(format!("Path must start with {ROOT}, got: {named}")) };
+    if rest.len() > PATH_BYTES {
+        return Err(format!("Error: Path {named} is longer than {PATH_BYTES} bytes"));
+    }
     if is_climbing(rest) {
-        return Err(format!("Path {typed} would escape {ROOT} directory"));
+        return Err(format!("Path {named} would escape {ROOT} directory"));
     }
     if rest.contains(char::is_control) {
-        return Err(format!("Error: Path {} holds a control character", typed.escape_debug()));
+        return Err(format!("Error: Path {named} holds a control character"));
     }
     let names = rest.split('/').filter(|name| !name.is_empty() && *name != ".");
     Ok(names.fold(ROOT.to_owned(), |path, name| format!("{path}/{name}")))
@@ -333,6 +350,8 @@ mod tests {
             assert!(resolved(typed).is_err(), "{typed:?}");
         }
         assert_eq!(resolved("/memories/a..b/...").unwrap(), "/memories/a..b/...");
+        let refusal = resolved(&format!("/memories/{}", "x".repeat(1 << 20))).unwrap_err();
+        assert!(refusal.contains("is longer than") && refusal.len() < 300, "{refusal}");
     }
 
     #[test]

@@ -9,18 +9,26 @@ use serde_json::{Map, Value, json};
 
 use super::entry::{ToolCall, ToolEntry, ToolFailure, never};
 use super::schema::output;
-use crate::engine::{AskGraph, Entity, GraphAnswer, Relation};
+use crate::engine::{AskGraph, Entity, GraphAnswer, QueryText, Relation};
+use crate::model::foreign::{self, shortened};
 
 /// What an argument looks like there, said once: schemas and refusals follow from it.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Text,
+    /// A text that is looked for.
+    Query,
     List(&'static Form),
     Object(&'static [Member]),
 }
 
 /// A member of an object: its name, its form, and what is said of it.
 type Member = (&'static str, Form, &'static str);
+
+/// What a list may be of in all: each item is looked for among all that there is.
+const MOST_ITEMS: usize = 10_000;
+/// More problems than these are not told one by one.
+const MOST_PROBLEMS: usize = 20;
 
 /// How a tool is called, what it takes, and what it is to do with that.
 struct GraphTool {
@@ -138,12 +146,12 @@ const TOOLS: [GraphTool; 9] = [
         about: "Search for nodes in the knowledge graph based on a query",
         takes: &[(
             "query",
-            TEXT,
+            Form::Query,
             "The search query to match against entity names, types, and observation content",
         )],
         answers: found,
         effect: reading,
-        ask: |said| AskGraph::Search(text(said, "query")),
+        ask: |said| AskGraph::Search(QueryText::beginning_of(&text(said, "query"))),
     },
     GraphTool {
         name: "open_nodes",
@@ -192,10 +200,11 @@ impl GraphTool {
         call: &ToolCall<'_>,
         said: Map<String, Value>,
     ) -> Result<CallToolResponse, ToolFailure> {
-        let mut problems = Vec::new();
+        let mut check = Check::default();
         for (name, form, _) in self.takes {
-            form.check(said.get(*name), name, &mut problems);
+            form.check(said.get(*name), name, &mut check);
         }
+        let Check { problems, .. } = check;
         if !problems.is_empty() {
             let told = format!(
                 "MCP error -32602: Input validation error: Invalid arguments for tool {}: {}",
@@ -211,7 +220,9 @@ impl GraphTool {
                 let row = |(name, added): &(String, Vec<String>)| json!({ "entityName": name, "addedObservations": added });
                 listed("results", rows.iter().map(row).collect())
             }
-            GraphAnswer::Unknown(name) => failed(format!("Entity with name {name} not found")),
+            GraphAnswer::Unknown(name) => {
+                failed(format!("Entity with name {} not found", shortened(&name)))
+            }
             GraphAnswer::Deleted => {
                 let what = match self.name {
                     "delete_entities" => "Entities",
@@ -232,7 +243,7 @@ impl GraphTool {
 impl Form {
     fn schema(&self) -> JsonObject {
         let schema = match self {
-            Self::Text => json!({ "type": "string" }),
+            Self::Text | Self::Query => json!({ "type": "string" }),
             Self::List(items) => json!({ "type": "array", "items": items.schema() }),
             Self::Object(members) => {
                 let properties = members.iter().map(|(name, form, about)| {
@@ -265,28 +276,56 @@ impl Form {
     }
 
     /// Tells everything that is wrong with a value, in the words of that server.
-    fn check(&self, value: Option<&Value>, path: &str, problems: &mut Vec<String>) {
-        let mut wrong = |expected: &str| {
+    fn check(&self, value: Option<&Value>, path: &str, check: &mut Check) {
+        let wrong = |expected: &str| {
             let received = received(value);
-            problems
-                .push(format!("Invalid input: expected {expected}, received {received} at {path}"));
+            format!("Invalid input: expected {expected}, received {received} at {path}")
         };
         match (self, value) {
-            (Self::Text, Some(Value::String(_))) => {}
-            (Self::Text, _) => wrong("string"),
+            (Self::Query, Some(Value::String(text))) if text.len() > QueryText::LIMIT => {
+                let limit = QueryText::LIMIT;
+                check.refuse(format!("Too big: expected string to have <={limit} bytes at {path}"));
+            }
+            (Self::Text | Self::Query, Some(Value::String(_))) => {}
+            (Self::Text | Self::Query, _) => check.refuse(wrong("string")),
             (Self::List(form), Some(Value::Array(items))) => {
+                if !check.has_room_for(items.len()) {
+                    let told = format!("expected the call to have <={MOST_ITEMS} items at {path}");
+                    check.refuse(format!("Too big: {told}"));
+                    return;
+                }
                 for (at, item) in items.iter().enumerate() {
-                    form.check(Some(item), &format!("{path}[{at}]"), problems);
+                    form.check(Some(item), &format!("{path}[{at}]"), check);
                 }
             }
-            (Self::List(_), _) => wrong("array"),
+            (Self::List(_), _) => check.refuse(wrong("array")),
             (Self::Object(members), Some(Value::Object(object))) => {
                 for (name, form, _) in *members {
-                    form.check(object.get(*name), &format!("{path}.{name}"), problems);
+                    form.check(object.get(*name), &format!("{path}.{name}"), check);
                 }
             }
-            (Self::Object(_), _) => wrong("object"),
+            (Self::Object(_), _) => check.refuse(wrong("object")),
         }
+    }
+}
+
+/// What was found wrong with a call so far, and how many items it had.
+#[derive(Debug, Default)]
+struct Check {
+    problems: Vec<String>,
+    items: usize,
+}
+
+impl Check {
+    fn refuse(&mut self, problem: String) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+
+    fn has_room_for(&mut self, items: usize) -> bool {
+        self.items = self.items.saturating_add(items);
+        self.items <= MOST_ITEMS
     }
 }
 
@@ -356,9 +395,9 @@ fn failed(text: String) -> CallToolResponse {
     CallToolResult::error(vec![ContentBlock::text(text)]).into()
 }
 
-/// As `JSON.stringify(value, null, 2)` writes it.
+/// As `JSON.stringify(value, null, 2)` writes it, with what a reader could not see as escapes.
 fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+    foreign::json(&serde_json::to_string_pretty(value).unwrap_or_default()).into_owned()
 }
 
 fn each<T>(

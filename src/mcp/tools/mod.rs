@@ -15,14 +15,15 @@ mod schema;
 use rmcp::RoleServer;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, Tool};
 use rmcp::service::RequestContext;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::{McpContext, caller_of, refused};
 use super::progress::with_progress;
 use super::tool_sets::ToolSets;
 use crate::engine::Arguments;
 use crate::error::{Code, Error};
-use crate::model::ToolSet;
+use crate::model::foreign::shortened;
+use crate::model::{Caller, ToolSet};
 use confirm::Confirming;
 use entry::{ToolCall, ToolEntry, ToolFailure};
 pub(super) use render::memories as render_memories;
@@ -54,6 +55,19 @@ pub(super) fn list(listed: &ToolSets) -> Vec<Tool> {
         }
     }
     tools
+}
+
+/// Tools as `tools/list` has them.
+pub(super) fn as_json(tools: &[Tool]) -> Vec<Value> {
+    tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()).collect()
+}
+
+/// The tools that a caller is shown: of the sets that the credential names, else of those that are listed.
+pub(super) fn shown_to(caller: &Caller, listed: &ToolSets) -> Vec<Tool> {
+    match caller.tools.is_empty() {
+        true => list(listed),
+        false => list(&ToolSets::new(&caller.tools)),
+    }
 }
 
 /// The tool's name as a constant.
@@ -98,8 +112,8 @@ pub(super) async fn call(
     // Whose memories are meant is a matter of the credential: a model would only invent a user.
     let arguments = Arguments::new(call.arguments.clone().unwrap_or_default()).for_a_model();
     let Some(entry) = meant(&call.name, &arguments, &caller.tools, mcp.listed()) else {
-        let shown: String = call.name.chars().take(64).collect();
-        return Err(ErrorData::invalid_params(format!("unknown tool {shown:?}"), None));
+        let told = format!("unknown tool {:?}", shortened(&call.name));
+        return Err(ErrorData::invalid_params(told, None));
     };
     let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
     let asked = ToolCall { mcp, caller: &caller, confirming };

@@ -4,7 +4,7 @@ use super::groups::{INSTRUCTION, described, scope_of};
 use super::tasks::{OPEN, TASK, call, due, status, tasks};
 use super::{ENVELOPE, ID, LIMIT, all, envelope, found, items, of_kind, one, read};
 use crate::actors::CallError;
-use crate::engine::{Arguments, Field, Filter, Shape};
+use crate::engine::{Arguments, Field, Filter, QueryText, Shape};
 use crate::model::{Memory, folded};
 use crate::older::{Asking, Effect, OlderCall, Told, finish};
 
@@ -132,7 +132,7 @@ async fn memory_context(asking: Asking<'_>, mut arguments: Arguments) -> Result<
 async fn related(asking: &Asking<'_>, memory: &Memory) -> Result<Vec<Memory>, CallError> {
     let text: String = memory.content.chars().take(1_000).collect();
     let filter = Filter { only_confirmed: true, ..Filter::default() };
-    let mut found = found(asking, &text, filter, RELATED + 1).await?;
+    let mut found = found(asking, &QueryText::beginning_of(&text), filter, RELATED + 1).await?;
     found.retain(|other| other.id != memory.id && other.kind.as_str() != INSTRUCTION);
     found.truncate(RELATED);
     Ok(found)

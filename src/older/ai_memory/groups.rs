@@ -7,6 +7,7 @@ use crate::actors::CallError;
 use crate::engine::{
     Add, Arguments, Change, Delete, Draft, Field, Filter, ListProjects, ListTags, Shape, Update,
 };
+use crate::model::foreign::shortened;
 use crate::model::{Category, Kind, Memory, Metadata, Priority, Project, Title};
 use crate::older::{Asking, Effect, OlderCall, Told, finish};
 
@@ -188,7 +189,7 @@ async fn delete(
         Some(there) => asking.ask(Delete::one(there.id)).await?.deleted,
         None => 0,
     };
-    let data = json!({ "name": name, "deleted": deleted > 0 });
+    let data = json!({ "name": shortened(&name), "deleted": deleted > 0 });
     Ok(envelope(data, format!("{deleted} deleted"), &[], ignored))
 }
 

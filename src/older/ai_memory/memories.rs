@@ -4,7 +4,9 @@ use super::{
     DEFAULT_LIMIT, ENVELOPE, ID, LIMIT, QUERY, all, envelope, found, id_of, items, one, read,
 };
 use crate::actors::CallError;
-use crate::engine::{Add, Arguments, Change, Delete, Draft, Field, Filter, Named, Shape, Update};
+use crate::engine::{
+    Add, Arguments, Change, Delete, Draft, Field, Filter, Named, QueryText, Shape, Update,
+};
 use crate::model::{Category, Priority, Project, Tags, Title};
 use crate::older::{Asking, Effect, OlderCall, Told, finish};
 
@@ -136,7 +138,7 @@ async fn store(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, Cal
 }
 
 async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
-    let query: String = arguments.require(&QUERY);
+    let query: QueryText = arguments.require(&QUERY);
     let limit = arguments.take(&LIMIT).unwrap_or(10);
     let filter = take_filter(&mut arguments);
     let ((), ignored) = finish(arguments, ())?;

@@ -12,7 +12,7 @@ use super::{Asking, OlderCall, Told, quoted, refused};
 use crate::actors::CallError;
 use crate::engine::{
     Detail, EngineError, Field, Filter, Get, InvalidArguments, List, Mode, NumberAll, OfNumber,
-    Search, Shape, Shown,
+    QueryText, Search, Shape, Shown,
 };
 use crate::model::{Memory, MemoryId, Scope};
 
@@ -110,12 +110,12 @@ async fn all(
 /// What answers a question, best first.
 async fn found(
     asking: &Asking<'_>,
-    query: &str,
+    query: &QueryText,
     filter: Filter,
     limit: usize,
 ) -> Result<Vec<Memory>, CallError> {
     let search = Search {
-        query: query.to_owned(),
+        query: query.clone(),
         filter,
         limit: limit.min(PAGE),
         min_score: 0.0,

@@ -5,7 +5,9 @@ use super::{
     DEFAULT_LIMIT, ENVELOPE, ID, LIMIT, QUERY, all, envelope, found, items, of_kind, one, read,
 };
 use crate::actors::CallError;
-use crate::engine::{Add, AddAll, Arguments, Change, Delete, Draft, Field, Filter, Shape, Update};
+use crate::engine::{
+    Add, AddAll, Arguments, Change, Delete, Draft, Field, Filter, QueryText, Shape, Update,
+};
 use crate::model::{EventTime, Kind, Memory, Metadata, Status, Timestamp};
 use crate::older::{Asking, Effect, OlderCall, Told, finish};
 
@@ -375,7 +377,7 @@ async fn delete(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, Ca
 }
 
 async fn search(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, CallError> {
-    let query: String = arguments.require(&QUERY);
+    let query: QueryText = arguments.require(&QUERY);
     let wanted: Option<String> = arguments.take(&STATUS);
     let filter = Filter { kinds: of_kind(TASK).kinds, ..take_filter(&mut arguments) };
     let limit: usize = arguments.take(&LIMIT).unwrap_or(10);

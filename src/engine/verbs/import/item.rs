@@ -3,8 +3,10 @@ use serde_json::Value;
 use super::others;
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::verbs::add::Times;
+use crate::engine::verbs::export::LINE_MARKS;
 use crate::engine::{Add, Field, MoreVersions, Shape, Spoken, Whole};
-use crate::model::{Memory, MemoryId};
+use crate::model::json::{self, Unreadable};
+use crate::model::{Memory, MemoryId, foreign};
 
 /// What one line says.
 #[derive(Debug, Clone)]
@@ -25,23 +27,35 @@ pub struct NewLine {
 const CREATED_AT: Field = Field::new("created_at", Shape::Moment, "");
 const UPDATED_AT: Field = Field::new("updated_at", Shape::Moment, "");
 
+/// Values of one line. A single version of a memory, however full its metadata is, has far fewer, and
+/// those are the only lines of an export that may hold more than [`LINE_MARKS`].
+const MOST_VALUES: usize = LINE_MARKS + (64 << 10);
+
 /// The fields of an [`Add`] that no tool takes.
 pub(super) const TIMES: [&str; 2] = [CREATED_AT.name, UPDATED_AT.name];
 
 impl ImportItem {
     /// Reads one line of a file; an empty one holds nothing.
     pub(super) fn read(line: &[u8]) -> Result<Option<Self>, InvalidArguments> {
-        let refused = |problem| InvalidArguments::one("line", problem);
+        let refused = |problem: &str| InvalidArguments::one("line", problem);
         let text = std::str::from_utf8(line).map_err(|_| refused("is not UTF-8"))?;
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let value = serde_json::from_str(text).map_err(|_| refused("is not a JSON object"))?;
+        if json::holds_more_than(line, MOST_VALUES) {
+            return Err(refused(&format!("holds more values than the limit of {MOST_VALUES}")));
+        }
+        let value = json::read(line).map_err(|unreadable| match unreadable {
+            Unreadable::NotJson => refused("is not a JSON object"),
+            Unreadable::Twice => refused("has a name twice in one object"),
+        })?;
         Self::parse(value).map(Some)
     }
 
     fn parse(value: Value) -> Result<Self, InvalidArguments> {
-        let refused = |error: serde_json::Error| InvalidArguments::one("line", &error.to_string());
+        let refused = |error: serde_json::Error| {
+            InvalidArguments::one("line", &foreign::shortened(&error.to_string()))
+        };
         let has = |key: &str| value.get(key).is_some();
         let id = value.get("id").and_then(Value::as_str);
         let is_ours = id.is_some_and(|id| MemoryId::parse(id).is_ok());
@@ -112,5 +126,21 @@ mod tests {
         for odd in [&b"\xe9"[..], b"null", b"[{}]", b"{}", b"{\"content\": \" \"}"] {
             assert!(ImportItem::read(odd).is_err());
         }
+    }
+
+    #[test]
+    fn a_line_says_nothing_twice_and_holds_no_more_than_an_export() {
+        let problem = |line: &str| ImportItem::read(line.as_bytes()).unwrap_err().to_string();
+        let list =
+            |count: usize| format!("{{\"content\": \"x\", \"vector\": [0{}]}}", ",0".repeat(count));
+
+        for twice in [
+            r#"{"content": "tea", "content": "coffee"}"#,
+            r#"{"content": "tea", "metadata": {"a": 1, "a": 2}}"#,
+        ] {
+            assert!(problem(twice).contains("twice"), "{}", problem(twice));
+        }
+        assert!(problem(&list(MOST_VALUES)).contains("the limit of"));
+        assert!(ImportItem::read(list(LINE_MARKS).as_bytes()).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-use super::{Import, ImportItem, Imported};
+use super::{Import, Imported};
 use crate::model::MemoryId;
 
 /// A line of a file, without its end.
@@ -17,11 +17,12 @@ pub struct LineCutter {
     limit: usize,
 }
 
-/// Reads the lines of one file, and hands them out in parts that a session takes at once.
+/// Takes the lines of one file, and hands them out in parts that a session takes at once. What a line
+/// says is read by the session: it may take a while, and costs nobody else anything.
 #[derive(Debug, Default)]
 pub struct ImportLines {
     told: Imported,
-    part: Vec<(usize, ImportItem)>,
+    part: Vec<(usize, Vec<u8>)>,
     part_bytes: usize,
     /// Whether what it brings counts as said by whoever imports it.
     confirms: bool,
@@ -92,27 +93,23 @@ impl FileLine {
 }
 
 impl ImportLines {
-    /// Reads the next line. Returns what was read since the last part, if that is enough for another.
-    pub fn read(&mut self, line: &FileLine) -> Option<Import> {
+    /// Takes the next line. Returns what came since the last part, if that is enough for another.
+    pub fn take(&mut self, line: FileLine) -> Option<Import> {
         self.number += 1;
         let FileLine::Whole(line) = line else {
             self.told.refuse(self.number, FileLine::TOO_LONG);
             return None;
         };
-        let mark: &[u8] = if self.number == 1 { BYTE_ORDER_MARK } else { &[] };
-        match ImportItem::read(line.strip_prefix(mark).unwrap_or(line)) {
-            Ok(Some(item)) => {
-                self.part.push((self.number, item));
-                self.part_bytes += line.len();
-            }
-            Ok(None) => {}
-            Err(problem) => self.told.refuse(self.number, &problem.to_string()),
+        let line = if self.number == 1 { without_mark(line) } else { line };
+        if !line.trim_ascii().is_empty() {
+            self.part_bytes += line.len();
+            self.part.push((self.number, line));
         }
         let is_full = self.part.len() >= PART || self.part_bytes >= PART_BYTES;
         if is_full { self.rest() } else { None }
     }
 
-    /// What was read since the last part.
+    /// What came since the last part.
     pub fn rest(&mut self) -> Option<Import> {
         self.part_bytes = 0;
         let lines = std::mem::take(&mut self.part);
@@ -147,8 +144,16 @@ impl ImportLines {
     }
 }
 
+fn without_mark(mut line: Vec<u8>) -> Vec<u8> {
+    if line.starts_with(BYTE_ORDER_MARK) {
+        line.drain(..BYTE_ORDER_MARK.len());
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::ImportItem;
     use super::*;
 
     fn whole(text: &str) -> FileLine {
@@ -191,17 +196,20 @@ mod tests {
             whole("\u{feff}{\"content\": \"first\"}"),
             FileLine::Whole(b"{\"content\": \"caf\xe9\"}".to_vec()),
             FileLine::TooLong,
+            whole(" \r"),
             whole("\u{feff}{\"content\": \"a mark in the middle is no mark\"}"),
             whole("{\"content\": \"last\"}\r"),
         ] {
-            assert!(lines.read(&line).is_none());
+            assert!(lines.take(line).is_none());
         }
 
         let part = lines.rest().unwrap();
         let told = lines.told();
 
-        let read: Vec<_> = part.lines.iter().map(|(number, _)| *number).collect();
+        let read = part.lines.iter().filter(|(_, line)| ImportItem::read(line).is_ok());
+        let read: Vec<_> = read.map(|(number, _)| *number).collect();
         let named: Vec<_> = told.errors.iter().map(|problem| problem.line).collect();
-        assert_eq!((read, named), (vec![1, 5], vec![2, 3, 4]));
+        assert_eq!((read, named), (vec![1, 6], vec![3]));
+        assert_eq!(part.lines.len(), 4, "a blank line is none");
     }
 }

@@ -13,12 +13,12 @@ use crate::engine::arguments::InvalidArguments;
 use crate::engine::catalog::is_same_text;
 use crate::engine::draft::check_metadata;
 use crate::engine::secrets::SecretKinds;
+use crate::engine::verbs::export::LAST_VERSION;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{AddStatus, Asked, Engine, EngineError, Field, Shape, Verb};
-use crate::model::{Memory, MemoryId, Priority, Scope, Timestamp};
+use crate::model::{Memory, MemoryId, Priority, Scope, Source, Timestamp};
 use crate::store::PastVersion;
-pub use item::ImportItem;
-use item::NewLine;
+use item::{ImportItem, NewLine};
 pub use lines::{FileLine, ImportLines, LineCutter};
 
 /// Names the change that a part of an import goes on with: what the answer to the first part told.
@@ -32,8 +32,8 @@ pub const IMPORT_CONFIRM: Field =
 /// Stores many memories, each line by itself: what is wrong with one is no matter to the others.
 #[derive(Debug, Clone)]
 pub struct Import {
-    /// Each with the number of its line, counted from one.
-    pub lines: Vec<(usize, ImportItem)>,
+    /// Each as it came, with its number, counted from one.
+    pub lines: Vec<(usize, Vec<u8>)>,
     /// The change that it goes on with, if it is not the first part of a file.
     pub step: Option<MemoryId>,
     /// Whether whoever imports it stands for it. Lines of an export are what they were in any case.
@@ -80,8 +80,13 @@ const TOLD_PROBLEMS: usize = 20;
 const TOLD_CHARS: usize = 200;
 /// No client names itself at such length at the door.
 const SOURCE_CHARS: usize = 256;
-/// Leaves room for more changes than anybody will make, so that the number never ends.
-const LAST_VERSION: u32 = 1_000_000_000;
+
+/// Reads a line of a file, whatever it holds.
+#[cfg(feature = "fuzzing")]
+pub fn read_import_line(line: &[u8]) {
+    // A refusal is as good as an item; only a panic is not.
+    let _ = ImportItem::read(line);
+}
 
 impl Verb for Import {
     type Answer = Imported;
@@ -97,10 +102,17 @@ impl Verb for Import {
             engine.continue_step(step)?;
         }
         let mut work = Work { write: engine.begin()?, versions: BTreeSet::new() };
-        let confirms = self.confirms;
-        for (line, mut item) in self.lines {
+        for (line, text) in self.lines {
+            let mut item = match ImportItem::read(&text) {
+                Ok(Some(item)) => item,
+                Ok(None) => continue,
+                Err(problem) => {
+                    told.refuse(line, &problem.to_string());
+                    continue;
+                }
+            };
             if let ImportItem::New(line) = &mut item {
-                line.add.is_unconfirmed = !confirms;
+                line.add.is_unconfirmed = !self.confirms;
             }
             match engine.import_line(&mut work, item, asked) {
                 Ok(Brought::Memory) => told.imported += 1,
@@ -227,9 +239,9 @@ impl Engine {
             // What is here stays in the history, unless the line knows better.
             Some(there) => {
                 work.put_version(memory.id, there);
-                work.write.put_over(there, memory);
+                work.write.put_over(there, memory)?;
             }
-            None => work.write.enter(memory),
+            None => work.write.enter(memory)?,
         }
         if whole.access.count > 0 {
             work.write.put_access(memory.id, &whole.access);
@@ -346,7 +358,8 @@ impl Engine {
         if !(1..=LAST_VERSION).contains(&version.version) {
             return Err(refuse("version", &format!("expected 1 to {LAST_VERSION}")));
         }
-        let names = [&version.source.client, &version.source.credential];
+        let Source { client, credential, session, interface } = &version.source;
+        let names = [client, credential, session, interface];
         if names.into_iter().flatten().any(|name| name.chars().count() > SOURCE_CHARS) {
             return Err(refuse(
                 "source",

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::item::TIMES;
 use crate::engine::draft::{METADATA_LIMIT, check_metadata};
 use crate::engine::{Add, Spoken};
-use crate::model::{Category, Kind, Title};
+use crate::model::{Category, Kind, Title, json};
 
 type Object = Map<String, Value>;
 
@@ -159,7 +159,7 @@ fn keep_the_rest(line: Object) -> Object {
 
 /// Metadata comes as JSON text, too.
 fn unfolded(value: Value) -> Value {
-    let read: Option<Value> = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let read = value.as_str().and_then(|text| json::read(text.as_bytes()).ok());
     read.filter(Value::is_object).unwrap_or(value)
 }
 

@@ -1,3 +1,6 @@
+//! JSON as it comes from others: every name once in an object, and a way to see how much of it there is
+//! before a tree is made of it.
+
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -22,6 +25,26 @@ pub fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
         },
         outcome => outcome,
     }
+}
+
+/// Whether JSON may hold more values than that, names included. It counts what opens, parts or names a
+/// value outside of texts, so it costs no memory, and stops as soon as it knows.
+#[must_use]
+pub fn holds_more_than(bytes: &[u8], most: usize) -> bool {
+    let (mut left, mut is_text, mut is_escaped) = (most, false, false);
+    for &byte in bytes {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b',' | b':' | b'[' | b'{' if !is_text => match left.checked_sub(1) {
+                Some(fewer) => left = fewer,
+                None => return true,
+            },
+            _ => {}
+        }
+    }
+    false
 }
 
 fn read_as_it_is(bytes: &[u8]) -> Result<Value, Unreadable> {
@@ -151,6 +174,16 @@ mod tests {
         for bytes in [&b""[..], b"{", b"\x00\xff", b"{} {}", b"[1e999]", b"\"\xff\"", &deep] {
             assert_eq!(read(bytes), Err(Unreadable::NotJson));
         }
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_texts_alone() {
+        let line = br#"{"a":[1,2,{"b":"x,y:[{\"[,"}],"c":"\\"}"#;
+        let marks = 9;
+
+        assert!(!holds_more_than(line, marks));
+        assert!(holds_more_than(line, marks - 1));
+        assert!(!holds_more_than(br#""[[[[,,,,""#, 0));
     }
 
     #[test]

@@ -85,6 +85,18 @@ impl HostPattern {
         }
     }
 
+    /// Whether only names of this machine fit, whoever looks them up.
+    pub(super) fn is_loopback(&self) -> bool {
+        let is_reserved = |name: &str| name == "localhost" || name.ends_with(".localhost");
+        match self {
+            Self::Any => false,
+            Self::Below(parent) => is_reserved(parent),
+            Self::Exactly(name) => {
+                is_reserved(name) || host(name).is_some_and(|host| host.is_loopback())
+            }
+        }
+    }
+
     pub(super) fn parse_list(raw: &Raw) -> Parsed<Vec<Self>> {
         let expected = "host names separated by commas, such as example.com,*.example.com, or *";
         let patterns = parse::list(raw, expected, |item| {

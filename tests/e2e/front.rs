@@ -47,6 +47,22 @@ async fn failed_attempts_have_a_limit_of_their_own() {
 }
 
 #[actix_web::test]
+async fn each_message_of_a_batch_counts() {
+    let server = TestServer::with(&[("RATE_LIMIT_REQUESTS", "5"), ("RATE_LIMIT_WINDOW", "60")]);
+    let batch = |len: usize| json!(vec![rpc("ping", json!({})); len]);
+    let told = async |body| {
+        let reply = server.post("/mcp", body).await;
+        let remaining = reply.header("ratelimit-remaining").map(str::to_owned);
+        (reply.status, remaining.unwrap_or_default())
+    };
+
+    assert_eq!(told(batch(3)).await, (200, "2".to_owned()));
+    assert_eq!(told(batch(3)).await, (429, "1".to_owned()), "only its first message fits");
+    assert_eq!(told(batch(1)).await, (200, "0".to_owned()));
+    assert_eq!(told(rpc("ping", json!({}))).await.0, 429);
+}
+
+#[actix_web::test]
 async fn a_body_over_the_limit_is_refused_and_the_server_lives() {
     let server = TestServer::with(&[("MAX_BODY_BYTES", "4096")]);
 

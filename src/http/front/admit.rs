@@ -1,7 +1,7 @@
 use actix_web::body::BoxBody;
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{HttpMessage, ResponseError, Route, web};
+use actix_web::{HttpMessage, HttpRequest, ResponseError, Route, web};
 
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
@@ -83,7 +83,9 @@ async fn admit(
         Ok(()) => next.call(request).await?,
         Err(refused) => request.into_response(refused.error_response()),
     };
-    if let Some(quota) = quota {
+    // A handler that counted more has the last word.
+    let further = response.request().extensions().get::<Verdict>().copied();
+    if let Some(quota) = further.or(quota) {
         headers::put_quota(response.headers_mut(), &quota);
     }
     Ok(response)
@@ -122,6 +124,25 @@ impl Front {
         };
         let outcome = counted.and_then(|()| self.accept(guard, caller.as_ref(), denied));
         Admission { caller, is_invalid, quota, outcome }
+    }
+
+    /// Counts what a request with a valid credential stands for besides itself: the other messages
+    /// of a batch. All of it, or nothing if that is more than its client has left.
+    pub async fn count_further(&self, request: &HttpRequest, count: usize) -> Result<(), Error> {
+        let known = request.extensions().get::<Client>().copied();
+        let client =
+            known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls));
+        let Some(limiter) = self.limiter.as_ref().filter(|_| count > 0 && !client.is_owner) else {
+            return Ok(());
+        };
+        // As with the request itself: a limiter that does not answer is no fault of who has a key.
+        let Ok(checked) = limiter.check_further(ClientKey::of(client.address), count).await else {
+            return Ok(());
+        };
+        if let Some(verdict) = checked.requests {
+            request.extensions_mut().insert(verdict);
+        }
+        self.obey(checked)
     }
 
     /// Finds out who asks. Where nobody has to answer for a request, there is no caller.

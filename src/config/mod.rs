@@ -52,7 +52,7 @@ pub use sections::{
     AuthSection, BackupSection, CorsSection, LimitsSection, LogSection, ProjectsSection,
     RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection,
 };
-pub use web::{AllowedOrigins, Host, HostPattern, Port};
+pub use web::{AllowedOrigins, Host, HostPattern, Port, is_on_loopback};
 pub use wire::{HttpSection, MetricsSection};
 
 /// Everything the server can be told. One field of a section, one key in `config.toml`.

@@ -147,8 +147,9 @@ pub(super) fn public_url(raw: &Raw) -> Parsed<String> {
     }
 }
 
-/// Whether a URL as [`public_url`] reads it leads to this machine, whoever looks up its name.
-pub(super) fn is_on_loopback(url: &str) -> bool {
+/// Whether a public URL leads to this machine, whoever looks up its name.
+#[must_use]
+pub fn is_on_loopback(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     let name = split_port(authority).0.to_ascii_lowercase();

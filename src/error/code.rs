@@ -64,6 +64,7 @@ codes! {
     InvalidCredential = "invalid_credential", 401, "Invalid authentication token", "The credential is unknown, expired or revoked; which of it is not told.";
     UserMismatch = "user_mismatch", 401, "User ID mismatch", "`X-MCP-UserID` names another user than the credential's own.";
     HttpsRequired = "https_required", 403, "HTTPS required", "The server answers over HTTPS only.";
+    ForwardedRefused = "forwarded_refused", 403, "Forwarded request not allowed", "The server runs without keys, and the request came through a proxy.";
     OriginRefused = "origin_refused", 403, "Origin not allowed", "Pages of this origin may not call; see `cors.allowed_origins`.";
     InsufficientScope = "insufficient_scope", 403, "Insufficient scope", "The credential lacks the scope that this needs.";
     AccessDenied = "access_denied", 403, "Access denied", "The memory or user belongs to somebody else.";

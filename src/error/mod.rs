@@ -34,6 +34,11 @@ pub enum Error {
     #[error("this server answers over HTTPS only")]
     HttpsRequired,
 
+    #[error(
+        "this server runs without keys, and answers nobody through a proxy; see auth.disabled (DISABLE_AUTH)"
+    )]
+    ForwardedRefused,
+
     #[error("this port speaks HTTPS; begin the URL with https://")]
     PlainHttp,
 
@@ -133,6 +138,7 @@ impl Error {
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
             Self::HttpsRequired => Code::HttpsRequired,
+            Self::ForwardedRefused => Code::ForwardedRefused,
             Self::PlainHttp => Code::PlainHttp,
             Self::OriginRefused => Code::OriginRefused,
             Self::PreflightRefused => Code::PreflightRefused,

@@ -17,7 +17,8 @@ pub enum Guard {
     Key,
     /// Whoever has a credential with this scope.
     Scope(Scope),
-    /// The monitoring of this machine; from elsewhere it takes an administrator.
+    /// The monitoring of this machine, unless a proxy may stand before it; from elsewhere it takes
+    /// an administrator.
     Monitoring,
     /// Everybody, as with [`Guard::Open`]. Whoever shows a credential is counted, and is known to the
     /// handler if it is good; nobody is turned away. With the reason.
@@ -153,7 +154,9 @@ impl Front {
         client: Client,
     ) -> (Attempt, Result<Option<Caller>, Error>) {
         let presented = caller::presented(head.headers());
-        let is_monitoring = guard == Guard::Monitoring && is_from_here(head, client);
+        let is_monitoring = guard == Guard::Monitoring
+            && self.proxy_signs.are_absent()
+            && is_from_here(head, client);
         if is_monitoring && !presented.is_attempt() {
             return (Attempt::Absent, Ok(None));
         }

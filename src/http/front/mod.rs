@@ -15,6 +15,7 @@ mod names;
 mod origins;
 mod outgoing;
 mod place;
+mod proxy_signs;
 mod receive;
 mod refusal;
 mod request_id;
@@ -23,6 +24,8 @@ mod request_id;
 mod budget_tests;
 #[cfg(test)]
 mod connection_tests;
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -44,6 +47,7 @@ use headers::DefaultHeaders;
 use hosts::HostRule;
 use origins::OriginRule;
 pub use place::{PathId, extractors, no_route};
+use proxy_signs::ProxySigns;
 pub use receive::{arrive, receive};
 pub use request_id::RequestId;
 use request_id::RequestIds;
@@ -54,6 +58,7 @@ pub struct Front {
     is_tls: bool,
     requires_https: bool,
     proxies: Vec<IpNet>,
+    proxy_signs: ProxySigns,
     hosts: HostRule,
     origins: OriginRule,
     default_headers: DefaultHeaders,
@@ -82,6 +87,7 @@ impl Front {
             is_tls: config.tls.enabled,
             requires_https: config.tls.require,
             proxies: config.http.trusted_proxies.clone(),
+            proxy_signs: ProxySigns::new(config),
             hosts,
             origins: OriginRule::new(config),
             default_headers: DefaultHeaders::new(&config.server.header),

@@ -134,6 +134,9 @@ impl Arrival {
         } else {
             Client::of(request.head(), &front.proxies, front.is_tls)
         };
+        if client.is_proxied {
+            front.proxy_signs.note();
+        }
         let token = request.app_data::<web::Data<InstanceToken>>();
         let challenge =
             request.headers().get(&names::CHALLENGE).filter(|_| request.path() == HEALTH);
@@ -158,6 +161,10 @@ impl Front {
     }
 
     fn check(&self, head: &RequestHead, arrival: &Arrival) -> Result<(), Error> {
+        // Without keys whoever comes from this machine is its owner. A proxy is not.
+        if arrival.client.is_proxied && self.credentials.is_disabled() {
+            return Err(Error::ForwardedRefused);
+        }
         let is_probe = arrival.path == HEALTH && arrival.client.is_local;
         if !is_probe {
             self.hosts.check(head)?;

@@ -83,7 +83,7 @@ codes! {
     RateLimited = "rate_limited", 429, "Rate limit exceeded", "Too many requests or failed attempts from this address; `Retry-After` says how long to wait.";
     TooManyStreams = "too_many_streams", 429, "Too many streams", "The credential has as many streams open as it may; close one first.";
     Internal = "internal", 500 rpc -32603, "Internal server error", "The server failed; its log says why.";
-    Busy = "busy", 503, "Server busy", "Too much waits for the session or the disk; try again after `Retry-After`.";
+    Busy = "busy", 503, "Server busy", "Too much waits for the session, for the disk or to be read; try again after `Retry-After`.";
     Stopping = "stopping", 503, "Server stopping", "The server is shutting down.";
     StorageUnavailable = "storage_unavailable", 503, "Storage unavailable", "The store takes no writes at the moment; reading goes on.";
     TooManyUsers = "too_many_users", 507, "Too many users", "The data directory has as many users as it can hold.";

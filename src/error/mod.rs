@@ -57,6 +57,11 @@ pub enum Error {
     #[error("this credential has {limit} streams open already; close one first")]
     TooManyStreams { limit: usize },
 
+    #[error(
+        "too many answers wait to be read; read them, or try again later. What was asked may be done"
+    )]
+    AnswersUnread,
+
     #[error("the rate limiter does not answer; try again with a valid credential or later")]
     LimiterDown,
 
@@ -134,7 +139,7 @@ impl Error {
             Self::Call(CallError::Token(TokenError::Unknown)) => Code::TokenNotFound,
             Self::Call(CallError::Token(TokenError::OnlyShut { .. })) => Code::StorageUnavailable,
             Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
-            Self::Call(CallError::Busy) | Self::LimiterDown => Code::Busy,
+            Self::Call(CallError::Busy) | Self::LimiterDown | Self::AnswersUnread => Code::Busy,
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
             Self::HttpsRequired => Code::HttpsRequired,
@@ -205,6 +210,7 @@ impl Error {
             }
             Self::Call(CallError::Busy | CallError::Stopped)
             | Self::LimiterDown
+            | Self::AnswersUnread
             | Self::TooManyStreams { .. } => Some(1),
             Self::Call(CallError::Refused(EngineError::Store(StoreError::Busy))) => Some(1),
             _ => None,

@@ -5,9 +5,11 @@
 //! docs/API.md: host and HTTPS, origin, rate limit, authentication, handler.
 
 mod admit;
+mod bounds;
 mod caller;
 mod client;
 mod connection;
+mod connections;
 mod headers;
 mod hosts;
 mod log_line;
@@ -19,6 +21,8 @@ mod proxy_signs;
 mod receive;
 mod refusal;
 mod request_id;
+mod unread;
+mod wire;
 
 #[cfg(test)]
 mod budget_tests;
@@ -41,8 +45,9 @@ use crate::auth::{Credentials, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
 pub use admit::{Guard, guarded};
+pub use bounds::ConnectionBounds;
 pub use client::{Client, LocalSocket};
-pub use connection::{ConnectionBounds, Connections};
+pub use connections::Connections;
 use headers::DefaultHeaders;
 use hosts::HostRule;
 use origins::OriginRule;
@@ -51,6 +56,7 @@ use proxy_signs::ProxySigns;
 pub use receive::{arrive, receive};
 pub use request_id::RequestId;
 use request_id::RequestIds;
+pub use wire::Wire;
 
 /// What the layers in front of the routes need to know. One for all workers.
 #[derive(Debug)]

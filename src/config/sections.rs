@@ -1,5 +1,6 @@
-//! Every setting, section by section, in the order of `config.toml`. What several settings only
-//! break together is checked in `assemble`.
+//! Every setting, section by section, in the order of `config.toml`; those of the wire are in `wire`,
+//! those of better vectors in `embedding`. What several settings only break together is checked in
+//! `assemble`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -113,14 +113,14 @@ impl Flow {
 }
 
 impl Stream {
-    fn reader(&mut self) -> Pin<&mut dyn AsyncRead> {
+    fn reader(&mut self) -> Pin<&mut (dyn AsyncRead + Unpin)> {
         match self {
             Self::Plain(stream) => Pin::new(stream),
             Self::Encrypted(stream) => Pin::new(&mut **stream),
         }
     }
 
-    fn writer(&mut self) -> Pin<&mut dyn AsyncWrite> {
+    fn writer(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
         match self {
             Self::Plain(stream) => Pin::new(stream),
             Self::Encrypted(stream) => Pin::new(&mut **stream),

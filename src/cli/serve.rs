@@ -17,8 +17,10 @@ use crate::store;
 const ONE_SIGNAL: Duration = Duration::from_secs(1);
 
 /// What libraries say of every start and every client stands in our own lines already, and what
-/// they say below warnings is of use to their own authors.
-const LIBRARIES: &str = "actix_http=warn,actix_server=warn,actix_web=warn,awc=warn,h2=warn,\
+/// they say below warnings is of use to their own authors. For `actix_http` every client that speaks
+/// something else or leaves early is an error, and it does not say which; `server/serving.rs` does, at
+/// the level of debugging.
+const LIBRARIES: &str = "actix_http=off,actix_server=warn,actix_web=warn,awc=warn,h2=warn,\
                          mio=warn,rmcp=off,rustls=warn,sled=warn,tokio_util=warn,tracing=warn";
 
 /// Serves until a signal says stop.

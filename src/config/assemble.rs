@@ -5,9 +5,9 @@ use log::Level;
 use super::layers::Layers;
 use super::{
     AuthSection, BackupSection, Config, ConfigError, CorsSection, EmbeddingSection, Flags,
-    HttpSection, LimitsSection, LogSection, Notice, ProjectsSection, RateLimitSection, Reader,
-    ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection, keys, pairs, rate,
-    settings,
+    HttpSection, LimitsSection, LogSection, MetricsSection, Notice, ProjectsSection,
+    RateLimitSection, Reader, ServerSection, SessionsSection, StorageSection, TlsSection,
+    ToolsSection, keys, pairs, rate, settings,
 };
 
 pub(super) fn config(
@@ -20,6 +20,7 @@ pub(super) fn config(
         server: ServerSection::read(layers)?,
         tls: TlsSection::read(layers)?,
         http: HttpSection::read(layers)?,
+        metrics: MetricsSection::read(layers)?,
         cors: CorsSection::read(layers)?,
         auth: AuthSection::read(layers)?,
         rate_limit: RateLimitSection::read(layers)?,

@@ -88,6 +88,11 @@ impl Layers {
         giver.map_or_else(|| settings::describe(key), Given::giver)
     }
 
+    /// Whether somebody said anything of a key.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.given(key).any(|given| !given.is_default())
+    }
+
     /// The values of a key, from the lowest layer to the highest.
     pub(super) fn given(&self, key: &str) -> impl Iterator<Item = &Given> {
         self.given.iter().filter(move |given| given.key == key)

@@ -28,6 +28,7 @@ mod settings;
 mod source;
 mod variables;
 mod web;
+mod wire;
 
 #[cfg(test)]
 mod annotated;
@@ -48,11 +49,11 @@ pub use embedding::EmbeddingSection;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
-    AuthSection, BackupSection, CorsSection, HttpSection, LimitsSection, LogSection,
-    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
-    ToolsSection,
+    AuthSection, BackupSection, CorsSection, LimitsSection, LogSection, ProjectsSection,
+    RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection,
 };
-pub use web::{AllowedOrigins, Host, HostPattern, Port};
+pub use web::{AllowedOrigins, Host, HostPattern, Port, is_on_loopback};
+pub use wire::{HttpSection, MetricsSection};
 
 /// Everything the server can be told. One field of a section, one key in `config.toml`.
 #[derive(Debug, Clone)]
@@ -60,6 +61,7 @@ pub struct Config {
     pub server: ServerSection,
     pub tls: TlsSection,
     pub http: HttpSection,
+    pub metrics: MetricsSection,
     pub cors: CorsSection,
     pub auth: AuthSection,
     pub rate_limit: RateLimitSection,

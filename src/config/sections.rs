@@ -1,11 +1,9 @@
-//! Every setting, section by section, in the order of `config.toml`. What several settings only
-//! break together is checked in `assemble`.
+//! Every setting, section by section, in the order of `config.toml`; those of the wire are in `wire`,
+//! those of better vectors in `embedding`. What several settings only break together is checked in
+//! `assemble`.
 
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
 use std::time::Duration;
-
-use ipnet::IpNet;
 
 use crate::model::{Secret, SecretKey, SecretScreen, ToolSet, UserId};
 
@@ -15,16 +13,10 @@ use super::keys::{self, Entry};
 use super::layers::Layers;
 use super::parse::{self, Parsed};
 use super::source::Raw;
-use super::{AllowedOrigins, ConfigError, Host, HostPattern, Port, rate, web};
+use super::{AllowedOrigins, ConfigError, Host, Port, rate, web};
 
-const SECONDS: &str = "seconds";
-const BYTES: &str = "bytes, or with KiB, MiB, GiB";
-
-/// More threads than this only wait for the store.
-const MOST_DEFAULT_WORKERS: usize = 8;
-
-/// An hour: a client that needs longer for one body is gone.
-const LONGEST_READ_S: u32 = 3_600;
+pub(super) const SECONDS: &str = "seconds";
+pub(super) const BYTES: &str = "bytes, or with KiB, MiB, GiB";
 
 /// A day: who waits longer after a failed key has been locked out, not slowed down.
 const LONGEST_FAIL_WINDOW_S: u32 = 86_400;
@@ -119,41 +111,6 @@ section! {
             .because(
                 "Refuses plain requests, unless a trusted proxy says that its client used HTTPS.",
             ),
-    }
-}
-
-section! {
-    /// Whom the wire believes, and how long it waits.
-    #[derive(Debug, Clone)]
-    pub struct HttpSection {
-        pub trusted_hosts: Vec<HostPattern> = setting(
-            "http.trusted_hosts", &["TRUSTED_HOSTS"], "*", HostPattern::parse_list,
-        )
-        .unit("comma list")
-        .because(
-            "Naming your hosts stops DNS rebinding; *.example.com stands for every name below.",
-        ),
-
-        pub trusted_proxies: Vec<IpNet> = setting(
-            "http.trusted_proxies", &["TRUSTED_PROXIES"], "127.0.0.0/8,::1", parse::networks,
-        )
-        .unit("CIDRs, or none")
-        .because("Only these may say whom they forward for; anybody else could lie."),
-
-        /// How long a request's body may take to arrive.
-        pub read_timeout: Duration = setting(
-            "http.read_timeout", &["READ_TIMEOUT"], "30",
-            |raw| parse::seconds(raw, 1..=LONGEST_READ_S),
-        )
-        .unit(SECONDS)
-        .because("A body that trickles in would otherwise hold its connection for ever."),
-
-        pub workers: usize = optional(
-            "http.workers", &["HTTP_WORKERS"], "number of cores, at most 8", threads,
-        )
-        .or_else(|_| Ok(available_parallelism().map_or(1, usize::from).min(MOST_DEFAULT_WORKERS)))
-        .unit("threads")
-        .because("They only parse and pass on, so more threads than cores bring nothing."),
     }
 }
 
@@ -453,11 +410,6 @@ fn beside(data_dir: &Path) -> PathBuf {
     let mut name = data_dir.components().as_path().as_os_str().to_owned();
     name.push("-backups");
     PathBuf::from(name)
-}
-
-fn threads(raw: &Raw) -> Parsed<usize> {
-    let counted = parse::count(raw, 1..=256)?;
-    usize::try_from(counted).map_err(|error| error.to_string())
 }
 
 fn user_id(raw: &Raw) -> Parsed<UserId> {

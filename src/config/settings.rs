@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use super::declare::Row;
 use super::{
     AuthSection, BackupSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection,
-    LogSection, ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection,
-    TlsSection, ToolsSection, secret_file,
+    LogSection, MetricsSection, ProjectsSection, RateLimitSection, ServerSection, SessionsSection,
+    StorageSection, TlsSection, ToolsSection, secret_file,
 };
 
 /// Every setting, in the order of `config.toml`.
@@ -17,6 +17,7 @@ pub(super) fn table() -> &'static [Row] {
             ServerSection::rows(),
             TlsSection::rows(),
             HttpSection::rows(),
+            MetricsSection::rows(),
             CorsSection::rows(),
             AuthSection::rows(),
             RateLimitSection::rows(),

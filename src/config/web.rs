@@ -85,6 +85,18 @@ impl HostPattern {
         }
     }
 
+    /// Whether only names of this machine fit, whoever looks them up.
+    pub(super) fn is_loopback(&self) -> bool {
+        let is_reserved = |name: &str| name == "localhost" || name.ends_with(".localhost");
+        match self {
+            Self::Any => false,
+            Self::Below(parent) => is_reserved(parent),
+            Self::Exactly(name) => {
+                is_reserved(name) || host(name).is_some_and(|host| host.is_loopback())
+            }
+        }
+    }
+
     pub(super) fn parse_list(raw: &Raw) -> Parsed<Vec<Self>> {
         let expected = "host names separated by commas, such as example.com,*.example.com, or *";
         let patterns = parse::list(raw, expected, |item| {
@@ -135,8 +147,9 @@ pub(super) fn public_url(raw: &Raw) -> Parsed<String> {
     }
 }
 
-/// Whether a URL as [`public_url`] reads it leads to this machine, whoever looks up its name.
-pub(super) fn is_on_loopback(url: &str) -> bool {
+/// Whether a public URL leads to this machine, whoever looks up its name.
+#[must_use]
+pub fn is_on_loopback(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     let name = split_port(authority).0.to_ascii_lowercase();

@@ -64,6 +64,7 @@ codes! {
     InvalidCredential = "invalid_credential", 401, "Invalid authentication token", "The credential is unknown, expired or revoked; which of it is not told.";
     UserMismatch = "user_mismatch", 401, "User ID mismatch", "`X-MCP-UserID` names another user than the credential's own.";
     HttpsRequired = "https_required", 403, "HTTPS required", "The server answers over HTTPS only.";
+    ForwardedRefused = "forwarded_refused", 403, "Forwarded request not allowed", "The server runs without keys, and the request came through a proxy.";
     OriginRefused = "origin_refused", 403, "Origin not allowed", "Pages of this origin may not call; see `cors.allowed_origins`.";
     InsufficientScope = "insufficient_scope", 403, "Insufficient scope", "The credential lacks the scope that this needs.";
     AccessDenied = "access_denied", 403, "Access denied", "The memory or user belongs to somebody else.";
@@ -83,7 +84,7 @@ codes! {
     TooManyStreams = "too_many_streams", 429, "Too many streams", "The credential has as many streams open as it may; close one first.";
     Internal = "internal", 500 rpc -32603, "Internal server error", "The server failed; its log says why.";
     BackupFailed = "backup_failed", 500, "Backup failed", "A backup was made and could not be read back; the message says why.";
-    Busy = "busy", 503, "Server busy", "Too much waits for the session or the disk; try again after `Retry-After`.";
+    Busy = "busy", 503, "Server busy", "Too much waits for the session, for the disk or to be read; try again after `Retry-After`.";
     Stopping = "stopping", 503, "Server stopping", "The server is shutting down.";
     StorageUnavailable = "storage_unavailable", 503, "Storage unavailable", "The store takes no writes at the moment; reading goes on.";
     TooManyUsers = "too_many_users", 507, "Too many users", "The data directory has as many users as it can hold.";

@@ -34,6 +34,11 @@ pub enum Error {
     #[error("this server answers over HTTPS only")]
     HttpsRequired,
 
+    #[error(
+        "this server runs without keys, and answers nobody through a proxy; see auth.disabled (DISABLE_AUTH)"
+    )]
+    ForwardedRefused,
+
     #[error("this port speaks HTTPS; begin the URL with https://")]
     PlainHttp,
 
@@ -51,6 +56,11 @@ pub enum Error {
 
     #[error("this credential has {limit} streams open already; close one first")]
     TooManyStreams { limit: usize },
+
+    #[error(
+        "too many answers wait to be read; read them, or try again later. What was asked may be done"
+    )]
+    AnswersUnread,
 
     #[error("the rate limiter does not answer; try again with a valid credential or later")]
     LimiterDown,
@@ -133,10 +143,11 @@ impl Error {
             Self::Call(CallError::Token(TokenError::OnlyShut { .. })) => Code::StorageUnavailable,
             Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
             Self::Call(CallError::Backup(_)) => Code::BackupFailed,
-            Self::Call(CallError::Busy) | Self::LimiterDown => Code::Busy,
+            Self::Call(CallError::Busy) | Self::LimiterDown | Self::AnswersUnread => Code::Busy,
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
             Self::HttpsRequired => Code::HttpsRequired,
+            Self::ForwardedRefused => Code::ForwardedRefused,
             Self::PlainHttp => Code::PlainHttp,
             Self::OriginRefused => Code::OriginRefused,
             Self::PreflightRefused => Code::PreflightRefused,
@@ -203,6 +214,7 @@ impl Error {
             }
             Self::Call(CallError::Busy | CallError::Stopped)
             | Self::LimiterDown
+            | Self::AnswersUnread
             | Self::TooManyStreams { .. } => Some(1),
             Self::Call(CallError::Refused(EngineError::Store(StoreError::Busy))) => Some(1),
             _ => None,

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::OpenStreams;
 use super::body::{RawBody, is_json};
+use super::front::Front;
 use super::metrics::Metrics;
 use crate::error::Error;
 use crate::mcp::{
@@ -41,6 +42,7 @@ pub(super) async fn post(
     caller: Caller,
     RawBody(body): RawBody,
     face: web::Data<McpFace>,
+    front: web::Data<Front>,
     metrics: web::Data<Metrics>,
 ) -> HttpResponse {
     let headers = Headers::of(request.headers());
@@ -67,7 +69,13 @@ pub(super) async fn post(
                 Err(refusal) => refused(&refusal),
             }
         }
-        Incoming::Batch(messages) => answer_batch(&face.protocol, &label, &caller, messages).await,
+        Incoming::Batch(messages) => {
+            // The request counted as the first of them.
+            match front.count_further(&request, messages.len().saturating_sub(1)).await {
+                Ok(()) => answer_batch(&face.protocol, &label, &caller, messages).await,
+                Err(refused) => refused.error_response(),
+            }
+        }
     }
 }
 

@@ -67,7 +67,8 @@ pub const HEADER_MISMATCH: i32 = -32020;
 pub const MISSING_CAPABILITY: i32 = -32021;
 pub const UNSUPPORTED_VERSION: i32 = -32022;
 
-/// More would let one request stand for any number of them at the rate limiter.
+/// They are answered one after the other, and all answers are held until the last. Each counts at
+/// the rate limiter.
 const BATCH_LIMIT: usize = 20;
 /// As many as anybody's ids have: a UUID has 36.
 const ID_BYTES: usize = 200;

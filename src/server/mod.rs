@@ -5,6 +5,7 @@
 
 mod error;
 mod hand_over;
+mod handshakes;
 mod listen;
 mod reload;
 mod serving;

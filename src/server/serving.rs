@@ -1,39 +1,40 @@
-//! The listeners of one actix server, as [`actix_web::HttpServer`] makes them, but for one thing: what
-//! arrives at a TLS port without TLS is told so in words instead of being cut off, and a connection
-//! on which nothing arrives takes no place from those whose handshakes go on.
+//! The listeners of one actix server, as [`actix_web::HttpServer`] makes them, but for three things:
+//! what arrives at a TLS port without TLS is told so in words instead of being cut off, handshakes wait
+//! for their turn and not for ever (`handshakes.rs`), and HTTP is spoken on a [`Wire`], which knows
+//! whether anybody reads.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::time::Duration;
 
 use actix_http::body::{BoxBody, MessageBody};
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request, Response};
 use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service,
     map_config,
 };
-use actix_tls::accept::rustls_0_23::reexports::ServerConfig;
 use actix_web::dev::{AppConfig, Extensions};
 use actix_web::rt::net::{TcpStream, UnixStream};
-use actix_web::rt::time::timeout;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::error::Error;
+use super::handshakes::Tls;
+use crate::http::front::Wire;
 
-/// How much is read of what cannot be answered, so that the refusal is not lost with it.
-const READ_ON: usize = 64 << 10;
+/// A connection as actix takes it: with what is spoken on it, and who is at the other end.
+type Arrived<T> = (T, Protocol, Option<SocketAddr>);
 
 /// How long is waited for whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// Between two requests of a connection.
     pub(super) keep_alive: Duration,
-    /// For the head of a request, and for the first byte of a handshake.
+    /// For the head of a request.
     pub(super) head: Duration,
     /// For a client that is to read a refusal.
     pub(super) linger: Duration,
@@ -51,7 +52,7 @@ pub(super) struct Served<F, C> {
 pub(super) fn listen<F, C, I, S, B>(
     mut builder: ServerBuilder,
     served: &Served<F, C>,
-    port: Option<(TcpListener, Option<ServerConfig>)>,
+    port: Option<(TcpListener, Option<Tls>)>,
     socket: Option<UnixListener>,
 ) -> io::Result<Server>
 where
@@ -74,37 +75,61 @@ where
                 .and_then(served.clone().service(stop.clone()))
         })?;
     }
-    match port {
-        None => {}
-        Some((port, None)) => {
-            let served = served.clone();
-            builder =
-                builder.listen("port", port, move || served.clone().service(stop.clone()).tcp())?;
-        }
-        Some((port, Some(tls))) => {
-            let (served, head) = (served.clone(), served.patience.head);
-            builder = builder.listen("port", port, move || {
-                let encrypted =
-                    Rc::new(served.clone().service(stop.clone()).rustls_0_23(tls.clone()));
-                fn_factory(move || {
-                    let encrypted = Rc::clone(&encrypted);
-                    async move {
-                        let encrypted = Rc::new(encrypted.new_service(()).await?);
-                        Ok::<_, ()>(fn_service(move |io: TcpStream| {
-                            let encrypted = Rc::clone(&encrypted);
-                            async move {
-                                let Some(io) = only_tls(io, head).await else { return Ok(()) };
-                                std::future::poll_fn(|context| encrypted.poll_ready(context))
-                                    .await?;
-                                encrypted.call(io).await
+    if let Some((port, tls)) = port {
+        let served = served.clone();
+        builder = builder.listen("port", port, move || {
+            let http: Rc<HttpService<Wire, _, B>> = Rc::new(served.clone().service(stop.clone()));
+            let tls = tls.clone();
+            fn_factory(move || {
+                let (http, tls) = (Rc::clone(&http), tls.clone());
+                async move {
+                    let http = ServiceFactory::<Arrived<Wire>>::new_service(&*http, ()).await?;
+                    let door = match tls {
+                        Some(tls) => Some(tls.door().await?),
+                        None => None,
+                    };
+                    let (http, door) = (Rc::new(http), Rc::new(door));
+                    Ok::<_, ()>(fn_service(move |io: TcpStream| {
+                        let (http, door) = (Rc::clone(&http), Rc::clone(&door));
+                        async move {
+                            let peer = greet(&io);
+                            let wire = match &*door {
+                                Some(door) => door.open(io).await,
+                                None => Some(Wire::plain(io)),
+                            };
+                            if let Some(wire) = wire {
+                                carry(&*http, wire, peer).await;
                             }
-                        }))
-                    }
-                })
-            })?;
-        }
+                            Ok::<(), Infallible>(())
+                        }
+                    }))
+                }
+            })
+        })?;
     }
     Ok(builder.run())
+}
+
+fn greet(io: &TcpStream) -> Option<SocketAddr> {
+    // An answer must not wait for the acknowledgement of the one before it.
+    if let Err(error) = io.set_nodelay(true) {
+        log::debug!("a connection may be slow: {error}");
+    }
+    io.peer_addr().ok()
+}
+
+/// Speaks HTTP on a connection until it ends. What ended it is no fault of ours: a client that is gone,
+/// or one that speaks something else.
+async fn carry<H>(http: &H, wire: Wire, peer: Option<SocketAddr>)
+where
+    H: Service<Arrived<Wire>, Response = (), Error = DispatchError>,
+{
+    let protocol = if wire.speaks_http2() { Protocol::Http2 } else { Protocol::Http1 };
+    // An app is always ready for a connection.
+    if let Err(error) = http.call((wire, protocol, peer)).await {
+        let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
+        log::debug!("a connection of {peer} ended: {error}");
+    }
 }
 
 impl<F, C> Served<F, C> {
@@ -154,38 +179,7 @@ impl<F, C> Served<F, C> {
             .keep_alive(self.patience.keep_alive)
             .client_request_timeout(self.patience.head)
             .client_disconnect_timeout(self.patience.linger)
-            // An answer must not wait for the acknowledgement of the one before it.
-            .tcp_nodelay(true)
             .on_connect_ext(move |io: &T, data: &mut Extensions| welcome(io, data))
             .finish(map_config(app, |()| AppConfig::default()))
     }
-}
-
-/// Lets a connection on which a handshake begins go on. HTTP without TLS is refused in words.
-async fn only_tls(mut io: TcpStream, patience: Duration) -> Option<TcpStream> {
-    let mut first = [0];
-    match timeout(patience, io.peek(&mut first)).await {
-        Ok(Ok(1)) if !first[0].is_ascii_uppercase() => return Some(io),
-        Ok(Ok(1)) => {}
-        // Nothing came, or the client has gone.
-        _ => return None,
-    }
-    let refused = Error::PlainHttp;
-    let body = serde_json::to_string(&refused.body()).unwrap_or_default();
-    let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let told = async {
-        io.write_all(answer.as_bytes()).await?;
-        io.shutdown().await?;
-        // What lies unread when a connection is closed takes the answer with it.
-        let mut rest = io.take(READ_ON as u64);
-        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
-    };
-    if let Ok(Err(error)) = timeout(patience, told).await {
-        log::debug!("a client without TLS was gone before it was told: {error}");
-    }
-    None
 }

@@ -9,6 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, rt, web};
 
 use super::hand_over::{self, Wanted};
+use super::handshakes::Tls;
 use super::serving::{self, Patience, Served};
 use super::{DRAIN, StartError, reload};
 use crate::actors::{BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
@@ -26,15 +27,6 @@ use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
 use crate::store::{EncryptionKeys, Progress, SealingKey, Store, StoreError, StoreOptions};
 
-/// Clients keep a connection for their next call; proxies close theirs after a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a request's head may take. Nobody honest needs as much.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-/// How long an answer may wait for its reader.
-const READ_PATIENCE: Duration = Duration::from_secs(60);
-/// How long a connection may stay without a request: what [`KEEP_ALIVE`] leaves open, such as a
-/// head that never ends.
-const UNUSED: Duration = KEEP_ALIVE.saturating_add(HEAD_PATIENCE);
 /// How long a client may take to read a refusal while it still sends what was refused.
 const LINGER: Duration = Duration::from_secs(5);
 /// An interval of nothing would spin.
@@ -152,7 +144,7 @@ pub(super) fn http(
     let mcp = web::Data::new(McpFace { protocol, streams: streams.clone() });
     let streams = web::Data::new(streams);
     let sessions = web::Data::new(sessions.clone());
-    let bounds = ConnectionBounds::within(open_files, READ_PATIENCE, UNUSED);
+    let bounds = ConnectionBounds::new(&config.http, open_files);
     let connections = Connections::new(bounds, config.http.trusted_proxies.clone());
     let token = web::Data::new(token.clone());
     let wanted = wanted.cloned();
@@ -180,13 +172,16 @@ pub(super) fn http(
         .max_concurrent_connections((bounds.total / config.http.workers.max(1)).max(1))
         .shutdown_timeout(DRAIN.as_secs())
         .disable_signals();
+    let tls = certificates.map(|certificates| certificates.reloader().server_config());
+    let tls = tls
+        .transpose()?
+        .map(|tls| Tls::new(tls, Arc::clone(&connections), config.http.handshake_timeout));
+    let http = &config.http;
     let served = Served {
         app,
         welcome: move |stream: &dyn Any, data: &mut Extensions| welcome(&connections, stream, data),
-        patience: Patience { keep_alive: KEEP_ALIVE, head: HEAD_PATIENCE, linger: LINGER },
+        patience: Patience { keep_alive: http.keep_alive, head: http.head_timeout, linger: LINGER },
     };
-    let tls = certificates.map(|certificates| certificates.reloader().server_config());
-    let tls = tls.transpose()?;
     let port = listeners.port.map(|port| (port, tls));
     serving::listen(builder, &served, port, listeners.socket).map_err(StartError::listening)
 }

@@ -1,4 +1,6 @@
+use actix_web::rt::net::TcpStream;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{KEY, TestServer, rpc};
 
@@ -44,6 +46,22 @@ async fn failed_attempts_have_a_limit_of_their_own() {
 
     assert_eq!(codes, [401, 401, 401, 429, 429]);
     assert_eq!(server.get("/api/v1/tags").await.status, 200, "a good key passes");
+}
+
+#[actix_web::test]
+async fn each_message_of_a_batch_counts() {
+    let server = TestServer::with(&[("RATE_LIMIT_REQUESTS", "5"), ("RATE_LIMIT_WINDOW", "60")]);
+    let batch = |len: usize| json!(vec![rpc("ping", json!({})); len]);
+    let told = async |body| {
+        let reply = server.post("/mcp", body).await;
+        let remaining = reply.header("ratelimit-remaining").map(str::to_owned);
+        (reply.status, remaining.unwrap_or_default())
+    };
+
+    assert_eq!(told(batch(3)).await, (200, "2".to_owned()));
+    assert_eq!(told(batch(3)).await, (429, "1".to_owned()), "only its first message fits");
+    assert_eq!(told(batch(1)).await, (200, "0".to_owned()));
+    assert_eq!(told(rpc("ping", json!({}))).await.0, 429);
 }
 
 #[actix_web::test]
@@ -108,4 +126,32 @@ async fn the_protocol_is_served_without_a_session() {
     let server = server.restart().await;
     let list = server.send("POST", "/mcp", &key, Some(&rpc("tools/list", json!({})))).await;
     assert_eq!(list.json()["result"]["tools"].as_array().unwrap().len(), 7);
+}
+
+#[actix_web::test]
+async fn a_head_that_is_asked_ahead_shifts_no_answer() {
+    let server = TestServer::start();
+    let key = format!("Host: localhost\r\nX-API-Key: {KEY}\r\n");
+    let ahead = format!(
+        "GET /api/v1/tags HTTP/1.1\r\n{key}\r\nHEAD /health HTTP/1.1\r\n{key}\r\n\
+         GET /api/v1/projects HTTP/1.1\r\n{key}Connection: close\r\n\r\n"
+    );
+    let in_turn = format!("HEAD /health HTTP/1.1\r\n{key}Connection: close\r\n\r\n");
+
+    let told = said(&server, &ahead).await;
+    let after = said(&server, &in_turn).await;
+
+    assert!(told.matches("HTTP/1.1 ").count() <= 1, "an answer stands in for a body: {told}");
+    assert!(after.starts_with("HTTP/1.1 200 ") && after.ends_with("\r\n\r\n"), "{after}");
+}
+
+/// What a server says to bytes that no client would send.
+async fn said(server: &TestServer, bytes: &str) -> String {
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A connection that was shut may end with an error; what came before it counts.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
 }

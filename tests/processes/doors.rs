@@ -1,7 +1,7 @@
 //! The ways from the command line and from stdio to a server, however it was set up.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -120,6 +120,39 @@ fn http_without_tls_is_told_so_in_words() {
         assert!(body["message"].as_str().unwrap().contains("https://"), "{body}");
     }
     assert!(program.run(&["export"]).status.success(), "TLS goes on");
+}
+
+#[test]
+fn handshakes_that_stand_still_hold_up_nobody_and_end() {
+    // More than actix-tls lets go on at a time; and each is a file for both of us.
+    const HALVES: usize = 300;
+    let program = served_with(&[
+        ("SSL_CERT_PATH", "certs/server.pem"),
+        ("SSL_KEY_PATH", "certs/server-key.pem"),
+    ]);
+    // The head of a record and of a ClientHello that does not go on.
+    let half: Vec<u8> = [&[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3][..], &[7; 29]].concat();
+    let begin = |_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", program.port)).unwrap();
+        stream.write_all(&half).unwrap();
+        stream
+    };
+
+    let halves: Vec<TcpStream> = (0..HALVES).map(begin).collect();
+    let url = format!("https://localhost:{}", program.port);
+    let ca = program.dir.path().join("certs/ca.pem");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let arguments = ["export", "--url", &url, "--key", KEY, "--ca", ca.to_str().unwrap()];
+    let exported = ended(&mut command(elsewhere.path(), &arguments));
+
+    assert!(exported.status.success(), "{exported:?}");
+    for mut stream in halves {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut rest = Vec::new();
+        // An alert, or nothing, or that it was cut off; but it ends.
+        let kind = stream.read_to_end(&mut rest).err().map(|error| error.kind());
+        assert!(!matches!(kind, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "it is kept");
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 use std::collections::{HashSet, VecDeque};
 
-use super::{ClientKey, Mistake};
+use super::{ClientKey, Mistake, SMALL_TABLE};
 
 /// For so long, in milliseconds, a wrong credential is known again: a program with an old key tries
 /// it every few seconds, and guesses nothing.
 const SAME_MISTAKE_MS: u64 = 60_000;
 
-/// Wrong credentials that are known again at a time, 24 bytes each.
+/// Wrong credentials that are known again at a time, some 50 bytes each.
 const MAX_MISTAKES: usize = 100_000;
 
 /// The wrong credentials that each client brought last, for [`SAME_MISTAKE_MS`].
@@ -31,10 +31,20 @@ impl Mistakes {
         self.by_age.push_back((now, (client, mistake)));
     }
 
-    pub(super) fn forget(&mut self, now: u64) {
+    fn forget(&mut self, now: u64) {
         let is_old = |(at, _): &(u64, _)| now.saturating_sub(*at) >= SAME_MISTAKE_MS;
         while self.by_age.front().is_some_and(is_old) {
             self.drop_oldest();
+        }
+    }
+
+    /// Forgets, and gives back what the tables do not need any more.
+    pub(super) fn tidy(&mut self, now: u64) {
+        self.forget(now);
+        let needed = self.known.len().saturating_mul(2).max(SMALL_TABLE);
+        if self.known.capacity() / 2 > needed {
+            self.known.shrink_to(needed);
+            self.by_age.shrink_to(needed);
         }
     }
 
@@ -47,5 +57,26 @@ impl Mistakes {
         if let Some((_, oldest)) = self.by_age.pop_front() {
             self.known.remove(&oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::client;
+    use super::*;
+
+    #[test]
+    fn a_flood_of_mistakes_leaves_no_memory_behind() {
+        let mut mistakes = Mistakes::default();
+        for n in 0..200_000 {
+            mistakes.remember(client(n), Mistake(7), 0);
+        }
+        assert_eq!(mistakes.known.len(), MAX_MISTAKES);
+
+        mistakes.tidy(SAME_MISTAKE_MS);
+
+        assert!(mistakes.is_empty());
+        assert!(mistakes.known.capacity() < 4 * SMALL_TABLE, "it is kept");
+        assert!(mistakes.by_age.capacity() < 4 * SMALL_TABLE, "it is kept");
     }
 }

@@ -1,6 +1,7 @@
 //! How often one client may ask, and how often it may be wrong.
 
 mod mistakes;
+mod stamps;
 mod windows;
 
 use std::net::IpAddr;
@@ -19,6 +20,9 @@ const MAILBOX: usize = 1024;
 
 /// Moments are kept as 32 bits of milliseconds, which must not wrap within two windows.
 pub const MAX_WINDOW: Duration = Duration::from_millis(1 << 30);
+
+/// A table for fewer is not worth the work of making it smaller.
+const SMALL_TABLE: usize = 1024;
 
 /// So many, in any span of this length.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +43,12 @@ pub struct Quotas {
 }
 
 /// Whom a request counts against: one IPv4 address, or the /64 that one IPv6 client owns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientKey(u128);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientKey(u64);
+
+/// Above the bits of an IPv4 address. As an IPv6 prefix it is one of multicast, from which nobody
+/// calls.
+const IPV4: u64 = 0xffff_ffff << 32;
 
 /// What came of the credential that a request brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +115,21 @@ impl Limiter {
     /// of others. Of the wrong ones, `failures.limit` different ones learn that they are wrong;
     /// how often anybody may guess is bounded by `requests`.
     pub async fn check(&self, client: ClientKey, attempt: Attempt) -> Result<Checked, Unreachable> {
-        let checked = self.actor.send(Check { client, attempt }).timeout(PATIENCE).await;
-        checked.map_err(|_| Unreachable)
+        self.send(Check { client, attempt, count: 1 }).await
+    }
+
+    /// Counts what else a request with a valid credential stands for: all of it, or nothing if that
+    /// is more than is left.
+    pub async fn check_further(
+        &self,
+        client: ClientKey,
+        count: usize,
+    ) -> Result<Checked, Unreachable> {
+        self.send(Check { client, attempt: Attempt::Passed, count }).await
+    }
+
+    async fn send(&self, check: Check) -> Result<Checked, Unreachable> {
+        self.actor.send(check).timeout(PATIENCE).await.map_err(|_| Unreachable)
     }
 }
 
@@ -116,9 +137,11 @@ impl ClientKey {
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            // The mapped form lies outside of any /64 that a client can own.
-            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
-            IpAddr::V6(v6) => Self(v6.to_bits() & !u128::from(u64::MAX)),
+            IpAddr::V4(v4) => Self(IPV4 | u64::from(v4.to_bits())),
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, e, f, g, h, ..] = v6.octets();
+                Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+            }
         }
     }
 }
@@ -128,6 +151,8 @@ impl ClientKey {
 struct Check {
     client: ClientKey,
     attempt: Attempt,
+    /// As how many requests it counts.
+    count: usize,
 }
 
 /// Counts requests and failed attempts of each client over sliding windows.
@@ -155,12 +180,13 @@ impl RateLimiter {
         }
     }
 
-    fn check(&mut self, client: ClientKey, attempt: Attempt, now: u64) -> Checked {
+    fn check(&mut self, check: &Check, now: u64) -> Checked {
+        let Check { client, attempt, count } = *check;
         let places = match attempt {
             Attempt::Passed => self.requests.as_mut(),
             Attempt::Absent | Attempt::Failed(_) => self.strangers.as_mut(),
         };
-        let requests = places.map(|windows| windows.take(client, now));
+        let requests = places.map(|windows| windows.take(client, count, now));
         let is_refused = requests.is_some_and(|verdict| !verdict.allowed);
         let attempts = match attempt {
             Attempt::Failed(mistake) if !is_refused => self.fail(client, mistake, now),
@@ -175,7 +201,7 @@ impl RateLimiter {
         if self.mistakes.has(client, mistake, now) {
             return None;
         }
-        let verdict = failures.take(client, now);
+        let verdict = failures.take(client, 1, now);
         if verdict.allowed {
             self.mistakes.remember(client, mistake, now);
         }
@@ -194,9 +220,9 @@ impl Actor for RateLimiter {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(Duration::from_secs(10), |limiter, _| {
             let now = limiter.now();
-            limiter.mistakes.forget(now);
+            limiter.mistakes.tidy(now);
             let windows = [&mut limiter.requests, &mut limiter.strangers, &mut limiter.failures];
-            windows.into_iter().flatten().for_each(|windows| windows.sweep(now));
+            windows.into_iter().flatten().for_each(|windows| windows.tidy(now));
         });
     }
 }
@@ -205,7 +231,7 @@ impl Handler<Check> for RateLimiter {
     type Result = actix::MessageResult<Check>;
 
     fn handle(&mut self, check: Check, _: &mut Context<Self>) -> Self::Result {
-        actix::MessageResult(self.check(check.client, check.attempt, self.now()))
+        actix::MessageResult(self.check(&check, self.now()))
     }
 }
 
@@ -226,18 +252,22 @@ mod tests {
         Attempt::Failed(Mistake(n))
     }
 
+    fn check(limiter: &mut RateLimiter, n: u32, attempt: Attempt, now: u64) -> Checked {
+        limiter.check(&Check { client: client(n), attempt, count: 1 }, now)
+    }
+
     #[test]
     fn a_credential_that_verifies_is_never_refused_for_the_failures_of_others() {
         let quotas = Quotas { requests: quota(100, 60_000), failures: quota(2, 60_000) };
         let mut limiter = RateLimiter::new(quotas);
-        let mut check = |attempt| limiter.check(client(1), attempt, 0).attempts;
+        let mut attempts = |attempt| check(&mut limiter, 1, attempt, 0).attempts;
 
-        assert!(check(failed(1)).unwrap().allowed);
-        assert!(check(failed(2)).unwrap().allowed);
-        assert!(!check(failed(3)).unwrap().allowed);
-        assert!(check(Attempt::Passed).is_none());
-        assert!(check(Attempt::Absent).is_none());
-        let later = limiter.check(client(1), failed(3), 60_000);
+        assert!(attempts(failed(1)).unwrap().allowed);
+        assert!(attempts(failed(2)).unwrap().allowed);
+        assert!(!attempts(failed(3)).unwrap().allowed);
+        assert!(attempts(Attempt::Passed).is_none());
+        assert!(attempts(Attempt::Absent).is_none());
+        let later = check(&mut limiter, 1, failed(3), 60_000);
         assert!(later.attempts.unwrap().allowed && later.requests.unwrap().remaining == 99);
     }
 
@@ -245,27 +275,27 @@ mod tests {
     fn requests_without_a_valid_credential_use_up_places_of_their_own() {
         let quotas = Quotas { requests: quota(2, 60_000), failures: quota(9, 60_000) };
         let mut limiter = RateLimiter::new(quotas);
-        let mut check = |attempt| limiter.check(client(1), attempt, 0).requests.unwrap().allowed;
+        let mut passes = |attempt| check(&mut limiter, 1, attempt, 0).requests.unwrap().allowed;
 
-        assert!(check(Attempt::Absent) && check(failed(1)));
-        assert!(!check(Attempt::Absent) && !check(failed(2)));
-        assert!(check(Attempt::Passed) && check(Attempt::Passed));
-        assert!(!check(Attempt::Passed));
+        assert!(passes(Attempt::Absent) && passes(failed(1)));
+        assert!(!passes(Attempt::Absent) && !passes(failed(2)));
+        assert!(passes(Attempt::Passed) && passes(Attempt::Passed));
+        assert!(!passes(Attempt::Passed));
     }
 
     #[test]
     fn the_same_wrong_credential_counts_once_a_minute() {
         let quotas = Quotas { requests: quota(0, 1), failures: quota(2, 600_000) };
         let mut limiter = RateLimiter::new(quotas);
-        let mut check = |n, mistake, now| limiter.check(client(n), failed(mistake), now).attempts;
+        let mut fail = |n, mistake, now| check(&mut limiter, n, failed(mistake), now).attempts;
 
-        assert_eq!(check(1, 7, 0).unwrap().remaining, 1);
-        assert!((1..60).all(|second| check(1, 7, second * 1_000).is_none()));
-        assert_eq!(check(2, 7, 59_000).unwrap().remaining, 1, "another client's own mistake");
-        assert_eq!(check(1, 7, 60_000).unwrap().remaining, 0);
-        assert!(!check(1, 8, 60_001).unwrap().allowed);
-        assert!(!check(1, 8, 60_002).unwrap().allowed, "what was refused is not remembered");
-        limiter.mistakes.forget(1_000_000);
+        assert_eq!(fail(1, 7, 0).unwrap().remaining, 1);
+        assert!((1..60).all(|second| fail(1, 7, second * 1_000).is_none()));
+        assert_eq!(fail(2, 7, 59_000).unwrap().remaining, 1, "another client's own mistake");
+        assert_eq!(fail(1, 7, 60_000).unwrap().remaining, 0);
+        assert!(!fail(1, 8, 60_001).unwrap().allowed);
+        assert!(!fail(1, 8, 60_002).unwrap().allowed, "what was refused is not remembered");
+        limiter.mistakes.tidy(1_000_000);
         assert!(limiter.mistakes.is_empty());
     }
 
@@ -299,6 +329,21 @@ mod tests {
         }
 
         assert_eq!(passed, 100);
+    }
+
+    #[actix_web::test]
+    async fn what_a_request_stands_for_counts_as_so_many() {
+        let quotas = Quotas { requests: quota(10, 60_000), failures: quota(0, 60_000) };
+        let limiter = Limiter::start(quotas).unwrap();
+        let further = async |count| {
+            let checked = limiter.check_further(client(1), count).await.unwrap();
+            let verdict = checked.requests.unwrap();
+            (verdict.allowed, verdict.remaining)
+        };
+
+        assert_eq!(further(4).await, (true, 6));
+        assert_eq!(further(7).await, (false, 6));
+        assert_eq!(further(6).await, (true, 0));
     }
 
     #[actix_web::test]

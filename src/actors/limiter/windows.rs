@@ -1,14 +1,17 @@
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 
-use super::{ClientKey, MAX_WINDOW, Quota, Verdict};
+use super::stamps::Stamps;
+use super::{ClientKey, MAX_WINDOW, Quota, SMALL_TABLE, Verdict};
 
 /// A flood from forged or rented addresses must not fill the memory: beyond this many clients
 /// within one window, new ones are refused.
 const MAX_CLIENTS: usize = 100_000;
 
-/// Moments kept over all clients of one quota, 4 bytes each. Long limits leave room for fewer
-/// clients.
-const MAX_STAMPS: usize = 8 * 1024 * 1024;
+/// Moments kept over all clients of one quota, 4 bytes each and up to as much again of room to grow:
+/// three quotas that are full stay below 64 MiB with everything that belongs to them. Long limits
+/// leave room for fewer clients.
+const MAX_STAMPS: usize = 2 * 1024 * 1024;
 
 /// Even a very long limit leaves room for a household.
 const MIN_CLIENTS: usize = 256;
@@ -20,15 +23,16 @@ pub(super) struct Windows {
     window_ms: u32,
     max_clients: usize,
     clients: HashMap<ClientKey, Taken>,
-    /// Every client by the moment of its last place, oldest first.
-    by_age: BTreeSet<(u64, ClientKey)>,
+    /// Every client once, with a moment at which it took a place. A window later it is looked at, and
+    /// put behind the others if it took another place meanwhile, so none is kept for two windows.
+    by_age: VecDeque<(u64, ClientKey)>,
 }
 
 /// The places that one client has taken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Taken {
-    /// The low 32 bits of each moment, oldest first.
-    stamps: VecDeque<u32>,
+    /// The low 32 bits of each moment.
+    stamps: Stamps,
     last: u64,
 }
 
@@ -41,36 +45,56 @@ impl Windows {
             window_ms: u32::try_from(window_ms).unwrap_or(u32::MAX),
             max_clients: (MAX_STAMPS / limit).clamp(MIN_CLIENTS, MAX_CLIENTS),
             clients: HashMap::new(),
-            by_age: BTreeSet::new(),
+            by_age: VecDeque::new(),
         }
     }
 
-    /// Takes a place if one is free.
-    pub(super) fn take(&mut self, client: ClientKey, now: u64) -> Verdict {
+    /// Takes so many places, or none if fewer are free.
+    pub(super) fn take(&mut self, client: ClientKey, count: usize, now: u64) -> Verdict {
         if !self.clients.contains_key(&client) && !self.has_room(now) {
             return self.full_house(now);
         }
         let (limit, window_ms) = (self.limit, self.window_ms);
-        let taken = self.clients.entry(client).or_default();
+        let taken = match self.clients.entry(client) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(newcomer) => {
+                self.by_age.push_back((now, client));
+                newcomer.insert(Taken { stamps: Stamps::default(), last: now })
+            }
+        };
         taken.forget(low_bits(now), window_ms);
-        let allowed = taken.stamps.len() < limit;
-        if allowed {
-            self.by_age.remove(&(taken.last, client));
-            self.by_age.insert((now, client));
+        let missing = taken.stamps.len().saturating_add(count).saturating_sub(limit);
+        if missing == 0 {
             taken.last = now;
-            taken.stamps.push_back(low_bits(now));
+            (0..count).for_each(|_| taken.stamps.push(low_bits(now)));
         }
-        taken.verdict(allowed, limit, window_ms, now)
+        taken.verdict(missing, limit, window_ms, now)
     }
 
-    /// Drops every client that has been idle for a whole window.
-    pub(super) fn sweep(&mut self, now: u64) {
-        while let Some(&(last, client)) = self.by_age.first() {
-            if now.saturating_sub(last) < u64::from(self.window_ms) {
+    /// Drops every client that has been idle for a whole window, and gives back what the tables do
+    /// not need any more.
+    pub(super) fn tidy(&mut self, now: u64) {
+        self.sweep(now);
+        let needed = self.clients.len().saturating_mul(2).max(SMALL_TABLE);
+        if self.clients.capacity() / 2 > needed {
+            self.clients.shrink_to(needed);
+            self.by_age.shrink_to(needed);
+        }
+    }
+
+    fn sweep(&mut self, now: u64) {
+        let is_young = |moment: u64, window_ms| now.saturating_sub(moment) < u64::from(window_ms);
+        while let Some(&(moment, client)) = self.by_age.front() {
+            if is_young(moment, self.window_ms) {
                 break;
             }
-            self.by_age.pop_first();
-            self.clients.remove(&client);
+            self.by_age.pop_front();
+            match self.clients.get(&client).map(|taken| taken.last) {
+                Some(last) if is_young(last, self.window_ms) => {
+                    self.by_age.push_back((last, client));
+                }
+                _ => drop(self.clients.remove(&client)),
+            }
         }
     }
 
@@ -83,7 +107,7 @@ impl Windows {
 
     /// Refuses a newcomer for as long as no known client can have become idle.
     fn full_house(&self, now: u64) -> Verdict {
-        let oldest = self.by_age.first().map_or(now, |(last, _)| *last);
+        let oldest = self.by_age.front().map_or(now, |(moment, _)| *moment);
         let wait = u64::from(self.window_ms).saturating_sub(now.saturating_sub(oldest));
         let limit = u32::try_from(self.limit).unwrap_or(u32::MAX);
         let seconds = wait.div_ceil(1000).max(1);
@@ -93,20 +117,24 @@ impl Windows {
 
 impl Taken {
     fn forget(&mut self, now: u32, window_ms: u32) {
-        while self.stamps.front().is_some_and(|stamp| now.wrapping_sub(*stamp) >= window_ms) {
-            self.stamps.pop_front();
+        while self.stamps.get(0).is_some_and(|stamp| now.wrapping_sub(stamp) >= window_ms) {
+            self.stamps.pop_first();
         }
+        self.stamps.settle();
     }
 
-    fn verdict(&self, allowed: bool, limit: usize, window_ms: u32, now: u64) -> Verdict {
-        let age = self.stamps.front().map_or(0, |stamp| low_bits(now).wrapping_sub(*stamp));
-        let reset = u64::from(window_ms.saturating_sub(age)).div_ceil(1000);
+    /// `missing` places were not free; they are when as many of the oldest have left the window.
+    fn verdict(&self, missing: usize, limit: usize, window_ms: u32, now: u64) -> Verdict {
+        let until_gone = |nth: usize| {
+            let age = self.stamps.get(nth).map_or(0, |stamp| low_bits(now).wrapping_sub(stamp));
+            u64::from(window_ms.saturating_sub(age)).div_ceil(1000)
+        };
         Verdict {
-            allowed,
+            allowed: missing == 0,
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
-            remaining: u32::try_from(limit - self.stamps.len()).unwrap_or(u32::MAX),
-            retry_after: if allowed { 0 } else { reset.max(1) },
-            reset,
+            remaining: u32::try_from(limit.saturating_sub(self.stamps.len())).unwrap_or(u32::MAX),
+            retry_after: missing.checked_sub(1).map_or(0, |nth| until_gone(nth).max(1)),
+            reset: until_gone(0),
         }
     }
 }
@@ -125,7 +153,7 @@ mod tests {
         let mut windows = Windows::new(quota(3, 1_000));
         // Begins shortly before the 32 bits wrap.
         let start = u64::from(u32::MAX) - 500;
-        let mut take = |at: u64| windows.take(client(1), start + at).allowed;
+        let mut take = |at: u64| windows.take(client(1), 1, start + at).allowed;
 
         assert!(take(0) && take(400) && take(900));
         assert!(!take(999), "a fourth within the window");
@@ -141,7 +169,7 @@ mod tests {
         let mut now = 0;
         for step in 0..5_000_u64 {
             now += (step * 7919) % 23;
-            if windows.take(client(1), now).allowed {
+            if windows.take(client(1), 1, now).allowed {
                 passed.push(now);
             }
         }
@@ -154,14 +182,14 @@ mod tests {
     fn a_verdict_says_what_is_left_and_how_long_to_wait() {
         let mut windows = Windows::new(quota(2, 2_500));
 
-        let first = windows.take(client(1), 0);
-        windows.take(client(1), 1_000);
-        let refused = windows.take(client(1), 1_100);
+        let first = windows.take(client(1), 1, 0);
+        windows.take(client(1), 1, 1_000);
+        let refused = windows.take(client(1), 1, 1_100);
 
         assert_eq!((first.allowed, first.remaining, first.retry_after), (true, 1, 0));
         assert_eq!((refused.allowed, refused.remaining, refused.limit), (false, 0, 2));
         assert_eq!((refused.retry_after, refused.reset), (2, 2));
-        assert!(windows.take(client(2), 1_100).allowed, "another client has its own window");
+        assert!(windows.take(client(2), 1, 1_100).allowed, "another client has its own window");
     }
 
     #[test]
@@ -169,17 +197,60 @@ mod tests {
         let mut windows = Windows::new(quota(2, 1_000));
         windows.max_clients = 3;
         for n in 0..3 {
-            assert!(windows.take(client(n), u64::from(n) * 100).allowed);
+            assert!(windows.take(client(n), 1, u64::from(n) * 100).allowed);
         }
-        windows.take(client(0), 900);
+        windows.take(client(0), 1, 900);
 
-        let newcomer = windows.take(client(9), 950);
+        let newcomer = windows.take(client(9), 1, 950);
         assert_eq!((newcomer.allowed, newcomer.retry_after), (false, 1));
-        assert!(windows.take(client(1), 950).allowed, "known clients go on");
+        assert!(windows.take(client(1), 1, 950).allowed, "known clients go on");
 
-        assert!(windows.take(client(9), 1_200).allowed, "client 2 has been idle for a window");
+        assert!(windows.take(client(9), 1, 1_200).allowed, "client 2 has been idle for a window");
         assert_eq!(windows.clients.len(), 3);
-        windows.sweep(10_000);
+        windows.tidy(10_000);
         assert!(windows.clients.is_empty() && windows.by_age.is_empty());
+    }
+
+    #[test]
+    fn several_places_are_taken_together_or_not_at_all() {
+        let mut windows = Windows::new(quota(5, 1_000));
+        let mut take = |count, now| windows.take(client(1), count, now);
+
+        assert_eq!(take(2, 0).remaining, 3);
+        assert_eq!(take(2, 500).remaining, 1);
+        let refused = take(3, 600);
+        assert_eq!((refused.allowed, refused.remaining, refused.retry_after), (false, 1, 1));
+        assert!(take(1, 700).allowed, "nothing was taken by what was refused");
+        assert!(take(2, 1_000).allowed, "the first two have left");
+        assert!(!take(6, 9_000).allowed, "more than the limit never fit");
+        assert!(take(5, 9_000).allowed);
+    }
+
+    #[test]
+    fn a_million_addresses_fit_into_little_memory_which_comes_back() {
+        // 100 is the default limit of requests, 10 that of failures.
+        let quotas = [quota(100, 60_000), quota(100, 60_000), quota(10, 60_000)];
+        let mut all = quotas.map(Windows::new);
+        let mut bytes = 0;
+        for windows in &mut all {
+            for n in 0..1_000_000 {
+                windows.take(client(n), 1, 0);
+            }
+            let entry = size_of::<(ClientKey, Taken)>() + size_of::<u8>();
+            // A table fills seven eighths of its places.
+            bytes += windows.clients.capacity() * 8 / 7 * entry;
+            bytes += windows.by_age.capacity() * size_of::<(u64, ClientKey)>();
+            // As if each had taken all of its places, with room for as many more.
+            bytes += windows.max_clients * windows.limit * 4 * 2;
+        }
+        // What is left of 64 MiB is for the mistakes.
+        assert!(bytes < 58 << 20, "{bytes} bytes");
+
+        for windows in &mut all {
+            windows.tidy(60_000);
+            assert!(windows.clients.is_empty() && windows.by_age.is_empty());
+            assert!(windows.clients.capacity() < 4 * SMALL_TABLE, "it is kept");
+            assert!(windows.by_age.capacity() < 4 * SMALL_TABLE, "it is kept");
+        }
     }
 }

@@ -1,7 +1,7 @@
 use actix_web::body::BoxBody;
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{HttpMessage, ResponseError, Route, web};
+use actix_web::{HttpMessage, HttpRequest, ResponseError, Route, web};
 
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
@@ -17,7 +17,8 @@ pub enum Guard {
     Key,
     /// Whoever has a credential with this scope.
     Scope(Scope),
-    /// The monitoring of this machine; from elsewhere it takes an administrator.
+    /// The monitoring of this machine, unless a proxy may stand before it; from elsewhere it takes
+    /// an administrator.
     Monitoring,
     /// Everybody, as with [`Guard::Open`]. Whoever shows a credential is counted, and is known to the
     /// handler if it is good; nobody is turned away. With the reason.
@@ -83,7 +84,9 @@ async fn admit(
         Ok(()) => next.call(request).await?,
         Err(refused) => request.into_response(refused.error_response()),
     };
-    if let Some(quota) = quota {
+    // A handler that counted more has the last word.
+    let further = response.request().extensions().get::<Verdict>().copied();
+    if let Some(quota) = further.or(quota) {
         headers::put_quota(response.headers_mut(), &quota);
     }
     Ok(response)
@@ -124,6 +127,25 @@ impl Front {
         Admission { caller, is_invalid, quota, outcome }
     }
 
+    /// Counts what a request with a valid credential stands for besides itself: the other messages
+    /// of a batch. All of it, or nothing if that is more than its client has left.
+    pub async fn count_further(&self, request: &HttpRequest, count: usize) -> Result<(), Error> {
+        let known = request.extensions().get::<Client>().copied();
+        let client =
+            known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls));
+        let Some(limiter) = self.limiter.as_ref().filter(|_| count > 0 && !client.is_owner) else {
+            return Ok(());
+        };
+        // As with the request itself: a limiter that does not answer is no fault of who has a key.
+        let Ok(checked) = limiter.check_further(ClientKey::of(client.address), count).await else {
+            return Ok(());
+        };
+        if let Some(verdict) = checked.requests {
+            request.extensions_mut().insert(verdict);
+        }
+        self.obey(checked)
+    }
+
     /// Finds out who asks. Where nobody has to answer for a request, there is no caller.
     fn verify(
         &self,
@@ -132,7 +154,9 @@ impl Front {
         client: Client,
     ) -> (Attempt, Result<Option<Caller>, Error>) {
         let presented = caller::presented(head.headers());
-        let is_monitoring = guard == Guard::Monitoring && is_from_here(head, client);
+        let is_monitoring = guard == Guard::Monitoring
+            && self.proxy_signs.are_absent()
+            && is_from_here(head, client);
         if is_monitoring && !presented.is_attempt() {
             return (Attempt::Absent, Ok(None));
         }

@@ -1,14 +1,24 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 use super::names;
 
-/// Headers by which a proxy says that it forwards for somebody else.
-static FORWARDING: [&HeaderName; 5] =
-    [&names::X_FORWARDED_FOR, &names::X_REAL_IP, &FORWARDED, &names::X_FORWARDED_HOST, &VIA];
+/// Headers by which a proxy says that it forwards for somebody else, besides all that begin with
+/// [`X_FORWARDED`].
+const FORWARDING: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+const X_FORWARDED: &str = "x-forwarded";
 
 /// Marks a connection over the local socket, which only its owner can open.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +30,8 @@ pub struct Client {
     pub address: IpAddr,
     /// From this machine, and nothing says that it was forwarded.
     pub is_local: bool,
+    /// From this machine, for somebody else: a proxy is between.
+    pub is_proxied: bool,
     /// Over TLS, to us or to a trusted proxy.
     pub is_https: bool,
     /// Over the local socket, which only its owner can open.
@@ -58,15 +70,21 @@ impl Client {
 
     fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], is_tls: bool) -> Self {
         let is_trusted = |address: IpAddr| proxies.iter().any(|net| net.contains(&address));
-        let is_forwarded = || FORWARDING.iter().any(|name| headers.contains_key(*name));
-        let is_local = peer.is_loopback() && !is_forwarded();
+        let is_proxied = peer.is_loopback() && is_forwarded(headers);
+        let is_local = peer.is_loopback() && !is_proxied;
+        let direct =
+            Self { address: peer, is_local, is_proxied, is_https: is_tls, is_owner: false };
         if !is_trusted(peer) {
-            return Self { address: peer, is_local, is_https: is_tls, is_owner: false };
+            return direct;
         }
         let address = forwarded_for(headers, peer, is_trusted);
-        let is_https = is_tls || says_https(headers);
-        Self { address, is_local, is_https, is_owner: false }
+        Self { address, is_https: is_tls || says_https(headers), ..direct }
     }
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    let says_so = |name: &str| name.starts_with(X_FORWARDED) || FORWARDING.contains(&name);
+    headers.keys().any(|name| says_so(name.as_str()))
 }
 
 /// Walks back from the peer over proxies that are trusted, to the first address that is not. An
@@ -182,8 +200,11 @@ mod tests {
     fn a_forwarded_request_is_never_local() {
         assert!(client("127.0.0.1", &[]).is_local && client("::1", &[]).is_local);
         assert!(!client("10.0.0.1", &[]).is_local);
-        for name in FORWARDING {
-            assert!(!client("127.0.0.1", &[(name.as_str(), "127.0.0.1")]).is_local, "{name}");
+        assert!(!client("127.0.0.1", &[("X-Request-Id", "1")]).is_proxied);
+        for name in FORWARDING.iter().chain(&["X-Forwarded-Proto", "X-Forwarded-Anything"]) {
+            let forwarded = client("127.0.0.1", &[(*name, "127.0.0.1")]);
+            assert!(!forwarded.is_local && forwarded.is_proxied, "{name}");
+            assert!(!client("10.0.0.1", &[(*name, "127.0.0.1")]).is_proxied, "{name}");
         }
     }
 }

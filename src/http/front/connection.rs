@@ -5,12 +5,16 @@
 //!
 //! 1. actix takes no more connections than [`ConnectionBounds::total`], and the rest wait in the
 //!    kernel's queue. The store keeps its descriptors.
-//! 2. [`Connections::welcome`] runs once for each, on the thread that will serve it, after the TLS
-//!    handshake and before the first byte of HTTP. One address has so many; what is beyond is shut.
+//! 2. One address has so many; what is beyond is shut. A TLS handshake has its place among them
+//!    ([`Connections::take_place`]), and afterwards the connection: [`Connections::welcome`] runs once
+//!    for each, on the thread that will serve it, before the first byte of HTTP.
 //! 3. A request and its answer are an [`Exchange`]. HTTP/1 has one at a time, HTTP/2 as many as the
 //!    client likes, because actix does not let us announce a limit; the ones beyond ours are
-//!    answered with an empty 503.
-//! 4. An answer goes out in pieces ([`send_off`]). While a piece waits for its reader the next one
+//!    answered with an empty 503. None begins while the connection takes nothing ([`Flow`]).
+//! 4. Answers lie in memory until they are read, so all together have a limit ([`Unread`]), and those
+//!    of one connection a quarter of it. Beyond it a large answer gives way to a 503, and a connection
+//!    whose answers wait begins no other.
+//! 5. An answer goes out in pieces ([`send_off`]). While a piece waits for its reader the next one
 //!    is not asked for, so nobody polls the body, and no timer in it would ever run. Hence one
 //!    watch a connection: if a piece waits for longer than [`ConnectionBounds::patience`], or if
 //!    there was no request for [`ConnectionBounds::idle`], the connection is shut.
@@ -18,67 +22,33 @@
 //! actix owns the socket and gives nobody a handle to end it. The watch has a second descriptor of
 //! the same socket for that, so each connection counts for two.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, Shutdown, TcpStream};
-use std::os::fd::AsFd;
+use std::future::poll_fn;
+use std::net::{Shutdown, TcpStream};
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::dev::Extensions;
+use actix_web::body::BodySize;
 use actix_web::rt;
-use actix_web::rt::net::TcpStream as Plain;
-use ipnet::IpNet;
 use slab::Slab;
 
-use crate::actors::ClientKey;
+use super::ConnectionBounds;
+use super::connections::ConnectionPlace;
+use super::unread::Unread;
+use super::wire::Flow;
 
-/// Descriptors for the store, the log, and what else is opened now and then.
-const RESERVE: u64 = 128;
-/// More would only queue for the workers.
-const MOST: usize = 8192;
-/// A household, even on a machine that allows next to nothing.
-const LEAST: usize = 16;
-/// Browsers open six and agents a few; this leaves room for a house behind one address.
-const MOST_PER_ADDRESS: usize = 256;
-const LEAST_PER_ADDRESS: usize = 8;
-/// RFC 9113 asks for at least 100 on one HTTP/2 connection.
-const MOST_EXCHANGES: usize = 128;
-/// Requests that wait for an answer. HTTP/2 lets a client ask for thousands before the first of them
-/// is looked at, and each takes memory.
-const MOST_WAITING: usize = 2 * MOST_EXCHANGES;
+/// What nearly every answer of a write fits into. It is always given: what was carried out should not
+/// look as if it was refused.
+const ALWAYS_GIVEN: usize = 64 * 1024;
 /// Answers without a body between two looks of the watch. They do not wait for their reader, so
 /// they would pile up behind one who does not read.
 const MOST_BARE: u32 = 5_000;
 
-/// What is allowed of connections.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionBounds {
-    /// All connections together.
-    pub total: usize,
-    /// Those of one address; this machine and trusted proxies speak for many and are not counted.
-    pub per_address: usize,
-    /// How long a piece of an answer may wait for its reader.
-    pub patience: Duration,
-    /// How long a connection may stay without a request.
-    pub idle: Duration,
-}
-
-/// Counts the connections of each address. One for all workers.
-#[derive(Debug)]
-pub struct Connections {
-    bounds: ConnectionBounds,
-    proxies: Vec<IpNet>,
-    by_address: Mutex<HashMap<ClientKey, usize>>,
-}
-
 /// One connection, which lives as long as anything of it does.
 pub(super) struct Connection {
     socket: TcpStream,
+    flow: Rc<Flow>,
     bounds: ConnectionBounds,
     /// What is going on, and since when its next piece waits for the reader.
     exchanges: RefCell<Slab<Option<Instant>>>,
@@ -86,7 +56,11 @@ pub(super) struct Connection {
     is_shut: Cell<bool>,
     bare: Cell<u32>,
     last_used: Cell<Instant>,
-    _place: Place,
+    /// How often something had come when the last answer with a body began.
+    answered_at: Cell<Option<u64>>,
+    /// Bytes of answers that wait for the reader.
+    held: Cell<usize>,
+    place: ConnectionPlace,
 }
 
 /// A request that waits for its answer.
@@ -98,112 +72,27 @@ pub(super) struct Waiting {
 pub(super) struct Exchange {
     connection: Rc<Connection>,
     number: usize,
-}
-
-/// A connection's place among those of its address. Given back when dropped.
-struct Place {
-    connections: Arc<Connections>,
-    client: Option<ClientKey>,
-}
-
-impl ConnectionBounds {
-    /// As many as leave the store half of the open files and a reserve.
-    #[must_use]
-    pub fn within(open_files: u64, patience: Duration, idle: Duration) -> Self {
-        // Two descriptors each.
-        let total = (open_files / 2).saturating_sub(RESERVE) / 2;
-        let total = usize::try_from(total).unwrap_or(MOST).clamp(LEAST, MOST);
-        let per_address = (total / 4).clamp(LEAST_PER_ADDRESS, MOST_PER_ADDRESS);
-        Self { total, per_address, patience, idle }
-    }
-}
-
-impl Connections {
-    #[must_use]
-    pub fn new(bounds: ConnectionBounds, proxies: Vec<IpNet>) -> Arc<Self> {
-        Arc::new(Self { bounds, proxies, by_address: Mutex::default() })
-    }
-
-    /// Notes a new connection in its data, or shuts it if its address has too many. For
-    /// [`actix_web::HttpServer::on_connect`].
-    pub fn welcome(self: &Arc<Self>, served: &dyn Any, data: &mut Extensions) {
-        let Some(stream) = socket_of(served) else {
-            log::error!("a connection is of a kind that cannot be bounded");
-            return;
-        };
-        match self.open(stream) {
-            Ok(Some(connection)) => drop(data.insert(connection)),
-            Ok(None) => log::debug!("a connection was shut: its address has too many"),
-            // Whoever resets early has no address any more, and could fill the log.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                log::debug!("a connection was gone before it was served");
-            }
-            Err(error) => {
-                log::warn!("a connection was shut, for it cannot be bounded: {error}");
-                if let Err(error) = rustix::net::shutdown(stream, rustix::net::Shutdown::Both) {
-                    log::debug!("a connection was closed already: {error}");
-                }
-            }
-        }
-    }
-
-    fn open(self: &Arc<Self>, stream: &Plain) -> io::Result<Option<Rc<Connection>>> {
-        let address = stream.peer_addr()?.ip().to_canonical();
-        let socket = TcpStream::from(stream.as_fd().try_clone_to_owned()?);
-        let Some(place) = self.take_place(address) else {
-            socket.shutdown(Shutdown::Both)?;
-            return Ok(None);
-        };
-        // The same bound for what the kernel holds already, as when the reader is gone without a
-        // word.
-        let patience = u32::try_from(self.bounds.patience.as_millis()).unwrap_or(u32::MAX);
-        rustix::net::sockopt::set_tcp_user_timeout(&socket, patience)?;
-        Ok(Some(Connection::open(socket, self.bounds, place)))
-    }
-
-    /// Takes a place for one more connection of an address, if one is free.
-    fn take_place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let speaks_for_many =
-            address.is_loopback() || self.proxies.iter().any(|proxies| proxies.contains(&address));
-        if speaks_for_many {
-            return Some(Place { connections: Arc::clone(self), client: None });
-        }
-        let client = ClientKey::of(address);
-        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(client).or_default();
-        if *count >= self.bounds.per_address {
-            return None;
-        }
-        *count += 1;
-        Some(Place { connections: Arc::clone(self), client: Some(client) })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some(client) = self.client else { return };
-        let counts = &self.connections.by_address;
-        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&client) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&client);
-            }
-        }
-    }
+    /// The part of what its connection holds that is of this answer.
+    held: Cell<usize>,
+    /// A piece was given out, and nothing else had its turn since.
+    has_given: Cell<bool>,
 }
 
 impl Connection {
-    fn open(socket: TcpStream, bounds: ConnectionBounds, place: Place) -> Rc<Self> {
+    pub(super) fn open(socket: TcpStream, flow: Rc<Flow>, place: ConnectionPlace) -> Rc<Self> {
+        let bounds = place.bounds();
         let connection = Rc::new(Self {
             socket,
+            flow,
             bounds,
             exchanges: RefCell::default(),
             waiting: Cell::new(0),
             is_shut: Cell::new(false),
             bare: Cell::new(0),
             last_used: Cell::new(Instant::now()),
-            _place: place,
+            answered_at: Cell::new(None),
+            held: Cell::new(0),
+            place,
         });
         // Ends by itself at the first look after the connection did.
         rt::spawn(watch(Rc::downgrade(&connection), bounds.patience / 4));
@@ -213,7 +102,10 @@ impl Connection {
     /// Notes a request at the moment of its arrival. Nothing if the connection is shut, as it is
     /// when too many wait.
     pub(super) fn arrive(self: &Rc<Self>) -> Option<Waiting> {
-        if !self.is_shut.get() && self.waiting.get() >= MOST_WAITING {
+        // HTTP/2 lets a client ask for thousands before the first of them is looked at, and each takes
+        // memory.
+        let most = self.bounds.streams.saturating_mul(2);
+        if !self.is_shut.get() && self.waiting.get() >= most {
             self.shut("it asks for more than can be answered");
         }
         if self.is_shut.get() {
@@ -223,14 +115,41 @@ impl Connection {
         Some(Waiting { connection: Rc::clone(self) })
     }
 
+    /// Says that an answer begins which may have a body.
+    pub(super) fn note_answer(&self) {
+        self.answered_at.set(self.flow.reads());
+    }
+
+    /// Shuts the connection if a `HEAD` of HTTP/1 was read before the answer ahead of it began. actix
+    /// then takes the body off that answer, which announced it, and all that follows would be taken
+    /// for the body.
+    pub(super) fn refuse_if_ahead(&self) {
+        if self.answered_at.get().is_some_and(|at| Some(at) == self.flow.reads()) {
+            self.shut("it asks with HEAD before its last answer began");
+        }
+    }
+
+    /// Comes back when the connection takes what is written to it, or has ended.
+    pub(super) async fn until_it_takes_more(&self) {
+        poll_fn(|context| self.flow.poll(context)).await;
+    }
+
     /// Starts an exchange, unless there are too many on this connection already.
     pub(super) fn begin(self: &Rc<Self>) -> Option<Exchange> {
-        if self.exchanges.borrow().len() >= MOST_EXCHANGES {
+        if self.is_shut.get() {
+            return None;
+        }
+        if self.exchanges.borrow().len() >= self.bounds.streams {
             self.count_bare();
             return None;
         }
         let number = self.exchanges.borrow_mut().insert(None);
-        Some(Exchange { connection: Rc::clone(self), number })
+        let (held, has_given) = (Cell::new(0), Cell::new(false));
+        Some(Exchange { connection: Rc::clone(self), number, held, has_given })
+    }
+
+    fn unread(&self) -> &Unread {
+        self.place.unread()
     }
 
     fn count_bare(&self) {
@@ -241,8 +160,11 @@ impl Connection {
     }
 
     fn is_stuck(&self, now: Instant) -> bool {
-        let waits = |since: &Instant| now.duration_since(*since) >= self.bounds.patience;
-        self.exchanges.borrow().iter().filter_map(|(_, waits)| waits.as_ref()).any(waits)
+        let is_tight = self.unread().is_tight();
+        let patience = if is_tight { self.bounds.patience / 4 } else { self.bounds.patience };
+        let is_over = |since: Instant| now.duration_since(since) >= patience;
+        self.flow.stopped().is_some_and(is_over)
+            || self.exchanges.borrow().iter().filter_map(|(_, since)| *since).any(is_over)
     }
 
     fn is_idle(&self, now: Instant) -> bool {
@@ -270,9 +192,79 @@ impl Drop for Waiting {
 }
 
 impl Exchange {
+    /// Whether another answer may be made, before anything is done for it. A connection whose answers
+    /// are read is never refused for those of others.
+    pub(super) fn has_room(&self) -> bool {
+        let (unread, held) = (self.connection.unread(), self.connection.held.get());
+        held == 0 || held < unread.share() && !unread.is_full()
+    }
+
+    /// Notes an answer that lies ready as a whole, which it does until its last piece is read. A large
+    /// one may be more than there is room for, and is refused then.
+    pub(super) fn hold(&self, size: BodySize) -> bool {
+        let BodySize::Sized(bytes) = size else { return true };
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let (unread, others) = (self.connection.unread(), self.connection.held.get());
+        if bytes <= ALWAYS_GIVEN {
+            unread.take(bytes);
+        } else if others > 0 && others.saturating_add(bytes) > unread.share()
+            || !unread.try_take(bytes)
+        {
+            return false;
+        }
+        self.note_held(bytes);
+        true
+    }
+
+    /// Notes what the source of a stream gave out.
+    pub(super) fn hold_part(&self, bytes: usize) {
+        self.connection.unread().take(bytes);
+        self.note_held(bytes);
+    }
+
+    fn note_held(&self, bytes: usize) {
+        self.held.set(self.held.get().saturating_add(bytes));
+        let held = &self.connection.held;
+        held.set(held.get().saturating_add(bytes));
+    }
+
+    /// Says that what was held is read, or given up.
+    pub(super) fn let_go(&self) {
+        let bytes = self.held.take();
+        let held = &self.connection.held;
+        held.set(held.get().saturating_sub(bytes));
+        self.connection.unread().give_back(bytes);
+    }
+
+    /// Comes back when there is room for another part of a stream.
+    pub(super) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        self.connection.unread().poll_room(context)
+    }
+
+    /// Comes back when the connection takes another piece. After each piece the connection has its
+    /// turn: HTTP/2 would take hundreds of KiB of each answer before it tried to write the first.
+    pub(super) fn poll_turn(&self, context: &Context<'_>) -> Poll<()> {
+        if self.has_given.take() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.connection.flow.stopped().is_some() {
+            self.keep_waiting();
+        }
+        self.connection.flow.poll(context)
+    }
+
     /// Says that a piece of the answer was given out, and that it is up to the reader now.
     pub(super) fn wait_for_reader(&self) {
+        self.has_given.set(true);
         self.set(Some(Instant::now()));
+    }
+
+    /// Says that the next piece has to wait for the reader, who may be waited for already.
+    fn keep_waiting(&self) {
+        if let Some(since) = self.connection.exchanges.borrow_mut().get_mut(self.number) {
+            since.get_or_insert_with(Instant::now);
+        }
     }
 
     /// Says that the reader wants more, and that it is up to us.
@@ -294,6 +286,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.let_go();
         self.connection.exchanges.borrow_mut().try_remove(self.number);
         self.connection.last_used.set(Instant::now());
     }
@@ -315,57 +308,20 @@ async fn watch(connection: Weak<Connection>, interval: Duration) {
     }
 }
 
-/// The socket below what actix serves.
-fn socket_of(served: &dyn Any) -> Option<&Plain> {
-    let encrypted = served.downcast_ref::<TlsStream<Plain>>();
-    encrypted.map(|stream| stream.get_ref().0).or_else(|| served.downcast_ref::<Plain>())
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
 
+    use super::super::Connections;
+    use super::super::bounds::tests::bounds;
     use super::*;
-
-    fn bounds(open_files: u64) -> ConnectionBounds {
-        ConnectionBounds::within(open_files, Duration::from_secs(60), Duration::from_secs(85))
-    }
-
-    #[test]
-    fn the_store_always_keeps_half_of_the_open_files() {
-        for open_files in [1_024, 4_096, 20_000, 1 << 20, u64::MAX] {
-            let taken = u64::try_from(bounds(open_files).total).unwrap() * 2;
-            assert!(taken + RESERVE <= open_files / 2, "{open_files}: {taken}");
-        }
-        assert_eq!((bounds(1_024).total, bounds(1_024).per_address), (192, 48));
-        assert_eq!((bounds(64).total, bounds(u64::MAX).total), (LEAST, MOST));
-    }
-
-    #[test]
-    fn one_address_has_so_many_connections_and_gives_them_back() {
-        let few = ConnectionBounds { per_address: 2, ..bounds(1_024) };
-        let connections = Connections::new(few, vec!["10.0.0.0/8".parse().unwrap()]);
-        let take = |address: &str| connections.take_place(address.parse().unwrap());
-
-        let (first, second) = (take("192.0.2.1"), take("192.0.2.1"));
-        assert!(first.is_some() && second.is_some() && take("192.0.2.1").is_none());
-        assert!(take("192.0.2.2").is_some(), "another address");
-        drop(first);
-        assert!(take("192.0.2.1").is_some());
-        for many in ["127.0.0.1", "::1", "10.1.2.3"] {
-            let places: Vec<_> = (0..9).map(|_| take(many)).collect();
-            assert!(places.iter().all(Option::is_some), "{many}");
-        }
-        drop(second);
-        assert!(connections.by_address.lock().unwrap().is_empty());
-    }
 
     #[actix_web::test]
     async fn one_connection_has_so_many_exchanges_at_a_time() {
         let (connection, mut peer) = pair();
 
-        let mut going_on: Vec<_> =
-            (0..MOST_EXCHANGES).map(|_| connection.begin().unwrap()).collect();
+        let streams = connection.bounds.streams;
+        let mut going_on: Vec<_> = (0..streams).map(|_| connection.begin().unwrap()).collect();
         assert!(connection.begin().is_none());
         drop(going_on.pop());
         going_on.push(connection.begin().unwrap());
@@ -381,7 +337,8 @@ mod tests {
     async fn who_asks_and_asks_before_any_answer_is_shut_out() {
         let (connection, mut peer) = pair();
 
-        let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| connection.arrive().unwrap()).collect();
+        let most = connection.bounds.streams * 2;
+        let mut waiting: Vec<_> = (0..most).map(|_| connection.arrive().unwrap()).collect();
         drop(waiting.pop());
         waiting.push(connection.arrive().unwrap());
         assert!(connection.arrive().is_none());
@@ -405,13 +362,42 @@ mod tests {
         assert!(!connection.is_stuck(later));
     }
 
+    #[actix_web::test]
+    async fn large_answers_have_a_limit_and_small_ones_are_always_given() {
+        let (connection, _peer) = pair();
+        let begin = || connection.begin().unwrap();
+        let (first, second, third, small) = (begin(), begin(), begin(), begin());
+        let mebibytes = |n: u64| BodySize::Sized(n << 20);
+
+        assert!(first.hold(mebibytes(1)) && second.hold(BodySize::Stream));
+        assert!(!third.hold(mebibytes(2)), "more than the share of one connection");
+        assert!(third.hold(mebibytes(1)) && !third.has_room());
+        assert!(small.hold(BodySize::Sized(ALWAYS_GIVEN as u64)));
+        drop((first, third, small));
+        assert_eq!(connection.held.get(), 0);
+        assert!(second.has_room());
+
+        let alone = begin();
+        assert!(alone.hold(mebibytes(7)), "who asks for one at a time gets it");
+        second.hold_part(1 << 20);
+        assert!(!second.has_room() && connection.unread().is_full());
+        let now = Instant::now();
+        alone.wait_for_reader();
+        let patience = connection.bounds.patience;
+        assert!(connection.is_stuck(now + patience / 2), "waited for less long");
+        drop(alone);
+        second.wait_for_reader();
+        assert!(!connection.is_stuck(now + patience / 2));
+    }
+
     /// A connection, and the other end of it.
     fn pair() -> (Rc<Connection>, TcpStream) {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, address) = listener.accept().unwrap();
-        let connections = Connections::new(bounds(1_024), Vec::new());
+        let few = [("HTTP_UNREAD_BYTES", "8 MiB")];
+        let connections = Connections::new(bounds(1_024, &few), Vec::new());
         let place = connections.take_place(address.ip()).unwrap();
-        (Connection::open(socket, bounds(1_024), place), peer)
+        (Connection::open(socket, Rc::default(), place), peer)
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::ConnectionBounds;
+use super::bounds::tests::bounds;
 use super::tests::{GOOD, TestServer};
 
 /// Long enough for any machine; no test waits for it to pass.
@@ -45,8 +46,16 @@ pub(super) async fn silent() -> HttpResponse {
     HttpResponse::Ok().streaming(stream::pending::<Result<Bytes, Infallible>>())
 }
 
+/// More than any buffer of a system takes over.
+const LARGE: usize = 32 << 20;
+
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(super) async fn large() -> HttpResponse {
+    HttpResponse::Ok().body(vec![b'x'; LARGE])
+}
+
 fn bounded(patience: Duration, idle: Duration) -> TestServer {
-    TestServer::bounded(&[], ConnectionBounds::within(1_024, patience, idle))
+    TestServer::bounded(&[], ConnectionBounds { patience, idle, ..bounds(1_024, &[]) })
 }
 
 #[actix_web::test]
@@ -110,4 +119,31 @@ async fn a_head_ends_at_once_even_of_an_endless_answer() {
     };
     assert!(length(&asked).is_some());
     assert_eq!(length(&told), length(&asked));
+}
+
+#[actix_web::test]
+async fn answers_that_nobody_reads_have_a_limit_and_others_go_on() {
+    let server = bounded(SURELY, SURELY);
+    let asked = async || {
+        let mut asked = server.connect("GET /large HTTP/1.1\r\n\r\n").await;
+        let mut status = [0; 12];
+        asked.read_exact(&mut status).await.unwrap();
+        (asked, String::from_utf8_lossy(&status).into_owned())
+    };
+
+    let (first, status) = asked().await;
+    assert_eq!(status, "HTTP/1.1 200");
+    let (second, status) = asked().await;
+    assert_eq!(status, "HTTP/1.1 200");
+    let (_third, status) = asked().await;
+    assert_eq!(status, "HTTP/1.1 503", "it would be more than 64 MiB");
+    assert_eq!(server.status("/me", &[GOOD]).await, 200, "a small one is given");
+
+    drop((first, second));
+    let given = async {
+        while asked().await.1 != "HTTP/1.1 200" {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SURELY, given).await.expect("nothing was given back");
 }

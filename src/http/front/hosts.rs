@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use actix_web::dev::RequestHead;
+use actix_web::http::Version;
 use actix_web::http::header::HOST;
 
 use crate::config::{Config, HostPattern};
@@ -25,8 +26,11 @@ impl HostRule {
     pub(super) fn check(&self, head: &RequestHead) -> Result<(), Error> {
         let answers = match host_of(head)? {
             Some(host) => self.answers_to(name_of(host)),
-            // HTTP/1.0 knows no Host.
-            None => !self.needs_loopback && self.trusted.contains(&HostPattern::Any),
+            // HTTP/1.0 knows no Host. HTTP/1.1 must name one, and HTTP/2 in its authority.
+            None => {
+                let is_old = head.version < Version::HTTP_11;
+                is_old && !self.needs_loopback && self.trusted.contains(&HostPattern::Any)
+            }
         };
         if answers { Ok(()) } else { Err(Error::HostRefused) }
     }
@@ -84,7 +88,22 @@ pub(super) fn is_loopback(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    #[test]
+    fn only_http_1_0_may_leave_the_host_out() {
+        let rule = HostRule { trusted: vec![HostPattern::Any], needs_loopback: false };
+        let is_answered = |uri: &str, version| {
+            let request = TestRequest::with_uri(uri).version(version).to_srv_request();
+            rule.check(request.head()).is_ok()
+        };
+
+        assert!(is_answered("/", Version::HTTP_10));
+        assert!(!is_answered("/", Version::HTTP_11) && !is_answered("/", Version::HTTP_2));
+        assert!(is_answered("https://localhost:3000/", Version::HTTP_2));
+    }
 
     #[test]
     fn a_port_is_taken_off_and_an_address_is_left_whole() {

@@ -5,9 +5,11 @@
 //! docs/API.md: host and HTTPS, origin, rate limit, authentication, handler.
 
 mod admit;
+mod bounds;
 mod caller;
 mod client;
 mod connection;
+mod connections;
 mod headers;
 mod hosts;
 mod log_line;
@@ -15,14 +17,19 @@ mod names;
 mod origins;
 mod outgoing;
 mod place;
+mod proxy_signs;
 mod receive;
 mod refusal;
 mod request_id;
+mod unread;
+mod wire;
 
 #[cfg(test)]
 mod budget_tests;
 #[cfg(test)]
 mod connection_tests;
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -38,15 +45,18 @@ use crate::auth::{Credentials, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
 pub use admit::{Guard, guarded};
+pub use bounds::ConnectionBounds;
 pub use client::{Client, LocalSocket};
-pub use connection::{ConnectionBounds, Connections};
+pub use connections::Connections;
 use headers::DefaultHeaders;
 use hosts::HostRule;
 use origins::OriginRule;
 pub use place::{PathId, extractors, no_route};
+use proxy_signs::ProxySigns;
 pub use receive::{arrive, receive};
 pub use request_id::RequestId;
 use request_id::RequestIds;
+pub use wire::Wire;
 
 /// What the layers in front of the routes need to know. One for all workers.
 #[derive(Debug)]
@@ -54,6 +64,7 @@ pub struct Front {
     is_tls: bool,
     requires_https: bool,
     proxies: Vec<IpNet>,
+    proxy_signs: ProxySigns,
     hosts: HostRule,
     origins: OriginRule,
     default_headers: DefaultHeaders,
@@ -82,6 +93,7 @@ impl Front {
             is_tls: config.tls.enabled,
             requires_https: config.tls.require,
             proxies: config.http.trusted_proxies.clone(),
+            proxy_signs: ProxySigns::new(config),
             hosts,
             origins: OriginRule::new(config),
             default_headers: DefaultHeaders::new(&config.server.header),

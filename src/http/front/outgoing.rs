@@ -24,7 +24,10 @@ pub(super) fn send_off(body: BoxBody, is_head: bool, exchange: Option<Exchange>)
             exchange.note_bare();
             body
         }
-        Some(exchange) => BoxBody::new(Outgoing { body, size, rest: Bytes::new(), exchange }),
+        Some(exchange) => {
+            let (rest, is_trickle) = (Bytes::new(), false);
+            BoxBody::new(Outgoing { body, size, rest, is_trickle, exchange })
+        }
     }
 }
 
@@ -33,6 +36,8 @@ struct Outgoing {
     body: BoxBody,
     size: BodySize,
     rest: Bytes,
+    /// The last part of a stream was small, as events are. Those wait for nobody's room.
+    is_trickle: bool,
     exchange: Exchange,
 }
 
@@ -53,12 +58,25 @@ impl MessageBody for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let outgoing = self.get_mut();
+        let is_stream = outgoing.size == BodySize::Stream;
+        ready!(outgoing.exchange.poll_turn(context));
         outgoing.exchange.wait_for_source();
         // An empty piece would end a body of unknown length.
         while outgoing.rest.is_empty() {
+            // An answer of known length lies there as a whole, and is noted as such.
+            if is_stream {
+                outgoing.exchange.let_go();
+                if !outgoing.is_trickle {
+                    ready!(outgoing.exchange.poll_room(context));
+                }
+            }
             match ready!(outgoing.body.as_pin_mut().poll_next(context)) {
                 Some(Ok(rest)) => outgoing.rest = rest,
                 end => return Poll::Ready(end),
+            }
+            if is_stream {
+                outgoing.exchange.hold_part(outgoing.rest.len());
+                outgoing.is_trickle = outgoing.rest.len() <= PIECE;
             }
         }
         let len = outgoing.rest.len().min(PIECE);

@@ -10,7 +10,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 
@@ -85,15 +85,34 @@ pub async fn receive(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let arrival = Arrival::of(&front, &request);
-    let connection = request.conn_data::<Rc<Connection>>();
-    let exchange = connection.map(Connection::begin);
-    let mut response = match exchange {
+    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    if let Some(connection) = &connection {
+        connection.until_it_takes_more().await;
+    }
+    let is_head = arrival.method == Method::HEAD;
+    if let Some(connection) = connection.as_ref().filter(|_| is_head && !is_multiplexed(&request)) {
+        connection.refuse_if_ahead();
+    }
+    let exchange = connection.as_ref().map(Connection::begin);
+    let mut response = match &exchange {
         // Without a body, which would have to wait for its reader like all the others.
         Some(None) => request.into_response(crowded()),
+        // Refused before anything is done. A probe asks for next to nothing.
+        Some(Some(exchange)) if !exchange.has_room() && arrival.path != HEALTH => {
+            request.into_response(Error::AnswersUnread.error_response())
+        }
         Some(Some(_)) | None => answer(&front, &arrival, request, next).await?,
     };
+    if let Some(Some(exchange)) = &exchange
+        && !is_head
+        && !exchange.hold(response.response().body().size())
+    {
+        response = response.into_response(Error::AnswersUnread.error_response());
+    }
     front.see_off(&arrival, &mut response);
-    let is_head = arrival.method == Method::HEAD;
+    if let Some(connection) = connection.filter(|_| !is_head) {
+        connection.note_answer();
+    }
     Ok(response.map_body(|_, body| send_off(body, is_head, exchange.flatten())))
 }
 
@@ -121,6 +140,10 @@ async fn answer(
     }
 }
 
+fn is_multiplexed(request: &ServiceRequest) -> bool {
+    request.version() >= Version::HTTP_2
+}
+
 fn crowded() -> HttpResponse {
     HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, "1")).finish()
 }
@@ -134,6 +157,9 @@ impl Arrival {
         } else {
             Client::of(request.head(), &front.proxies, front.is_tls)
         };
+        if client.is_proxied {
+            front.proxy_signs.note();
+        }
         let token = request.app_data::<web::Data<InstanceToken>>();
         let challenge =
             request.headers().get(&names::CHALLENGE).filter(|_| request.path() == HEALTH);
@@ -158,6 +184,10 @@ impl Front {
     }
 
     fn check(&self, head: &RequestHead, arrival: &Arrival) -> Result<(), Error> {
+        // Without keys whoever comes from this machine is its owner. A proxy is not.
+        if arrival.client.is_proxied && self.credentials.is_disabled() {
+            return Err(Error::ForwardedRefused);
+        }
         let is_probe = arrival.path == HEALTH && arrival.client.is_local;
         if !is_probe {
             self.hosts.check(head)?;

@@ -12,6 +12,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::bounds::tests::bounds;
 use super::connection_tests;
 use super::{ConnectionBounds, Connections, Front, Guard, PathId, extractors, receive};
 use crate::actors::{Limiter, Quota, Quotas};
@@ -40,7 +41,7 @@ pub(super) struct Answer {
 impl TestServer {
     pub(super) fn start(env: &[(&str, &str)]) -> Self {
         let patience = Duration::from_secs(60);
-        Self::bounded(env, ConnectionBounds::within(1_024, patience, patience))
+        Self::bounded(env, ConnectionBounds { patience, idle: patience, ..bounds(1_024, &[]) })
     }
 
     pub(super) fn bounded(env: &[(&str, &str)], bounds: ConnectionBounds) -> Self {
@@ -182,6 +183,7 @@ fn rows() -> Vec<Row> {
         get("/panic").to(broken),
         get("/endless").guard(Guard::Open("a test")).to(connection_tests::endless),
         get("/silent").guard(Guard::Open("a test")).to(connection_tests::silent),
+        get("/large").guard(Guard::Open("a test")).to(connection_tests::large),
     ]
 }
 

@@ -159,10 +159,10 @@ section! {
     #[derive(Debug, Clone, Copy)]
     pub struct MetricsSection {
         /// Without a key, as long as nothing says that a proxy stands before the server.
-        pub open: bool = setting("metrics.open", &["METRICS_OPEN"], "true", parse::boolean)
+        pub open: bool = setting("metrics.open", &["METRICS_OPEN"], "false", parse::boolean)
             .because(
-                "Programs of this machine may read /metrics without a key, until trusted_proxies or a public \
-                 URL is set or a proxy was seen. A proxy that leaves no trace of itself takes false.",
+                "With true, programs of this machine may read /metrics without a key, until trusted_proxies \
+                 or a public URL is set or a proxy was seen. One that leaves no trace of itself is not.",
             ),
     }
 }

@@ -136,6 +136,9 @@ impl<R: Read> Unsealed<R> {
         if version > VERSION {
             return Err(io::Error::other(SealError::Newer { found: version }));
         }
+        if version < VERSION {
+            return Err(io::Error::other(SealError::Broken));
+        }
         let key = key.ok_or_else(|| io::Error::other(SealError::NoKey))?;
         let found = KeyName(name.try_into().unwrap_or_default());
         if found != key.name() {

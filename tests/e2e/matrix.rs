@@ -20,8 +20,6 @@ enum Needs {
     /// More than any of the credentials has.
     Instructions,
     Admin,
-    /// An administrator, or somebody on this machine without a credential.
-    Monitoring,
 }
 
 /// Whose a call is about.
@@ -74,7 +72,7 @@ const QUERIES: [&str; 8] = [
 fn needs_of_route(method: &str, path: &str) -> Needs {
     match (method, path) {
         ("get", "/" | "/health" | "/ready") => Needs::Nobody,
-        ("get", "/metrics") => Needs::Monitoring,
+        ("get", "/metrics") => Needs::Admin,
         (
             "get",
             "/openapi.json" | "/api/v1/tools" | "/api/tools" | "/api/status" | "/admin/sessions"
@@ -131,14 +129,14 @@ fn needs_of_tool(name: &str) -> Needs {
 fn expected(needs: Needs, has: Has, about: About) -> &'static [u16] {
     const DONE: &[u16] = &[200, 201, 202];
     let is_allowed = match (needs, has) {
-        (Needs::Nobody, _) | (Needs::Monitoring, Has::Absent | Has::Admin) => true,
+        (Needs::Nobody, _) => true,
         (_, Has::Nothing | Has::Absent) => return &[401],
         (Needs::Instructions, _) => false,
         (Needs::Key, _) | (_, Has::Admin) => true,
         (Needs::Read, Has::Write) | (Needs::Write, Has::Read) => false,
         (Needs::Both, Has::Read | Has::Write) => false,
         (Needs::Read | Needs::Write | Needs::Both, _) => true,
-        (Needs::Admin | Needs::Monitoring, _) => false,
+        (Needs::Admin, _) => false,
     };
     match (has, about) {
         _ if !is_allowed => &[403],

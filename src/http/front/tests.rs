@@ -262,7 +262,9 @@ async fn credentials_are_told_apart() {
 
 #[actix_web::test]
 async fn metrics_are_for_this_machine_and_for_administrators() {
-    let server = TestServer::start(&[]);
+    let closed = TestServer::start(&[]);
+    assert_eq!(closed.status("/metrics", &[]).await, 401);
+    let server = TestServer::start(&[("METRICS_OPEN", "true")]);
     let remote = ("X-Forwarded-For", "198.51.100.7");
 
     assert_eq!(server.status("/metrics", &[]).await, 200);

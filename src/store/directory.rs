@@ -81,7 +81,7 @@ impl Store {
         let store = Self { inner: Arc::new(Inner { shared, journal, keeper }) };
         let inner = &store.inner;
         encrypting::settle(&inner.shared, &inner.journal, &|| inner.keeper.scrub())?;
-        if let Some(vault) = inner.shared.vault() {
+        if let (Some(vault), None) = (inner.shared.vault(), inner.shared.held()) {
             log::info!("the store is encrypted with the key {}", vault.owner());
         }
         Ok(store)

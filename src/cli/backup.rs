@@ -11,7 +11,7 @@ use super::{Failed, Outcome, say};
 use crate::actors::AdminRequest;
 use crate::config::Config;
 use crate::server::{backup_key, store_options};
-use crate::store::{self, BackupContent, BackupError};
+use crate::store::{self, BackupContent, BackupError, StoreError};
 
 const DAMAGED: u8 = 3;
 const NO_BACKUP: u8 = 4;
@@ -77,7 +77,11 @@ fn told(content: &Value) -> String {
 fn failed(error: BackupError) -> Failed {
     let code = match &error {
         BackupError::Damaged { .. } => DAMAGED,
-        BackupError::NoBackup { .. } | BackupError::Sealed { .. } => NO_BACKUP,
+        BackupError::NoBackup { .. }
+        | BackupError::Sealed { .. }
+        | BackupError::Store(StoreError::Encrypted { .. } | StoreError::OtherKey { .. }) => {
+            NO_BACKUP
+        }
         BackupError::Newer { .. } => NEWER,
         BackupError::NotEmpty { .. } => NOT_EMPTY,
         _ => 1,

@@ -64,8 +64,10 @@ fn show(content: &BackupContent, done: &str, wants_json: bool) -> Outcome {
 
 fn told(content: &Value) -> String {
     let number = |name: &str| content.get(name).map(plain).unwrap_or_default();
+    let key = content.get("encrypted_with").and_then(Value::as_str);
+    let key = key.map(|name| format!(", encrypted with the key {name}")).unwrap_or_default();
     format!(
-        "{} memories of {} users, {} bytes, up to write {} of store {}",
+        "{} memories of {} users, {} bytes, up to write {} of store {}{key}",
         number("memories"),
         number("users"),
         number("bytes"),

@@ -303,6 +303,7 @@ fn a_backup_is_as_sealed_as_the_store() {
     store.close();
     assert_eq!(readable(kept.path()), Vec::<&str>::new());
     assert_eq!((made.users, made.memories), (2, 3));
+    assert_eq!(made.encrypted_with, Some(key(1).name().to_string()));
     assert_eq!(verify_backup(&target, None).unwrap().checksum, made.checksum);
 
     let place = kept.path().join("restored");

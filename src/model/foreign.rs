@@ -55,11 +55,22 @@ const SAID_BACK: usize = 200;
 /// Shows what a request said in a message about it: on one line, as [`inline`] does, and not at length.
 #[must_use]
 pub fn shortened(text: &str) -> Cow<'_, str> {
-    let end = text.char_indices().nth(SAID_BACK).map(|(end, _)| end);
-    match end.and_then(|end| text.get(..end)) {
+    match beginning(text) {
         Some(start) => Cow::Owned(format!("{}...", inline(start))),
         None => inline(text),
     }
+}
+
+/// The same letter for letter, as far as it goes: for messages whose words are another server's.
+#[must_use]
+pub fn said_back(text: &str) -> Cow<'_, str> {
+    beginning(text).map_or(Cow::Borrowed(text), |start| Cow::Owned(format!("{start}...")))
+}
+
+/// What of a text is said back, if that is not all.
+fn beginning(text: &str) -> Option<&str> {
+    let end = text.char_indices().nth(SAID_BACK).map(|(end, _)| end);
+    end.and_then(|end| text.get(..end))
 }
 
 /// Shows JSON to a reader: what [`inline`] would escape is an escape of JSON, so that it says the same as
@@ -170,6 +181,8 @@ mod tests {
         let long = shortened(&"x".repeat(1 << 20)).into_owned();
         assert_eq!(long, format!("{}...", "x".repeat(SAID_BACK)));
         assert_eq!(shortened("a\nb"), "a\\nb");
+        assert_eq!(said_back("a\nb"), "a\nb");
+        assert_eq!(said_back(&"x".repeat(1 << 20)), long);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::entry::{ToolCall, ToolEntry, ToolFailure, never};
 use super::schema::{destroying, output, string};
 use crate::engine::{AskFiles, FileAnswer, InvalidArguments, ROOT};
-use crate::model::foreign::{inline, shortened};
+use crate::model::foreign::{inline, said_back};
 
 const ABOUT: &str = "Files that outlive the conversation, below /memories. view shows a file with line numbers, or \
     what is in a folder; create, str_replace, insert, delete and rename change them. What they hold is \
@@ -119,7 +119,7 @@ async fn run(
         "insert" => insert(call, &said).await,
         "delete" => delete(call, &said).await,
         "rename" => rename(call, &said).await,
-        other => Ok(Err(format!("Unknown command: {}", shortened(other)))),
+        other => Ok(Err(format!("Unknown command: {}", said_back(other)))),
     };
     Ok(match told? {
         Ok(text) => {
@@ -147,7 +147,7 @@ macro_rules! legal {
 async fn view(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let typed = said.text("path")?;
     let path = legal!(typed);
-    let named = shortened(&typed);
+    let named = said_back(&typed);
     Ok(match call.ask(AskFiles::View(path)).await? {
         FileAnswer::Text { text, .. } => {
             let lines: Vec<&str> = text.split('\n').collect();
@@ -185,8 +185,8 @@ async fn create(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (typed, text) = (said.text("path")?, said.text("file_text")?);
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Create { path, text }).await? {
-        FileAnswer::Done => Ok(format!("File created successfully at: {}", shortened(&typed))),
-        FileAnswer::Exists => Err(format!("Error: File {} already exists", shortened(&typed))),
+        FileAnswer::Done => Ok(format!("File created successfully at: {}", said_back(&typed))),
+        FileAnswer::Exists => Err(format!("Error: File {} already exists", said_back(&typed))),
         _ => Err(no_folder(&typed)),
     })
 }
@@ -194,7 +194,7 @@ async fn create(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
 async fn replace(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (typed, old, new) = (said.text("path")?, said.text("old_str")?, said.text("new_str")?);
     let path = legal!(typed);
-    let (named, sought) = (shortened(&typed), shortened(&old));
+    let (named, sought) = (said_back(&typed), said_back(&old));
     Ok(match call.ask(AskFiles::Replace { path, old: old.clone(), new }).await? {
         FileAnswer::Replaced { text, line } => {
             let lines: Vec<&str> = text.split('\n').collect();
@@ -225,7 +225,7 @@ async fn insert(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
         (said.text("path")?, said.number("insert_line")?, said.text("insert_text")?);
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Insert { path, line, text }).await? {
-        FileAnswer::Done => Ok(format!("The file {} has been edited.", shortened(&typed))),
+        FileAnswer::Done => Ok(format!("The file {} has been edited.", said_back(&typed))),
         FileAnswer::NoSuchLine(count) => Err(format!(
             "Error: Invalid `insert_line` parameter: {line}. It should be within the range of lines of the \
              file: [0, {count}]"
@@ -238,7 +238,7 @@ async fn delete(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let typed = said.text("path")?;
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Delete(path)).await? {
-        FileAnswer::Done => Ok(format!("Successfully deleted {}", shortened(&typed))),
+        FileAnswer::Done => Ok(format!("Successfully deleted {}", said_back(&typed))),
         FileAnswer::IsRoot => Err(format!("Cannot delete the {ROOT} directory itself")),
         _ => Err(missing(&typed)),
     })
@@ -249,14 +249,14 @@ async fn rename(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (from, to) = (legal!(old), legal!(new));
     Ok(match call.ask(AskFiles::Rename { from, to }).await? {
         FileAnswer::Done => {
-            Ok(format!("Successfully renamed {} to {}", shortened(&old), shortened(&new)))
+            Ok(format!("Successfully renamed {} to {}", said_back(&old), said_back(&new)))
         }
         FileAnswer::IsRoot => Err(format!("Cannot rename the {ROOT} directory itself")),
         FileAnswer::Exists => {
-            Err(format!("Error: The destination {} already exists", shortened(&new)))
+            Err(format!("Error: The destination {} already exists", said_back(&new)))
         }
         FileAnswer::IntoItself => {
-            Err(format!("Error: {} cannot be moved into itself", shortened(&old)))
+            Err(format!("Error: {} cannot be moved into itself", said_back(&old)))
         }
         FileAnswer::NoFolder => Err(no_folder(&new)),
         _ => Err(missing(&old)),
@@ -264,11 +264,11 @@ async fn rename(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
 }
 
 fn missing(typed: &str) -> String {
-    format!("Error: The path {} does not exist", shortened(typed))
+    format!("Error: The path {} does not exist", said_back(typed))
 }
 
 fn no_folder(typed: &str) -> String {
-    format!("Error: A part of {} is a file, not a directory", shortened(typed))
+    format!("Error: A part of {} is a file, not a directory", said_back(typed))
 }
 
 /// Lines from one up to another, each with its number, as `cat -n` writes them.
@@ -295,7 +295,7 @@ fn size(bytes: usize) -> String {
 /// A path with one spelling, or why it is none of ours.
 fn resolved(typed: &str) -> Result<String, String> {
     let rest = typed.strip_prefix(ROOT).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    let named = shortened(typed);
+    let named = said_back(typed);
     let Some(rest) = rest else { return Err(format!("Path must start with {ROOT}, got: {named}")) };
     if rest.len() > PATH_BYTES {
         return Err(format!("Error: Path {named} is longer than {PATH_BYTES} bytes"));

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::entry::{ToolCall, ToolEntry, ToolFailure, never};
 use super::schema::output;
 use crate::engine::{AskGraph, Entity, GraphAnswer, QueryText, Relation};
-use crate::model::foreign::{self, shortened};
+use crate::model::foreign::{self, said_back};
 
 /// What an argument looks like there, said once: schemas and refusals follow from it.
 #[derive(Debug, Clone, Copy)]
@@ -221,7 +221,7 @@ impl GraphTool {
                 listed("results", rows.iter().map(row).collect())
             }
             GraphAnswer::Unknown(name) => {
-                failed(format!("Entity with name {} not found", shortened(&name)))
+                failed(format!("Entity with name {} not found", said_back(&name)))
             }
             GraphAnswer::Deleted => {
                 let what = match self.name {

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::{CredentialName, Project, Scopes, Timestamp, TokenDigest, TokenPrefix, TokenState, UserId};
+use super::{
+    CredentialName, Project, Scopes, Timestamp, TokenDigest, TokenPrefix, TokenState, UserId,
+};
 
 /// How a client shows at the token endpoint who it is (RFC 7591).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -66,7 +66,8 @@ impl TokenPrefix {
     pub fn of(token: &str) -> Option<Self> {
         let is_fit = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let shown = token.get(..SHOWN_CHARS)?;
-        let is_ours = shown.starts_with(TOKEN_START) || token.len() == SHOWN_CHARS && is_grant(shown);
+        let is_ours =
+            shown.starts_with(TOKEN_START) || token.len() == SHOWN_CHARS && is_grant(shown);
         (is_ours && token.chars().all(is_fit)).then(|| Self(shown.to_owned()))
     }
 

@@ -233,10 +233,7 @@ fn grant() -> Grant {
         expires_at: Timestamp(1_800_000_000_000),
         revoked_at: Some(Timestamp(1_700_000_000_002)),
         last_used_at: Some(Timestamp(1_700_000_000_003)),
-        access: vec![AccessTicket {
-            digest: digest(3),
-            expires_at: Timestamp(1_700_003_600_001),
-        }],
+        access: vec![AccessTicket { digest: digest(3), expires_at: Timestamp(1_700_003_600_001) }],
         refresh: vec![
             RefreshTicket { digest: digest(4), replaced_at: Some(Timestamp(1_700_000_000_004)) },
             RefreshTicket { digest: digest(5), replaced_at: None },

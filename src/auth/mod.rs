@@ -5,6 +5,7 @@
 //!
 //! Begin reading at `credentials.rs`, which is the check.
 
+mod browser;
 mod claim;
 mod credentials;
 mod instance;
@@ -19,6 +20,7 @@ mod whereabouts;
 
 use crate::model::{Caller, Scope, UserId};
 
+pub use browser::{BrowserDigest, FormKey};
 pub use claim::Claim;
 pub use credentials::{Credentials, Identity, Refused, Verified};
 pub use instance::{InstanceToken, RandomnessFailed, generate_key, proof};

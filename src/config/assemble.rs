@@ -4,8 +4,8 @@ use log::Level;
 
 use super::layers::Layers;
 use super::{
-    AuthSection, BackupSection, Config, ConfigError, CorsSection, EmbeddingSection, Flags,
-    HttpSection, LimitsSection, LogSection, MetricsSection, Notice, ProjectsSection,
+    AuthSection, BackupSection, Config, ConfigError, CorsSection, DashboardSection,
+    EmbeddingSection, Flags, HttpSection, LimitsSection, LogSection, MetricsSection, Notice, ProjectsSection,
     RateLimitSection, Reader, ServerSection, SessionsSection, StorageSection, TlsSection,
     ToolsSection, keys, pairs, rate, settings,
 };
@@ -21,6 +21,7 @@ pub(super) fn config(
         tls: TlsSection::read(layers)?,
         http: HttpSection::read(layers)?,
         metrics: MetricsSection::read(layers)?,
+        dashboard: DashboardSection::read(layers)?,
         cors: CorsSection::read(layers)?,
         auth: AuthSection::read(layers)?,
         rate_limit: RateLimitSection::read(layers)?,

@@ -53,7 +53,7 @@ pub use sections::{
     RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection,
 };
 pub use web::{AllowedOrigins, Host, HostPattern, Port, is_on_loopback};
-pub use wire::{HttpSection, MetricsSection};
+pub use wire::{DashboardSection, HttpSection, MetricsSection};
 
 /// Everything the server can be told. One field of a section, one key in `config.toml`.
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ pub struct Config {
     pub tls: TlsSection,
     pub http: HttpSection,
     pub metrics: MetricsSection,
+    pub dashboard: DashboardSection,
     pub cors: CorsSection,
     pub auth: AuthSection,
     pub rate_limit: RateLimitSection,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::declare::Row;
 use super::{
-    AuthSection, BackupSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection,
+    AuthSection, BackupSection, CorsSection, DashboardSection, EmbeddingSection, HttpSection, LimitsSection,
     LogSection, MetricsSection, ProjectsSection, RateLimitSection, ServerSection, SessionsSection,
     StorageSection, TlsSection, ToolsSection, secret_file,
 };
@@ -18,6 +18,7 @@ pub(super) fn table() -> &'static [Row] {
             TlsSection::rows(),
             HttpSection::rows(),
             MetricsSection::rows(),
+            DashboardSection::rows(),
             CorsSection::rows(),
             AuthSection::rows(),
             RateLimitSection::rows(),

@@ -45,6 +45,9 @@ pub enum Error {
     #[error("pages of this origin may not call; see cors.allowed_origins (ALLOWED_ORIGINS)")]
     OriginRefused,
 
+    #[error("this form is too old, or came from another page; load the page anew and send it again")]
+    FormRefused,
+
     #[error("the preflight names no origin, or a method or header that is not allowed")]
     PreflightRefused,
 
@@ -149,7 +152,7 @@ impl Error {
             Self::HttpsRequired => Code::HttpsRequired,
             Self::ForwardedRefused => Code::ForwardedRefused,
             Self::PlainHttp => Code::PlainHttp,
-            Self::OriginRefused => Code::OriginRefused,
+            Self::OriginRefused | Self::FormRefused => Code::OriginRefused,
             Self::PreflightRefused => Code::PreflightRefused,
             Self::RateLimited { .. } | Self::TooManyFailures { .. } => Code::RateLimited,
             Self::TooManyStreams { .. } => Code::TooManyStreams,

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::ask;
 use super::compat::ai_memory;
 use super::front::{Guard, guarded, no_route};
+use super::ui::gate::gated;
 use crate::engine::{Field, Spoken};
 use crate::error::Error;
 use crate::older::OlderCall;
@@ -91,6 +92,11 @@ impl Row {
     fn new(method: Method, path: &'static str) -> Self {
         let (words, route) = (Words::default(), web::to(no_route));
         Self { method, path, guard: Guard::Key, words, route }
+    }
+
+    /// Whether it is a page for people, which the description of the API leaves out.
+    pub(super) fn is_page(&self) -> bool {
+        matches!(self.guard, Guard::Browser | Guard::Visitor(_))
     }
 
     /// Under which heading the route stands, and what it does, as a sentence without its full stop.
@@ -225,14 +231,24 @@ pub(super) fn register_nothing(app: &mut ServiceConfig, path: &str, why: &'stati
 fn place(path: &str, rows: Vec<Row>) -> Resource {
     let allow = allow(rows.iter().map(|row| &row.method));
     let is_open = rows.iter().all(|row| matches!(row.guard, Guard::Open(_) | Guard::Probe(_)));
-    let elsewhere = rows.first().map(|row| row.guard).filter(|_| is_open).unwrap_or(Guard::Key);
+    let is_page = rows.iter().all(Row::is_page);
+    let first = rows.first().map(|row| row.guard);
+    let elsewhere = first.filter(|_| is_open || is_page).unwrap_or(Guard::Key);
     let mut resource = web::resource(path);
     for Row { method, guard, route, .. } in rows {
         let is_asked = fn_guard(move |context| context.head().method == method);
-        resource = resource.route(guarded(route, guard).guard(is_asked));
+        resource = resource.route(behind(route, guard).guard(is_asked));
     }
     let wrong = web::to(move || ready(wrong_method(allow.clone())));
-    resource.default_service(guarded(wrong, elsewhere))
+    resource.default_service(behind(wrong, elsewhere))
+}
+
+/// Puts the guard of its row before a handler: that of the pages, or that of all the rest.
+fn behind(route: actix_web::Route, guard: Guard) -> actix_web::Route {
+    match guard {
+        Guard::Browser | Guard::Visitor(_) => gated(route, guard),
+        _ => guarded(route, guard),
+    }
 }
 
 fn wrong_method(allow: Option<HeaderValue>) -> HttpResponse {

@@ -8,7 +8,8 @@ use super::front::Guard;
 use super::older_rows::older_servers;
 use super::route::Content::{Json, Nothing, Text, Tool};
 use super::route::{Row, delete, get, patch, post};
-use super::{mcp, openapi, rest};
+use super::ui_rows::pages;
+use super::{mcp, openapi, rest, ui};
 use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
     Add, Context, Delete, Get, History, IMPORT_CONFIRM, IMPORT_STEP, List, ListProjects,
@@ -42,6 +43,7 @@ pub(super) fn table() -> Vec<Row> {
     // One place, without a redirect that clients would not follow with a POST.
     rows.extend(protocol("/mcp"));
     rows.extend(protocol("/mcp/"));
+    rows.extend(pages());
     rows
 }
 
@@ -266,6 +268,11 @@ fn accounts() -> Vec<Row> {
             .does("admin", "Erases all that is kept of a user, to the last byte on the disk")
             .to(rest::erase_user)
             .answers(200, "The pseudonym that the audit keeps", Json(object())),
+        post("/admin/browser-link")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Makes a link that signs one browser in, once and within a minute")
+            .to(ui::login::link)
+            .answers(201, "The path, with the code in its fragment", Json(object())),
         get("/admin/audit")
             .guard(Guard::Scope(Scope::Admin))
             .does("admin", "Tells who came, who was turned away, and what was done to whose data")

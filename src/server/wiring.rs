@@ -22,6 +22,7 @@ use crate::http::front::{
     ConnectionBounds, Connections, Front, LocalSocket, arrive, extractors, receive,
 };
 use crate::http::metrics::Metrics;
+use crate::http::ui::sessions::{BrowserSessions, SignInRules};
 use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
@@ -128,6 +129,8 @@ pub(super) fn http(
     let credentials = credentials(config, token, kept, accounts.book())?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
+    let rules = SignInRules { is_guarded, allows_http: config.dashboard.allow_http };
+    let browsers = config.dashboard.enabled.then(|| BrowserSessions::new(accounts.clone(), rules));
     let front = web::Data::new(Front::new(
         config,
         credentials,
@@ -162,6 +165,7 @@ pub(super) fn http(
             .app_data(token.clone())
             .configure(extractors(rules))
             .configure(http::routes)
+            .configure(http::pages(browsers.clone()))
             .wrap(front.cors())
             .wrap(from_fn(receive))
             .wrap_fn(arrive)

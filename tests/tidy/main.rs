@@ -25,6 +25,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("actix_server::", &["server"]),
     ("actix_service::", &["server"]),
     ("actix_cors::", &["http"]),
+    ("askama::", &["http"]),
     ("figment::", &["config"]),
     ("std::env::var", &["config"]),
     ("rustls::", &["tls"]),

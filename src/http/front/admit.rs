@@ -5,8 +5,8 @@ use actix_web::{HttpMessage, HttpRequest, ResponseError, Route, web};
 
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
-use crate::actors::{Accounts, Attempt, Checked, ClientKey, Verdict};
-use crate::auth::{self, Refused, Verified};
+use crate::actors::{Accounts, Attempt, Checked, ClientKey, Mistake, Verdict};
+use crate::auth::{self, AuthError, Carrier, Presented, Refused, Verified};
 use crate::error::Error;
 use crate::model::{AuditEvent, AuditKind, Caller, Scope, Timestamp};
 
@@ -26,6 +26,10 @@ pub enum Guard {
     /// Everybody, and nothing is counted, so that a probe neither needs a key nor uses up a quota.
     /// With the reason.
     Open(&'static str),
+    /// Whoever has signed in with a browser, by the cookie of the sign-in and nothing else.
+    Browser,
+    /// Every browser: what is there before somebody has signed in. With the reason.
+    Visitor(&'static str),
 }
 
 /// Marks a request whose credential did not verify, for the log.
@@ -38,6 +42,8 @@ pub fn guarded(route: Route, guard: Guard) -> Route {
         Guard::Open(_) => return route,
         Guard::Probe(_) => return route.wrap(from_fn::<_, (web::Data<Front>,)>(recognize)),
         Guard::Key | Guard::Scope(_) | Guard::Monitoring => {}
+        // The door of the pages is `ui/gate.rs`. Here they are closed to who has no key.
+        Guard::Browser | Guard::Visitor(_) => {}
     }
     let layer = move |front: web::Data<Front>, request: ServiceRequest, next: Next<BoxBody>| {
         admit(guard, front, request, next)
@@ -106,6 +112,42 @@ impl Front {
     /// then counts the request and its failure at once. The limiter's word still goes first.
     async fn admit(&self, guard: Guard, head: &RequestHead, client: Client) -> Admission {
         let (attempt, verified) = self.verify(guard, head, client);
+        self.settle(guard, client, attempt, verified).await
+    }
+
+    /// Finds out whom somebody may act for who types a credential instead of sending it. It counts
+    /// as any other request does, and a wrong one as any other wrong one.
+    pub async fn sign_in(&self, request: &HttpRequest, typed: &str) -> Result<Caller, Error> {
+        let client = self.client(request);
+        let presented = Presented::parse([(Carrier::Key, typed.as_bytes())]);
+        let mistake = || caller::mistyped(typed, &self.mistakes);
+        let (attempt, verified) = self.weigh(&presented, mistake, request.head(), client);
+        let Admission { caller, outcome, .. } =
+            self.settle(Guard::Key, client, attempt, verified).await;
+        outcome?;
+        caller.ok_or_else(|| AuthError::Missing.into())
+    }
+
+    /// Where a request comes from.
+    #[must_use]
+    pub fn client(&self, request: &HttpRequest) -> Client {
+        let known = request.extensions().get::<Client>().copied();
+        known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls))
+    }
+
+    /// Whether nobody needs a credential.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.credentials.is_disabled()
+    }
+
+    async fn settle(
+        &self,
+        guard: Guard,
+        client: Client,
+        attempt: Attempt,
+        verified: Result<Option<Caller>, Error>,
+    ) -> Admission {
         let is_invalid = matches!(attempt, Attempt::Failed(_));
         let checked = match &self.limiter {
             // The owner's own programs share an address with everything else on this machine.
@@ -130,9 +172,7 @@ impl Front {
     /// Counts what a request with a valid credential stands for besides itself: the other messages
     /// of a batch. All of it, or nothing if that is more than its client has left.
     pub async fn count_further(&self, request: &HttpRequest, count: usize) -> Result<(), Error> {
-        let known = request.extensions().get::<Client>().copied();
-        let client =
-            known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls));
+        let client = self.client(request);
         let Some(limiter) = self.limiter.as_ref().filter(|_| count > 0 && !client.is_owner) else {
             return Ok(());
         };
@@ -160,14 +200,26 @@ impl Front {
         if is_monitoring && !presented.is_attempt() {
             return (Attempt::Absent, Ok(None));
         }
+        let mistake = || caller::mistake(head.headers(), &self.mistakes);
+        self.weigh(&presented, mistake, head, client)
+    }
+
+    /// Verifies what was presented, and tells the audit.
+    fn weigh(
+        &self,
+        presented: &Presented<'_>,
+        mistake: impl FnOnce() -> Mistake,
+        head: &RequestHead,
+        client: Client,
+    ) -> (Attempt, Result<Option<Caller>, Error>) {
         let now = self.accounts.as_ref().map_or(Timestamp(0), Accounts::now);
-        let verified = self.credentials.verify(&presented, now);
+        let verified = self.credentials.verify(presented, now);
         self.note_attempt(&verified, head, client, now);
         let attempt = match &verified {
             _ if self.credentials.is_disabled() => Attempt::Passed,
             _ if !presented.is_attempt() => Attempt::Absent,
             Ok(_) => Attempt::Passed,
-            Err(_) => Attempt::Failed(caller::mistake(head.headers(), &self.mistakes)),
+            Err(_) => Attempt::Failed(mistake()),
         };
         let caller = verified
             .map_err(|refused| Error::from(refused.error))
@@ -201,7 +253,9 @@ impl Front {
         let needed = match guard {
             Guard::Scope(scope) => Some(scope),
             Guard::Monitoring => Some(Scope::Admin),
-            Guard::Key | Guard::Probe(_) | Guard::Open(_) => None,
+            Guard::Key | Guard::Probe(_) | Guard::Open(_) | Guard::Browser | Guard::Visitor(_) => {
+                None
+            }
         };
         match (caller, needed) {
             (Some(caller), Some(needed)) => auth::require(caller, needed).map_err(|denied| {

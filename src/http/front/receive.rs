@@ -199,7 +199,12 @@ impl Front {
     }
 
     fn see_off<B>(&self, arrival: &Arrival, response: &mut ServiceResponse<B>) {
-        self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
+        self.default_headers.apply(
+            response.headers_mut(),
+            &arrival.id,
+            arrival.client,
+            &arrival.path,
+        );
         if let Some(proof) = &arrival.proof {
             response.headers_mut().insert(names::PROOF.clone(), proof.clone());
         }
@@ -217,7 +222,12 @@ impl Front {
 
     /// Where the request itself is lost, the answer travels as an error.
     fn send_back(&self, arrival: &Arrival, mut response: HttpResponse) -> actix_web::Error {
-        self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
+        self.default_headers.apply(
+            response.headers_mut(),
+            &arrival.id,
+            arrival.client,
+            &arrival.path,
+        );
         let (shown, status) = ("-", response.status());
         let outcome = Outcome { route: None, credential: None, shown, status, event: None };
         self.record(arrival, &outcome);

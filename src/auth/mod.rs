@@ -12,6 +12,7 @@ mod instance;
 mod kept_key;
 mod keyring;
 mod local_socket;
+pub mod oauth;
 mod presented;
 mod project;
 mod run_files;

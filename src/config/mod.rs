@@ -49,8 +49,9 @@ pub use embedding::EmbeddingSection;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
-    AuthSection, BackupSection, CorsSection, LimitsSection, LogSection, ProjectsSection,
-    RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection,
+    AuthSection, BackupSection, CorsSection, LimitsSection, LogSection, OauthSection,
+    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
+    ToolsSection,
 };
 pub use web::{AllowedOrigins, Host, HostPattern, Port, is_on_loopback};
 pub use wire::{DashboardSection, HttpSection, MetricsSection};
@@ -65,6 +66,7 @@ pub struct Config {
     pub dashboard: DashboardSection,
     pub cors: CorsSection,
     pub auth: AuthSection,
+    pub oauth: OauthSection,
     pub rate_limit: RateLimitSection,
     pub project: ProjectsSection,
     pub session: SessionsSection,

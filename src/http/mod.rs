@@ -12,6 +12,7 @@ pub mod front;
 mod lines;
 mod mcp;
 pub mod metrics;
+pub mod oauth;
 mod older_rows;
 mod openapi;
 mod rest;
@@ -32,6 +33,7 @@ use crate::model::{CertificateState, Clock};
 #[cfg(feature = "fuzzing")]
 pub use front::read_forwarding;
 pub use mcp::McpFace;
+use oauth::OauthFace;
 pub use streams::OpenStreams;
 use ui::sessions::BrowserSessions;
 
@@ -50,6 +52,17 @@ pub type CertificateSource = Arc<dyn Fn() -> CertificateState + Send + Sync>;
 impl fmt::Debug for Face {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Face").field("is_guarded", &self.is_guarded).finish_non_exhaustive()
+    }
+}
+
+/// The routes of OAuth, where it is on. They come before all others, and are there under the public
+/// name alone.
+pub fn sign_in(face: Option<web::Data<OauthFace>>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app: &mut ServiceConfig| {
+        if let Some(face) = face {
+            app.app_data(face);
+            route::register_public(app, oauth::rows());
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::ask;
 use super::compat::ai_memory;
-use super::front::{Guard, guarded, no_route};
+use super::front::{Guard, OnPublicHost, guarded, no_route};
 use super::ui::gate::gated;
 use crate::engine::{Field, Spoken};
 use crate::error::Error;
@@ -208,6 +208,22 @@ impl Row {
 /// Gives every row its place in the app, each behind its own guard. What no row matches is closed
 /// as well: a stranger learns nothing of what is there.
 pub(super) fn register(app: &mut ServiceConfig, rows: Vec<Row>) {
+    for (path, rows) in places(rows) {
+        app.service(place(path, rows));
+    }
+    app.default_service(guarded(web::to(no_route), Guard::Key));
+}
+
+/// Gives rows places that are there for requests under the public name alone.
+pub(super) fn register_public(app: &mut ServiceConfig, rows: Vec<Row>) {
+    for (path, rows) in places(rows) {
+        let is_public = fn_guard(|context| context.req_data().contains::<OnPublicHost>());
+        app.service(place(path, rows).guard(is_public));
+    }
+}
+
+/// The rows of each path.
+fn places(rows: Vec<Row>) -> Vec<(&'static str, Vec<Row>)> {
     let mut places: Vec<(&'static str, Vec<Row>)> = Vec::new();
     for row in rows {
         match places.iter_mut().find(|(path, _)| *path == row.path) {
@@ -215,10 +231,7 @@ pub(super) fn register(app: &mut ServiceConfig, rows: Vec<Row>) {
             None => places.push((row.path, vec![row])),
         }
     }
-    for (path, rows) in places {
-        app.service(place(path, rows));
-    }
-    app.default_service(guarded(web::to(no_route), Guard::Key));
+    places
 }
 
 /// Answers everything at a path as if nothing were there, to everybody.

@@ -17,11 +17,18 @@ use crate::engine::{
 };
 use crate::model::Scope;
 
-/// Clients look here for OAuth before they have a key. There is none, and that must be a plain
-/// 404: a 401 would make some of them drop the key they were configured with, and it would count
-/// as a failed attempt of somebody who made none.
-pub(super) const NO_OAUTH: [&str; 4] =
-    ["/.well-known/{any:.*}", "/authorize", "/register", "/token"];
+/// Clients look here for OAuth before they have a key. Where there is none, under a name that is not
+/// the public one or altogether, that must be a plain 404: a 401 would make some of them drop the key
+/// they were configured with, and it would count as a failed attempt of somebody who made none.
+pub(super) const NO_OAUTH: [&str; 7] = [
+    "/.well-known/{any:.*}",
+    "/authorize",
+    "/authorize/{any:.*}",
+    "/register",
+    "/register/{any:.*}",
+    "/token",
+    "/revoke",
+];
 
 /// What stands at the places of [`NO_OAUTH`] is no secret.
 pub(super) const NOTHING_THERE: &str = "there is nothing to protect";
@@ -38,6 +45,7 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(transfer());
     rows.extend(admin());
     rows.extend(accounts());
+    rows.extend(grants());
     rows.extend(backups());
     rows.extend(older_servers());
     // One place, without a redirect that clients would not follow with a POST.
@@ -279,6 +287,26 @@ fn accounts() -> Vec<Row> {
             .takes_query(AdminRequest::fields_of_audit())
             .to(rest::audit)
             .answers(200, "`events`, the oldest first, or `groups`", Json(object())),
+    ]
+}
+
+/// What clients were allowed over OAuth.
+fn grants() -> Vec<Row> {
+    vec![
+        get("/admin/oauth")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Lists what clients were allowed over OAuth, whatever its state")
+            .takes_query(AdminRequest::fields_of_list())
+            .to(rest::list_grants)
+            .answers(200, "The oldest first", Json(list_of("grants", &object()))),
+        post("/admin/oauth/{grant}/revoke")
+            .guard(Guard::Scope(Scope::Admin))
+            .does(
+                "admin",
+                "Ends grants, by the id of one or by their name; the next request is refused",
+            )
+            .to(rest::end_grants)
+            .answers(200, "As they are now", Json(list_of("grants", &object()))),
     ]
 }
 

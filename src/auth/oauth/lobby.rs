@@ -137,11 +137,9 @@ impl Lobby {
         Some(client)
     }
 
-    /// Forgets a registration, with what it has asked for.
+    /// Forgets a registration: its client is gone, or is kept with what it was allowed.
     pub fn forget_client(&self, id: &str) {
-        let mut waiting = self.lock();
-        waiting.clients.retain(|client| client.id != id);
-        waiting.requests.retain(|request| request.asked.client.id != id);
+        self.lock().clients.retain(|client| client.id != id);
     }
 
     /// Keeps a request until a user has answered it. The name by which it is found again is nobody's to
@@ -279,7 +277,10 @@ mod tests {
         }
         assert_eq!(lobby.lock().clients.len(), MOST_CLIENTS);
         assert!(lobby.client(&used.id, later(3_600)).is_none(), "an hour is over");
-        lobby.forget_client("mc_unknown");
+        lobby.register(client(later(3_600)), later(3_600));
+        let last = lobby.lock().clients[0].id.clone();
+        lobby.forget_client(&last);
+        assert!(lobby.lock().clients.is_empty());
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use lobby::{Door, Lobby, Spending, TooMany};
 pub use pinned::pinned_client;
 pub use redirect::{Redirect, RedirectKind};
 pub use refusal::OauthError;
-pub use register::{Registered, Registration, client_document};
+pub use register::{Registered, Registration, client_document, manages_client};
 pub use rotation::{ACCESS_LIFE, Renewal, TokenPair, issue, renew};
 
 /// What access tokens, refresh tokens and codes begin with.

@@ -1,4 +1,5 @@
 use serde_json::{Map, Value, json};
+use subtle::ConstantTimeEq;
 
 use super::{Issuer, OauthError, Redirect, RedirectKind, digest_of, new_client_id};
 use crate::auth::{RandomnessFailed, generate_key};
@@ -104,6 +105,15 @@ pub fn client_document(client: &OauthClient, issuer: &Issuer) -> Value {
     })
 }
 
+/// Whether whoever sends this line of `Authorization` registered the client.
+#[must_use]
+pub fn manages_client(client: &OauthClient, authorization: Option<&str>) -> bool {
+    let line = authorization.and_then(|line| line.trim().split_once(' '));
+    let token = line.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let shown = token.map(|(_, token)| digest_of(token.trim()));
+    client.registration.zip(shown).is_some_and(|(own, shown)| own.0.ct_eq(&shown.0).into())
+}
+
 /// A name as a person may be shown it: on one line, no letters turned round, and an end.
 fn shown_name(name: &str) -> String {
     let shown: String = inline(name.trim()).chars().take(MAX_NAME_CHARS).collect();
@@ -170,6 +180,13 @@ mod tests {
         assert_eq!(confidential.client.secret, Some(digest_of(secret)));
         assert_eq!(told["client_secret_expires_at"].to_string(), "0", "not 0.0");
         assert_eq!(told["application_type"], "web");
+        let token = format!("Bearer {}", told["registration_access_token"].as_str().unwrap());
+        assert!(manages_client(&confidential.client, Some(&token)));
+        for wrong in
+            [None, Some("Bearer x"), Some(token.trim_start_matches("Bearer ")), Some("Bearer ")]
+        {
+            assert!(!manages_client(&confidential.client, wrong), "{wrong:?}");
+        }
         let again = client_document(&confidential.client, &issuer);
         assert!(again.get("client_secret").is_none(), "it is shown once");
     }

@@ -78,6 +78,7 @@ async fn admit(
         return Ok(request.into_response(Error::OriginRefused.error_response()));
     }
     let client = client_of(&front, &request);
+    let invitation = front.public.as_ref().and_then(|public| public.invitation(&request));
     let admission = front.admit(guard, request.head(), client).await;
     let Admission { caller, is_invalid, quota, outcome } = admission;
     // Kept even if the request goes no further, for the log says whose it was.
@@ -90,6 +91,9 @@ async fn admit(
         Ok(()) => next.call(request).await?,
         Err(refused) => request.into_response(refused.error_response()),
     };
+    if let Some(invitation) = invitation {
+        invitation.put(&mut response);
+    }
     // A handler that counted more has the last word.
     let further = response.request().extensions().get::<Verdict>().copied();
     if let Some(quota) = further.or(quota) {

@@ -63,6 +63,10 @@ impl DefaultHeaders {
         }
         if is_of_pages(path) || headers.contains_key(header::CONTENT_SECURITY_POLICY) {
             dress_as_page(headers);
+            if is_of_sign_in(path) {
+                // A page that opened a window for this waits for what its own page in there says.
+                headers.remove("cross-origin-opener-policy");
+            }
         }
         headers.insert(header::SERVER, self.server.clone());
         headers.insert(names::X_REQUEST_ID.clone(), id.header());
@@ -77,6 +81,11 @@ impl DefaultHeaders {
 
 fn is_of_pages(path: &str) -> bool {
     path == "/ui" || path.starts_with("/ui/")
+}
+
+/// Where a browser may be in a window that the page of a client opened.
+fn is_of_sign_in(path: &str) -> bool {
+    path == "/ui/login" || path.starts_with("/authorize")
 }
 
 fn dress_as_page(headers: &mut HeaderMap) {

@@ -18,6 +18,7 @@ mod origins;
 mod outgoing;
 mod place;
 mod proxy_signs;
+mod public_host;
 mod receive;
 mod refusal;
 mod request_id;
@@ -55,6 +56,8 @@ use origins::OriginRule;
 pub use origins::origin_of_request;
 pub use place::{PathId, extractors, no_route};
 use proxy_signs::ProxySigns;
+pub use public_host::OnPublicHost;
+use public_host::PublicHost;
 pub use receive::{arrive, receive};
 pub use request_id::RequestId;
 use request_id::RequestIds;
@@ -68,6 +71,8 @@ pub struct Front {
     proxies: Vec<IpNet>,
     proxy_signs: ProxySigns,
     hosts: HostRule,
+    /// Nothing where OAuth is off.
+    public: Option<PublicHost>,
     origins: OriginRule,
     default_headers: DefaultHeaders,
     request_ids: RequestIds,
@@ -97,6 +102,7 @@ impl Front {
             proxies: config.http.trusted_proxies.clone(),
             proxy_signs: ProxySigns::new(config),
             hosts,
+            public: PublicHost::new(config),
             origins: OriginRule::new(config),
             default_headers: DefaultHeaders::new(&config.server.header),
             request_ids: RequestIds::default(),

@@ -6,6 +6,8 @@ use super::account_arguments::{
     AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments, WhyArguments,
 };
 use super::daemon::ServerUrl;
+use super::doctor::DoctorArguments;
+use super::grants::OauthArguments;
 use crate::config::Flags;
 use crate::model::{Secret, UserId};
 
@@ -70,6 +72,9 @@ pub(super) enum Verb {
     /// Make, list and take back the tokens with which clients come in
     Token(TokenArguments),
 
+    /// List and take back what clients were allowed over OAuth
+    Oauth(OauthArguments),
+
     /// List, export and erase users
     User(UserArguments),
 
@@ -90,6 +95,9 @@ pub(super) enum Verb {
 
     /// Ask a running server to do what it is there for, and tell what it did
     Selftest(SelftestArguments),
+
+    /// Look whether clients on the internet can reach the server and sign in
+    Doctor(DoctorArguments),
 
     /// Verify the store; the server must not be running
     Check(CheckArguments),
@@ -189,18 +197,24 @@ const USED_BY: &[(&str, &[&str])] = &[
     (
         "data_dir",
         &[
-            "serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check",
-            "backup",
+            "serve", "stdio", "export", "import", "token", "oauth", "audit", "undo", "stats",
+            "check", "backup",
         ],
     ),
     (
         "config",
         &[
-            "serve", "stdio", "export", "import", "token", "user", "audit", "undo", "stats",
-            "check", "backup",
+            "serve", "stdio", "export", "import", "token", "oauth", "user", "audit", "undo",
+            "stats", "check", "backup", "doctor",
         ],
     ),
-    ("json", &["certs", "import", "token", "user", "audit", "undo", "stats", "check", "backup"]),
+    (
+        "json",
+        &[
+            "certs", "import", "token", "oauth", "user", "audit", "undo", "stats", "check",
+            "backup", "doctor",
+        ],
+    ),
 ];
 
 #[derive(Debug, Clone, Args)]
@@ -311,6 +325,7 @@ impl CommandLine {
             }
             Verb::User(arguments) => arguments.verb.server().key.clone(),
             Verb::Token(arguments) => arguments.verb.server().key.clone(),
+            Verb::Oauth(arguments) => arguments.server().key.clone(),
             Verb::Undo(UndoArguments { server, .. })
             | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
@@ -322,6 +337,7 @@ impl CommandLine {
             | Verb::Serve
             | Verb::Certs(_)
             | Verb::Check(_)
+            | Verb::Doctor(_)
             | Verb::Completions { .. } => None,
         }
     }

@@ -12,7 +12,9 @@ mod backup;
 mod certs;
 mod check;
 mod daemon;
+mod doctor;
 mod door;
+mod grants;
 mod greeting;
 mod machine;
 mod progress;
@@ -112,6 +114,8 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
         Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
+        Verb::Oauth(arguments) => grants::run(&config(line)?, &arguments, wants_json),
+        Verb::Doctor(arguments) => doctor::run(&config(line)?, &arguments, wants_json),
         Verb::User(arguments) => accounts::user(&config(line)?, &arguments.verb, wants_json),
         Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
         Verb::Backup(arguments) => backup::run(&config(line)?, &arguments.verb, wants_json),

@@ -84,7 +84,7 @@ struct ListPage {
     /// Where one is, to come back to.
     here: String,
     csrf: String,
-    filter: FilterView,
+    chosen: FilterView,
     may_instruct: bool,
 }
 
@@ -162,7 +162,7 @@ async fn show(
         next: next.unwrap_or_default(),
         here: request.uri().path_and_query().map_or(preset.path, |here| here.as_str()).to_owned(),
         csrf: session.csrf(BULK),
-        filter: FilterView::of(&asked),
+        chosen: FilterView::of(&asked),
         may_instruct: session.may(Scope::Instructions),
     };
     Ok(respond(StatusCode::OK, &page))

@@ -3,7 +3,7 @@
 use super::form::encoded;
 use super::text::{PageText, PageTime};
 use crate::engine::{MemoryView, Shown};
-use crate::model::{Memory, Status, Timestamp};
+use crate::model::{Memory, Status};
 
 /// A name that leads to what bears it.
 #[derive(Debug, Clone)]
@@ -26,8 +26,6 @@ pub(super) struct MemoryRow {
     pub(super) state: &'static str,
     pub(super) is_pinned: bool,
     pub(super) created: PageTime,
-    pub(super) updated: PageTime,
-    pub(super) version: u32,
 }
 
 /// Characters of a text that a line shows.
@@ -61,8 +59,6 @@ impl MemoryRow {
             state: state_of(memory),
             is_pinned: memory.pinned,
             created: PageTime::of(memory.created_at),
-            updated: PageTime::of(memory.updated_at),
-            version: memory.version,
         }
     }
 
@@ -145,11 +141,6 @@ pub(super) fn bytes(number: u64) -> String {
         }
     }
     format!("{number} B")
-}
-
-/// The day before a moment's, so many of them.
-pub(super) fn days_before(now: Timestamp, days: i64) -> Timestamp {
-    Timestamp(now.0.saturating_sub(days.saturating_mul(86_400_000)))
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ async fn only_a_form_of_ours_that_this_browser_was_given_does_anything() {
 
     let sites: [(&[(&str, &str)], bool); 8] = [
         (&[("Sec-Fetch-Site", "same-origin")], true),
-        (&[("Origin", &own)], true),
+        (&[("Origin", own.as_str())], true),
         (&[("Sec-Fetch-Site", "cross-site")], false),
         (&[("Sec-Fetch-Site", "same-site")], false),
         (&[("Sec-Fetch-Site", "none")], false),
@@ -233,7 +233,9 @@ async fn only_a_form_of_ours_that_this_browser_was_given_does_anything() {
     ];
     let mut stored = 0;
     for (headers, is_own) in sites {
-        for (csrf, is_good) in [(token.as_str(), true), (&foreign_token, false), ("", false)] {
+        for (csrf, is_good) in
+            [(token.as_str(), true), (foreign_token.as_str(), false), ("", false)]
+        {
             let text = format!("text {stored} {headers:?} {is_good}");
             let body = written(&[("csrf", csrf), ("content", &text)]);
             let page = browser.send("POST", "/ui/new", headers, &body).await;
@@ -371,7 +373,7 @@ async fn what_two_have_changed_is_shown_to_the_second() {
 #[actix_web::test]
 async fn hostile_text_is_text_on_every_page() {
     let server = TestServer::start();
-    let hostile = "\"><script>window.x=1</script><img src=x onerror=alert(1)> \u{202e}cod";
+    let hostile = "\"><script>window.x=1</script><img src=x onerror=y()> \u{202e}cod";
     let added = server
         .ok(
             "add_memory",
@@ -385,7 +387,9 @@ async fn hostile_text_is_text_on_every_page() {
 
     let own = format!("/ui/memories/{id}");
     let edit = format!("{own}/edit");
-    for path in PAGES.into_iter().chain([search.as_str(), &filter, &own, &edit]) {
+    for path in
+        PAGES.into_iter().chain([search.as_str(), filter.as_str(), own.as_str(), edit.as_str()])
+    {
         let page = browser.get(path).await;
         assert!(page.status < 500, "{path}");
         for tag in ["<script>", "<img", "\"><"] {

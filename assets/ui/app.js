@@ -88,11 +88,9 @@ each('textarea[data-draft]', (area) => {
   }
   const keep = () => { try { sessionStorage.setItem(name, area.value); } catch { /* none is kept */ } };
   area.addEventListener('input', keep);
+  // What comes back of it is the server's to say.
+  area.form?.addEventListener('submit', () => { try { sessionStorage.removeItem(name); } catch { /* none was kept */ } });
 });
-each('[data-saved]', (mark) => {
-  try { sessionStorage.removeItem(`memoryd-draft:${mark.dataset.saved}`); } catch { /* none was kept */ }
-});
-
 // Keys. None while somebody types or holds a modifier, and none at all if they are switched off.
 const GO = { o: '/ui/', m: '/ui/memories', s: '/ui/search', i: '/ui/inbox', t: '/ui/trash', a: '/ui/activity', c: '/ui/clients' };
 let going = false;

@@ -90,6 +90,9 @@ pub(super) enum Verb {
     /// Show what was given to whom: which memories an assistant had, and for what question
     Why(WhyArguments),
 
+    /// Make a link that signs a browser in to the pages of a running server
+    Open(OpenArguments),
+
     /// Count what a user has stored
     Stats(StatsArguments),
 
@@ -107,6 +110,12 @@ pub(super) enum Verb {
         /// The shell to complete for
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct OpenArguments {
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -236,7 +236,7 @@ impl ServerUrl {
         if is_web && has_name && is_bare { Ok(Self(base.to_owned())) } else { Err(expected()) }
     }
 
-    fn base(&self) -> &str {
+    pub(super) fn base(&self) -> &str {
         &self.0
     }
 

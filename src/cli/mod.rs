@@ -17,6 +17,7 @@ mod door;
 mod grants;
 mod greeting;
 mod machine;
+mod open;
 mod progress;
 mod selftest;
 mod serve;
@@ -121,6 +122,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Backup(arguments) => backup::run(&config(line)?, &arguments.verb, wants_json),
         Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
         Verb::Why(arguments) => why::run(&config(line)?, &arguments, wants_json),
+        Verb::Open(arguments) => open::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
         Verb::Selftest(arguments) => selftest::run(&config(line)?, &arguments, wants_json),
         Verb::Check(wanted) if wanted.salvage => check::salvage(&config(line)?, wants_json),

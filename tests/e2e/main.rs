@@ -15,6 +15,7 @@ mod budget;
 mod chooses;
 mod clock;
 mod context;
+mod dashboard;
 mod expiry;
 mod finding;
 mod front;

@@ -5,15 +5,31 @@
 //! [`Sessions`](crate::actors::Sessions) as every face does. Every form is checked (`csrf.rs`), and
 //! every text that somebody else wrote goes through [`text::PageText`].
 
+pub mod activity;
 mod assets;
+mod chart;
+pub mod clients;
 mod cookies;
 pub mod csrf;
+mod diff;
+pub mod edit;
+pub mod events;
 mod form;
 pub mod gate;
+pub mod health;
+pub mod help;
 pub mod login;
+pub mod memories;
+pub mod memory;
+pub mod names;
+pub mod overview;
 pub mod page;
+pub mod search;
 pub mod sessions;
+mod snippets;
 pub mod text;
+pub mod transfer;
+mod view;
 
 pub(in crate::http) use assets::asset;
 pub(in crate::http) use gate::nothing;

@@ -4,10 +4,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use super::sessions::BrowserSession;
+use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
 use super::{assets, cookies};
 use crate::error::Error;
@@ -97,15 +97,13 @@ impl Page {
             page.may_write = session.may(Scope::Write);
             page.is_admin = session.may(Scope::Admin);
             page.nav = ways(request.path(), session);
+            let sessions = request.app_data::<web::Data<BrowserSessions>>();
+            if let Some(note) = sessions.and_then(|sessions| sessions.take_note(session)) {
+                page.notice = PageText::of(&note.text);
+                page.undo = note.undo.map(|id| id.to_string()).unwrap_or_default();
+            }
         }
         page
-    }
-
-    /// The same with a word on what has just been done.
-    #[must_use]
-    pub fn saying(mut self, notice: &str) -> Self {
-        self.notice = PageText::of(notice);
-        self
     }
 }
 

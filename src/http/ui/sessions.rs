@@ -18,7 +18,7 @@ use crate::actors::{Accounts, CallError};
 use crate::auth::{AuthError, BrowserDigest, FormKey, RandomnessFailed, TokenError, generate_key};
 use crate::error::Error;
 use crate::http::front::Client;
-use crate::model::{Caller, Scope, Secret, Timestamp};
+use crate::model::{Caller, MemoryId, Scope, Secret, Timestamp};
 
 /// A browser that nobody has used for so long is another person's by now.
 const IDLE: Duration = Duration::from_secs(12 * 3_600);
@@ -28,6 +28,8 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A household with its devices. The one that was used least recently gives way.
 const MOST: usize = 20;
+/// Streams of one browser: over HTTP/1.1 it opens six connections, and needs some for its pages.
+const STREAMS: usize = 4;
 /// How long a link from the command line waits for its browser.
 pub(super) const LINK_LIFE: Duration = Duration::from_secs(60);
 
@@ -56,6 +58,8 @@ struct Shared {
 struct Kept {
     signed_in: BTreeMap<BrowserDigest, SignedIn>,
     links: BTreeMap<BrowserDigest, (Caller, Timestamp)>,
+    /// How many streams each browser has open.
+    streams: BTreeMap<BrowserDigest, usize>,
 }
 
 struct SignedIn {
@@ -65,6 +69,22 @@ struct SignedIn {
     used: Timestamp,
     /// When the credential was shown last.
     confirmed: Timestamp,
+    /// What the next page says.
+    note: Option<PageNote>,
+}
+
+/// A word on what has just been done, for the page that comes next.
+#[derive(Debug, Clone)]
+pub struct PageNote {
+    pub text: String,
+    /// The memory whose last change it was, if that can be undone.
+    pub undo: Option<MemoryId>,
+}
+
+/// Leave to have one stream open. Given back when dropped.
+pub(super) struct StreamSeat {
+    sessions: BrowserSessions,
+    digest: BrowserDigest,
 }
 
 /// A browser that is signed in, as one request finds it.
@@ -127,7 +147,7 @@ impl BrowserSessions {
                 kept.signed_in.remove(&digest);
             }
         }
-        let signed = SignedIn { caller, forms, began: now, used: now, confirmed: now };
+        let signed = SignedIn { caller, forms, began: now, used: now, confirmed: now, note: None };
         kept.signed_in.insert(BrowserDigest::of(secret.reveal()), signed);
         drop(kept);
         self.tell();
@@ -143,6 +163,18 @@ impl BrowserSessions {
             signed.confirmed = self.0.accounts.now();
         }
         Ok(())
+    }
+
+    /// Has the next page of a browser say something.
+    pub fn leave_note(&self, session: &BrowserSession, text: String, undo: Option<MemoryId>) {
+        if let Some(signed) = self.kept().signed_in.get_mut(&session.digest) {
+            signed.note = Some(PageNote { text, undo });
+        }
+    }
+
+    /// What the page that is made now has to say.
+    pub(super) fn take_note(&self, session: &BrowserSession) -> Option<PageNote> {
+        self.kept().signed_in.get_mut(&session.digest)?.note.take()
     }
 
     /// Signs the browser of a request out.
@@ -165,6 +197,17 @@ impl BrowserSessions {
     #[must_use]
     pub fn endings(&self) -> watch::Receiver<u64> {
         self.0.ended.subscribe()
+    }
+
+    /// Takes a place for one more stream of a browser, if it has not too many.
+    pub(super) fn take_seat(&self, session: &BrowserSession) -> Option<StreamSeat> {
+        let mut kept = self.kept();
+        let count = kept.streams.entry(session.digest).or_default();
+        if *count >= STREAMS {
+            return None;
+        }
+        *count += 1;
+        Some(StreamSeat { sessions: self.clone(), digest: session.digest })
     }
 
     /// Makes a code with which one browser signs in as a caller, once.
@@ -221,14 +264,21 @@ impl BrowserSession {
         self.forms.accepts(purpose, given)
     }
 
-    /// What tells this browser apart from the others, and opens nothing.
-    pub(super) fn digest(&self) -> BrowserDigest {
-        self.digest
-    }
-
     #[must_use]
     pub fn may(&self, needed: Scope) -> bool {
         self.caller.may(needed)
+    }
+}
+
+impl Drop for StreamSeat {
+    fn drop(&mut self) {
+        let mut kept = self.sessions.kept();
+        if let Some(count) = kept.streams.get_mut(&self.digest) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                kept.streams.remove(&self.digest);
+            }
+        }
     }
 }
 

@@ -65,10 +65,4 @@ impl PageTime {
     pub fn is_empty(&self) -> bool {
         self.iso.is_empty()
     }
-
-    /// `2026-03-01`.
-    #[must_use]
-    pub fn day(&self) -> &str {
-        self.iso.get(..10).unwrap_or_default()
-    }
 }

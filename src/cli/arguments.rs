@@ -88,6 +88,9 @@ pub(super) enum Verb {
     /// Make a link that signs a browser in to the pages of a running server
     Open(OpenArguments),
 
+    /// Set or remove the password with which you sign in to the pages
+    Password(PasswordArguments),
+
     /// Count what a user has stored
     Stats(StatsArguments),
 
@@ -108,6 +111,20 @@ pub(super) enum Verb {
 pub(super) struct OpenArguments {
     #[command(flatten)]
     pub(super) server: ServerArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PasswordArguments {
+    #[command(subcommand)]
+    pub(super) verb: PasswordVerb,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum PasswordVerb {
+    /// Set it: asked for twice at a terminal, else the first line of standard input
+    Set,
+    /// Remove it: then it takes a key, a token or `memoryd open`
+    Remove,
 }
 
 #[derive(Debug, Clone, Args)]

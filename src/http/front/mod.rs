@@ -21,6 +21,7 @@ mod proxy_signs;
 mod receive;
 mod refusal;
 mod request_id;
+mod typed;
 mod unread;
 mod wire;
 
@@ -41,9 +42,10 @@ use actix_web::middleware::Condition;
 use ipnet::IpNet;
 
 use crate::actors::{Accounts, Limiter};
-use crate::auth::{Credentials, ProjectRule};
+use crate::auth::{Credentials, PasswordFile, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
+use crate::model::UserId;
 pub use admit::{Guard, guarded};
 pub use bounds::ConnectionBounds;
 pub use client::{Client, LocalSocket};
@@ -75,6 +77,9 @@ pub struct Front {
     /// Nothing where a test has no store.
     accounts: Option<Accounts>,
     projects: ProjectRule,
+    /// For people who come with a browser, and whom it stands for.
+    password: PasswordFile,
+    owner: UserId,
     limiter: Option<Limiter>,
     /// Hashes wrong credentials, to know them again.
     mistakes: RandomState,
@@ -103,6 +108,8 @@ impl Front {
             credentials,
             accounts,
             projects: project_mode(config),
+            password: PasswordFile::of(&config.server.data_dir),
+            owner: config.project.default_user.clone(),
             limiter,
             mistakes: RandomState::new(),
             metrics,

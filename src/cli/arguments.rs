@@ -215,18 +215,24 @@ const USED_BY: &[(&str, &[&str])] = &[
     (
         "data_dir",
         &[
-            "serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check",
-            "backup",
+            "serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "open",
+            "password", "check", "backup",
         ],
     ),
     (
         "config",
         &[
             "serve", "stdio", "export", "import", "token", "user", "audit", "undo", "stats",
+            "open", "password", "check", "backup",
+        ],
+    ),
+    (
+        "json",
+        &[
+            "certs", "import", "token", "user", "audit", "undo", "stats", "open", "password",
             "check", "backup",
         ],
     ),
-    ("json", &["certs", "import", "token", "user", "audit", "undo", "stats", "check", "backup"]),
 ];
 
 #[derive(Debug, Clone, Args)]
@@ -340,6 +346,7 @@ impl CommandLine {
             Verb::Undo(UndoArguments { server, .. })
             | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
+            | Verb::Open(OpenArguments { server })
             | Verb::Stats(StatsArguments { server, .. }) => server.key.clone(),
             Verb::Backup(BackupArguments {
                 verb: BackupVerb::Create { server } | BackupVerb::List { server },
@@ -348,6 +355,7 @@ impl CommandLine {
             | Verb::Serve
             | Verb::Certs(_)
             | Verb::Check(_)
+            | Verb::Password(_)
             | Verb::Completions { .. } => None,
         }
     }

@@ -93,6 +93,9 @@ pub(super) enum Verb {
     /// Make a link that signs a browser in to the pages of a running server
     Open(OpenArguments),
 
+    /// Set or remove the password with which you sign in to the pages
+    Password(PasswordArguments),
+
     /// Count what a user has stored
     Stats(StatsArguments),
 
@@ -116,6 +119,20 @@ pub(super) enum Verb {
 pub(super) struct OpenArguments {
     #[command(flatten)]
     pub(super) server: ServerArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PasswordArguments {
+    #[command(subcommand)]
+    pub(super) verb: PasswordVerb,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum PasswordVerb {
+    /// Set it: asked for twice at a terminal, else the first line of standard input
+    Set,
+    /// Remove it: then it takes a key, a token or `memoryd open`
+    Remove,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -207,21 +224,21 @@ const USED_BY: &[(&str, &[&str])] = &[
         "data_dir",
         &[
             "serve", "stdio", "export", "import", "token", "oauth", "audit", "undo", "stats",
-            "check", "backup",
+            "open", "password", "check", "backup",
         ],
     ),
     (
         "config",
         &[
             "serve", "stdio", "export", "import", "token", "oauth", "user", "audit", "undo",
-            "stats", "check", "backup", "doctor",
+            "stats", "open", "password", "check", "backup", "doctor",
         ],
     ),
     (
         "json",
         &[
-            "certs", "import", "token", "oauth", "user", "audit", "undo", "stats", "check",
-            "backup", "doctor",
+            "certs", "import", "token", "oauth", "user", "audit", "undo", "stats", "open",
+            "password", "check", "backup", "doctor",
         ],
     ),
 ];
@@ -338,6 +355,7 @@ impl CommandLine {
             Verb::Undo(UndoArguments { server, .. })
             | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
+            | Verb::Open(OpenArguments { server })
             | Verb::Stats(StatsArguments { server, .. }) => server.key.clone(),
             Verb::Backup(BackupArguments {
                 verb: BackupVerb::Create { server } | BackupVerb::List { server },
@@ -347,6 +365,7 @@ impl CommandLine {
             | Verb::Certs(_)
             | Verb::Check(_)
             | Verb::Doctor(_)
+            | Verb::Password(_)
             | Verb::Completions { .. } => None,
         }
     }

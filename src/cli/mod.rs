@@ -18,6 +18,7 @@ mod grants;
 mod greeting;
 mod machine;
 mod open;
+mod password;
 mod progress;
 mod selftest;
 mod serve;
@@ -122,6 +123,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Backup(arguments) => backup::run(&config(line)?, &arguments.verb, wants_json),
         Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
         Verb::Why(arguments) => why::run(&config(line)?, &arguments, wants_json),
+        Verb::Password(arguments) => password::run(&config(line)?, &arguments),
         Verb::Open(arguments) => open::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
         Verb::Selftest(arguments) => selftest::run(&config(line)?, &arguments, wants_json),

@@ -6,7 +6,7 @@ use actix_web::{HttpMessage, HttpRequest, ResponseError, Route, web};
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
 use crate::actors::{Accounts, Attempt, Checked, ClientKey, Mistake, Verdict};
-use crate::auth::{self, AuthError, Carrier, Presented, Refused, Verified};
+use crate::auth::{self, Presented, Refused, Verified};
 use crate::error::Error;
 use crate::model::{AuditEvent, AuditKind, Caller, Scope, Timestamp};
 
@@ -103,12 +103,12 @@ async fn admit(
 }
 
 /// Whether a request may go on, on whose behalf, and what is left of its client's quota.
-struct Admission {
-    caller: Option<Caller>,
+pub(super) struct Admission {
+    pub(super) caller: Option<Caller>,
     /// A credential was brought, and did not verify.
     is_invalid: bool,
     quota: Option<Verdict>,
-    outcome: Result<(), Error>,
+    pub(super) outcome: Result<(), Error>,
 }
 
 impl Front {
@@ -119,19 +119,6 @@ impl Front {
         self.settle(guard, client, attempt, verified).await
     }
 
-    /// Finds out whom somebody may act for who types a credential instead of sending it. It counts
-    /// as any other request does, and a wrong one as any other wrong one.
-    pub async fn sign_in(&self, request: &HttpRequest, typed: &str) -> Result<Caller, Error> {
-        let client = self.client(request);
-        let presented = Presented::parse([(Carrier::Key, typed.as_bytes())]);
-        let mistake = || caller::mistyped(typed, &self.mistakes);
-        let (attempt, verified) = self.weigh(&presented, mistake, request.head(), client);
-        let Admission { caller, outcome, .. } =
-            self.settle(Guard::Key, client, attempt, verified).await;
-        outcome?;
-        caller.ok_or_else(|| AuthError::Missing.into())
-    }
-
     /// Where a request comes from.
     #[must_use]
     pub fn client(&self, request: &HttpRequest) -> Client {
@@ -139,13 +126,8 @@ impl Front {
         known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls))
     }
 
-    /// Whether nobody needs a credential.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.credentials.is_disabled()
-    }
-
-    async fn settle(
+    /// Counts a request, and says whether it may go on.
+    pub(super) async fn settle(
         &self,
         guard: Guard,
         client: Client,
@@ -209,7 +191,7 @@ impl Front {
     }
 
     /// Verifies what was presented, and tells the audit.
-    fn weigh(
+    pub(super) fn weigh(
         &self,
         presented: &Presented<'_>,
         mistake: impl FnOnce() -> Mistake,
@@ -273,7 +255,7 @@ impl Front {
     }
 
     /// Tells the audit, with the true reason. Where nobody needs a credential there is no attempt.
-    fn note_attempt(
+    pub(super) fn note_attempt(
         &self,
         verified: &Result<Verified, Refused>,
         head: &RequestHead,

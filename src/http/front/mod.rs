@@ -22,6 +22,7 @@ mod public_host;
 mod receive;
 mod refusal;
 mod request_id;
+mod typed;
 mod unread;
 mod wire;
 
@@ -42,9 +43,10 @@ use actix_web::middleware::Condition;
 use ipnet::IpNet;
 
 use crate::actors::{Accounts, Limiter};
-use crate::auth::{Credentials, ProjectRule};
+use crate::auth::{Credentials, PasswordFile, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
+use crate::model::UserId;
 pub use admit::{Guard, guarded};
 pub use bounds::ConnectionBounds;
 pub use client::{Client, LocalSocket};
@@ -80,6 +82,9 @@ pub struct Front {
     /// Nothing where a test has no store.
     accounts: Option<Accounts>,
     projects: ProjectRule,
+    /// For people who come with a browser, and whom it stands for.
+    password: PasswordFile,
+    owner: UserId,
     limiter: Option<Limiter>,
     /// Hashes wrong credentials, to know them again.
     mistakes: RandomState,
@@ -109,6 +114,8 @@ impl Front {
             credentials,
             accounts,
             projects: project_mode(config),
+            password: PasswordFile::of(&config.server.data_dir),
+            owner: config.project.default_user.clone(),
             limiter,
             mistakes: RandomState::new(),
             metrics,

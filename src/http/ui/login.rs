@@ -204,7 +204,7 @@ fn confirmation(
 
 fn problem_of(refused: &Error) -> String {
     match refused {
-        Error::Auth(_) => "That is no key, token or code that is good here.".to_owned(),
+        Error::Auth(_) => "That is no password, key, token or code that is good here.".to_owned(),
         other => other.told().into_owned(),
     }
 }

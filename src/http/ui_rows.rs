@@ -4,8 +4,8 @@ use super::front::Guard;
 use super::route::{Row, get, post};
 use super::ui;
 use super::ui::{
-    activity, clients, edit, events, health, help, login, memories, memory, names, overview,
-    search, transfer,
+    activity, clients, edit, events, grants, health, help, login, memories, memory, names,
+    overview, search, transfer,
 };
 
 const SIGN_IN: Guard = Guard::Visitor("who signs in has not signed in");
@@ -54,6 +54,7 @@ fn of_the_server() -> Vec<Row> {
         signed_in(get("/ui/clients")).to(clients::clients),
         signed_in(post("/ui/clients/tokens")).to(clients::create),
         signed_in(post("/ui/clients/change")).to(clients::change),
+        signed_in(post("/ui/clients/grants")).to(grants::end),
         signed_in(get("/ui/activity")).to(activity::activity),
         signed_in(get("/ui/activity/audit.jsonl")).to(activity::audit_file),
         signed_in(get("/ui/activity/undo")).to(activity::undo_preview),

@@ -27,7 +27,7 @@ const PAGES: [&str; 16] = [
 ];
 
 /// Every form.
-const FORMS: [&str; 12] = [
+const FORMS: [&str; 13] = [
     "/ui/logout",
     "/ui/theme",
     "/ui/confirm",
@@ -37,6 +37,7 @@ const FORMS: [&str; 12] = [
     "/ui/tags",
     "/ui/clients/tokens",
     "/ui/clients/change",
+    "/ui/clients/grants",
     "/ui/activity/undo",
     "/ui/transfer/import",
     "/ui/health/backup",

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{KEY, TestServer, days, rpc};
-use crate::oauth_client::{BACK, HOST, ISSUER, Outside, csrf_of, form, question, tokens, value_of};
+use crate::oauth_client::{
+    BACK, HOST, ISSUER, Outside, csrf_of, field_of, form, question, tokens, value_of,
+};
 use crate::tokens::token;
 
 const DISCOVERY: [&str; 4] = [
@@ -411,4 +413,22 @@ async fn known_clients_need_no_registration() {
     assert_eq!(outside.status(&tokens.access).await, 200);
     let grants: Value = outside.server.get("/admin/oauth").await.json()["grants"].clone();
     assert_eq!(grants[0]["name"], "oauth:Claude-Code");
+}
+
+#[actix_web::test]
+async fn the_page_of_the_clients_shows_what_was_let_in_and_ends_it() {
+    let outside = Outside::start();
+    let browser = outside.browser(KEY).await;
+    assert!(!browser.get("/ui/clients").await.text().contains("/ui/clients/grants"));
+    let tokens = outside.signed_in(&outside.client().await).await;
+
+    let page = browser.get("/ui/clients").await;
+    assert!(page.text().contains("oauth:Claude-Code--memory") && page.text().contains(BACK));
+    let [csrf, grant] = ["csrf", "grant"].map(|name| field_of(&page, "/ui/clients/grants", name));
+    let path = "/ui/clients/grants";
+    assert_eq!(browser.post(path, &[("csrf", "x"), ("grant", grant.as_str())]).await.status, 403);
+    assert_eq!(outside.status(&tokens.access).await, 200);
+    let fields = [("csrf", csrf.as_str()), ("grant", grant.as_str())];
+    assert_eq!(browser.post(path, &fields).await.status, 303);
+    assert_eq!(outside.status(&tokens.access).await, 401);
 }

@@ -213,9 +213,14 @@ pub fn question(client: &str) -> String {
 
 /// The token of the form in which the user answers; the frame of the page has others.
 pub fn csrf_of(page: &Reply) -> String {
+    field_of(page, "/authorize/pending/", "csrf")
+}
+
+/// What a hidden field holds of the first form that leads somewhere.
+pub fn field_of(page: &Reply, action: &str, name: &str) -> String {
     let text = page.text();
-    let form = text.split("/authorize/pending/").nth(1).expect("no form");
-    let value = form.split("name=\"csrf\" value=\"").nth(1).expect("no token");
+    let form = text.split(&format!("action=\"{action}")).nth(1).expect("no form");
+    let value = form.split(&format!("name=\"{name}\" value=\"")).nth(1).expect("no field");
     value.split('"').next().unwrap().to_owned()
 }
 

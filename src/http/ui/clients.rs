@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::csrf;
 use super::form::FormBody;
+use super::grants::{GRANTS, GrantLine, grant_lines};
 use super::login::must_confirm;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
@@ -28,6 +29,8 @@ const HERE: &str = "/ui/clients";
 struct ClientsPage {
     page: Page,
     tokens: Vec<TokenLine>,
+    grants: Vec<GrantLine>,
+    grants_csrf: String,
     snippets: Vec<Snippet>,
     is_fresh: bool,
     csrf: String,
@@ -81,13 +84,15 @@ pub(in crate::http) async fn clients(
     session: BrowserSession,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let tokens = match session.may(Scope::Admin) {
-        true => listed(&sessions, &session).await?,
-        false => Vec::new(),
+    let (tokens, grants) = match session.may(Scope::Admin) {
+        true => (listed(&sessions, &session).await?, grant_lines(&sessions, &session).await?),
+        false => (Vec::new(), Vec::new()),
     };
     let page = ClientsPage {
         page: Page::of(&request, Some(&session), "Clients"),
         tokens: tokens.iter().map(TokenLine::of).collect(),
+        grants,
+        grants_csrf: session.csrf(GRANTS),
         snippets: snippets(&origin(&request), None),
         is_fresh: session.is_fresh,
         csrf: session.csrf(TOKENS),

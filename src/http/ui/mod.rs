@@ -16,6 +16,7 @@ pub mod edit;
 pub mod events;
 mod form;
 pub mod gate;
+pub mod grants;
 pub mod health;
 pub mod help;
 pub mod login;

@@ -319,6 +319,9 @@ async fn a_client_with_a_secret_shows_it_and_may_leave_again() {
         204
     );
     assert_eq!(outside.status(&tokens.access).await, 401);
+    assert_eq!(outside.send("GET", place, &[("Authorization", &manage)], None).await.status, 401);
+    let refused = outside.form("/token", &fields, &[("Authorization", &basic)]).await;
+    assert_eq!(refused.json()["error"], "invalid_client", "it is not known any more");
 }
 
 #[actix_web::test]

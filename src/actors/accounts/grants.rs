@@ -189,9 +189,14 @@ impl Keeper {
         let meant: Vec<Grant> =
             self.book.grants().list().into_iter().filter(|grant| which.is(grant)).collect();
         let is_open = |grant: &Grant| grant.revoked_at.is_none();
-        let end = |grant: Grant| match is_open(&grant) {
-            true => Grant { revoked_at: Some(now), ..grant },
-            false => grant,
+        let is_leaving = matches!(which, MeantGrants::OfClient(_));
+        let end = |mut grant: Grant| {
+            grant.revoked_at = grant.revoked_at.or(Some(now));
+            if is_leaving {
+                // It is not known any more, though what it had is still shown.
+                grant.client.redirect_uris.clear();
+            }
+            grant
         };
         let told: Vec<AuditEvent> = meant
             .iter()
@@ -203,7 +208,7 @@ impl Keeper {
             self.book.grants().put(grant.clone());
             self.ended_grants.insert(grant.id.clone());
         }
-        if told.is_empty() {
+        if ended.is_empty() || (told.is_empty() && !is_leaving) {
             return Ok((ended, None));
         }
         match self.put_grants(&ended, &told) {

@@ -94,11 +94,13 @@ impl GrantBook {
         grants.by_id.get(grants.refresh.get(refresh)?).cloned()
     }
 
-    /// A client that has or had a grant. It is known for as long as that is kept.
+    /// A client that has or had a grant. It is known for as long as that is kept, unless it has removed
+    /// itself: then it has no place to answer at.
     #[must_use]
     pub fn client(&self, id: &str) -> Option<OauthClient> {
         let grants = self.read();
-        grants.by_id.values().find(|grant| grant.client.id == id).map(|grant| grant.client.clone())
+        let mut clients = grants.by_id.values().map(|grant| &grant.client);
+        clients.find(|client| client.id == id && !client.redirect_uris.is_empty()).cloned()
     }
 
     /// All of them, the oldest first.

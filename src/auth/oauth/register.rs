@@ -124,13 +124,13 @@ fn shown_name(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parsed(told: Value) -> Result<Registration, OauthError> {
+    fn parsed(told: &Value) -> Result<Registration, OauthError> {
         Registration::parse(told.as_object().unwrap())
     }
 
     #[test]
     fn what_cannot_be_used_is_dropped_as_long_as_something_is_left() {
-        let cursor = parsed(json!({
+        let cursor = parsed(&json!({
             "redirect_uris": [
                 "cursor://anysphere.cursor-mcp/oauth/callback",
                 "https://www.cursor.com/agents/mcp/oauth/callback",
@@ -143,23 +143,23 @@ mod tests {
         }));
         assert_eq!(cursor.unwrap().redirect_uris.len(), 3);
 
-        let many = vec!["https://a.b/"; 11];
+        let many = ["https://a.b/"; 11];
         for (odd, refusal) in [
             (json!({}), OauthError::InvalidRedirectUri),
             (json!({ "redirect_uris": "https://a.b/" }), OauthError::InvalidRedirectUri),
             (json!({ "redirect_uris": [] }), OauthError::InvalidRedirectUri),
             (json!({ "redirect_uris": ["javascript:1"] }), OauthError::InvalidRedirectUri),
         ] {
-            assert_eq!(parsed(odd), Err(refusal));
+            assert_eq!(parsed(&odd), Err(refusal));
         }
-        let refused = parsed(json!({ "redirect_uris": many })).unwrap_err();
+        let refused = parsed(&json!({ "redirect_uris": many })).unwrap_err();
         assert_eq!(refused.word(), "invalid_client_metadata");
     }
 
     #[test]
     fn a_client_is_public_unless_it_wants_a_secret() {
         let issuer = Issuer::of("https://h");
-        let register = |told: Value| parsed(told).unwrap().register(Timestamp(1_999)).unwrap();
+        let register = |told: Value| parsed(&told).unwrap().register(Timestamp(1_999)).unwrap();
 
         let public = register(json!({ "redirect_uris": ["http://localhost/cb"] }));
         let told = public.document(&issuer);

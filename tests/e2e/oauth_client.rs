@@ -240,8 +240,8 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 
 /// What stands in the query of a URL under a name.
 pub fn value_of(url: &str, name: &str) -> Option<String> {
-    let pairs = url.split_once('?')?.1.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.into_iter().find(|(own, _)| *own == name).map(|(_, value)| value.to_owned())
+    let mut pairs = url.split_once('?')?.1.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(own, _)| *own == name).map(|(_, value)| value.to_owned())
 }
 
 fn encoded(text: &str) -> String {

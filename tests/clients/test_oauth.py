@@ -6,14 +6,16 @@ import os
 import pathlib
 import re
 import shlex
+import subprocess
 import sys
+import urllib.request
 
 import anyio
 import httpx2
 import pytest
 from assistants import PATIENCE, ClaudeCode, Codex, run
 from callers import HERE
-from conftest import KEY, NPM, Server, node
+from conftest import KEY, NPM, Server, free_port, node, poll
 from consenting import Person
 from lines import LineProcess
 from mcp import Client
@@ -109,6 +111,30 @@ def test_the_typescript_client_signs_in_and_refreshes(outside):
     finally:
         client.remove()
     assert len(grants(outside)) == 1
+
+
+def test_the_conformance_suite_signs_in(outside):
+    """Its two scenarios for authorization servers: the metadata, and a grant by code with a browser."""
+    port, issuer = free_port(), outside.settings["PUBLIC_URL"]
+    metadata = {"client_name": "Conformance", "redirect_uris": [f"http://127.0.0.1:{port}/callback"]}
+    status, _, told = outside.request("POST", "/register", metadata)
+    assert status == 201, told
+    said = pathlib.Path(outside.home.dir, "conformance.txt")
+    suite = NPM / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+    command = [node(), str(suite), "authorization", "--url", issuer, "--client-id", json.loads(told)["client_id"],
+               "--port", str(port), "--resource", f"{issuer}/mcp"]
+    with open(said, "wb") as out:
+        running = subprocess.Popen(command, env=outside.home.env(), cwd=outside.home.dir, stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=subprocess.STDOUT)
+    try:
+        asked = poll(lambda: re.search(r"http://\S+/authorize\?\S+\s", said.read_text()), PATIENCE, what="its question")
+        with urllib.request.urlopen(Person(KEY).allow(asked[0].strip()), timeout=PATIENCE) as answer:
+            answer.read()
+        code = running.wait(PATIENCE)
+    finally:
+        running.kill()
+        running.wait()
+    assert code == 0 and "2 passed, 0 failed" in said.read_text(), said.read_text()[-2000:]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 //! The rules of OAuth 2.1 as they are without a wire: who may register, where a browser is sent back to,
 //! which codes and tokens are good, and how long.
 //!
-//! A client registers ([`Registration`]) or is known by name ([`pinned`]), asks ([`AuthorizeRequest`]), is
+//! A client registers ([`Registration`]) or is known by name ([`pinned_client`]), asks ([`AuthorizeRequest`]), is
 //! allowed something by a user, and changes a code for tokens ([`TokenAsk`]). What waits for its next step
 //! lies in the [`Lobby`] and ends with the process; what was allowed is a [`Grant`](crate::model::Grant) in
 //! the [`GrantBook`]. Times are arguments, and every secret is kept as its digest.

@@ -11,6 +11,8 @@ VENV_MEM0 := $(OUT)/venv-mem0
 VENV_SCHEMATHESIS := $(OUT)/venv-schemathesis
 NPM := $(OUT)/npm
 FAIL2BAN := $(OUT)/fail2ban
+UI_NPM := $(OUT)/ui-npm
+CHROMIUM := /usr/bin/chromium
 TORTURE := python3 -B tests/torture
 FUZZ_TARGETS := record journal rpc config import forwarding
 CLIENT_TESTS := tests/clients
@@ -18,7 +20,7 @@ PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-overload torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance ui-test schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-overload torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -32,7 +34,7 @@ build: ## the release binary, and beside it the one with the conformance fixture
 	# A program of its own under the same profile: the dependencies are shared, and the real binary never has the feature.
 	cargo build --release --features conformance --bin memoryd-fixtures
 
-test: test-rust build test-clients test-conformance ## everything that needs no other machine; sets itself up under target/
+test: test-rust build test-clients test-conformance ui-test ## everything that needs no other machine; sets itself up under target/
 
 test-rust: ## the Rust tests
 	cargo test --release
@@ -87,6 +89,19 @@ torture-undo: ## a thousand random histories of two clients, of whom one is undo
 
 torture-isolation: ## a hundred thousand interleaved calls of 200 clients with equal ids
 	MEMORYD_CALLS=100000 cargo test --release --test e2e -- isolation::
+
+ui-test: ## the pages in Debian's Chromium, with screenshots under target/ui; needs the package chromium
+	@if [ -x $(CHROMIUM) ]; then \
+		$(MAKE) --no-print-directory $(UI_NPM)/.installed && \
+		CHROMIUM=$(CHROMIUM) MEMORYD_BIN=$(abspath $(BINARY)) MEMORYD_UI_NPM=$(abspath $(UI_NPM)) \
+			node --test --test-concurrency=1 tests/ui/*.test.mjs; \
+	else echo "ui-test: there is no $(CHROMIUM), so no page was looked at; apt install chromium, or CHROMIUM=/path/to/it"; fi
+
+$(UI_NPM)/.installed: tests/ui/package.json
+	mkdir -p $(UI_NPM)
+	cp tests/ui/package.json $(UI_NPM)/package.json
+	npm install --prefix $(UI_NPM) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error
+	touch $@
 
 test-conformance: tools ## the official MCP conformance suite, both eras
 	$(VENV)/bin/python -B tests/conformance/run.py

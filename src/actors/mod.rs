@@ -29,12 +29,13 @@ use std::time::Duration;
 use actix::{Actor, Addr, MailboxError};
 use tokio::sync::{broadcast, watch};
 
+use crate::auth::oauth::GrantPolicy;
 use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{BackupError, Store, StoreError, Usage};
-pub use accounts::{Accounts, AdminRequest, NewToken, Rotation, TokenChange};
+pub use accounts::{Accounts, AdminRequest, AskedFrom, NewToken, Rotation, TokenChange};
 pub use backups::{BackupSettings, Backups};
 use clock_watch::ClockWatch;
 use given::GivenCounts;
@@ -98,6 +99,8 @@ pub struct SessionSettings {
     pub idle: Duration,
     /// How long the audit remembers.
     pub keep_audit: Duration,
+    /// How long what users allow programs to do is good.
+    pub grants: GrantPolicy,
     pub backups: BackupSettings,
 }
 
@@ -132,7 +135,7 @@ impl Sessions {
         let embedder = settings.embedder.clone();
         let backups = Backups::new(store.clone(), settings.backups.clone(), Arc::clone(&clock));
         let clock = ClockWatch::open(&store, clock)?;
-        let accounts = Accounts::start(&store, &clock, settings.keep_audit)?;
+        let accounts = Accounts::start(&store, &clock, settings.keep_audit, settings.grants)?;
         let content_limit = settings.limits.content_bytes;
         let given = GivenCounts::default();
         let registry = Registry::new(store.clone(), settings, clock.clone(), given.clone());

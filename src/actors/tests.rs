@@ -103,6 +103,7 @@ impl House {
             embedder: None,
             idle: Duration::from_secs(3_600),
             keep_audit: Duration::from_secs(3_600),
+            grants: crate::auth::oauth::GrantPolicy::default(),
             backups: BackupSettings::default(),
         };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();

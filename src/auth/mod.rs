@@ -5,12 +5,15 @@
 //!
 //! Begin reading at `credentials.rs`, which is the check.
 
+mod browser;
 mod claim;
 mod credentials;
 mod instance;
 mod kept_key;
 mod keyring;
 mod local_socket;
+pub mod oauth;
+mod password;
 mod presented;
 mod project;
 mod run_files;
@@ -19,12 +22,14 @@ mod whereabouts;
 
 use crate::model::{Caller, Scope, UserId};
 
+pub use browser::{BrowserDigest, FormKey};
 pub use claim::Claim;
 pub use credentials::{Credentials, Identity, Refused, Verified};
 pub use instance::{InstanceToken, RandomnessFailed, generate_key, proof};
 pub use kept_key::{KeptKey, KeptKeyError};
 pub use keyring::{Keyring, RingKey};
 pub use local_socket::SOCKET_FILE;
+pub use password::{PasswordError, PasswordFile};
 pub use presented::{Carrier, Presented};
 pub use project::ProjectRule;
 pub use run_files::{Listening, RunFileError, RunFiles};

@@ -1,3 +1,4 @@
+use super::oauth::is_access_token;
 use crate::model::UserId;
 
 /// Longer than any key. What is longer is wrong, and is not worth a digest.
@@ -24,6 +25,8 @@ pub struct Presented<'a> {
     is_contradictory: bool,
     /// Two users that differ, or one that cannot be read.
     is_user_unclear: bool,
+    /// Whether a secret came in a header that only our own keys have.
+    has_key_header: bool,
 }
 
 impl<'a> Presented<'a> {
@@ -35,7 +38,10 @@ impl<'a> Presented<'a> {
             let line = std::str::from_utf8(line).map(str::trim);
             match carrier {
                 Carrier::Authorization => presented.take_secret(line.ok().and_then(bearer)),
-                Carrier::Key => presented.take_secret(line.ok()),
+                Carrier::Key => {
+                    presented.has_key_header = true;
+                    presented.take_secret(line.ok());
+                }
                 Carrier::User => presented.take_user(line.ok()),
             }
         }
@@ -46,6 +52,13 @@ impl<'a> Presented<'a> {
     #[must_use]
     pub fn is_attempt(&self) -> bool {
         self.secret.is_some()
+    }
+
+    /// Whether who brought this may be told to sign in: who brought nothing, or an access token that is
+    /// not good any more. Who brought a key has to hear that the key is wrong.
+    #[must_use]
+    pub fn may_sign_in(&self) -> bool {
+        !self.has_key_header && self.secret.is_none_or(is_access_token)
     }
 
     pub(super) fn secret(&self) -> Option<&'a str> {
@@ -92,5 +105,29 @@ fn bearer(line: &str) -> Option<&str> {
 impl std::fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Presented").field("is_attempt", &self.is_attempt()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_brought_no_key_is_told_to_sign_in() {
+        let may = |lines: &[(Carrier, &str)]| {
+            let lines = lines.iter().map(|(carrier, line)| (*carrier, line.as_bytes()));
+            Presented::parse(lines).may_sign_in()
+        };
+
+        assert!(may(&[]) && may(&[(Carrier::Authorization, "Bearer mat_x")]));
+        assert!(may(&[(Carrier::Authorization, "Basic eDp5")]), "a password of a proxy in front");
+        for wrong in [
+            (Carrier::Authorization, "Bearer wrong-key"),
+            (Carrier::Authorization, "Token mcp_x"),
+            (Carrier::Key, "mat_x"),
+            (Carrier::Key, ""),
+        ] {
+            assert!(!may(&[wrong]), "{wrong:?}");
+        }
     }
 }

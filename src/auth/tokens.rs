@@ -1,4 +1,4 @@
-//! The tokens that were made with this server, as digests in memory.
+//! The tokens that were made with this server, as digests in memory, and beside them the grants.
 //!
 //! The store is their home; whoever changes one there changes it here, and the next request of
 //! whoever shows it meets the change. Lookups go by the digest, of which nobody can choose a bit, so
@@ -8,19 +8,20 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use ring::digest::{SHA256, digest};
 use tokio::sync::watch;
 
+use super::oauth::{GrantBook, GrantPolicy, digest_of, is_access_token};
 use super::{Identity, RandomnessFailed, generate_key};
 use crate::model::{Secret, TOKEN_START, Timestamp, Token, TokenDigest, TokenPrefix, TokenState};
 
 /// When a token was used last is kept to this.
-const USE_STEP: Duration = Duration::from_secs(60);
+pub(super) const USE_STEP: Duration = Duration::from_secs(60);
 
 /// Every token that is kept, whatever its state.
 #[derive(Debug)]
 pub struct TokenBook {
     tokens: RwLock<Tokens>,
+    grants: GrantBook,
     /// Raised whenever one may have ceased to open anything.
     changes: watch::Sender<u64>,
 }
@@ -64,19 +65,39 @@ pub enum TokenError {
     )]
     OnlyShut { why: String },
 
+    #[error("there is no such grant; name one by its id, such as mgr_Ab3dEf12, or by its name")]
+    UnknownGrant,
+
     #[error(transparent)]
     Randomness(#[from] RandomnessFailed),
 }
 
 impl Default for TokenBook {
     fn default() -> Self {
-        Self { tokens: RwLock::default(), changes: watch::Sender::new(0) }
+        Self::with_grants(GrantPolicy::default())
     }
 }
 
 impl TokenBook {
+    /// Without a token and without a grant.
+    #[must_use]
+    pub fn with_grants(policy: GrantPolicy) -> Self {
+        let changes = watch::Sender::new(0);
+        let grants = GrantBook::new(policy, changes.clone());
+        Self { tokens: RwLock::default(), grants, changes }
+    }
+
+    /// What users allowed programs to do.
+    #[must_use]
+    pub fn grants(&self) -> &GrantBook {
+        &self.grants
+    }
+
     /// Says whom a token stands for, and whether it is time to note that it was used.
     pub(super) fn verify(&self, secret: &str, now: Timestamp) -> Result<(Identity, bool), Unfit> {
+        if is_access_token(secret) {
+            return self.grants.verify(secret, now);
+        }
         let tokens = self.read();
         let Some(token) = tokens.of_secret(secret) else {
             return Err(Unfit { reason: "an unknown credential", owner: None });
@@ -92,9 +113,12 @@ impl TokenBook {
         }
     }
 
-    /// Whether a token with this prefix still opens the door.
+    /// Whether a token with this prefix, or a grant with this id, still opens the door.
     #[must_use]
     pub fn is_open(&self, prefix: &TokenPrefix, now: Timestamp) -> bool {
+        if prefix.is_of_grant() {
+            return self.grants.is_open(prefix, now);
+        }
         let tokens = self.read();
         tokens.of_prefix(prefix).is_some_and(|token| token.state(now) == TokenState::Active)
     }
@@ -195,12 +219,6 @@ fn identity(token: &Token) -> Identity {
         token: Some(token.prefix.clone()),
         tools: token.tools.clone(),
     }
-}
-
-fn digest_of(secret: &str) -> TokenDigest {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, secret.as_bytes()).as_ref());
-    TokenDigest(bytes)
 }
 
 #[cfg(test)]

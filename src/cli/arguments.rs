@@ -6,6 +6,8 @@ use super::account_arguments::{
     AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments, WhyArguments,
 };
 use super::daemon::ServerUrl;
+use super::doctor::DoctorArguments;
+use super::grants::OauthArguments;
 use crate::config::Flags;
 use crate::model::{Secret, UserId};
 
@@ -70,6 +72,9 @@ pub(super) enum Verb {
     /// Make, list and take back the tokens with which clients come in
     Token(TokenArguments),
 
+    /// List and take back what clients were allowed over OAuth
+    Oauth(OauthArguments),
+
     /// List, export and erase users
     User(UserArguments),
 
@@ -85,11 +90,20 @@ pub(super) enum Verb {
     /// Show what was given to whom: which memories an assistant had, and for what question
     Why(WhyArguments),
 
+    /// Make a link that signs a browser in to the pages of a running server
+    Open(OpenArguments),
+
+    /// Set or remove the password with which you sign in to the pages
+    Password(PasswordArguments),
+
     /// Count what a user has stored
     Stats(StatsArguments),
 
     /// Ask a running server to do what it is there for, and tell what it did
     Selftest(SelftestArguments),
+
+    /// Look whether clients on the internet can reach the server and sign in
+    Doctor(DoctorArguments),
 
     /// Verify the store; the server must not be running
     Check(CheckArguments),
@@ -99,6 +113,26 @@ pub(super) enum Verb {
         /// The shell to complete for
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct OpenArguments {
+    #[command(flatten)]
+    pub(super) server: ServerArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct PasswordArguments {
+    #[command(subcommand)]
+    pub(super) verb: PasswordVerb,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum PasswordVerb {
+    /// Set it: asked for twice at a terminal, else the first line of standard input
+    Set,
+    /// Remove it: then it takes a key, a token or `memoryd open`
+    Remove,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -189,18 +223,24 @@ const USED_BY: &[(&str, &[&str])] = &[
     (
         "data_dir",
         &[
-            "serve", "stdio", "export", "import", "token", "audit", "undo", "stats", "check",
-            "backup",
+            "serve", "stdio", "export", "import", "token", "oauth", "audit", "undo", "stats",
+            "open", "password", "check", "backup",
         ],
     ),
     (
         "config",
         &[
-            "serve", "stdio", "export", "import", "token", "user", "audit", "undo", "stats",
-            "check", "backup",
+            "serve", "stdio", "export", "import", "token", "oauth", "user", "audit", "undo",
+            "stats", "open", "password", "check", "backup", "doctor",
         ],
     ),
-    ("json", &["certs", "import", "token", "user", "audit", "undo", "stats", "check", "backup"]),
+    (
+        "json",
+        &[
+            "certs", "import", "token", "oauth", "user", "audit", "undo", "stats", "open",
+            "password", "check", "backup", "doctor",
+        ],
+    ),
 ];
 
 #[derive(Debug, Clone, Args)]
@@ -311,9 +351,11 @@ impl CommandLine {
             }
             Verb::User(arguments) => arguments.verb.server().key.clone(),
             Verb::Token(arguments) => arguments.verb.server().key.clone(),
+            Verb::Oauth(arguments) => arguments.server().key.clone(),
             Verb::Undo(UndoArguments { server, .. })
             | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
+            | Verb::Open(OpenArguments { server })
             | Verb::Stats(StatsArguments { server, .. }) => server.key.clone(),
             Verb::Backup(BackupArguments {
                 verb: BackupVerb::Create { server } | BackupVerb::List { server },
@@ -322,6 +364,8 @@ impl CommandLine {
             | Verb::Serve
             | Verb::Certs(_)
             | Verb::Check(_)
+            | Verb::Doctor(_)
+            | Verb::Password(_)
             | Verb::Completions { .. } => None,
         }
     }

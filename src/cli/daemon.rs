@@ -150,6 +150,11 @@ impl Daemon {
 }
 
 impl Channel {
+    /// To whatever stands at this URL, as a stranger.
+    pub(super) fn to(url: &str, authorities: Vec<PathBuf>) -> Result<Self, Failed> {
+        Road::Url { url: url.to_owned(), authorities }.open(None)
+    }
+
     /// A request for a path that begins with a slash.
     pub(super) fn request(&self, method: Method, path: &str) -> ClientRequest {
         let request = self.http.request(method, format!("{}{path}", self.url));
@@ -231,7 +236,7 @@ impl ServerUrl {
         if is_web && has_name && is_bare { Ok(Self(base.to_owned())) } else { Err(expected()) }
     }
 
-    fn base(&self) -> &str {
+    pub(super) fn base(&self) -> &str {
         &self.0
     }
 

@@ -12,9 +12,13 @@ mod backup;
 mod certs;
 mod check;
 mod daemon;
+mod doctor;
 mod door;
+mod grants;
 mod greeting;
 mod machine;
+mod open;
+mod password;
 mod progress;
 mod selftest;
 mod serve;
@@ -112,11 +116,15 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
         Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
+        Verb::Oauth(arguments) => grants::run(&config(line)?, &arguments, wants_json),
+        Verb::Doctor(arguments) => doctor::run(&config(line)?, &arguments, wants_json),
         Verb::User(arguments) => accounts::user(&config(line)?, &arguments.verb, wants_json),
         Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
         Verb::Backup(arguments) => backup::run(&config(line)?, &arguments.verb, wants_json),
         Verb::Undo(arguments) => undo::run(&config(line)?, &arguments, wants_json),
         Verb::Why(arguments) => why::run(&config(line)?, &arguments, wants_json),
+        Verb::Password(arguments) => password::run(&config(line)?, &arguments),
+        Verb::Open(arguments) => open::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
         Verb::Selftest(arguments) => selftest::run(&config(line)?, &arguments, wants_json),
         Verb::Check(wanted) if wanted.salvage => check::salvage(&config(line)?, wants_json),

@@ -4,10 +4,10 @@ use log::Level;
 
 use super::layers::Layers;
 use super::{
-    AuthSection, BackupSection, Config, ConfigError, CorsSection, EmbeddingSection, Flags,
-    HttpSection, LimitsSection, LogSection, MetricsSection, Notice, ProjectsSection,
-    RateLimitSection, Reader, ServerSection, SessionsSection, StorageSection, TlsSection,
-    ToolsSection, keys, pairs, rate, settings,
+    AuthSection, BackupSection, Config, ConfigError, CorsSection, DashboardSection,
+    EmbeddingSection, Flags, HttpSection, LimitsSection, LogSection, MetricsSection, Notice,
+    OauthSection, ProjectsSection, RateLimitSection, Reader, ServerSection, SessionsSection,
+    StorageSection, TlsSection, ToolsSection, keys, pairs, rate, settings, web,
 };
 
 pub(super) fn config(
@@ -21,8 +21,10 @@ pub(super) fn config(
         tls: TlsSection::read(layers)?,
         http: HttpSection::read(layers)?,
         metrics: MetricsSection::read(layers)?,
+        dashboard: DashboardSection::read(layers)?,
         cors: CorsSection::read(layers)?,
         auth: AuthSection::read(layers)?,
+        oauth: OauthSection::read(layers)?,
         rate_limit: RateLimitSection::read(layers)?,
         project: ProjectsSection::read(layers)?,
         session: SessionsSection::read(layers)?,
@@ -36,6 +38,7 @@ pub(super) fn config(
         presented: None,
     };
     refuse_halves(&config, layers)?;
+    refuse_lonely_oauth(&config, layers)?;
     pairs::refuse(&config, layers)?;
     config.rate_limit = rate::limit(config.rate_limit, layers)?;
     config.keys = keys::collect(&config, layers, flags, reader, notices)?;
@@ -60,6 +63,32 @@ fn refuse_halves(config: &Config, layers: &Layers) -> Result<(), ConfigError> {
     Err(ConfigError::Half { given: layers.subject(set), missing: missing.join(" and ") })
 }
 
+/// Clients look for us at one origin and make up the paths below it, a browser is sent back there with
+/// codes, and whoever signs in does so on a page.
+fn refuse_lonely_oauth(config: &Config, layers: &Layers) -> Result<(), ConfigError> {
+    if !config.oauth.enabled {
+        return Ok(());
+    }
+    let refused = |expected: String| {
+        Err(ConfigError::LonelyOauth { given: layers.subject("oauth.enabled"), expected })
+    };
+    let Some(url) = config.server.public_url.as_deref() else {
+        return refused(format!("{} to be set as well", settings::describe("server.public_url")));
+    };
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    if rest.contains('/') || (scheme != "https" && !web::is_on_loopback(url)) {
+        let given = layers.subject("server.public_url");
+        return refused(format!("https://, a host and no path in {given}"));
+    }
+    if config.auth.disabled {
+        return refused("auth.disabled to be false: there is nobody to sign in".to_owned());
+    }
+    if !config.dashboard.enabled {
+        return refused("dashboard.enabled to be true: it is where one signs in".to_owned());
+    }
+    Ok(())
+}
+
 /// What its owner should know of a start that is not refused.
 fn worth_telling(config: &Config, layers: &Layers) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -74,4 +103,30 @@ fn worth_telling(config: &Config, layers: &Layers) -> Vec<Notice> {
         notices.push(Notice { level: Level::Info, text });
     }
     notices
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::Start;
+
+    #[test]
+    fn oauth_takes_a_name_of_its_own_somebody_to_sign_in_and_a_page_for_it() {
+        let on = ("OAUTH_ENABLED", "true");
+        let here = ("PUBLIC_URL", "https://memory.example.com");
+
+        assert!(Start::new(&[on, here]).load().is_ok());
+        assert!(Start::new(&[on, ("PUBLIC_URL", "http://127.0.0.1:3000/")]).load().is_ok());
+        assert!(!Start::new(&[here]).config().oauth.enabled);
+        for (others, told) in [
+            (&[on][..], "server.public_url (PUBLIC_URL) to be set as well"),
+            (&[on, ("PUBLIC_URL", "https://memory.example.com/base")], "no path"),
+            (&[on, ("PUBLIC_URL", "http://memory.example.com")], "https://"),
+            (&[on, ("PUBLIC_URL", "http://127.0.0.1"), ("DISABLE_AUTH", "true")], "auth.disabled"),
+            (&[on, here, ("DASHBOARD", "false")], "dashboard.enabled"),
+        ] {
+            let line = Start::new(others).refusal();
+            assert!(line.starts_with("OAUTH_ENABLED=true (environment): expected"), "{line}");
+            assert!(line.contains(told), "{line}");
+        }
+    }
 }

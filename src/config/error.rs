@@ -30,6 +30,9 @@ pub enum ConfigError {
     #[error("{given}: expected {missing} to be set as well")]
     Half { given: String, missing: String },
 
+    #[error("{given}: expected {expected}")]
+    LonelyOauth { given: String, expected: String },
+
     #[error("{first} and {second} set two different rate limits; expected only one pair of them")]
     TwoRateLimits { first: String, second: String },
 
@@ -69,6 +72,7 @@ impl ConfigError {
             | Self::SecretFile { .. }
             | Self::TwoValues { .. }
             | Self::Half { .. }
+            | Self::LonelyOauth { .. }
             | Self::TwoRateLimits { .. }
             | Self::Dangerous { .. }
             | Self::WeakKey { .. }

@@ -49,11 +49,12 @@ pub use embedding::EmbeddingSection;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
 pub use sections::{
-    AuthSection, BackupSection, CorsSection, LimitsSection, LogSection, ProjectsSection,
-    RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection,
+    AuthSection, BackupSection, CorsSection, LimitsSection, LogSection, OauthSection,
+    ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
+    ToolsSection,
 };
 pub use web::{AllowedOrigins, Host, HostPattern, Port, is_on_loopback};
-pub use wire::{HttpSection, MetricsSection};
+pub use wire::{DashboardSection, HttpSection, MetricsSection};
 
 /// Everything the server can be told. One field of a section, one key in `config.toml`.
 #[derive(Debug, Clone)]
@@ -62,8 +63,10 @@ pub struct Config {
     pub tls: TlsSection,
     pub http: HttpSection,
     pub metrics: MetricsSection,
+    pub dashboard: DashboardSection,
     pub cors: CorsSection,
     pub auth: AuthSection,
+    pub oauth: OauthSection,
     pub rate_limit: RateLimitSection,
     pub project: ProjectsSection,
     pub session: SessionsSection,

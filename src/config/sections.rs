@@ -30,6 +30,9 @@ const LONGEST_AUDIT_DAYS: u32 = 3_650;
 /// A year.
 const LONGEST_BACKUP_HOURS: u32 = 8_784;
 
+/// Ten years.
+const LONGEST_GRANT_DAYS: u32 = 3_650;
+
 /// Ten years; 0 lets nothing be restored.
 const LONGEST_UNDO_DAYS: u32 = 3_650;
 
@@ -186,6 +189,35 @@ section! {
             "Who came, who was turned away, and what was done to credentials and memories is kept \
              for so long; memoryd audit shows it.",
         ),
+    }
+}
+
+section! {
+    /// How clients come in that take no key.
+    #[derive(Debug, Clone, Copy)]
+    pub struct OauthSection {
+        /// Only ever true with a public URL of this server's own.
+        pub enabled: bool = setting("oauth.enabled", &["OAUTH_ENABLED"], "false", parse::boolean)
+            .because(
+                "For claude.ai, ChatGPT and other clients that take no key: you sign in on a page of this \
+                 server and allow them in. It needs server.public_url, and changes nothing for keys.",
+            ),
+
+        /// Without being used.
+        pub idle: Duration = setting(
+            "oauth.idle_days", &["OAUTH_IDLE_DAYS"], "90",
+            |raw| parse::days(raw, 1..=LONGEST_GRANT_DAYS),
+        )
+        .unit("days")
+        .because("What you allowed a client ends when it was not used for so long."),
+
+        /// However much it is used.
+        pub longest: Duration = setting(
+            "oauth.longest_days", &["OAUTH_LONGEST_DAYS"], "365",
+            |raw| parse::days(raw, 1..=LONGEST_GRANT_DAYS),
+        )
+        .unit("days")
+        .because("After so long at most a client has to ask you again, however much it is used."),
     }
 }
 

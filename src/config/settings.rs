@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use super::declare::Row;
 use super::{
-    AuthSection, BackupSection, CorsSection, EmbeddingSection, HttpSection, LimitsSection,
-    LogSection, MetricsSection, ProjectsSection, RateLimitSection, ServerSection, SessionsSection,
-    StorageSection, TlsSection, ToolsSection, secret_file,
+    AuthSection, BackupSection, CorsSection, DashboardSection, EmbeddingSection, HttpSection,
+    LimitsSection, LogSection, MetricsSection, OauthSection, ProjectsSection, RateLimitSection,
+    ServerSection, SessionsSection, StorageSection, TlsSection, ToolsSection, secret_file,
 };
 
 /// Every setting, in the order of `config.toml`.
@@ -18,8 +18,10 @@ pub(super) fn table() -> &'static [Row] {
             TlsSection::rows(),
             HttpSection::rows(),
             MetricsSection::rows(),
+            DashboardSection::rows(),
             CorsSection::rows(),
             AuthSection::rows(),
+            OauthSection::rows(),
             RateLimitSection::rows(),
             ProjectsSection::rows(),
             SessionsSection::rows(),

@@ -167,6 +167,26 @@ section! {
     }
 }
 
+section! {
+    /// The pages for people.
+    #[derive(Debug, Clone, Copy)]
+    pub struct DashboardSection {
+        pub enabled: bool = setting("dashboard.enabled", &["DASHBOARD"], "true", parse::boolean)
+            .because(
+                "Pages at /ui/ to see and mend what is remembered, behind a sign-in; with off there are none.",
+            ),
+
+        /// Whether browsers of other machines may sign in without TLS.
+        pub allow_http: bool = setting(
+            "dashboard.allow_http", &["DASHBOARD_ALLOW_HTTP"], "false", parse::boolean,
+        )
+        .because(
+            "Whoever can read along on the network could take over what a browser shows. With true people may \
+             sign in from other machines without TLS all the same.",
+        ),
+    }
+}
+
 impl HttpSection {
     /// What is trusted where nobody says anything: this machine, which need not have a proxy.
     const USUAL_PROXIES: &str = "127.0.0.0/8,::1";

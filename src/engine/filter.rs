@@ -36,6 +36,9 @@ pub struct Filter {
     /// What is given to somebody unasked.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub only_confirmed: bool,
+    /// What waits for somebody to say that it is so.
+    #[serde(skip_serializing_if = "is_unsaid")]
+    pub only_provisional: bool,
 }
 
 const TAGS: Field = Field::new("tags", Shape::Names, "");
@@ -144,6 +147,7 @@ pub(super) struct Matcher {
     min_priority: u8,
     statuses: Vec<Status>,
     only_confirmed: bool,
+    only_provisional: bool,
     now: Timestamp,
 }
 
@@ -177,6 +181,7 @@ impl Filter {
             min_priority: arguments.take(&PRIORITY).map(Priority::get),
             statuses: take_statuses(arguments),
             only_confirmed: false,
+            only_provisional: false,
         };
         if filter.since.zip(filter.until).is_some_and(|(since, until)| since > until) {
             arguments.refuse("until", "lies before since");
@@ -238,6 +243,7 @@ impl Filter {
             min_priority: self.min_priority.unwrap_or(0),
             statuses,
             only_confirmed: self.only_confirmed,
+            only_provisional: self.only_provisional,
             now: self.past().unwrap_or(now),
         }
     }
@@ -249,6 +255,7 @@ impl Matcher {
         self.statuses.contains(&entry.status)
             && !entry.is_expired(self.now)
             && !(self.only_confirmed && entry.provisional)
+            && (entry.provisional || !self.only_provisional)
             && self.project.is_none_or(|project| project.is_some() && project == entry.project)
             && self.named.iter().all(|(of, name)| name.is_some() && of(&entry.named) == *name)
             && (self.kinds.is_empty() || self.kinds.contains(&Some(entry.kind)))

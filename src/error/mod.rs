@@ -45,6 +45,11 @@ pub enum Error {
     #[error("pages of this origin may not call; see cors.allowed_origins (ALLOWED_ORIGINS)")]
     OriginRefused,
 
+    #[error(
+        "this form is too old, or came from another page; load the page anew and send it again"
+    )]
+    FormRefused,
+
     #[error("the preflight names no origin, or a method or header that is not allowed")]
     PreflightRefused,
 
@@ -139,7 +144,9 @@ impl Error {
             Self::Call(CallError::Refused(refused)) => code_of_refusal(refused),
             Self::Call(CallError::Foreign { .. }) => Code::AccessDenied,
             Self::Call(CallError::Token(TokenError::NotActive { .. })) => Code::TokenNotActive,
-            Self::Call(CallError::Token(TokenError::Unknown)) => Code::TokenNotFound,
+            Self::Call(CallError::Token(TokenError::Unknown | TokenError::UnknownGrant)) => {
+                Code::TokenNotFound
+            }
             Self::Call(CallError::Token(TokenError::OnlyShut { .. })) => Code::StorageUnavailable,
             Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
             Self::Call(CallError::Backup(_)) => Code::BackupFailed,
@@ -149,7 +156,7 @@ impl Error {
             Self::HttpsRequired => Code::HttpsRequired,
             Self::ForwardedRefused => Code::ForwardedRefused,
             Self::PlainHttp => Code::PlainHttp,
-            Self::OriginRefused => Code::OriginRefused,
+            Self::OriginRefused | Self::FormRefused => Code::OriginRefused,
             Self::PreflightRefused => Code::PreflightRefused,
             Self::RateLimited { .. } | Self::TooManyFailures { .. } => Code::RateLimited,
             Self::TooManyStreams { .. } => Code::TooManyStreams,

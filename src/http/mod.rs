@@ -12,6 +12,7 @@ pub mod front;
 mod lines;
 mod mcp;
 pub mod metrics;
+pub mod oauth;
 mod older_rows;
 mod openapi;
 mod rest;
@@ -20,17 +21,21 @@ mod streams;
 mod table;
 #[cfg(test)]
 mod table_tests;
+pub mod ui;
+mod ui_rows;
 
 use std::fmt;
 use std::sync::Arc;
 
-use actix_web::web::ServiceConfig;
+use actix_web::web::{self, ServiceConfig};
 
 use crate::model::{CertificateState, Clock};
 #[cfg(feature = "fuzzing")]
 pub use front::read_forwarding;
 pub use mcp::McpFace;
+use oauth::OauthFace;
 pub use streams::OpenStreams;
+use ui::sessions::BrowserSessions;
 
 /// What the public routes tell of the server.
 pub struct Face {
@@ -50,11 +55,39 @@ impl fmt::Debug for Face {
     }
 }
 
-/// Every route of the server, each behind the guard of its row.
+/// The routes of OAuth, where it is on. They come before all others, and are there under the public
+/// name alone.
+pub fn sign_in(face: Option<web::Data<OauthFace>>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app: &mut ServiceConfig| {
+        if let Some(face) = face {
+            app.app_data(face);
+            route::register_public(app, oauth::rows());
+        }
+    }
+}
+
+/// Every route of the server but the pages, each behind the guard of its row.
 pub fn routes(app: &mut ServiceConfig) {
-    route::register(app, table::table());
+    let rows = table::table().into_iter().filter(|row| !row.is_page());
+    route::register(app, rows.collect());
     // Last, because their patterns cost more than all the names together.
     for path in table::NO_OAUTH {
         route::register_nothing(app, path, table::NOTHING_THERE);
+    }
+}
+
+/// The pages, if there are any: then somebody keeps who has signed in.
+pub fn pages(sessions: Option<BrowserSessions>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app: &mut ServiceConfig| match sessions {
+        Some(sessions) => {
+            app.app_data(web::Data::new(sessions));
+            let rows = table::table().into_iter().filter(route::Row::is_page);
+            route::register(app, rows.collect());
+        }
+        None => {
+            for path in ["/ui", "/ui/{any:.*}"] {
+                route::register_nothing(app, path, "the pages are switched off");
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn openapi() -> HttpResponse {
 
 pub(super) fn description() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for row in table() {
+    for row in table().into_iter().filter(|row| !row.is_page()) {
         let methods = paths.entry(plain(row.path)).or_insert_with(|| json!({}));
         if let Some(methods) = methods.as_object_mut() {
             methods.insert(row.method.as_str().to_ascii_lowercase(), operation(&row));
@@ -70,7 +70,7 @@ fn operation(row: &Row) -> Value {
             // An empty requirement beside the others makes the credential optional.
             operation.insert("security".to_owned(), json!([{}, { "bearer": [] }, { "key": [] }]));
         }
-        Guard::Key | Guard::Scope(_) => {}
+        Guard::Key | Guard::Scope(_) | Guard::Browser | Guard::Visitor(_) => {}
     }
     operation.insert("parameters".to_owned(), Value::Array(parameters(row)));
     if let Some(body) = &words.body {

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::ask;
 use super::compat::ai_memory;
-use super::front::{Guard, guarded, no_route};
+use super::front::{Guard, OnPublicHost, guarded, no_route};
+use super::ui::gate::gated;
 use crate::engine::{Field, Spoken};
 use crate::error::Error;
 use crate::older::OlderCall;
@@ -91,6 +92,11 @@ impl Row {
     fn new(method: Method, path: &'static str) -> Self {
         let (words, route) = (Words::default(), web::to(no_route));
         Self { method, path, guard: Guard::Key, words, route }
+    }
+
+    /// Whether it is a page for people, which the description of the API leaves out.
+    pub(super) fn is_page(&self) -> bool {
+        matches!(self.guard, Guard::Browser | Guard::Visitor(_))
     }
 
     /// Under which heading the route stands, and what it does, as a sentence without its full stop.
@@ -202,6 +208,22 @@ impl Row {
 /// Gives every row its place in the app, each behind its own guard. What no row matches is closed
 /// as well: a stranger learns nothing of what is there.
 pub(super) fn register(app: &mut ServiceConfig, rows: Vec<Row>) {
+    for (path, rows) in places(rows) {
+        app.service(place(path, rows));
+    }
+    app.default_service(guarded(web::to(no_route), Guard::Key));
+}
+
+/// Gives rows places that are there for requests under the public name alone.
+pub(super) fn register_public(app: &mut ServiceConfig, rows: Vec<Row>) {
+    for (path, rows) in places(rows) {
+        let is_public = fn_guard(|context| context.req_data().contains::<OnPublicHost>());
+        app.service(place(path, rows).guard(is_public));
+    }
+}
+
+/// The rows of each path.
+fn places(rows: Vec<Row>) -> Vec<(&'static str, Vec<Row>)> {
     let mut places: Vec<(&'static str, Vec<Row>)> = Vec::new();
     for row in rows {
         match places.iter_mut().find(|(path, _)| *path == row.path) {
@@ -209,10 +231,7 @@ pub(super) fn register(app: &mut ServiceConfig, rows: Vec<Row>) {
             None => places.push((row.path, vec![row])),
         }
     }
-    for (path, rows) in places {
-        app.service(place(path, rows));
-    }
-    app.default_service(guarded(web::to(no_route), Guard::Key));
+    places
 }
 
 /// Answers everything at a path as if nothing were there, to everybody.
@@ -225,14 +244,24 @@ pub(super) fn register_nothing(app: &mut ServiceConfig, path: &str, why: &'stati
 fn place(path: &str, rows: Vec<Row>) -> Resource {
     let allow = allow(rows.iter().map(|row| &row.method));
     let is_open = rows.iter().all(|row| matches!(row.guard, Guard::Open(_) | Guard::Probe(_)));
-    let elsewhere = rows.first().map(|row| row.guard).filter(|_| is_open).unwrap_or(Guard::Key);
+    let is_page = rows.iter().all(Row::is_page);
+    let first = rows.first().map(|row| row.guard);
+    let elsewhere = first.filter(|_| is_open || is_page).unwrap_or(Guard::Key);
     let mut resource = web::resource(path);
     for Row { method, guard, route, .. } in rows {
         let is_asked = fn_guard(move |context| context.head().method == method);
-        resource = resource.route(guarded(route, guard).guard(is_asked));
+        resource = resource.route(behind(route, guard).guard(is_asked));
     }
     let wrong = web::to(move || ready(wrong_method(allow.clone())));
-    resource.default_service(guarded(wrong, elsewhere))
+    resource.default_service(behind(wrong, elsewhere))
+}
+
+/// Puts the guard of its row before a handler: that of the pages, or that of all the rest.
+fn behind(route: actix_web::Route, guard: Guard) -> actix_web::Route {
+    match guard {
+        Guard::Browser | Guard::Visitor(_) => gated(route, guard),
+        _ => guarded(route, guard),
+    }
 }
 
 fn wrong_method(allow: Option<HeaderValue>) -> HttpResponse {

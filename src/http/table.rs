@@ -8,7 +8,8 @@ use super::front::Guard;
 use super::older_rows::older_servers;
 use super::route::Content::{Json, Nothing, Text, Tool};
 use super::route::{Row, delete, get, patch, post};
-use super::{mcp, openapi, rest};
+use super::ui_rows::pages;
+use super::{mcp, openapi, rest, ui};
 use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
     Add, Context, Delete, Get, History, IMPORT_CONFIRM, IMPORT_STEP, List, ListProjects,
@@ -16,11 +17,18 @@ use crate::engine::{
 };
 use crate::model::Scope;
 
-/// Clients look here for OAuth before they have a key. There is none, and that must be a plain
-/// 404: a 401 would make some of them drop the key they were configured with, and it would count
-/// as a failed attempt of somebody who made none.
-pub(super) const NO_OAUTH: [&str; 4] =
-    ["/.well-known/{any:.*}", "/authorize", "/register", "/token"];
+/// Clients look here for OAuth before they have a key. Where there is none, under a name that is not
+/// the public one or altogether, that must be a plain 404: a 401 would make some of them drop the key
+/// they were configured with, and it would count as a failed attempt of somebody who made none.
+pub(super) const NO_OAUTH: [&str; 7] = [
+    "/.well-known/{any:.*}",
+    "/authorize",
+    "/authorize/{any:.*}",
+    "/register",
+    "/register/{any:.*}",
+    "/token",
+    "/revoke",
+];
 
 /// What stands at the places of [`NO_OAUTH`] is no secret.
 pub(super) const NOTHING_THERE: &str = "there is nothing to protect";
@@ -37,11 +45,13 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(transfer());
     rows.extend(admin());
     rows.extend(accounts());
+    rows.extend(grants());
     rows.extend(backups());
     rows.extend(older_servers());
     // One place, without a redirect that clients would not follow with a POST.
     rows.extend(protocol("/mcp"));
     rows.extend(protocol("/mcp/"));
+    rows.extend(pages());
     rows
 }
 
@@ -266,12 +276,37 @@ fn accounts() -> Vec<Row> {
             .does("admin", "Erases all that is kept of a user, to the last byte on the disk")
             .to(rest::erase_user)
             .answers(200, "The pseudonym that the audit keeps", Json(object())),
+        post("/admin/browser-link")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Makes a link that signs one browser in, once and within a minute")
+            .to(ui::login::link)
+            .answers(201, "The path, with the code in its fragment", Json(object())),
         get("/admin/audit")
             .guard(Guard::Scope(Scope::Admin))
             .does("admin", "Tells who came, who was turned away, and what was done to whose data")
             .takes_query(AdminRequest::fields_of_audit())
             .to(rest::audit)
             .answers(200, "`events`, the oldest first, or `groups`", Json(object())),
+    ]
+}
+
+/// What clients were allowed over OAuth.
+fn grants() -> Vec<Row> {
+    vec![
+        get("/admin/oauth")
+            .guard(Guard::Scope(Scope::Admin))
+            .does("admin", "Lists what clients were allowed over OAuth, whatever its state")
+            .takes_query(AdminRequest::fields_of_list())
+            .to(rest::list_grants)
+            .answers(200, "The oldest first", Json(list_of("grants", &object()))),
+        post("/admin/oauth/{grant}/revoke")
+            .guard(Guard::Scope(Scope::Admin))
+            .does(
+                "admin",
+                "Ends grants, by the id of one or by their name; the next request is refused",
+            )
+            .to(rest::end_grants)
+            .answers(200, "As they are now", Json(list_of("grants", &object()))),
     ]
 }
 

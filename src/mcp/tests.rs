@@ -36,6 +36,7 @@ impl Bench {
             embedder: None,
             idle: Duration::from_secs(60),
             keep_audit: Duration::from_secs(3_600),
+            grants: crate::auth::oauth::GrantPolicy::default(),
             backups: BackupSettings::default(),
         };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();

@@ -83,6 +83,11 @@ kinds! {
     MemoriesImported = 11, "memories_imported";
     /// Everything of a user was erased.
     UserErased = 12, "user_erased";
+    /// A user let a program in, over OAuth.
+    GrantCreated = 13, "grant_created";
+    GrantRevoked = 14, "grant_revoked";
+    /// A code or a refresh token came again that was used before; its grant ended with that.
+    GrantReused = 15, "grant_reused";
 }
 
 impl AuditKind {

@@ -93,6 +93,36 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Shows a text to a person, in lines as it has them: what turns, hides or controls letters is shown by
+/// its number, so that two texts that look the same are the same.
+///
+/// ```text
+/// pay\u{202e}cod.exe  ->  pay(U+202E)cod.exe, in brackets of a shape that nobody types
+/// ```
+#[must_use]
+pub fn marked(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c: char| is_unseen(c) || is_joiner(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len().saturating_add(16));
+    let mut before = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let after = rest.peek().copied();
+        let joins = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !is_unseen(c));
+        let is_break = c == '\r' && after == Some('\n');
+        let hides = is_joiner(c) && !(joins(before) && joins(after));
+        if hides || (is_unseen(c) && !is_break) {
+            // Writing to memory does not fail.
+            let _ = write!(shown, "\u{27e6}U+{:04X}\u{27e7}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+        before = Some(c);
+    }
+    Cow::Owned(shown)
+}
+
 /// Splits a text at every line break of any script, and shows each line as [`inline`] does. An
 /// empty text is one empty line.
 pub fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
@@ -122,6 +152,21 @@ fn is_direction(c: char) -> bool {
         c,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     )
+}
+
+/// What a person cannot see, or sees only by what it does to others.
+fn is_unseen(c: char) -> bool {
+    let is_zero_width = matches!(
+        c,
+        '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    is_zero_width || (is_hidden(c) && c != '\n')
+}
+
+/// Joins letters of some scripts and the parts of pictures; elsewhere it only hides.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// A tab is no more than a wide space, and source code is full of them.
@@ -171,6 +216,21 @@ mod tests {
 
             assert_eq!(inline(&text), format!("a{}b", mark.escape_default()));
             assert_eq!(split(&text).len(), 1, "{mark:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_shown_what_cannot_be_seen() {
+        assert_eq!(marked("a\u{202e}b\0"), "a\u{27e6}U+202E\u{27e7}b\u{27e6}U+0000\u{27e7}");
+        assert_eq!(
+            marked("a\u{200d}b \u{e0041}"),
+            "a\u{27e6}U+200D\u{27e7}b \u{27e6}U+E0041\u{27e7}"
+        );
+        assert_eq!(marked("a\rb"), "a\u{27e6}U+000D\u{27e7}b");
+        for plain in
+            ["", "one\ntwo\tthree", "a\r\nb", "\u{1f468}\u{200d}\u{1f469}", "\u{5e9}\u{5dc}"]
+        {
+            assert_eq!(marked(plain), plain);
         }
     }
 

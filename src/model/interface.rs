@@ -11,12 +11,14 @@ pub enum Interface {
     /// MCP over standard input and output, or another program of the owner on this machine.
     Local,
     Rest,
+    /// The pages of the dashboard.
+    Browser,
     /// A verb of the command line that opened the store itself.
     Cli,
 }
 
 impl Interface {
-    const ALL: [Self; 4] = [Self::Mcp, Self::Local, Self::Rest, Self::Cli];
+    const ALL: [Self; 5] = [Self::Mcp, Self::Local, Self::Rest, Self::Browser, Self::Cli];
 
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Interface {
             Self::Mcp => "mcp",
             Self::Local => "local",
             Self::Rest => "rest",
+            Self::Browser => "browser",
             Self::Cli => "cli",
         }
     }

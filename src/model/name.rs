@@ -65,9 +65,9 @@ name!(
 name!(
     /// Names a key or token in logs and lists. Never a part of the secret itself.
     CredentialName,
-    "a credential name of 1 to 64 characters of a-z, A-Z, 0-9, '-', '_', '.' and '@', but neither '-' nor 'invalid'",
+    "a credential name of 1 to 64 characters of a-z, A-Z, 0-9, '-', '_', '.', '@' and ':', but neither '-' nor 'invalid'",
     |raw| is_plain(raw, 64)
-        && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b))
+        && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@:".contains(&b))
         && !NOBODY.contains(&raw)
 );
 name!(

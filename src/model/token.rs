@@ -7,14 +7,20 @@ use super::{CredentialName, Project, Scopes, Timestamp, ToolSet, UserId};
 /// What every token begins with.
 pub const TOKEN_START: &str = "mcp_";
 
-/// How much of a token is kept and shown: what it begins with, and 48 of its 256 bits.
+/// What the id of every grant begins with. It stands where the beginning of a token stands, and is no
+/// part of a secret.
+pub const GRANT_START: &str = "mgr_";
+
+/// How much of a token is kept and shown: what it begins with, and 48 of its 256 bits. The id of a
+/// grant is as long.
 const SHOWN_CHARS: usize = TOKEN_START.len() + 8;
 
 /// SHA-256 of a token, by which it is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 
-/// The beginning of a token, enough to tell it from every other one and far too little to guess it.
+/// The beginning of a token, enough to tell it from every other one and far too little to guess it; or
+/// the id of a grant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct TokenPrefix(String);
@@ -60,14 +66,25 @@ impl TokenPrefix {
     pub fn of(token: &str) -> Option<Self> {
         let is_fit = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let shown = token.get(..SHOWN_CHARS)?;
-        (shown.starts_with(TOKEN_START) && token.chars().all(is_fit))
-            .then(|| Self(shown.to_owned()))
+        let is_ours =
+            shown.starts_with(TOKEN_START) || token.len() == SHOWN_CHARS && is_grant(shown);
+        (is_ours && token.chars().all(is_fit)).then(|| Self(shown.to_owned()))
+    }
+
+    /// Whether it is the id of a grant.
+    #[must_use]
+    pub fn is_of_grant(&self) -> bool {
+        is_grant(&self.0)
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_grant(shown: &str) -> bool {
+    shown.starts_with(GRANT_START)
 }
 
 impl Token {
@@ -112,6 +129,9 @@ mod tests {
 
         assert_eq!(prefix.as_str(), "mcp_Ab3-_Ab3");
         assert_eq!(TokenPrefix::of(prefix.as_str()), Some(prefix));
+        let grant = TokenPrefix::of("mgr_Ab3-_Ab3").unwrap();
+        assert!(grant.is_of_grant() && !TokenPrefix::of("mcp_Ab3-_Ab3").unwrap().is_of_grant());
+        assert_eq!(TokenPrefix::of("mgr_Ab3-_Ab3x"), None, "the id of a grant has no more to it");
         for odd in ["", "mcp_", "mcp_Ab3-_Ab", "abc_Ab3-_Ab3", "mcp_Ab3-_Ab3 x", "mcp_\u{e9}23456"]
         {
             assert_eq!(TokenPrefix::of(odd), None, "{odd}");

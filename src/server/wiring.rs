@@ -4,6 +4,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_server::ServerBuilder;
 use actix_web::dev::{Extensions, Server as ActixServer};
 use actix_web::middleware::from_fn;
 use actix_web::{App, rt, web};
@@ -12,7 +13,8 @@ use super::hand_over::{self, Wanted};
 use super::handshakes::Tls;
 use super::serving::{self, Patience, Served};
 use super::{DRAIN, StartError, reload};
-use crate::actors::{BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
+use crate::actors::{Accounts, BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
+use crate::auth::oauth::GrantPolicy;
 use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey, TokenBook};
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
@@ -22,6 +24,8 @@ use crate::http::front::{
     ConnectionBounds, Connections, Front, LocalSocket, arrive, extractors, receive,
 };
 use crate::http::metrics::Metrics;
+use crate::http::oauth::OauthFace;
+use crate::http::ui::sessions::{BrowserSessions, SignInRules};
 use crate::http::{self, Face, McpFace, OpenStreams};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
@@ -79,7 +83,9 @@ pub(crate) fn session_settings(config: &Config) -> Result<SessionSettings, Embed
     let embedder = Embedder::open(&config.embedding)?;
     let idle = config.session.idle.max(LEAST_IDLE);
     let backups = backup_settings(config);
-    Ok(SessionSettings { limits, embedder, idle, keep_audit: config.auth.audit, backups })
+    let oauth = &config.oauth;
+    let grants = GrantPolicy { is_on: oauth.enabled, idle: oauth.idle, longest: oauth.longest };
+    Ok(SessionSettings { limits, embedder, idle, keep_audit: config.auth.audit, grants, backups })
 }
 
 fn backup_settings(config: &Config) -> BackupSettings {
@@ -128,6 +134,7 @@ pub(super) fn http(
     let credentials = credentials(config, token, kept, accounts.book())?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
+    let (browsers, oauth) = for_people(config, accounts, is_guarded);
     let front = web::Data::new(Front::new(
         config,
         credentials,
@@ -153,6 +160,7 @@ pub(super) fn http(
     let app = move || {
         App::new()
             .configure(hand_over::route(wanted.clone()))
+            .configure(http::sign_in(oauth.clone()))
             .app_data(front.clone())
             .app_data(face.clone())
             .app_data(metrics.clone())
@@ -162,16 +170,12 @@ pub(super) fn http(
             .app_data(token.clone())
             .configure(extractors(rules))
             .configure(http::routes)
+            .configure(http::pages(browsers.clone()))
             .wrap(front.cors())
             .wrap(from_fn(receive))
             .wrap_fn(arrive)
     };
-    let builder = ActixServer::build()
-        .workers(config.http.workers)
-        // actix counts for each worker.
-        .max_concurrent_connections((bounds.total / config.http.workers.max(1)).max(1))
-        .shutdown_timeout(DRAIN.as_secs())
-        .disable_signals();
+    let builder = builder(config.http.workers, bounds);
     let tls = certificates.map(|certificates| certificates.reloader().server_config());
     let tls = tls
         .transpose()?
@@ -184,6 +188,28 @@ pub(super) fn http(
     };
     let port = listeners.port.map(|port| (port, tls));
     serving::listen(builder, &served, port, listeners.socket).map_err(StartError::listening)
+}
+
+fn builder(workers: usize, bounds: ConnectionBounds) -> ServerBuilder {
+    ActixServer::build()
+        .workers(workers)
+        // actix counts for each worker.
+        .max_concurrent_connections((bounds.total / workers.max(1)).max(1))
+        .shutdown_timeout(DRAIN.as_secs())
+        .disable_signals()
+}
+
+/// Who has signed in with a browser, and whom they let in: each where the settings have it.
+fn for_people(
+    config: &Config,
+    accounts: &Accounts,
+    is_guarded: bool,
+) -> (Option<BrowserSessions>, Option<web::Data<OauthFace>>) {
+    let rules = SignInRules { is_guarded, allows_http: config.dashboard.allow_http };
+    let browsers = config.dashboard.enabled.then(|| BrowserSessions::new(accounts.clone(), rules));
+    let public_url = config.server.public_url.as_deref().filter(|_| config.oauth.enabled);
+    let oauth = public_url.map(|url| web::Data::new(OauthFace::new(url, accounts.clone())));
+    (browsers, oauth)
 }
 
 /// Only the owner of the run directory comes over its socket, and nobody needs to be bounded.

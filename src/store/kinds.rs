@@ -5,7 +5,9 @@ use super::codec::{self, CodecError, Record};
 use super::records::{PastVersion, SessionNumber, StoredVector};
 use super::vault::{self, Member, StoreKey};
 use crate::journal::SessionNo;
-use crate::model::{Access, AuditEvent, Memory, Number, RecallPage, Step, Token, TrustedTime};
+use crate::model::{
+    Access, AuditEvent, Grant, Memory, Number, RecallPage, Step, Token, TrustedTime,
+};
 
 /// What must be known of a kind of record to work with its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<StoreKey>(Owner::System),
     RecordKind::of::<Member>(Owner::System),
     RecordKind::of::<TrustedTime>(Owner::System),
+    RecordKind::of::<Grant>(Owner::System),
     RecordKind::of::<Memory>(Owner::User),
     RecordKind::of::<PastVersion>(Owner::User),
     RecordKind::of::<Access>(Owner::User),

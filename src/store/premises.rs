@@ -24,6 +24,7 @@ const BESIDE: &[&str] = &[
     "backup.part",
     "certs",
     "config.toml",
+    "dashboard_password",
     "desktop.ini",
     "lost+found",
     "memoryd.sock",

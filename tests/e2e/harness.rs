@@ -87,6 +87,17 @@ impl TestServer {
         self.restart_after(|| {}).await
     }
 
+    /// The same with some other settings.
+    pub async fn restart_with(self, env: &[(&str, &str)]) -> Self {
+        let (dir, own, clock) = (Arc::clone(&self.dir), self.env.clone(), self.clock.clone());
+        self.stop().await;
+        let kept = own.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        let mut all: Vec<(&str, &str)> =
+            kept.filter(|(name, _)| !env.iter().any(|(other, _)| other == name)).collect();
+        all.extend(env);
+        Self::in_dir(dir, &all, clock)
+    }
+
     /// The same, with something done to the data while nobody has it open.
     pub async fn restart_after(self, accident: impl FnOnce()) -> Self {
         let (dir, env, clock) = (Arc::clone(&self.dir), self.env.clone(), self.clock.clone());

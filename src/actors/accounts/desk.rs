@@ -22,6 +22,8 @@ pub enum AdminRequest {
     ListTokens(Arguments),
     ChangeToken { which: String, change: TokenChange },
     RotateToken { which: String, arguments: Arguments },
+    ListGrants(Arguments),
+    EndGrants { which: String },
     Audit(Arguments),
     ListUsers,
     EraseUser(UserId),
@@ -83,7 +85,7 @@ const SHOWN: usize = 10_000;
 const DAY_MS: i64 = 86_400_000;
 
 impl AdminRequest {
-    /// What a list of tokens takes.
+    /// What a list of tokens or of grants takes.
     #[must_use]
     pub fn fields_of_list() -> Vec<&'static Field> {
         vec![&USER]
@@ -130,6 +132,16 @@ impl Sessions {
                 let user: Option<UserId> = arguments.take(&USER);
                 arguments.finish((), true).map_err(EngineError::from)?;
                 Ok(json!({ "tokens": shown(&administration.tokens(user.as_ref()), now) }))
+            }
+            AdminRequest::ListGrants(mut arguments) => {
+                let user: Option<UserId> = arguments.take(&USER);
+                arguments.finish((), true).map_err(EngineError::from)?;
+                let grants = administration.grants(user.as_ref());
+                Ok(json!({ "grants": administration.shown_grants(&grants) }))
+            }
+            AdminRequest::EndGrants { which } => {
+                let ended = administration.end_grants(&which).await?;
+                Ok(json!({ "grants": administration.shown_grants(&ended) }))
             }
             AdminRequest::Audit(arguments) => administration.ask_audit(arguments, now).await,
         }

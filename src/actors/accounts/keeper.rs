@@ -16,8 +16,8 @@ use crate::actors::clock_watch::ClockWatch;
 use crate::auth::{TokenBook, TokenError};
 use crate::engine::EngineError;
 use crate::model::{
-    AuditEvent, AuditKind, Caller, CredentialName, Timestamp, Token, TokenDigest, TokenPrefix,
-    TokenState, UserId,
+    AuditEvent, AuditKind, Caller, CredentialName, Grant, Timestamp, Token, TokenDigest,
+    TokenPrefix, TokenState, UserId,
 };
 use crate::store::{Batch, Receipt, SessionStore, Store, StoreError};
 
@@ -46,6 +46,10 @@ pub(super) struct Keeper {
     pub(super) taken_back: HashSet<TokenDigest>,
     /// What was taken back and could not be written, with what the audit is to be told of it.
     unwritten: Vec<(After, AuditEvent)>,
+    /// Grants that were ended since the start: one that is on its way to the disk must not open again.
+    pub(super) ended_grants: HashSet<TokenPrefix>,
+    /// Grants that are not on the disk as they are in the book.
+    pub(super) late_grants: HashSet<TokenPrefix>,
 }
 
 #[derive(Debug)]
@@ -103,13 +107,25 @@ impl Keeper {
         for row in records.scan::<Token>() {
             book.put(row?.1);
         }
-        let open = Some(Open { store, records });
-        let (taken_back, unwritten) = (HashSet::new(), Vec::new());
-        Ok(Self { open, book, counts, clock, keep_audit, taken_back, unwritten })
+        for row in records.scan::<Grant>() {
+            book.grants().put(row?.1);
+        }
+        Ok(Self {
+            open: Some(Open { store, records }),
+            book,
+            counts,
+            clock,
+            keep_audit,
+            taken_back: HashSet::new(),
+            unwritten: Vec::new(),
+            ended_grants: HashSet::new(),
+            late_grants: HashSet::new(),
+        })
     }
 
     /// Goes on after a pause while there is more than is swept at once.
     fn sweep_on(&mut self, context: &mut Context<Self>) {
+        self.sweep_grants();
         if self.sweep() {
             context.run_later(PAUSE, Self::sweep_on);
         }
@@ -242,6 +258,7 @@ impl Keeper {
 
     /// Writes what could not be written before.
     pub(super) fn write_late(&mut self, context: &mut Context<Self>) {
+        self.write_late_grants(context);
         if self.unwritten.is_empty() {
             return;
         }
@@ -444,6 +461,10 @@ impl Handler<Use> for Keeper {
     type Result = ();
 
     fn handle(&mut self, Use(prefix): Use, _: &mut Context<Self>) {
+        if prefix.is_of_grant() {
+            self.use_grant(&prefix);
+            return;
+        }
         let Some(token) = self.book.used(&prefix, self.clock.now()) else { return };
         if let Err(error) = self.write(|batch, _| batch.put(&token.digest, &token)) {
             log::debug!("the last use of a token is not written: {error}");

@@ -11,7 +11,7 @@ use super::keeper::{Answered, Keeper, event};
 use crate::actors::{CallError, Erased};
 use crate::auth::{TokenError, generate_key};
 use crate::engine::EngineError;
-use crate::model::{AuditEvent, AuditKind, Caller, CredentialName, Token, UserId};
+use crate::model::{AuditEvent, AuditKind, Caller, CredentialName, Grant, Token, UserId};
 use crate::store::{AuditKey, Batch, OnlyKey, Receipt, SessionStore, StoreError};
 
 /// Events that are changed at once; the rest waits for the next time.
@@ -44,6 +44,7 @@ impl<I: Iterator<Item = Result<(AuditKey, AuditEvent), StoreError>> + Send + 'st
 struct Forgotten {
     erased: Erased,
     tokens: Vec<Token>,
+    grants: Vec<Grant>,
     receipt: Receipt,
 }
 
@@ -113,13 +114,19 @@ impl Keeper {
             self.book.list().into_iter().filter(|token| token.user == *user).collect();
         // Shut first, so that nothing is counted any more that would name them.
         tokens.iter().for_each(|token| self.take_back(token.clone(), now));
+        let grants = self.shut_grants_of(user);
         self.append_counted();
-        while self.forget_events(user, &unnamed, &tokens)? {}
+        let names = tokens.iter().map(|token| &token.name);
+        let names: Vec<&CredentialName> = names.chain(grants.iter().map(|one| &one.name)).collect();
+        while self.forget_events(user, &unnamed, &names)? {}
         let erased = event(AuditKind::UserErased, by, now);
         let erased = AuditEvent { user: Some(unnamed), ..erased };
         let gone: Vec<_> = tokens.iter().map(|token| (token.clone(), false)).collect();
+        self.write(|batch, _| grants.iter().for_each(|grant| batch.remove::<Grant>(&grant.id)))
+            .map_err(EngineError::from)?;
         let receipt = self.put_tokens(&gone, &[erased])?;
-        Ok(Forgotten { erased: Erased { pseudonym, tokens: tokens.len() }, tokens, receipt })
+        let erased = Erased { pseudonym, tokens: tokens.len().saturating_add(grants.len()) };
+        Ok(Forgotten { erased, tokens, grants, receipt })
     }
 
     /// Takes the name out of some events, and waits until that is durable. Says whether there are
@@ -128,9 +135,8 @@ impl Keeper {
         &mut self,
         user: &UserId,
         unnamed: &UserId,
-        tokens: &[Token],
+        names: &[&CredentialName],
     ) -> Result<bool, CallError> {
-        let names: Vec<&CredentialName> = tokens.iter().map(|token| &token.name).collect();
         let mut found = Vec::new();
         let open = self.open.as_ref().ok_or(StoreError::Lost).map_err(EngineError::from)?;
         for row in open.records.scan::<AuditEvent>() {
@@ -234,10 +240,11 @@ impl Handler<Forget> for Keeper {
     fn handle(&mut self, Forget { user, by }: Forget, _: &mut Context<Self>) -> Self::Result {
         match self.forget(&user, &by) {
             Err(error) => Box::pin(actix::fut::ready(Err(error))),
-            Ok(Forgotten { erased, tokens, receipt }) => {
+            Ok(Forgotten { erased, tokens, grants, receipt }) => {
                 Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
                     durable.map_err(EngineError::from)?;
                     tokens.iter().for_each(|token| keeper.book.remove(&token.digest));
+                    grants.iter().for_each(|grant| keeper.book.grants().remove(&grant.id));
                     Ok(erased)
                 }))
             }

@@ -1,4 +1,4 @@
-//! Tokens and the audit: what the system keeps of those who come, and of what they did.
+//! Tokens, grants and the audit: what the system keeps of those who come, and of what they did.
 //!
 //! One actor owns the system's records. What is good now also lies in a [`TokenBook`], which the guard
 //! reads without asking anybody. A token that is taken back is shut there before the disk has heard of
@@ -8,6 +8,8 @@
 
 mod audit;
 mod desk;
+mod grant_desk;
+mod grants;
 mod keeper;
 mod ledger;
 mod wanted;
@@ -20,14 +22,18 @@ use actix::{Actor, Addr, Arbiter};
 
 use super::clock_watch::ClockWatch;
 use super::{CallError, Erased, PATIENCE};
+use crate::auth::oauth::{GrantPolicy, TokenPair};
 use crate::auth::{self, AuthError, TokenBook};
 use crate::model::{
-    AuditEvent, AuditKind, Caller, Scope, Secret, Timestamp, Token, TokenPrefix, UserId,
+    AuditEvent, AuditKind, Caller, Grant, Scope, Secret, Timestamp, Token, TokenDigest,
+    TokenPrefix, UserId,
 };
 use crate::store::{Store, StoreError};
 pub use audit::AuditFilter;
 use audit::Counts;
 pub use desk::AdminRequest;
+pub use grants::AskedFrom;
+use grants::{EndAccess, EndGrants, Ending, MeantGrants, OpenGrant, RenewGrant};
 use keeper::{Change, Create, End, Keeper, Rotate, Use};
 use ledger::{Forget, Note, Read};
 pub use wanted::{NewToken, Rotation};
@@ -69,8 +75,9 @@ impl Accounts {
         store: &Store,
         clock: &ClockWatch,
         keep_audit: Duration,
+        policy: GrantPolicy,
     ) -> Result<Self, StoreError> {
-        let book = Arc::new(TokenBook::default());
+        let book = Arc::new(TokenBook::with_grants(policy));
         let counts = Arc::new(Counts::default());
         let keeper = Keeper::new(
             store.clone(),
@@ -109,6 +116,62 @@ impl Accounts {
         if let Err(error) = self.keeper.try_send(Use(prefix)) {
             log::debug!("a use of a token is not noted: {error}");
         }
+    }
+
+    /// Begins a grant that has its first tokens. They are good when this returns.
+    pub async fn open_grant(&self, grant: Grant, from: AskedFrom) -> Result<Grant, CallError> {
+        self.keeper.send(OpenGrant { grant, from }).timeout(PATIENCE).await?
+    }
+
+    /// Changes a refresh token of a client for a new pair, which is good when this returns; nothing if it
+    /// is not good. One that comes again too late ends its grant.
+    pub async fn renew_grant(
+        &self,
+        refresh: TokenDigest,
+        client: &str,
+        pair: TokenPair,
+        from: AskedFrom,
+    ) -> Result<Option<(Grant, TokenPair)>, CallError> {
+        let asked = RenewGrant { refresh, client: client.to_owned(), pair, from };
+        self.keeper.send(asked).timeout(PATIENCE).await?
+    }
+
+    /// Ends a grant whose code came a second time.
+    pub async fn end_reused_grant(
+        &self,
+        id: &TokenPrefix,
+        from: AskedFrom,
+    ) -> Result<(), CallError> {
+        let why = Ending::Reuse(from);
+        self.end_grants(MeantGrants::One(id.clone()), why).await.map(drop)
+    }
+
+    /// Ends the grant that a refresh token is of, or one access token. A token that is none of ours is
+    /// nobody's loss.
+    pub async fn give_back(&self, token: &TokenDigest, from: AskedFrom) -> Result<(), CallError> {
+        let grants = self.book.grants();
+        if let Some(grant) = grants.of_refresh(token) {
+            let why = Ending::ByClient(from);
+            return self.end_grants(MeantGrants::One(grant.id), why).await.map(drop);
+        }
+        if grants.of_access(token).is_some() {
+            self.keeper.send(EndAccess(*token)).timeout(PATIENCE).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends every grant of a client that removes its registration.
+    pub async fn end_grants_of_client(
+        &self,
+        client: &str,
+        from: AskedFrom,
+    ) -> Result<(), CallError> {
+        let which = MeantGrants::OfClient(client.to_owned());
+        self.end_grants(which, Ending::ByClient(from)).await.map(drop)
+    }
+
+    async fn end_grants(&self, which: MeantGrants, why: Ending) -> Result<Vec<Grant>, CallError> {
+        self.keeper.send(EndGrants { which, why }).timeout(PATIENCE).await?
     }
 
     /// Writes an event into the audit. The same within a minute is counted, and written once more.
@@ -164,6 +227,21 @@ impl Administration<'_> {
         let mut tokens = self.accounts.book.list();
         tokens.retain(|token| user.is_none_or(|user| token.user == *user));
         tokens
+    }
+
+    /// Every grant that is kept, the oldest first; only one user's, if one is named.
+    #[must_use]
+    pub fn grants(&self, user: Option<&UserId>) -> Vec<Grant> {
+        let mut grants = self.accounts.book.grants().list();
+        grants.retain(|grant| user.is_none_or(|user| grant.user == *user));
+        grants
+    }
+
+    /// Ends the grant with this id, or all that bear a name.
+    pub async fn end_grants(&self, which: &str) -> Result<Vec<Grant>, CallError> {
+        let which = MeantGrants::Named(which.trim().to_owned());
+        let why = Ending::By(Box::new(self.caller.clone()));
+        self.accounts.end_grants(which, why).await
     }
 
     /// Forgets a user: the tokens go, and the audit knows a pseudonym from now on.

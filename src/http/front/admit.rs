@@ -5,8 +5,8 @@ use actix_web::{HttpMessage, HttpRequest, ResponseError, Route, web};
 
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
-use crate::actors::{Accounts, Attempt, Checked, ClientKey, Verdict};
-use crate::auth::{self, Refused, Verified};
+use crate::actors::{Accounts, Attempt, Checked, ClientKey, Mistake, Verdict};
+use crate::auth::{self, Presented, Refused, Verified};
 use crate::error::Error;
 use crate::model::{AuditEvent, AuditKind, Caller, Scope, Timestamp};
 
@@ -26,6 +26,10 @@ pub enum Guard {
     /// Everybody, and nothing is counted, so that a probe neither needs a key nor uses up a quota.
     /// With the reason.
     Open(&'static str),
+    /// Whoever has signed in with a browser, by the cookie of the sign-in and nothing else.
+    Browser,
+    /// Every browser: what is there before somebody has signed in. With the reason.
+    Visitor(&'static str),
 }
 
 /// Marks a request whose credential did not verify, for the log.
@@ -38,6 +42,8 @@ pub fn guarded(route: Route, guard: Guard) -> Route {
         Guard::Open(_) => return route,
         Guard::Probe(_) => return route.wrap(from_fn::<_, (web::Data<Front>,)>(recognize)),
         Guard::Key | Guard::Scope(_) | Guard::Monitoring => {}
+        // The door of the pages is `ui/gate.rs`. Here they are closed to who has no key.
+        Guard::Browser | Guard::Visitor(_) => {}
     }
     let layer = move |front: web::Data<Front>, request: ServiceRequest, next: Next<BoxBody>| {
         admit(guard, front, request, next)
@@ -72,6 +78,7 @@ async fn admit(
         return Ok(request.into_response(Error::OriginRefused.error_response()));
     }
     let client = client_of(&front, &request);
+    let invitation = front.public.as_ref().and_then(|public| public.invitation(&request));
     let admission = front.admit(guard, request.head(), client).await;
     let Admission { caller, is_invalid, quota, outcome } = admission;
     // Kept even if the request goes no further, for the log says whose it was.
@@ -84,6 +91,9 @@ async fn admit(
         Ok(()) => next.call(request).await?,
         Err(refused) => request.into_response(refused.error_response()),
     };
+    if let Some(invitation) = invitation {
+        invitation.put(&mut response);
+    }
     // A handler that counted more has the last word.
     let further = response.request().extensions().get::<Verdict>().copied();
     if let Some(quota) = further.or(quota) {
@@ -93,12 +103,12 @@ async fn admit(
 }
 
 /// Whether a request may go on, on whose behalf, and what is left of its client's quota.
-struct Admission {
-    caller: Option<Caller>,
+pub(super) struct Admission {
+    pub(super) caller: Option<Caller>,
     /// A credential was brought, and did not verify.
     is_invalid: bool,
     quota: Option<Verdict>,
-    outcome: Result<(), Error>,
+    pub(super) outcome: Result<(), Error>,
 }
 
 impl Front {
@@ -106,6 +116,24 @@ impl Front {
     /// then counts the request and its failure at once. The limiter's word still goes first.
     async fn admit(&self, guard: Guard, head: &RequestHead, client: Client) -> Admission {
         let (attempt, verified) = self.verify(guard, head, client);
+        self.settle(guard, client, attempt, verified).await
+    }
+
+    /// Where a request comes from.
+    #[must_use]
+    pub fn client(&self, request: &HttpRequest) -> Client {
+        let known = request.extensions().get::<Client>().copied();
+        known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls))
+    }
+
+    /// Counts a request, and says whether it may go on.
+    pub(super) async fn settle(
+        &self,
+        guard: Guard,
+        client: Client,
+        attempt: Attempt,
+        verified: Result<Option<Caller>, Error>,
+    ) -> Admission {
         let is_invalid = matches!(attempt, Attempt::Failed(_));
         let checked = match &self.limiter {
             // The owner's own programs share an address with everything else on this machine.
@@ -130,9 +158,7 @@ impl Front {
     /// Counts what a request with a valid credential stands for besides itself: the other messages
     /// of a batch. All of it, or nothing if that is more than its client has left.
     pub async fn count_further(&self, request: &HttpRequest, count: usize) -> Result<(), Error> {
-        let known = request.extensions().get::<Client>().copied();
-        let client =
-            known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls));
+        let client = self.client(request);
         let Some(limiter) = self.limiter.as_ref().filter(|_| count > 0 && !client.is_owner) else {
             return Ok(());
         };
@@ -160,14 +186,26 @@ impl Front {
         if is_monitoring && !presented.is_attempt() {
             return (Attempt::Absent, Ok(None));
         }
+        let mistake = || caller::mistake(head.headers(), &self.mistakes);
+        self.weigh(&presented, mistake, head, client)
+    }
+
+    /// Verifies what was presented, and tells the audit.
+    pub(super) fn weigh(
+        &self,
+        presented: &Presented<'_>,
+        mistake: impl FnOnce() -> Mistake,
+        head: &RequestHead,
+        client: Client,
+    ) -> (Attempt, Result<Option<Caller>, Error>) {
         let now = self.accounts.as_ref().map_or(Timestamp(0), Accounts::now);
-        let verified = self.credentials.verify(&presented, now);
+        let verified = self.credentials.verify(presented, now);
         self.note_attempt(&verified, head, client, now);
         let attempt = match &verified {
             _ if self.credentials.is_disabled() => Attempt::Passed,
             _ if !presented.is_attempt() => Attempt::Absent,
             Ok(_) => Attempt::Passed,
-            Err(_) => Attempt::Failed(caller::mistake(head.headers(), &self.mistakes)),
+            Err(_) => Attempt::Failed(mistake()),
         };
         let caller = verified
             .map_err(|refused| Error::from(refused.error))
@@ -201,7 +239,9 @@ impl Front {
         let needed = match guard {
             Guard::Scope(scope) => Some(scope),
             Guard::Monitoring => Some(Scope::Admin),
-            Guard::Key | Guard::Probe(_) | Guard::Open(_) => None,
+            Guard::Key | Guard::Probe(_) | Guard::Open(_) | Guard::Browser | Guard::Visitor(_) => {
+                None
+            }
         };
         match (caller, needed) {
             (Some(caller), Some(needed)) => auth::require(caller, needed).map_err(|denied| {
@@ -215,7 +255,7 @@ impl Front {
     }
 
     /// Tells the audit, with the true reason. Where nobody needs a credential there is no attempt.
-    fn note_attempt(
+    pub(super) fn note_attempt(
         &self,
         verified: &Result<Verified, Refused>,
         head: &RequestHead,

@@ -41,6 +41,11 @@ pub(super) fn mistake(headers: &HeaderMap, key: &RandomState) -> Mistake {
     Mistake(hasher.finish())
 }
 
+/// The same for what somebody typed.
+pub(super) fn mistyped(typed: &str, key: &RandomState) -> Mistake {
+    Mistake(key.hash_one(("typed", typed)))
+}
+
 /// Puts together who is asking, and from where.
 pub(super) fn caller(
     identity: Identity,
@@ -50,10 +55,11 @@ pub(super) fn caller(
 ) -> Result<Caller, Error> {
     let identity = Identity { user: projects.user(identity.user), ..identity };
     let headers = head.headers();
-    let is_protocol = head.uri.path().starts_with("/mcp");
+    let path = head.uri.path();
     let face = match client.is_owner {
         true => Interface::Local,
-        false if is_protocol => Interface::Mcp,
+        false if path.starts_with("/mcp") => Interface::Mcp,
+        false if path.starts_with("/ui/") => Interface::Browser,
         false => Interface::Rest,
     };
     let origin = Origin {

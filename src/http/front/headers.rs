@@ -11,6 +11,29 @@ static ALWAYS: [(HeaderName, HeaderValue); 4] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
 ];
 
+/// What a page may load and where its forms go: itself, and nothing else. No script and no style stands
+/// in a page, and no script makes markup out of text.
+pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// What a page wears besides. With `no-referrer` a browser would send its own forms with `Origin: null`.
+static OF_PAGES: [(HeaderName, HeaderValue); 4] = [
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
+    ),
+];
+
 static HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
 /// The headers that every response wears.
@@ -26,9 +49,24 @@ impl DefaultHeaders {
         Self { server: HeaderValue::from_str(server).unwrap_or(plain) }
     }
 
-    pub(super) fn apply(&self, headers: &mut HeaderMap, id: &RequestId, client: Client) {
+    /// Whatever is answered below `/ui`, and a page elsewhere, which is known by its policy, wears
+    /// what pages wear.
+    pub(super) fn apply(
+        &self,
+        headers: &mut HeaderMap,
+        id: &RequestId,
+        client: Client,
+        path: &str,
+    ) {
         for (name, value) in &ALWAYS {
             headers.insert(name.clone(), value.clone());
+        }
+        if is_of_pages(path) || headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+            dress_as_page(headers);
+            if is_of_sign_in(path) {
+                // A page that opened a window for this waits for what its own page in there says.
+                headers.remove("cross-origin-opener-policy");
+            }
         }
         headers.insert(header::SERVER, self.server.clone());
         headers.insert(names::X_REQUEST_ID.clone(), id.header());
@@ -38,6 +76,28 @@ impl DefaultHeaders {
         if is_json(headers) && !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
+    }
+}
+
+fn is_of_pages(path: &str) -> bool {
+    path == "/ui" || path.starts_with("/ui/")
+}
+
+/// Where a browser may be in a window that the page of a client opened.
+fn is_of_sign_in(path: &str) -> bool {
+    path == "/ui/login" || path.starts_with("/authorize")
+}
+
+fn dress_as_page(headers: &mut HeaderMap) {
+    for (name, value) in &OF_PAGES {
+        headers.insert(name.clone(), value.clone());
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let policy = HeaderValue::from_static(PAGE_POLICY);
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
 

@@ -18,9 +18,11 @@ mod origins;
 mod outgoing;
 mod place;
 mod proxy_signs;
+mod public_host;
 mod receive;
 mod refusal;
 mod request_id;
+mod typed;
 mod unread;
 mod wire;
 
@@ -41,18 +43,23 @@ use actix_web::middleware::Condition;
 use ipnet::IpNet;
 
 use crate::actors::{Accounts, Limiter};
-use crate::auth::{Credentials, ProjectRule};
+use crate::auth::{Credentials, PasswordFile, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
+use crate::model::UserId;
 pub use admit::{Guard, guarded};
 pub use bounds::ConnectionBounds;
 pub use client::{Client, LocalSocket};
 pub use connections::Connections;
 use headers::DefaultHeaders;
+pub use headers::PAGE_POLICY;
 use hosts::HostRule;
 use origins::OriginRule;
+pub use origins::origin_of_request;
 pub use place::{PathId, extractors, no_route};
 use proxy_signs::ProxySigns;
+pub use public_host::OnPublicHost;
+use public_host::PublicHost;
 pub use receive::{arrive, receive};
 pub use request_id::RequestId;
 use request_id::RequestIds;
@@ -66,6 +73,8 @@ pub struct Front {
     proxies: Vec<IpNet>,
     proxy_signs: ProxySigns,
     hosts: HostRule,
+    /// Nothing where OAuth is off.
+    public: Option<PublicHost>,
     origins: OriginRule,
     default_headers: DefaultHeaders,
     request_ids: RequestIds,
@@ -73,6 +82,9 @@ pub struct Front {
     /// Nothing where a test has no store.
     accounts: Option<Accounts>,
     projects: ProjectRule,
+    /// For people who come with a browser, and whom it stands for.
+    password: PasswordFile,
+    owner: UserId,
     limiter: Option<Limiter>,
     /// Hashes wrong credentials, to know them again.
     mistakes: RandomState,
@@ -95,12 +107,15 @@ impl Front {
             proxies: config.http.trusted_proxies.clone(),
             proxy_signs: ProxySigns::new(config),
             hosts,
+            public: PublicHost::new(config),
             origins: OriginRule::new(config),
             default_headers: DefaultHeaders::new(&config.server.header),
             request_ids: RequestIds::default(),
             credentials,
             accounts,
             projects: project_mode(config),
+            password: PasswordFile::of(&config.server.data_dir),
+            owner: config.project.default_user.clone(),
             limiter,
             mistakes: RandomState::new(),
             metrics,

@@ -3,9 +3,10 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN};
 use actix_web::middleware::Condition;
+use actix_web::{HttpMessage, HttpRequest};
 
 use super::hosts::{address_of, host_of, is_loopback, name_of};
-use super::names;
+use super::{Client, names};
 use crate::config::{AllowedOrigins, Config, HostPattern};
 use crate::error::Error;
 
@@ -133,6 +134,14 @@ pub(super) fn is_foreign_fetch(head: &RequestHead) -> bool {
     let headers = head.headers();
     let site = headers.get(&names::SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     matches!(site, Some(b"cross-site" | b"same-site")) && !headers.contains_key(ORIGIN)
+}
+
+/// The origin of the pages of this server, under the name that a request used.
+#[must_use]
+pub fn origin_of_request(request: &HttpRequest) -> Option<String> {
+    let is_https = request.extensions().get::<Client>()?.is_https;
+    let host = host_of(request.head()).ok()??;
+    Some(format!("{}://{host}", if is_https { "https" } else { "http" }))
 }
 
 fn is_same(known: &str, origin: &str) -> bool {

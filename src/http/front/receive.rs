@@ -18,6 +18,7 @@ use super::admit::InvalidCredential;
 use super::connection::Connection;
 use super::log_line::{Event, LogLine};
 use super::outgoing::send_off;
+use super::public_host::{OnPublicHost, welcome_page};
 use super::{Client, Front, LocalSocket, RequestId, caller, names};
 use crate::auth::InstanceToken;
 use crate::error::Error;
@@ -122,6 +123,9 @@ async fn answer(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if let Some(answer) = welcome_page(&mut request) {
+        return Ok(request.into_response(answer));
+    }
     let is_preflight = front.origins.answers_preflight(request.head());
     if let Err(refused) = front.gate(&request, arrival) {
         return Ok(request.into_response(refused.error_response()));
@@ -165,7 +169,11 @@ impl Arrival {
             request.headers().get(&names::CHALLENGE).filter(|_| request.path() == HEALTH);
         let proof = token.zip(challenge).and_then(|(token, text)| token.prove(text.as_bytes()));
         let proof = proof.and_then(|proof| HeaderValue::from_str(&proof).ok());
+        let is_public = front.public.as_ref().is_some_and(|host| host.is_meant(request.head()));
         let mut extensions = request.extensions_mut();
+        if is_public {
+            extensions.insert(OnPublicHost);
+        }
         extensions.insert(id.clone());
         extensions.insert(client);
         let (method, path) = (request.method().clone(), request.path().to_owned());
@@ -199,7 +207,12 @@ impl Front {
     }
 
     fn see_off<B>(&self, arrival: &Arrival, response: &mut ServiceResponse<B>) {
-        self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
+        self.default_headers.apply(
+            response.headers_mut(),
+            &arrival.id,
+            arrival.client,
+            &arrival.path,
+        );
         if let Some(proof) = &arrival.proof {
             response.headers_mut().insert(names::PROOF.clone(), proof.clone());
         }
@@ -217,7 +230,12 @@ impl Front {
 
     /// Where the request itself is lost, the answer travels as an error.
     fn send_back(&self, arrival: &Arrival, mut response: HttpResponse) -> actix_web::Error {
-        self.default_headers.apply(response.headers_mut(), &arrival.id, arrival.client);
+        self.default_headers.apply(
+            response.headers_mut(),
+            &arrival.id,
+            arrival.client,
+            &arrival.path,
+        );
         let (shown, status) = ("-", response.status());
         let outcome = Outcome { route: None, credential: None, shown, status, event: None };
         self.record(arrival, &outcome);

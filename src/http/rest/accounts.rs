@@ -1,4 +1,4 @@
-//! Tokens and the audit, for administrators.
+//! Tokens, grants and the audit, for administrators.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Map;
@@ -62,6 +62,25 @@ pub(in crate::http) async fn delete_token(
     which: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
     change(&sessions, &caller, which.into_inner(), TokenChange::Delete).await
+}
+
+pub(in crate::http) async fn list_grants(
+    request: HttpRequest,
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let arguments = Arguments::new(query(&request, |_| false)?);
+    let grants = sessions.administer(&caller, AdminRequest::ListGrants(arguments)).await?;
+    Ok(HttpResponse::Ok().json(grants))
+}
+
+pub(in crate::http) async fn end_grants(
+    caller: Caller,
+    sessions: web::Data<Sessions>,
+    which: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    let request = AdminRequest::EndGrants { which: which.into_inner() };
+    Ok(HttpResponse::Ok().json(sessions.administer(&caller, request).await?))
 }
 
 pub(in crate::http) async fn audit(

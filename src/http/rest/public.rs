@@ -1,15 +1,19 @@
 use actix_web::http::StatusCode;
+use actix_web::http::header::VARY;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use crate::actors::Sessions;
-use crate::http::{Face, McpFace};
+use crate::http::{Face, McpFace, ui};
 use crate::model::{Caller, Scope};
 
-/// Says that the server is there, and nothing about what it holds.
+/// Says that the server is there, and nothing about what it holds. A browser is led to the pages.
 #[allow(clippy::unused_async, reason = "a handler is async")]
-pub(in crate::http) async fn root() -> HttpResponse {
-    HttpResponse::Ok().json(json!({
+pub(in crate::http) async fn root(request: HttpRequest) -> HttpResponse {
+    if ui::is_meant_for_a_person(&request) {
+        return ui::page::see_other("/ui/");
+    }
+    HttpResponse::Ok().insert_header((VARY, "Accept")).json(json!({
         "status": "running",
         "service": "memoryd",
         "version": env!("CARGO_PKG_VERSION"),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::journal::SessionNo;
 use crate::model::{
-    AuditEvent, AuditKind, Author, Category, CredentialName, EventTime, Interface, Priority,
-    Project, Scopes, SecretKey, Status, Step, StepChange, Tag, Title, Token, TokenDigest,
-    TokenPrefix, ToolSet, TrustedTime,
+    AccessTicket, AuditEvent, AuditKind, Author, Category, ClientAuth, CredentialName, EventTime,
+    Grant, Interface, OauthClient, Priority, Project, RefreshTicket, Scopes, SecretKey, Status,
+    Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix, ToolSet, TrustedTime,
 };
 use crate::model::{Given, Number, Recall, RecallPage};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
@@ -32,6 +32,7 @@ const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
 const MEMBER_V1: &str = include_str!("../../../tests/data/member-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
 const CLOCK_V1: &str = include_str!("../../../tests/data/clock-v1.hex");
+const GRANT_V1: &str = include_str!("../../../tests/data/grant-v1.hex");
 
 /// The memory that `memory-v3.hex` is an image of.
 fn full_memory() -> Memory {
@@ -90,6 +91,7 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!(own, Number(7));
     assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(codec::decode::<TrustedTime>(&OnlyKey, &from_hex(CLOCK_V1)).unwrap(), clock());
+    assert_eq!(codec::decode::<Grant>(&grant().id, &from_hex(GRANT_V1)).unwrap(), grant());
     assert_eq!(number, SessionNumber(SessionNo(7)));
 }
 
@@ -110,6 +112,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&clock()), CLOCK_V1),
+        (codec::encode(&grant()), GRANT_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
         (codec::encode(&store_key()), STORE_KEY_V1),
         (codec::encode(&member().1), MEMBER_V1),
@@ -207,6 +210,37 @@ fn token() -> Token {
     }
 }
 
+/// What `grant-v1.hex` is an image of.
+fn grant() -> Grant {
+    let digest = |byte| TokenDigest([byte; 32]);
+    Grant {
+        id: TokenPrefix::of("mgr_Ab3-_xYz").unwrap(),
+        name: CredentialName::parse("oauth:Claude").unwrap(),
+        client: OauthClient {
+            id: "mc_1".to_owned(),
+            name: "Claude".to_owned(),
+            redirect_uris: vec!["https://claude.ai/api/mcp/auth_callback".to_owned()],
+            auth: ClientAuth::Post,
+            secret: Some(digest(1)),
+            registration: Some(digest(2)),
+            registered_at: Timestamp(1_700_000_000_000),
+        },
+        user: user("ada"),
+        scopes: Scopes::read_write(),
+        project: Some(Project::parse("garage").unwrap()),
+        is_guest: true,
+        created_at: Timestamp(1_700_000_000_001),
+        expires_at: Timestamp(1_800_000_000_000),
+        revoked_at: Some(Timestamp(1_700_000_000_002)),
+        last_used_at: Some(Timestamp(1_700_000_000_003)),
+        access: vec![AccessTicket { digest: digest(3), expires_at: Timestamp(1_700_003_600_001) }],
+        refresh: vec![
+            RefreshTicket { digest: digest(4), replaced_at: Some(Timestamp(1_700_000_000_004)) },
+            RefreshTicket { digest: digest(5), replaced_at: None },
+        ],
+    }
+}
+
 /// What `audit-v1.hex` is an image of.
 fn event() -> AuditEvent {
     AuditEvent {
@@ -243,6 +277,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
         ("clock", Key::to_bytes(&OnlyKey), CLOCK_V1),
+        ("grant", Key::to_bytes(&grant().id), GRANT_V1),
         ("user", Key::to_bytes(&user("ada")), USER_V1),
     ];
     for (name, key, image) in images {

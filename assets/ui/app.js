@@ -1,0 +1,156 @@
+// What the pages have besides: keys, local times, copying, news of other clients. Every page works
+// without it. Nothing here makes markup out of text.
+
+const signedIn = document.body.hasAttribute('data-signed-in');
+const each = (selector, work) => document.querySelectorAll(selector).forEach(work);
+const one = (selector) => document.querySelector(selector);
+const kept = {
+  get(name) { try { return localStorage.getItem(name); } catch { return null; } },
+  set(name, value) { try { localStorage.setItem(name, value); } catch { /* private windows keep nothing */ } },
+};
+
+// A link of `memoryd open` carries its code behind the `#`, which no log has seen.
+const code = location.pathname.endsWith('/ui/login') && /^#t=([\w-]{20,})$/.exec(location.hash);
+if (code) {
+  history.replaceState(null, '', location.pathname + location.search);
+  const field = one('#credential');
+  if (field) {
+    field.value = code[1];
+    one('#login').requestSubmit();
+  }
+}
+
+const told = one('[data-focus]');
+if (told) told.focus();
+
+each('time[datetime]', (time) => {
+  const at = new Date(time.dateTime);
+  if (Number.isNaN(at.getTime())) return;
+  time.title = time.dateTime;
+  time.textContent = at.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+});
+
+// Plain HTTP has no clipboard: then the text is selected, and the keyboard copies it.
+each('[data-copy]', (button) => {
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    const from = document.getElementById(button.dataset.copy);
+    if (!from) return;
+    if (navigator.clipboard) {
+      await navigator.clipboard.writeText(from.value ?? from.textContent);
+      say('Copied.');
+    } else {
+      const range = document.createRange();
+      range.selectNodeContents(from);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      say('Selected: copy it with the keyboard.');
+    }
+  });
+});
+
+each('[data-count]', (area) => {
+  const out = document.getElementById(area.dataset.count);
+  const count = () => {
+    const bytes = new TextEncoder().encode(area.value).length;
+    out.textContent = `${bytes} bytes, about ${Math.ceil(area.value.length / 4)} tokens`;
+  };
+  area.addEventListener('input', count);
+  count();
+});
+
+each('[data-all]', (box) => box.addEventListener('change', () => {
+  each('ol.memories input[type=checkbox]', (other) => { other.checked = box.checked; });
+}));
+
+function say(text, link, target) {
+  const live = one('#live');
+  live.replaceChildren();
+  const line = document.createElement('p');
+  line.textContent = text;
+  live.append(line);
+  if (link) {
+    const a = document.createElement('a');
+    a.href = target;
+    a.textContent = link;
+    live.append(a);
+  }
+  live.hidden = false;
+}
+
+// What is typed outlives a session that has ended: the draft comes back with the form.
+each('textarea[data-draft]', (area) => {
+  const name = `memoryd-draft:${area.dataset.draft}`;
+  const found = (() => { try { return sessionStorage.getItem(name); } catch { return null; } })();
+  if (found !== null && found !== area.value) {
+    area.value = found;
+    say('What you had typed is here again.');
+  }
+  const keep = () => { try { sessionStorage.setItem(name, area.value); } catch { /* none is kept */ } };
+  area.addEventListener('input', keep);
+  // What comes back of it is the server's to say.
+  area.form?.addEventListener('submit', () => { try { sessionStorage.removeItem(name); } catch { /* none was kept */ } });
+});
+// Keys. None while somebody types or holds a modifier, and none at all if they are switched off.
+const GO = { o: '/ui/', m: '/ui/memories', s: '/ui/search', i: '/ui/inbox', t: '/ui/trash', a: '/ui/activity', c: '/ui/clients' };
+let going = false;
+const rows = () => [...document.querySelectorAll('ol.memories > li')];
+const current = () => one('ol.memories > li[data-current]');
+function move(by) {
+  const all = rows();
+  if (!all.length) return;
+  const here = all.indexOf(current());
+  const next = all[Math.max(0, Math.min(all.length - 1, here + by))] ?? all[0];
+  all.forEach((row) => row.removeAttribute('data-current'));
+  next.setAttribute('data-current', '');
+  next.querySelector('a')?.focus();
+}
+const press = (key) => (current() ?? document).querySelector(`[data-key="${key}"]`)?.click();
+function onKey(event) {
+  const at = event.target;
+  const types = at instanceof HTMLTextAreaElement || at instanceof HTMLSelectElement
+    || (at instanceof HTMLInputElement && at.type !== 'checkbox') || at.isContentEditable;
+  if (types || event.ctrlKey || event.altKey || event.metaKey || kept.get('memoryd-keys') === 'off') return;
+  if (going) {
+    going = false;
+    if (GO[event.key]) location.assign(GO[event.key]);
+    return;
+  }
+  const does = {
+    '/': () => (one('#q') ? one('#q').focus() : location.assign('/ui/search')),
+    j: () => move(1), k: () => move(-1), g: () => { going = true; }, n: () => location.assign('/ui/new'),
+    e: () => press('e'), '#': () => press('#'), u: () => press('u'), p: () => press('p'),
+    x: () => current()?.querySelector('input[type=checkbox]')?.click(),
+    '?': () => location.assign('/ui/help'),
+  }[event.key];
+  if (!does) return;
+  event.preventDefault();
+  does();
+}
+if (signedIn) document.addEventListener('keydown', onKey);
+each('[data-keys]', (box) => {
+  box.checked = kept.get('memoryd-keys') !== 'off';
+  box.addEventListener('change', () => kept.set('memoryd-keys', box.checked ? 'on' : 'off'));
+});
+
+// News of what others change. Streams are few, for each holds a connection: who gets none hears it
+// from another tab.
+if (signedIn && 'EventSource' in window) {
+  const channel = 'BroadcastChannel' in window ? new BroadcastChannel('memoryd') : null;
+  let count = 0;
+  let last = 0;
+  const news = () => {
+    count += 1;
+    if (Date.now() - last < 5000) return;
+    last = Date.now();
+    say(`${count} new ${count === 1 ? 'change' : 'changes'}`, 'Show', location.href);
+  };
+  const ended = () => say('You are signed out.', 'Sign in again', `/ui/login?next=${encodeURIComponent(location.pathname)}`);
+  const hear = (kind) => (kind === 'ended' ? ended() : news());
+  channel?.addEventListener('message', (message) => hear(message.data));
+  const stream = new EventSource('/ui/events');
+  const pass = (kind) => { hear(kind); channel?.postMessage(kind); };
+  stream.addEventListener('change', () => pass('change'));
+  stream.addEventListener('session-ended', () => { stream.close(); pass('ended'); });
+  addEventListener('pagehide', () => stream.close());
+}

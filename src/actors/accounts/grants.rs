@@ -1,0 +1,420 @@
+//! What the keeper does with grants: it opens, renews and ends them. One that ends is shut in the book
+//! before the disk has heard of it, as a token is; one that begins is opened afterwards.
+
+use std::net::IpAddr;
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+
+use super::keeper::{Answered, Keeper, event};
+use super::ledger::put_events;
+use crate::actors::CallError;
+use crate::auth::TokenError;
+use crate::auth::oauth::{Redirect, RedirectKind, Renewal, TokenPair, digest_of, renew};
+use crate::engine::EngineError;
+use crate::model::{
+    AuditEvent, AuditKind, Caller, CredentialName, Grant, Timestamp, TokenDigest, TokenPrefix,
+    UserId,
+};
+use crate::store::Receipt;
+
+/// How long one that has ended is still shown, and its client known. In milliseconds.
+const KEPT_MS: i64 = 30 * 86_400_000;
+/// Grants that are swept at once.
+const AT_ONCE: usize = 1_000;
+/// What the name of a grant begins with.
+const NAME_START: &str = "oauth:";
+/// Leaves room for what tells namesakes apart.
+const NAME_CHARS: usize = 48;
+
+/// Who asked for something at the wire, for the audit.
+#[derive(Debug, Clone, Copy)]
+pub struct AskedFrom(pub Option<IpAddr>);
+
+/// Begins a grant, which has its first tokens.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Grant, CallError>")]
+pub(super) struct OpenGrant {
+    pub(super) grant: Grant,
+    pub(super) from: AskedFrom,
+}
+
+/// Changes a refresh token of a client for a new pair. Nothing if it is not good.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<(Grant, TokenPair)>, CallError>")]
+pub(super) struct RenewGrant {
+    pub(super) refresh: TokenDigest,
+    pub(super) client: String,
+    pub(super) pair: TokenPair,
+    pub(super) from: AskedFrom,
+}
+
+/// Which grants are meant.
+#[derive(Debug, Clone)]
+pub(super) enum MeantGrants {
+    /// By id or by name.
+    Named(String),
+    One(TokenPrefix),
+    OfClient(String),
+}
+
+/// Why grants end.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// An administrator said so.
+    By(Box<Caller>),
+    /// The client said so itself.
+    ByClient(AskedFrom),
+    /// A code or a refresh token came a second time.
+    Reuse(AskedFrom),
+}
+
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<Grant>, CallError>")]
+pub(super) struct EndGrants {
+    pub(super) which: MeantGrants,
+    pub(super) why: Ending,
+}
+
+/// Ends one access token.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct EndAccess(pub(super) TokenDigest);
+
+impl Keeper {
+    /// Writes grants as they are, with what is told of them.
+    fn put_grants(
+        &mut self,
+        grants: &[Grant],
+        told: &[AuditEvent],
+    ) -> Result<Receipt, EngineError> {
+        let written = self.write(|batch, records| {
+            grants.iter().for_each(|grant| batch.put(&grant.id, grant));
+            put_events(batch, records, told);
+        });
+        Ok(written?)
+    }
+
+    /// Writes what could not be written before, as it is by now.
+    pub(super) fn write_late_grants(&mut self, context: &mut Context<Self>) {
+        if self.late_grants.is_empty() {
+            return;
+        }
+        let grants = self.late_grants.iter().filter_map(|id| self.book.grants().get(id));
+        let grants: Vec<Grant> = grants.collect();
+        let Ok(receipt) = self.put_grants(&grants, &[]) else { return };
+        let late = std::mem::take(&mut self.late_grants);
+        context.spawn(receipt.into_actor(self).map(move |durable, keeper, _| {
+            if durable.is_err() {
+                keeper.late_grants.extend(late);
+            }
+        }));
+    }
+
+    /// Notes that a grant was used.
+    pub(super) fn use_grant(&mut self, id: &TokenPrefix) {
+        let now = self.clock.now();
+        let Some(grant) = self.book.grants().get(id).filter(|_| self.book.is_open(id, now)) else {
+            return;
+        };
+        let used = Grant { last_used_at: Some(now), ..grant };
+        match self.put_grants(std::slice::from_ref(&used), &[]) {
+            Ok(_) => self.book.grants().put(used),
+            Err(error) => log::debug!("the last use of a grant is not written: {error}"),
+        }
+    }
+
+    /// Removes grants that ended long ago.
+    pub(super) fn sweep_grants(&mut self) {
+        let idle = self.book.grants().policy().idle;
+        let line = Timestamp(self.clock.erasable().0.saturating_sub(KEPT_MS));
+        let is_old = |grant: &Grant| grant.revoked_at.unwrap_or(grant.ends_at(idle)) < line;
+        let old: Vec<Grant> =
+            self.book.grants().list().into_iter().filter(is_old).take(AT_ONCE).collect();
+        if old.is_empty() {
+            return;
+        }
+        match self.write(|batch, _| old.iter().for_each(|grant| batch.remove::<Grant>(&grant.id))) {
+            Ok(_) => old.iter().for_each(|grant| self.book.grants().remove(&grant.id)),
+            Err(error) => log::warn!("{} grants that ended stay for now: {error}", old.len()),
+        }
+    }
+
+    fn open_grant(&mut self, grant: Grant, from: AskedFrom) -> Result<(Grant, Receipt), CallError> {
+        let now = self.clock.now();
+        let grant = Grant { name: self.free_grant_name(&grant)?, ..grant };
+        let reason = format!("{} at {}", grant.client.name, host_of(&grant));
+        let told = AuditEvent {
+            reason: Some(reason),
+            ..of_grant(AuditKind::GrantCreated, &grant, from, now)
+        };
+        let receipt = self.put_grants(std::slice::from_ref(&grant), &[told])?;
+        // Named, but opening nothing yet, so that it can be ended before it does.
+        self.book.grants().put(Grant { revoked_at: Some(now), ..grant.clone() });
+        Ok((grant, receipt))
+    }
+
+    /// Names a grant after its client. Grants of one user to what calls itself the same and answers at the
+    /// same place share a name, as tokens do that took each other's place.
+    fn free_grant_name(&self, grant: &Grant) -> Result<CredentialName, CallError> {
+        let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let client = grant.client.name.chars();
+        let fit: String =
+            client.map(|c| if is_fit(c) { c } else { '-' }).take(NAME_CHARS).collect();
+        let fit = fit.trim_matches('-');
+        let base = format!("{NAME_START}{}", if fit.is_empty() { "client" } else { fit });
+        let others = self.book.grants().list();
+        let is_same = |other: &Grant| {
+            (&other.user, &other.client.name, host_of(other))
+                == (&grant.user, &grant.client.name, host_of(grant))
+        };
+        let mut name = base.clone();
+        let mut number = 2_u64;
+        loop {
+            let parsed = CredentialName::parse(&name).map_err(|_| CallError::Panicked)?;
+            if !others.iter().any(|other| other.name == parsed && !is_same(other)) {
+                return Ok(parsed);
+            }
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+    }
+
+    /// Ends grants at once, whatever the disk says to it. Those that have ended are left as they are.
+    fn end_grants(
+        &mut self,
+        which: &MeantGrants,
+        why: &Ending,
+    ) -> Result<(Vec<Grant>, Option<Receipt>), CallError> {
+        let now = self.clock.now();
+        let meant: Vec<Grant> =
+            self.book.grants().list().into_iter().filter(|grant| which.is(grant)).collect();
+        let is_open = |grant: &Grant| grant.revoked_at.is_none();
+        let is_leaving = matches!(which, MeantGrants::OfClient(_));
+        let end = |mut grant: Grant| {
+            grant.revoked_at = grant.revoked_at.or(Some(now));
+            if is_leaving {
+                // It is not known any more, though what it had is still shown.
+                grant.client.redirect_uris.clear();
+            }
+            grant
+        };
+        let told: Vec<AuditEvent> = meant
+            .iter()
+            .filter(|grant| is_open(grant))
+            .map(|grant| why.event(grant, now))
+            .collect();
+        let ended: Vec<Grant> = meant.into_iter().map(end).collect();
+        for grant in &ended {
+            self.book.grants().put(grant.clone());
+            self.ended_grants.insert(grant.id.clone());
+        }
+        if ended.is_empty() || (told.is_empty() && !is_leaving) {
+            return Ok((ended, None));
+        }
+        match self.put_grants(&ended, &told) {
+            Ok(receipt) => Ok((ended, Some(receipt))),
+            Err(error) => Err(self.grants_only_shut(&ended, &error)),
+        }
+    }
+
+    /// Shuts every grant of a user, who is to be forgotten.
+    pub(super) fn shut_grants_of(&mut self, user: &UserId) -> Vec<Grant> {
+        let now = self.clock.now();
+        let all = self.book.grants().list().into_iter();
+        let own: Vec<Grant> = all.filter(|grant| grant.user == *user).collect();
+        for grant in &own {
+            self.ended_grants.insert(grant.id.clone());
+            self.book.grants().put(Grant { revoked_at: Some(now), ..grant.clone() });
+        }
+        own
+    }
+
+    fn grants_only_shut(&mut self, ended: &[Grant], error: &EngineError) -> CallError {
+        self.late_grants.extend(ended.iter().map(|grant| grant.id.clone()));
+        TokenError::OnlyShut { why: error.to_string() }.into()
+    }
+
+    /// Takes a pair back that could not be written, and lets its refresh token be tried again.
+    fn take_pair_back(&mut self, id: &TokenPrefix, before: &Grant, pair: &TokenPair) {
+        let Some(mut grant) = self.book.grants().get(id) else { return };
+        let [access, refresh] = [&pair.access, &pair.refresh].map(|one| digest_of(one.reveal()));
+        grant.access.retain(|ticket| ticket.digest != access);
+        grant.refresh.retain(|ticket| ticket.digest != refresh);
+        for ticket in &mut grant.refresh {
+            let known = before.refresh.iter().find(|known| known.digest == ticket.digest);
+            if known.is_some_and(|known| known.replaced_at.is_none()) {
+                ticket.replaced_at = None;
+            }
+        }
+        self.book.grants().put(grant);
+    }
+}
+
+impl MeantGrants {
+    fn is(&self, grant: &Grant) -> bool {
+        match self {
+            Self::Named(which) => grant.id.as_str() == which || grant.name.as_str() == which,
+            Self::One(id) => grant.id == *id,
+            Self::OfClient(client) => grant.client.id == *client,
+        }
+    }
+}
+
+impl Ending {
+    fn event(&self, grant: &Grant, now: Timestamp) -> AuditEvent {
+        let reason = Some(format!("the grant {} of {}", grant.name, grant.user));
+        match self {
+            Self::By(caller) => AuditEvent {
+                user: Some(grant.user.clone()),
+                prefix: Some(grant.id.clone()),
+                reason,
+                ..event(AuditKind::GrantRevoked, caller, now)
+            },
+            Self::ByClient(from) => {
+                AuditEvent { reason, ..of_grant(AuditKind::GrantRevoked, grant, *from, now) }
+            }
+            Self::Reuse(from) => {
+                AuditEvent { reason, ..of_grant(AuditKind::GrantReused, grant, *from, now) }
+            }
+        }
+    }
+}
+
+/// Where the code of a grant went.
+fn host_of(grant: &Grant) -> String {
+    let first = grant.client.redirect_uris.first();
+    match first.and_then(|uri| Redirect::parse(uri)) {
+        // Its port is another each time.
+        Some(Redirect { kind: RedirectKind::Loopback, .. }) => {
+            "the machine of the browser".to_owned()
+        }
+        Some(redirect) => redirect.host(),
+        None => String::new(),
+    }
+}
+
+/// An event of a grant that nobody but its client had a part in.
+fn of_grant(kind: AuditKind, grant: &Grant, from: AskedFrom, now: Timestamp) -> AuditEvent {
+    AuditEvent {
+        at: now,
+        event: kind,
+        user: Some(grant.user.clone()),
+        credential: Some(grant.name.clone()),
+        prefix: Some(grant.id.clone()),
+        reason: None,
+        address: from.0,
+        client: None,
+        count: 1,
+    }
+}
+
+impl Handler<OpenGrant> for Keeper {
+    type Result = Answered<Grant>;
+
+    fn handle(
+        &mut self,
+        OpenGrant { grant, from }: OpenGrant,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
+        match self.open_grant(grant, from) {
+            Err(error) => answered(Err(error)),
+            Ok((grant, receipt)) => {
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    if let Err(error) = durable {
+                        keeper.book.grants().remove(&grant.id);
+                        return Err(EngineError::from(error).into());
+                    }
+                    if keeper.ended_grants.contains(&grant.id) {
+                        keeper.late_grants.insert(grant.id);
+                        return Err(TokenError::UnknownGrant.into());
+                    }
+                    keeper.book.grants().put(grant.clone());
+                    Ok(grant)
+                }))
+            }
+        }
+    }
+}
+
+impl Handler<RenewGrant> for Keeper {
+    type Result = Answered<Option<(Grant, TokenPair)>>;
+
+    fn handle(&mut self, asked: RenewGrant, _: &mut Context<Self>) -> Self::Result {
+        let RenewGrant { refresh, client, pair, from } = asked;
+        let now = self.clock.now();
+        let found = self.book.grants().of_refresh(&refresh);
+        let Some(before) = found.filter(|grant| grant.client.id == client) else {
+            return answered(Ok(None));
+        };
+        let idle = self.book.grants().policy().idle;
+        let renewed = match renew(&before, &refresh, &pair, now, idle) {
+            Renewal::Unfit => return answered(Ok(None)),
+            Renewal::Reused => {
+                let which = MeantGrants::One(before.id);
+                if let Err(error) = self.end_grants(&which, &Ending::Reuse(from)) {
+                    log::warn!("a refresh token came again: {error}");
+                }
+                return answered(Ok(None));
+            }
+            Renewal::Renewed(grant) => *grant,
+        };
+        match self.put_grants(std::slice::from_ref(&renewed), &[]) {
+            Err(error) => answered(Err(error.into())),
+            Ok(receipt) => {
+                // Now, so that the next in line rests on it. Nobody has the tokens yet.
+                self.book.grants().put(renewed.clone());
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    if let Err(error) = durable {
+                        keeper.take_pair_back(&renewed.id, &before, &pair);
+                        return Err(EngineError::from(error).into());
+                    }
+                    Ok(Some((renewed, pair)))
+                }))
+            }
+        }
+    }
+}
+
+impl Handler<EndGrants> for Keeper {
+    type Result = Answered<Vec<Grant>>;
+
+    fn handle(
+        &mut self,
+        EndGrants { which, why }: EndGrants,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
+        let is_named = matches!(which, MeantGrants::Named(_));
+        match self.end_grants(&which, &why) {
+            Err(error) => answered(Err(error)),
+            Ok((ended, _)) if ended.is_empty() && is_named => {
+                answered(Err(TokenError::UnknownGrant.into()))
+            }
+            Ok((ended, None)) => answered(Ok(ended)),
+            Ok((ended, Some(receipt))) => {
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    match durable.map_err(EngineError::from) {
+                        Err(error) => Err(keeper.grants_only_shut(&ended, &error)),
+                        Ok(()) => Ok(ended),
+                    }
+                }))
+            }
+        }
+    }
+}
+
+impl Handler<EndAccess> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, EndAccess(access): EndAccess, _: &mut Context<Self>) {
+        let Some(mut grant) = self.book.grants().of_access(&access) else { return };
+        grant.access.retain(|ticket| ticket.digest != access);
+        self.book.grants().put(grant.clone());
+        if self.put_grants(std::slice::from_ref(&grant), &[]).is_err() {
+            self.late_grants.insert(grant.id);
+        }
+    }
+}
+
+fn answered<T: 'static>(outcome: Result<T, CallError>) -> Answered<T> {
+    Box::pin(actix::fut::ready(outcome))
+}

@@ -1,0 +1,65 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::engine::{Asked, Engine, EngineError, Verb};
+use crate::model::{Scope, Timestamp};
+
+/// Counts what was stored on each of the last days, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Growth {
+    pub days: u32,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Grown {
+    /// Each day in UTC with what was stored on it and is still there, the oldest first.
+    pub days: Vec<(String, usize)>,
+    /// The kinds of what is in sight, the most frequent first.
+    pub kinds: Vec<(String, usize)>,
+    /// What nobody who may be trusted has confirmed.
+    pub provisional: usize,
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+impl Verb for Growth {
+    type Answer = Grown;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Grown, EngineError> {
+        let catalog = &engine.mind.catalog;
+        let today = day_of(asked.now);
+        let mut days: BTreeMap<i64, usize> =
+            (0..i64::from(self.days)).map(|ago| (today - ago, 0)).collect();
+        let mut kinds = BTreeMap::new();
+        let mut grown = Grown::default();
+        for (_, entry) in catalog.iter().filter(|(_, entry)| entry.is_alive(asked.now)) {
+            if let Some(count) = days.get_mut(&day_of(entry.created)) {
+                *count += 1;
+            }
+            *kinds.entry(entry.kind).or_insert(0_usize) += 1;
+            grown.provisional += usize::from(entry.provisional);
+        }
+        grown.days = days.into_iter().map(|(day, count)| (name_of(day), count)).collect();
+        let named = kinds.into_iter().map(|(kind, count)| (catalog.name(kind).to_owned(), count));
+        grown.kinds = named.collect();
+        grown.kinds.sort_by_key(|(name, count)| (Reverse(*count), name.clone()));
+        Ok(grown)
+    }
+}
+
+/// Counted from the first of 1970, in UTC.
+fn day_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(DAY_MS)
+}
+
+/// `2026-03-01`.
+fn name_of(day: i64) -> String {
+    let first = Timestamp(day.saturating_mul(DAY_MS)).to_string();
+    first.get(..10).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,273 @@
+//! What was done and what was given out; and the way back from what one client did.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_DISPOSITION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::csrf;
+use super::form::FormBody;
+use super::page::{Page, respond, see_other};
+use super::sessions::{BrowserSession, BrowserSessions};
+use super::text::{PageText, PageTime};
+use super::view::{beginning, counted};
+use crate::actors::{AdminRequest, Sessions};
+use crate::engine::{Arguments, ListRecalls, RecallView, Spoken, Undo, Undone};
+use crate::error::Error;
+use crate::http::ask::query;
+use crate::model::Timestamp;
+
+/// The purpose of the forms of this page.
+const UNDO: &str = "undo";
+/// Events and answers of a page.
+const EVENTS: u32 = 200;
+const RECALLS: usize = 50;
+/// Memories that are named of one answer.
+const NAMED: usize = 5;
+const HERE: &str = "/ui/activity";
+
+#[derive(Template)]
+#[template(path = "ui/activity.html")]
+struct ActivityPage {
+    page: Page,
+    events: Vec<EventLine>,
+    recalls: Vec<RecallLine>,
+    recalls_total: String,
+    days: String,
+    client: String,
+    is_failed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "ui/undo.html")]
+struct UndoPage {
+    page: Page,
+    credential: String,
+    session: String,
+    since: String,
+    steps: Vec<StepLine>,
+    reverted: Vec<(String, String)>,
+    conflicts: Vec<(String, PageText, &'static str)>,
+    gone: usize,
+    csrf: String,
+}
+
+/// An event of the audit, as it is told.
+#[derive(Deserialize)]
+struct Told {
+    at: Timestamp,
+    event: String,
+    user: Option<String>,
+    credential: Option<String>,
+    prefix: Option<String>,
+    reason: Option<String>,
+    address: Option<String>,
+    client: Option<String>,
+    #[serde(default)]
+    count: u64,
+}
+
+/// The same as a line of a page.
+struct EventLine {
+    at: PageTime,
+    event: PageText,
+    who: PageText,
+    from: PageText,
+    what: PageText,
+    count: u64,
+}
+
+/// An answer that gave out memories.
+struct RecallLine {
+    at: PageTime,
+    client: PageText,
+    credential: PageText,
+    asked: PageText,
+    tokens: String,
+    given: Vec<(String, PageText)>,
+    more: usize,
+}
+
+struct StepLine {
+    at: PageTime,
+    who: PageText,
+    memories: usize,
+}
+
+/// Shows the audit, and what was given to whom.
+pub(in crate::http) async fn activity(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let asked = query(&request, |_| false)?;
+    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (days, client, is_failed) = (text("days"), text("client"), text("failed") == "true");
+    let mut events = audit(&sessions, &session, &days, is_failed).await?;
+    events.reverse();
+    let wanted = Some(client.clone()).filter(|client| !client.is_empty());
+    let why = ListRecalls { client: wanted, limit: RECALLS, ..ListRecalls::default() };
+    let recalled = sessions.why(&session.caller, None, why).await?;
+    let page = ActivityPage {
+        page: Page::of(&request, Some(&session), "Activity"),
+        events: events.iter().map(EventLine::of).collect(),
+        recalls: recalled.recalls.iter().map(RecallLine::of).collect(),
+        recalls_total: super::view::counted_of(recalled.total),
+        days,
+        client,
+        is_failed,
+    };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// The audit as a file, one event a line.
+pub(in crate::http) async fn audit_file(
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let asked = AdminRequest::Audit(Arguments::default());
+    let told = sessions.administer(&session.caller, asked).await?;
+    let events = told.get("events").and_then(Value::as_array);
+    let lines = events.into_iter().flatten().map(|event| format!("{event}\n"));
+    let lines: String = lines.collect();
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/x-ndjson");
+    response.insert_header((CONTENT_DISPOSITION, "attachment; filename=\"memoryd-audit.jsonl\""));
+    Ok(response.body(lines))
+}
+
+/// Shows what would be taken back of what a credential or a session did. Nothing is changed by it.
+pub(in crate::http) async fn undo_preview(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let asked = query(&request, |_| false)?;
+    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut arguments = asked.clone();
+    arguments.retain(|name, _| ["credential", "session", "since"].contains(&name.as_str()));
+    arguments.insert("dry_run".to_owned(), true.into());
+    let verb = Undo::parse(Arguments::new(arguments))?.verb;
+    let undone = sessions.ask(&session.caller, verb).await?;
+    let page = UndoPage::of(
+        Page::of(&request, Some(&session), "Undo the work of a client"),
+        &undone,
+        (text("credential"), text("session"), text("since")),
+        session.csrf(UNDO),
+    );
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// Takes it back.
+pub(in crate::http) async fn undo_work(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, UNDO, form.csrf())?;
+    let mut arguments = form.arguments(&["credential", "session", "since"]);
+    arguments.insert("dry_run".to_owned(), false.into());
+    let verb = Undo::parse(Arguments::new(arguments))?.verb;
+    let undone = sessions.ask(&session.caller, verb).await?;
+    let (back, left) = (undone.reverted.len(), undone.conflicts.len());
+    let text = format!("{back} memories are as they were; {left} were changed since and stay.");
+    browsers.leave_note(&session, text, None);
+    Ok(see_other(HERE))
+}
+
+async fn audit(
+    sessions: &Sessions,
+    session: &BrowserSession,
+    days: &str,
+    is_failed: bool,
+) -> Result<Vec<Told>, Error> {
+    let mut arguments = serde_json::Map::new();
+    arguments.insert("limit".to_owned(), EVENTS.into());
+    if !days.is_empty() {
+        arguments.insert("days".to_owned(), days.into());
+    }
+    if is_failed {
+        arguments.insert("failed".to_owned(), true.into());
+    }
+    let asked = AdminRequest::Audit(Arguments::new(arguments));
+    let mut told = sessions.administer(&session.caller, asked).await?;
+    let events = told.get_mut("events").map(Value::take).unwrap_or_default();
+    // What is told is ours; were it not readable, there would be no list.
+    Ok(serde_json::from_value(events).unwrap_or_default())
+}
+
+impl EventLine {
+    fn of(told: &Told) -> Self {
+        let who = [&told.credential, &told.user, &told.prefix].into_iter().flatten();
+        let who: Vec<&str> = who.map(String::as_str).collect();
+        let from = [&told.address, &told.client].into_iter().flatten();
+        let from: Vec<&str> = from.map(String::as_str).collect();
+        Self {
+            at: PageTime::of(told.at),
+            event: PageText::of(&told.event.replace('_', " ")),
+            who: PageText::of(&who.join(", ")),
+            from: PageText::of(&from.join(", ")),
+            what: PageText::of_any(told.reason.as_deref()),
+            count: told.count,
+        }
+    }
+}
+
+impl RecallLine {
+    fn of(recall: &RecallView) -> Self {
+        let named = recall.given.iter().take(NAMED).map(|given| {
+            let snippet = given.snippet.as_deref().unwrap_or("its text is no longer kept");
+            (given.id.to_string(), PageText::of(&beginning(snippet)))
+        });
+        Self {
+            at: PageTime::of(recall.at),
+            client: PageText::of_any(recall.author.client.as_deref()),
+            credential: PageText::of(recall.author.credential.as_str()),
+            asked: PageText::of(&beginning(&recall.asked.to_string())),
+            tokens: counted(u64::from(recall.tokens)),
+            given: named.collect(),
+            more: recall.given.len().saturating_sub(NAMED),
+        }
+    }
+}
+
+impl UndoPage {
+    fn of(
+        page: Page,
+        undone: &Undone,
+        (credential, session, since): (String, String, String),
+        csrf: String,
+    ) -> Self {
+        let step = |step: &crate::engine::ToldStep| StepLine {
+            at: PageTime::of(step.at),
+            who: PageText::of(&format!(
+                "{} {}",
+                step.author.credential,
+                step.author.client.as_deref().unwrap_or_default()
+            )),
+            memories: step.memories,
+        };
+        let conflicts = undone.conflicts.iter();
+        Self {
+            page,
+            credential,
+            session,
+            since,
+            steps: undone.steps.iter().map(step).collect(),
+            reverted: undone
+                .reverted
+                .iter()
+                .map(|one| (one.id.to_string(), one.becomes.to_owned()))
+                .collect(),
+            conflicts: conflicts
+                .map(|one| (one.id.to_string(), PageText::of(&one.now.snippet), one.why))
+                .collect(),
+            gone: undone.gone.len(),
+            csrf,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::csrf;
+use super::form::FormBody;
+use super::overview::warnings;
+use super::page::{Page, respond, see_other};
+use super::sessions::{BrowserSession, BrowserSessions};
+use super::text::{PageText, PageTime};
+use super::view::bytes;
+use crate::actors::{AdminRequest, Sessions};
+use crate::error::Error;
+use crate::http::Face;
+use crate::model::{Scope, Timestamp};
+
+/// The purpose of the form of this page.
+const BACKUP: &str = "backup";
+
+#[derive(Template)]
+#[template(path = "ui/health.html")]
+struct HealthPage {
+    page: Page,
+    facts: Vec<(&'static str, PageText)>,
+    warnings: Vec<PageText>,
+    backups: Vec<BackupRow>,
+    csrf: String,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    path: String,
+    bytes: u64,
+    made_at: Timestamp,
+}
+
+struct BackupRow {
+    path: PageText,
+    size: String,
+    made: PageTime,
+}
+
+/// How the server is, and which backups there are.
+pub(in crate::http) async fn health(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    face: web::Data<Face>,
+) -> Result<HttpResponse, Error> {
+    let backups = match session.may(Scope::Admin) {
+        true => listed(&sessions, &session).await?,
+        false => Vec::new(),
+    };
+    let page = HealthPage {
+        page: Page::of(&request, Some(&session), "Health and backups"),
+        facts: facts(&sessions, &face, &session),
+        warnings: warnings(&sessions, &face, &session),
+        backups,
+        csrf: session.csrf(BACKUP),
+    };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// Makes a backup now, which is read back before this answers.
+pub(in crate::http) async fn back_up(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, BACKUP, form.csrf())?;
+    let made = sessions.administer(&session.caller, AdminRequest::CreateBackup).await?;
+    let path = made.get("path").and_then(Value::as_str).unwrap_or_default();
+    let size = made.get("bytes").and_then(Value::as_u64).map(bytes).unwrap_or_default();
+    browsers.leave_note(
+        &session,
+        format!("The backup {path} is made and read back: {size}."),
+        None,
+    );
+    Ok(see_other("/ui/health"))
+}
+
+async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<BackupRow>, Error> {
+    let mut told = sessions.administer(&session.caller, AdminRequest::ListBackups).await?;
+    let backups = told.get_mut("backups").map(Value::take).unwrap_or_default();
+    // What is told is ours; were it not readable, there would be no list.
+    let backups: Vec<Told> = serde_json::from_value(backups).unwrap_or_default();
+    let row = |told: Told| BackupRow {
+        path: PageText::of(&told.path),
+        size: bytes(told.bytes),
+        made: PageTime::of(told.made_at),
+    };
+    Ok(backups.into_iter().map(row).collect())
+}
+
+fn facts(
+    sessions: &Sessions,
+    face: &Face,
+    session: &BrowserSession,
+) -> Vec<(&'static str, PageText)> {
+    let keys = if face.is_guarded { "needed" } else { "not needed" };
+    let is_writable = if sessions.is_writable() { "takes writes" } else { "only reads" };
+    let mut facts = vec![
+        ("Version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("Store", is_writable.to_owned()),
+        ("A memory may have", bytes(u64::try_from(sessions.content_limit()).unwrap_or(u64::MAX))),
+        ("Keys", keys.to_owned()),
+    ];
+    if session.may(Scope::Admin) {
+        let usage = sessions.usage();
+        facts.push(("Journal", bytes(usage.journal_bytes)));
+        facts.push(("Trees", bytes(usage.sled_bytes)));
+        facts.push(("Users awake", usage.sessions.to_string()));
+        if let Some(certificate) = &face.certificate {
+            facts.push(("Certificate", certificate().to_string()));
+        }
+    }
+    facts.into_iter().map(|(name, text)| (name, PageText::of(&text))).collect()
+}

@@ -1,0 +1,282 @@
+//! One memory: what it says, where it came from, what it was before; and the forms that change it.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::csrf;
+use super::diff::{DiffPart, diff};
+use super::form::FormBody;
+use super::login::must_confirm;
+use super::page::{Page, respond, see_other};
+use super::sessions::{BrowserSession, BrowserSessions};
+use super::text::{PageText, PageTime};
+use super::view::{MemoryRow, beginning, state_of};
+use crate::actors::Sessions;
+use crate::engine::{
+    Arguments, Change, Delete, DeleteTarget, Detail, Draft, Filter, Got, History, Mode, QueryText,
+    Search, Spoken, Undo, Update,
+};
+use crate::error::Error;
+use crate::http::front::PathId;
+use crate::model::{Memory, MemoryId, Scope, Status};
+
+/// The purpose of the forms of a memory.
+pub(super) const MEMORY: &str = "memory";
+/// Tokens of earlier versions that a page shows; some 200 KB would be more than anybody reads.
+const HISTORY_TOKENS: usize = 20_000;
+/// How many neighbors are named.
+const NEIGHBORS: usize = 5;
+
+#[derive(Template)]
+#[template(path = "ui/memory.html")]
+struct MemoryPage {
+    page: Page,
+    row: MemoryRow,
+    text: PageText,
+    facts: Vec<(&'static str, PageText)>,
+    metadata: PageText,
+    supersedes: String,
+    superseded_by: String,
+    versions: Vec<VersionView>,
+    older: usize,
+    related: Vec<MemoryRow>,
+    is_deleted: bool,
+    is_provisional: bool,
+    may_change: bool,
+    is_fresh: bool,
+    csrf: String,
+    bulk_csrf: String,
+}
+
+/// A version of a memory, and what it changed of the one before.
+struct VersionView {
+    number: u32,
+    at: PageTime,
+    title: PageText,
+    state: &'static str,
+    parts: Vec<DiffPart>,
+    is_current: bool,
+}
+
+/// Shows a memory, whatever its state.
+pub(in crate::http) async fn show(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let id = id_of(&request)?;
+    let got = read(&sessions, &session, id).await?;
+    let related = neighbors(&sessions, &session, &got.memory.memory).await?;
+    let memory = &got.memory.memory;
+    let row = MemoryRow::of(memory);
+    let title = if row.title.is_empty() { "Memory".to_owned() } else { row.title.to_string() };
+    let is_instruction = memory.kind.is_instruction();
+    let needed = if is_instruction { Scope::Instructions } else { Scope::Write };
+    let page = MemoryPage {
+        page: Page::of(&request, Some(&session), &title),
+        text: PageText::of(&memory.content),
+        facts: facts(&got),
+        metadata: metadata(memory),
+        supersedes: memory.supersedes.map(|id| id.to_string()).unwrap_or_default(),
+        superseded_by: memory.superseded_by.map(|id| id.to_string()).unwrap_or_default(),
+        versions: versions(&got),
+        older: got.older_versions,
+        related,
+        is_deleted: memory.status == Status::Deleted,
+        is_provisional: memory.provisional,
+        may_change: session.may(needed),
+        is_fresh: session.is_fresh,
+        csrf: session.csrf(MEMORY),
+        bulk_csrf: session.csrf("bulk"),
+        row,
+    };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// Makes a memory again what it was at a version, as a new version.
+pub(in crate::http) async fn restore_version(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, MEMORY, form.csrf())?;
+    let id = id_of(&request)?;
+    let got = sessions.ask(&session.caller, History { id, max_tokens: None }).await?;
+    let wanted = form.get("version").parse::<u32>().ok();
+    let old = got.history.into_iter().find(|old| Some(old.version) == wanted);
+    let old = old.ok_or(Error::UnknownMemory)?;
+    let number = old.version;
+    let verb =
+        Update { content: Some(old.content.clone()), draft: draft_of(old), ..Update::of(id) };
+    sessions.ask(&session.caller, verb).await?;
+    browsers.leave_note(&session, format!("It is again as in version {number}."), Some(id));
+    Ok(see_other(&place_of(id)))
+}
+
+/// Erases a memory for good. Its id has to be typed, so that nobody does it by a slip.
+pub(in crate::http) async fn purge(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, MEMORY, form.csrf())?;
+    let id = id_of(&request)?;
+    if let Some(first) = must_confirm(&session, &place_of(id)) {
+        return Ok(first);
+    }
+    if MemoryId::parse(form.get("typed").trim()).ok() != Some(id) {
+        let text = "Nothing was erased: what was typed is not the id of this memory.".to_owned();
+        browsers.leave_note(&session, text, None);
+        return Ok(see_other(&place_of(id)));
+    }
+    let target = DeleteTarget::One(id);
+    let verb = Delete { target, dry_run: Some(false), purge: true, wait: false, expect: None };
+    sessions.ask(&session.caller, verb).await?;
+    browsers.leave_note(&session, "The memory is erased, with its history.".to_owned(), None);
+    Ok(see_other("/ui/memories"))
+}
+
+/// Takes back the last change of a memory.
+pub(in crate::http) async fn undo(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, super::page::FRAME, form.csrf())?;
+    let mut arguments = form.arguments(&["id"]);
+    arguments.insert("dry_run".to_owned(), false.into());
+    let verb = Undo::parse(Arguments::new(arguments))?.verb;
+    let undone = sessions.ask(&session.caller, verb).await?;
+    let text = match (undone.reverted.len(), undone.conflicts.len()) {
+        (0, 0) => "There was nothing to undo.".to_owned(),
+        (0, _) => "It was changed again since, and stays as it is.".to_owned(),
+        _ => "Undone.".to_owned(),
+    };
+    browsers.leave_note(&session, text, None);
+    let id = MemoryId::parse(form.get("id"));
+    Ok(id.map_or_else(|_| see_other("/ui/"), |id| see_other(&place_of(id))))
+}
+
+/// Where a memory is shown.
+pub(super) fn place_of(id: MemoryId) -> String {
+    format!("/ui/memories/{id}")
+}
+
+/// The memory that the path names.
+pub(super) fn id_of(request: &HttpRequest) -> Result<MemoryId, Error> {
+    Ok(PathId::of(request)?.ok_or(Error::UnknownMemory)?.0)
+}
+
+/// Reads a memory with as much of its history as a page shows.
+pub(super) async fn read(
+    sessions: &Sessions,
+    session: &BrowserSession,
+    id: MemoryId,
+) -> Result<Got, Error> {
+    let verb = History { id, max_tokens: Some(HISTORY_TOKENS) };
+    Ok(sessions.ask(&session.caller, verb).await?)
+}
+
+/// What is like it. Nobody is given anything by that.
+async fn neighbors(
+    sessions: &Sessions,
+    session: &BrowserSession,
+    memory: &Memory,
+) -> Result<Vec<MemoryRow>, Error> {
+    let verb = Search {
+        query: QueryText::beginning_of(&beginning(&memory.content)),
+        filter: Filter::default(),
+        limit: NEIGHBORS + 1,
+        min_score: 0.0,
+        detail: Detail::Full,
+        max_tokens: None,
+        mode: Mode::Auto,
+        cursor: None,
+        vector: None,
+        is_replay: true,
+    };
+    if verb.query.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = sessions.ask(&session.caller, verb).await?;
+    let others = found.results.iter().filter(|hit| hit.memory.id() != memory.id);
+    Ok(others.take(NEIGHBORS).filter_map(|hit| MemoryRow::of_shown(&hit.memory)).collect())
+}
+
+fn facts(got: &Got) -> Vec<(&'static str, PageText)> {
+    let memory = &got.memory.memory;
+    let source = &memory.source;
+    let text = |text: Option<String>| PageText::of_any(text.as_deref());
+    let all = [
+        ("Id", text(Some(memory.id.to_string()))),
+        ("Version", text(Some(memory.version.to_string()))),
+        ("Created", text(Some(memory.created_at.to_string()))),
+        ("Changed", text(Some(memory.updated_at.to_string()))),
+        ("Took place", text(memory.event_at.map(|at| at.to_string()))),
+        ("Forgotten at", text(memory.expires_at.map(|at| at.to_string()))),
+        ("Category", text(memory.category.as_ref().map(|category| category.to_string()))),
+        ("Priority", text(Some(memory.priority.get().to_string()))),
+        ("Client", text(source.client.clone())),
+        ("Credential", text(source.credential.clone())),
+        ("Session", text(source.session.clone())),
+        ("Came through", text(source.interface.clone())),
+        ("Given out", text(Some(format!("{} times", got.memory.access_count)))),
+        ("Last given out", text(got.memory.last_accessed_at.map(|at| at.to_string()))),
+    ];
+    all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+fn metadata(memory: &Memory) -> PageText {
+    if memory.metadata.is_empty() {
+        return PageText::default();
+    }
+    // A map of JSON always is JSON.
+    PageText::of(&serde_json::to_string_pretty(&memory.metadata).unwrap_or_default())
+}
+
+/// The newest first, each held against the one before it.
+fn versions(got: &Got) -> Vec<VersionView> {
+    let all: Vec<&Memory> = got.history.iter().chain([&got.memory.memory]).collect();
+    let mut views = Vec::with_capacity(all.len());
+    let mut before: Option<&Memory> = None;
+    for memory in all {
+        let parts = before.map(|before| diff(&before.content, &memory.content));
+        views.push(VersionView {
+            number: memory.version,
+            at: PageTime::of(memory.updated_at),
+            title: PageText::of_any(memory.title.as_ref().map(|title| title.as_str())),
+            state: state_of(memory),
+            parts: parts.unwrap_or_default(),
+            is_current: memory.version == got.memory.memory.version,
+        });
+        before = Some(memory);
+    }
+    views.reverse();
+    views
+}
+
+/// All that its writer chose of a version.
+fn draft_of(memory: Memory) -> Draft {
+    Draft {
+        title: said(memory.title),
+        kind: Change::Set(memory.kind),
+        tags: Change::Set(memory.tags),
+        project: said(memory.project),
+        category: said(memory.category),
+        priority: Change::Set(memory.priority),
+        metadata: Change::Set(memory.metadata),
+        event_at: said(memory.event_at),
+        pinned: Change::Set(memory.pinned),
+    }
+}
+
+fn said<T>(value: Option<T>) -> Change<T> {
+    value.map_or(Change::Clear, Change::Set)
+}

@@ -1,0 +1,130 @@
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::chart::Chart;
+use super::page::{Page, respond};
+use super::sessions::BrowserSession;
+use super::text::PageText;
+use super::view::{NameLink, counted, counted_of};
+use crate::actors::Sessions;
+use crate::engine::{Growth, ListProjects, Stats};
+use crate::error::Error;
+use crate::http::Face;
+use crate::model::Scope;
+
+/// Days that the chart shows.
+const DAYS: u32 = 30;
+/// Rows of each table.
+const ROWS: usize = 10;
+
+#[derive(Template)]
+#[template(path = "ui/overview.html")]
+struct OverviewPage {
+    page: Page,
+    numbers: Vec<Figure>,
+    growth: Chart,
+    kinds: Vec<(PageText, String)>,
+    projects: Vec<(NameLink, String)>,
+    /// The tokens that each client was given, for those who may see all.
+    by_client: Vec<(PageText, String)>,
+    by_memory: Vec<(String, String)>,
+    warnings: Vec<PageText>,
+    backup: String,
+    is_empty: bool,
+}
+
+/// A number that leads to what it counts.
+struct Figure {
+    label: &'static str,
+    count: String,
+    path: &'static str,
+}
+
+/// How things stand.
+pub(in crate::http) async fn overview(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    face: web::Data<Face>,
+) -> Result<HttpResponse, Error> {
+    let caller = &session.caller;
+    let totals = sessions.ask(caller, Stats).await?;
+    let grown = sessions.ask(caller, Growth { days: DAYS }).await?;
+    let projects = sessions.ask(caller, ListProjects).await?.projects;
+    let given = totals.given.unwrap_or_default();
+    let figure = |label, count, path| Figure { label, count: counted_of(count), path };
+    let page = OverviewPage {
+        page: Page::of(&request, Some(&session), "Overview"),
+        numbers: vec![
+            figure("in sight", totals.active, "/ui/memories"),
+            figure("to review", grown.provisional, "/ui/inbox"),
+            figure("in the trash", totals.deleted, "/ui/trash"),
+            figure("superseded", totals.superseded, "/ui/memories?status=superseded"),
+            figure("pinned", totals.pinned, "/ui/memories?pinned=true"),
+            figure("tags", totals.tags, "/ui/tags"),
+        ],
+        growth: Chart::columns("Stored on each of the last 30 days", &grown.days),
+        kinds: named(grown.kinds.into_iter().take(ROWS)),
+        projects: projects
+            .iter()
+            .take(ROWS)
+            .map(|one| (NameLink::project(&one.name), counted_of(one.count)))
+            .collect(),
+        by_client: given
+            .by_client
+            .iter()
+            .map(|(client, tokens)| (PageText::of(client), counted(*tokens)))
+            .collect(),
+        by_memory: given
+            .by_memory
+            .iter()
+            .map(|(id, tokens)| (id.to_string(), counted(*tokens)))
+            .collect(),
+        warnings: warnings(&sessions, &face, &session),
+        backup: backup(&sessions, &session),
+        is_empty: totals.memories == 0,
+    };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+fn named(counts: impl Iterator<Item = (String, usize)>) -> Vec<(PageText, String)> {
+    counts.map(|(name, count)| (PageText::of(&name), counted_of(count))).collect()
+}
+
+/// What its owner should see to, with the setting to change.
+pub(super) fn warnings(
+    sessions: &Sessions,
+    face: &Face,
+    session: &BrowserSession,
+) -> Vec<PageText> {
+    let mut told = Vec::new();
+    if let Some(problem) = sessions.storage_problem() {
+        told.push(format!("Nothing can be stored: {problem}"));
+    }
+    if let Some(doubt) = sessions.clock_doubt() {
+        told.push(format!("Nothing is erased by time: {doubt}"));
+    }
+    if session.may(Scope::Admin) {
+        if let Some(certificate) = &face.certificate {
+            told.extend(certificate().problems);
+        }
+        if !face.is_guarded {
+            told.push("No key is needed on this machine: see auth.disabled (DISABLE_AUTH)".into());
+        }
+        if !sessions.backups().are_scheduled() {
+            told.push("No backup is made by itself: see backup.every in config.toml".into());
+        }
+    }
+    told.iter().map(|told| PageText::of(told)).collect()
+}
+
+fn backup(sessions: &Sessions, session: &BrowserSession) -> String {
+    if !session.may(Scope::Admin) {
+        return String::new();
+    }
+    match sessions.backups().age() {
+        Some(age) => format!("{} hours ago", age.as_secs() / 3_600),
+        None => "never".to_owned(),
+    }
+}

@@ -1,0 +1,130 @@
+//! Taking everything out, and putting it in.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::csrf;
+use super::form::FormBody;
+use super::login::must_confirm;
+use super::page::{Page, respond, see_other};
+use super::sessions::{BrowserSession, BrowserSessions};
+use super::text::PageText;
+use crate::actors::Sessions;
+use crate::engine::{Arguments, ImportLines, LineCutter, Spoken, Undo};
+use crate::error::Error;
+use crate::http::{OpenStreams, rest};
+use crate::model::AuditKind;
+
+/// The purpose of the forms of this page.
+const TRANSFER: &str = "transfer";
+const HERE: &str = "/ui/transfer";
+
+#[derive(Template)]
+#[template(path = "ui/transfer.html")]
+struct TransferPage {
+    page: Page,
+    is_done: bool,
+    imported: usize,
+    duplicates: usize,
+    failed: usize,
+    problems: Vec<(usize, PageText)>,
+    /// The change that an import was, by which it is undone.
+    step: String,
+    csrf: String,
+}
+
+/// The page where memories are taken out and put in.
+#[allow(clippy::unused_async, reason = "a handler is async")]
+pub(in crate::http) async fn show(
+    request: HttpRequest,
+    session: BrowserSession,
+) -> Result<HttpResponse, Error> {
+    Ok(respond(StatusCode::OK, &TransferPage::new(&request, &session)))
+}
+
+/// Gives out everything as a file, to who has just shown who they are.
+pub(in crate::http) async fn export(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    streams: web::Data<OpenStreams>,
+) -> Result<HttpResponse, Error> {
+    if let Some(first) = must_confirm(&session, HERE) {
+        return Ok(first);
+    }
+    let mut response = rest::export(request, session.caller, sessions, streams).await?;
+    let name = HeaderValue::from_static("attachment; filename=\"memoryd-export.jsonl\"");
+    response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+/// Takes in the lines of an export, or of other servers.
+pub(in crate::http) async fn import(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, TRANSFER, form.csrf())?;
+    let mut lines = ImportLines::default().confirmed(form.get("confirm") == "true");
+    let mut cutter = LineCutter::default();
+    let mut cut = cutter.cut(form.get("content").as_bytes());
+    cut.extend(cutter.end());
+    for line in cut {
+        if let Some(part) = lines.take(line) {
+            lines.note(sessions.ask(&session.caller, part).await?);
+        }
+    }
+    if let Some(part) = lines.rest() {
+        lines.note(sessions.ask(&session.caller, part).await?);
+    }
+    let told = lines.told();
+    let what = format!("{} memories in the dashboard", told.imported);
+    sessions.accounts().note_deed(AuditKind::MemoriesImported, &session.caller, what);
+    let problems = told.errors.iter().map(|one| (one.line, PageText::of(&one.problem)));
+    let page = TransferPage {
+        is_done: true,
+        imported: told.imported,
+        duplicates: told.duplicates,
+        failed: told.failed,
+        problems: problems.collect(),
+        step: told.step.map(|step| step.to_string()).unwrap_or_default(),
+        ..TransferPage::new(&request, &session)
+    };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// Takes an import back.
+pub(in crate::http) async fn undo_import(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, TRANSFER, form.csrf())?;
+    let mut arguments = form.arguments(&["step"]);
+    arguments.insert("dry_run".to_owned(), false.into());
+    let verb = Undo::parse(Arguments::new(arguments))?.verb;
+    let undone = sessions.ask(&session.caller, verb).await?;
+    let text = format!("The import is taken back: {} memories.", undone.reverted.len());
+    browsers.leave_note(&session, text, None);
+    Ok(see_other(HERE))
+}
+
+impl TransferPage {
+    fn new(request: &HttpRequest, session: &BrowserSession) -> Self {
+        Self {
+            page: Page::of(request, Some(session), "Import and export"),
+            is_done: false,
+            imported: 0,
+            duplicates: 0,
+            failed: 0,
+            problems: Vec::new(),
+            step: String::new(),
+            csrf: session.csrf(TRANSFER),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Memories as the pages show them.
+
+use super::form::encoded;
+use super::text::{PageText, PageTime};
+use crate::engine::{MemoryView, Shown};
+use crate::model::{Memory, Status};
+
+/// A name that leads to what bears it.
+#[derive(Debug, Clone)]
+pub(super) struct NameLink {
+    pub(super) name: PageText,
+    pub(super) path: String,
+}
+
+/// A memory as a line of a list.
+#[derive(Debug, Clone)]
+pub(super) struct MemoryRow {
+    pub(super) id: String,
+    pub(super) title: PageText,
+    pub(super) snippet: PageText,
+    pub(super) kind: PageText,
+    pub(super) tags: Vec<NameLink>,
+    pub(super) project: Option<NameLink>,
+    pub(super) client: PageText,
+    /// What is to be said of it, if it is not simply there.
+    pub(super) state: &'static str,
+    pub(super) is_pinned: bool,
+    pub(super) created: PageTime,
+}
+
+/// Characters of a text that a line shows.
+const SNIPPET_CHARS: usize = 240;
+
+impl NameLink {
+    pub(super) fn tag(name: &str) -> Self {
+        Self::new(name, "tags")
+    }
+
+    pub(super) fn project(name: &str) -> Self {
+        Self::new(name, "project")
+    }
+
+    fn new(name: &str, field: &str) -> Self {
+        let path = format!("/ui/memories?{field}={}", encoded(name));
+        Self { name: PageText::of(name), path }
+    }
+}
+
+impl MemoryRow {
+    pub(super) fn of(memory: &Memory) -> Self {
+        Self {
+            id: memory.id.to_string(),
+            title: PageText::of_any(memory.title.as_ref().map(|title| title.as_str())),
+            snippet: PageText::of(&beginning(&memory.content)),
+            kind: PageText::of(memory.kind.as_str()),
+            tags: memory.tags.as_slice().iter().map(|tag| NameLink::tag(tag.as_str())).collect(),
+            project: memory.project.as_ref().map(|project| NameLink::project(project.as_str())),
+            client: client_of(memory),
+            state: state_of(memory),
+            is_pinned: memory.pinned,
+            created: PageTime::of(memory.created_at),
+        }
+    }
+
+    /// Nothing of what was asked for without its text.
+    pub(super) fn of_shown(shown: &Shown) -> Option<Self> {
+        match shown {
+            Shown::Full(view) => Some(Self::of_view(view)),
+            Shown::Brief(_) => None,
+        }
+    }
+
+    pub(super) fn of_view(view: &MemoryView) -> Self {
+        Self::of(&view.memory)
+    }
+}
+
+/// Which program wrote a memory, as it names itself; else the credential.
+pub(super) fn client_of(memory: &Memory) -> PageText {
+    let source = &memory.source;
+    PageText::of_any(source.client.as_deref().or(source.credential.as_deref()))
+}
+
+/// What is to be said of a memory that is not simply there.
+pub(super) fn state_of(memory: &Memory) -> &'static str {
+    match memory.status {
+        Status::Deleted => "in the trash",
+        Status::Superseded => "superseded",
+        Status::Archived => "archived",
+        Status::Active if memory.provisional => "to review",
+        Status::Active => "",
+    }
+}
+
+/// The beginning of a text on one line.
+pub(super) fn beginning(content: &str) -> String {
+    let mut line = String::new();
+    let mut count = 0;
+    for word in content.split_whitespace() {
+        if count > 0 {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            if count >= SNIPPET_CHARS {
+                line.push_str("...");
+                return line;
+            }
+            line.push(c);
+            count += 1;
+        }
+        count += 1;
+    }
+    line
+}
+
+/// A number with its thousands parted.
+pub(super) fn counted(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            shown.push('\u{202f}');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// The same of what is counted in memory.
+pub(super) fn counted_of(number: usize) -> String {
+    counted(u64::try_from(number).unwrap_or(u64::MAX))
+}
+
+/// Bytes for people.
+pub(super) fn bytes(number: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    for (unit, size) in UNITS {
+        if number >= size {
+            let tenths = number.saturating_mul(10) / size;
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{number} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_shows_the_beginning_of_a_text_and_numbers_are_readable() {
+        assert_eq!(beginning(" a\n b\t c "), "a b c");
+        let long = beginning(&"word ".repeat(1_000));
+        assert!(long.len() < SNIPPET_CHARS + 5 && long.ends_with("..."), "{long}");
+        assert_eq!(counted(0), "0");
+        assert_eq!(counted(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!((bytes(512), bytes(1 << 20)), ("512 B".to_owned(), "1.0 MiB".to_owned()));
+    }
+}

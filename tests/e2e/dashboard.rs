@@ -1,0 +1,421 @@
+//! The pages as a browser sees them, without one: `tests/ui` has the browser.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::harness::{KEY, TestServer, days};
+
+/// Every page that is behind the sign-in.
+const PAGES: [&str; 16] = [
+    "/ui/",
+    "/ui/memories",
+    "/ui/memories?kind=note&sort=updated_at&pinned=true",
+    "/ui/search?q=tea",
+    "/ui/new",
+    "/ui/trash",
+    "/ui/inbox",
+    "/ui/instructions",
+    "/ui/tags",
+    "/ui/clients",
+    "/ui/activity",
+    "/ui/activity/undo?credential=default",
+    "/ui/transfer",
+    "/ui/health",
+    "/ui/help",
+    "/ui/confirm",
+];
+
+/// Every form.
+const FORMS: [&str; 13] = [
+    "/ui/logout",
+    "/ui/theme",
+    "/ui/confirm",
+    "/ui/bulk",
+    "/ui/undo",
+    "/ui/new",
+    "/ui/tags",
+    "/ui/clients/tokens",
+    "/ui/clients/change",
+    "/ui/clients/grants",
+    "/ui/activity/undo",
+    "/ui/transfer/import",
+    "/ui/health/backup",
+];
+
+/// An answer, in its parts.
+struct Page {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+/// What a browser keeps of a server.
+struct Browser<'a> {
+    server: &'a TestServer,
+    cookies: String,
+}
+
+impl Page {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).first().copied()
+    }
+
+    fn headers(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+
+    /// What the form that goes to a path carries.
+    fn csrf(&self, action: &str) -> String {
+        let form = self.body.split(&format!("action=\"{action}\"")).nth(1);
+        let form = form.unwrap_or_else(|| panic!("no form goes to {action}: {}", self.body));
+        let value = form.split("name=\"csrf\" value=\"").nth(1).unwrap();
+        value.split('"').next().unwrap().to_owned()
+    }
+}
+
+impl<'a> Browser<'a> {
+    fn new(server: &'a TestServer) -> Self {
+        Self { server, cookies: String::new() }
+    }
+
+    /// Signs in, as by the page.
+    async fn signed_in(server: &'a TestServer, key: &str) -> Self {
+        let mut browser = Self::new(server);
+        let page = browser.post("/ui/login", &[("credential", key), ("next", "/ui/")]).await;
+        assert_eq!(page.status, 303, "{}", page.body);
+        browser.keep(&page);
+        browser
+    }
+
+    fn keep(&mut self, page: &Page) {
+        let given = page.headers("set-cookie");
+        let given = given.iter().filter_map(|line| line.split(';').next());
+        self.cookies = given.collect::<Vec<_>>().join("; ");
+    }
+
+    async fn get(&self, path: &str) -> Page {
+        self.send("GET", path, &[("Sec-Fetch-Site", "none")], "").await
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
+        self.send("POST", path, &[("Sec-Fetch-Site", "same-origin")], &written(form)).await
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Page {
+        let host = self.server.url.trim_start_matches("http://");
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
+        for (name, value) in headers {
+            write!(request, "{name}: {value}\r\n").unwrap();
+        }
+        if !self.cookies.is_empty() {
+            write!(request, "Cookie: {}\r\n", self.cookies).unwrap();
+        }
+        if method == "POST" {
+            request.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+            write!(request, "Content-Length: {}\r\n", body.len()).unwrap();
+        }
+        write!(request, "Connection: close\r\n\r\n{body}").unwrap();
+        let answer = self.server.raw(&request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Page { status, head: head.to_owned(), body: body.to_owned() }
+    }
+}
+
+fn written(form: &[(&str, &str)]) -> String {
+    let encoded = |text: &str| {
+        text.bytes().fold(String::new(), |mut all, byte| {
+            write!(all, "%{byte:02X}").unwrap();
+            all
+        })
+    };
+    let pairs: Vec<String> =
+        form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    pairs.join("&")
+}
+
+/// A token that may only read.
+async fn reader(server: &TestServer) -> String {
+    let made = server.post("/admin/tokens", json!({ "name": "reader", "scopes": ["read"] })).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    made.json()["token"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_stranger_is_led_to_the_sign_in_and_a_key_opens_no_page() {
+    let server = TestServer::start();
+    let stranger = Browser::new(&server);
+
+    for path in PAGES {
+        for headers in [&[][..], &[("X-API-Key", KEY)], &[("Sec-Fetch-Site", "cross-site")]] {
+            let page = stranger.send("GET", path, headers, "").await;
+            let to = page.header("location").unwrap_or_default();
+            assert!(page.status == 303 && to.starts_with("/ui/login?next=/ui/"), "{path}: {to}");
+        }
+    }
+    for path in FORMS {
+        let page = stranger.post(path, &[("content", "typed <b>long</b>")]).await;
+        assert_eq!(page.status, 401, "{path}");
+        assert!(page.body.contains("typed &"), "what was typed comes back: {}", page.body);
+    }
+    let background = stranger.send("GET", "/ui/events", &[("Sec-Fetch-Dest", "empty")], "").await;
+    assert_eq!(background.status, 401);
+}
+
+#[actix_web::test]
+async fn who_signs_in_sees_every_page_with_the_headers_of_pages() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    for path in PAGES.into_iter().chain(["/ui/login?next=//evil", "/ui/no-such-page", "/ui"]) {
+        let page = browser.get(path).await;
+        let policy = page.header("content-security-policy").unwrap_or_default();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
+        assert_eq!(page.header("referrer-policy"), Some("same-origin"), "{path}");
+        assert_eq!(page.header("x-frame-options"), Some("DENY"), "{path}");
+        assert_eq!(page.header("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
+        let is_page = PAGES.contains(&path);
+        assert_eq!(page.status == 200, is_page, "{path} {}: {}", page.status, page.body);
+        for forbidden in ["<script>", "style=\"", "onclick="] {
+            assert!(!page.body.contains(forbidden), "{path} has {forbidden}");
+        }
+        assert!(page.body.len() < 60 * 1024, "{path} has {} bytes", page.body.len());
+    }
+    let css = browser.get("/ui/").await.body;
+    let css = css.split("href=\"").find(|rest| rest.starts_with("/ui/a/")).unwrap();
+    let file = Browser::new(&server).get(css.split('"').next().unwrap()).await;
+    assert_eq!(file.status, 200);
+    assert!(file.header("cache-control").unwrap().contains("immutable"));
+}
+
+#[actix_web::test]
+async fn the_cookie_is_of_the_pages_alone() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let login = Browser::new(&server).post("/ui/login", &[("credential", KEY)]).await;
+
+    let given = login.headers("set-cookie");
+    assert_eq!(given.len(), 2, "{given:?}");
+    assert!(given[0].starts_with("__Host-memoryd=") && given[0].contains("; Secure"));
+    assert!(given[1].starts_with("memoryd-local=") && !given[1].contains("Secure"));
+    assert!(given.iter().all(|line| line.contains("HttpOnly; SameSite=Lax")), "{given:?}");
+    for path in ["/api/v1/memories", "/admin/tokens", "/mcp"] {
+        let page = browser.send("GET", path, &[], "").await;
+        assert_eq!(page.status, 401, "{path}");
+    }
+    let wrong = Browser::new(&server).post("/ui/login", &[("credential", "no-such-key")]).await;
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.headers("set-cookie").is_empty() && !wrong.body.contains("no-such-key"));
+}
+
+/// Site and origin of the request, a cookie or none, a token of the form or none.
+#[actix_web::test]
+async fn only_a_form_of_ours_that_this_browser_was_given_does_anything() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let stranger = Browser::new(&server);
+    let token = browser.get("/ui/new").await.csrf("/ui/new");
+    let other = Browser::signed_in(&server, KEY).await;
+    let foreign_token = other.get("/ui/new").await.csrf("/ui/new");
+    let own = server.url.clone();
+
+    let sites: [(&[(&str, &str)], bool); 8] = [
+        (&[("Sec-Fetch-Site", "same-origin")], true),
+        (&[("Origin", own.as_str())], true),
+        (&[("Sec-Fetch-Site", "cross-site")], false),
+        (&[("Sec-Fetch-Site", "same-site")], false),
+        (&[("Sec-Fetch-Site", "none")], false),
+        (&[("Origin", "null")], false),
+        (&[("Origin", "http://127.0.0.1:1")], false),
+        (&[], false),
+    ];
+    let mut stored = 0;
+    for (headers, is_own) in sites {
+        for (csrf, is_good) in
+            [(token.as_str(), true), (foreign_token.as_str(), false), ("", false)]
+        {
+            let text = format!("text {stored} {headers:?} {is_good}");
+            let body = written(&[("csrf", csrf), ("content", &text)]);
+            let page = browser.send("POST", "/ui/new", headers, &body).await;
+            assert_eq!(page.status == 303, is_own && is_good, "{headers:?}: {}", page.status);
+            assert!(page.status == 303 || page.status == 403, "{headers:?}: {}", page.status);
+            stored += usize::from(page.status == 303);
+            let without = stranger.send("POST", "/ui/new", headers, &body).await;
+            assert!([401, 403].contains(&without.status), "{headers:?}: {}", without.status);
+        }
+    }
+    let listed = server.get("/api/v1/memories?limit=100").await.json();
+    assert_eq!(listed["total"], stored);
+    assert_eq!(stored, 2);
+}
+
+#[actix_web::test]
+async fn who_may_only_read_has_no_buttons_and_changes_nothing() {
+    let server = TestServer::start();
+    let id = server.add("written by another").await;
+    let key = reader(&server).await;
+    let browser = Browser::signed_in(&server, &key).await;
+    let writer = Browser::signed_in(&server, KEY).await;
+
+    let page = browser.get(&format!("/ui/memories/{id}")).await;
+    assert_eq!(page.status, 200);
+    for absent in ["Move to the trash", "Edit</a>", "Erase for good", "action=\"/ui/undo\""] {
+        assert!(!page.body.contains(absent), "{absent}");
+        assert!(writer.get(&format!("/ui/memories/{id}")).await.body.contains(absent), "{absent}");
+    }
+    let token = browser.get("/ui/new").await.csrf("/ui/new");
+    let refused = browser.post("/ui/new", &[("csrf", &token), ("content", "mine")]).await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.body.contains("mine"), "what was typed is kept");
+    let edit = format!("/ui/memories/{id}/edit");
+    let refused =
+        browser.post(&edit, &[("csrf", &token), ("content", "mine"), ("version", "1")]).await;
+    assert_eq!(refused.status, 403);
+    for path in ["/ui/activity", "/ui/activity/audit.jsonl"] {
+        assert_eq!(browser.get(path).await.status, 403, "{path}");
+    }
+    let one = format!("trash:{id}");
+    let bulk = browser.get("/ui/memories").await.csrf("/ui/bulk");
+    let refused = browser.post("/ui/bulk", &[("csrf", &bulk), ("one", &one)]).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(server.get(&format!("/api/v1/memories/{id}")).await.json()["memory"]["version"], 1);
+}
+
+#[actix_web::test]
+async fn a_sign_in_ends_by_sign_out_by_time_and_with_its_token() {
+    let server = TestServer::start();
+    let key = reader(&server).await;
+
+    let browser = Browser::signed_in(&server, KEY).await;
+    let token = browser.get("/ui/").await.csrf("/ui/logout");
+    assert_eq!(browser.post("/ui/logout", &[("csrf", &token)]).await.status, 303);
+    assert_eq!(browser.get("/ui/").await.status, 303);
+
+    let browser = Browser::signed_in(&server, &key).await;
+    assert_eq!(browser.get("/ui/").await.status, 200);
+    let revoked = server.post(&format!("/admin/tokens/{key}/revoke"), json!({})).await;
+    assert_eq!(revoked.status, 200, "{}", revoked.text());
+    assert_eq!(browser.get("/ui/").await.status, 303);
+
+    let browser = Browser::signed_in(&server, KEY).await;
+    server.clock.advance(days(1));
+    assert_eq!(browser.get("/ui/").await.status, 303);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_undone_takes_the_credential_once_more() {
+    let server = TestServer::start();
+    let id = server.add("to be erased").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let place = format!("/ui/memories/{id}");
+    let purge = format!("{place}/purge");
+    let token = browser.get(&place).await.csrf(&purge);
+    server.clock.advance(std::time::Duration::from_secs(600));
+
+    let asked = browser.post(&purge, &[("csrf", &token), ("typed", &id)]).await;
+    assert!(asked.header("location").unwrap().starts_with("/ui/confirm?next="));
+    let confirm = browser.get("/ui/confirm").await.csrf("/ui/confirm");
+    let wrong = browser.post("/ui/confirm", &[("csrf", &confirm), ("credential", "wrong")]).await;
+    assert_eq!(wrong.status, 401);
+    let right = browser.post("/ui/confirm", &[("csrf", &confirm), ("credential", KEY)]).await;
+    assert_eq!(right.status, 303);
+
+    let slip = browser.post(&purge, &[("csrf", &token), ("typed", "something")]).await;
+    assert_eq!(slip.header("location"), Some(place.as_str()));
+    assert_eq!(browser.get(&place).await.status, 200);
+    let gone = browser.post(&purge, &[("csrf", &token), ("typed", &id)]).await;
+    assert_eq!(gone.header("location"), Some("/ui/memories"));
+    assert_eq!(browser.get(&place).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_link_signs_in_once_and_within_a_minute() {
+    let server = TestServer::start();
+    let link = async || {
+        let made = server.post("/admin/browser-link", json!({})).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        made.json()["code"].as_str().unwrap().to_owned()
+    };
+    let browser = Browser::new(&server);
+
+    let code = link().await;
+    assert_eq!(browser.post("/ui/login", &[("credential", &code)]).await.status, 303);
+    assert_eq!(browser.post("/ui/login", &[("credential", &code)]).await.status, 401);
+    let late = link().await;
+    server.clock.advance(std::time::Duration::from_secs(61));
+    assert_eq!(browser.post("/ui/login", &[("credential", &late)]).await.status, 401);
+}
+
+#[actix_web::test]
+async fn what_two_have_changed_is_shown_to_the_second() {
+    let server = TestServer::start();
+    let id = server.add("one\ntwo").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let place = format!("/ui/memories/{id}/edit");
+    let token = browser.get(&place).await.csrf(&place);
+    server.ok("update_memory", json!({ "id": id, "content": "theirs" })).await;
+
+    let mine = [("csrf", token.as_str()), ("content", "mine\r\nagain"), ("version", "1")];
+    let conflict = browser.post(&place, &mine).await;
+    assert_eq!(conflict.status, 409);
+    assert!(conflict.body.contains("theirs") && conflict.body.contains("mine\nagain"));
+    let again = [("csrf", token.as_str()), ("content", "mine\r\nagain"), ("version", "2")];
+    assert_eq!(browser.post(&place, &again).await.status, 303);
+
+    let memory = server.ok("get_memory", json!({ "id": id })).await;
+    assert_eq!(memory["memory"]["content"], "mine\nagain");
+    let shown = browser.get(&format!("/ui/memories/{id}")).await.body;
+    assert!(shown.contains("Saved.") && shown.contains("<del>") && shown.contains("<ins>"));
+}
+
+#[actix_web::test]
+async fn hostile_text_is_text_on_every_page() {
+    let server = TestServer::start();
+    let hostile = "\"><script>window.x=1</script><img src=x onerror=y()> \u{202e}cod";
+    let added = server
+        .ok(
+            "add_memory",
+            json!({ "content": hostile, "title": hostile, "tags": [hostile], "project": hostile }),
+        )
+        .await;
+    let id = added["id"].as_str().unwrap();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let search = format!("/ui/search?{}", written(&[("q", hostile)]));
+    let filter = format!("/ui/memories?{}", written(&[("project", hostile)]));
+
+    let own = format!("/ui/memories/{id}");
+    let edit = format!("{own}/edit");
+    for path in
+        PAGES.into_iter().chain([search.as_str(), filter.as_str(), own.as_str(), edit.as_str()])
+    {
+        let page = browser.get(path).await;
+        assert!(page.status < 500, "{path}");
+        for tag in ["<script>", "<img", "\"><"] {
+            assert!(!page.body.contains(&format!("{tag}window")), "{path}");
+            assert!(tag == "\"><" || !page.body.contains(tag), "{path} has {tag}");
+        }
+    }
+    let shown = browser.get(&own).await.body;
+    assert!(shown.contains("\u{27e6}U+202E\u{27e7}cod"), "{shown}");
+}
+
+#[actix_web::test]
+async fn a_browser_is_led_to_the_pages_and_a_program_is_not() {
+    let server = TestServer::start();
+    let html = [("Accept", "text/html,application/xhtml+xml")];
+    let browser = Browser::new(&server);
+
+    assert_eq!(browser.send("GET", "/", &html, "").await.header("location"), Some("/ui/"));
+    assert_eq!(server.get("/").await.json()["service"], "memoryd");
+
+    let without = TestServer::with(&[("DASHBOARD", "off")]);
+    let browser = Browser::new(&without);
+    for path in ["/ui", "/ui/", "/ui/login", "/ui/memories"] {
+        assert_eq!(browser.send("GET", path, &html, "").await.status, 404, "{path}");
+    }
+    assert_eq!(browser.send("GET", "/", &html, "").await.status, 200);
+    assert_eq!(without.post("/admin/browser-link", json!({})).await.status, 404);
+}

@@ -1,0 +1,44 @@
+// Every page in light and dark, wide and narrow: nothing that axe finds, no way sideways, nothing from elsewhere.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { PAGES, SHOTS, Server, assert, axe, furnish, launch, open, signIn } from './harness.mjs';
+
+let server;
+let browser;
+let pages;
+before(async () => {
+  server = await Server.start();
+  browser = await launch();
+  const id = await furnish(server);
+  pages = [...PAGES, `/ui/memories/${id}`, `/ui/memories/${id}/edit`, '/ui/no-such-page'];
+  fs.mkdirSync(SHOTS, { recursive: true });
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+for (const scheme of ['light', 'dark']) {
+  for (const width of [1280, 360, 320]) {
+    test(`pages in ${scheme} at ${width}`, async () => {
+      const { context, page, faults } = await open(browser, server, { viewport: { width, height: 800 }, colorScheme: scheme });
+      await page.goto(`${server.url}/ui/login`);
+      assert.deepEqual(await axe(page), [], 'the sign-in');
+      await signIn(page, server);
+      for (const place of pages) {
+        const answer = await page.goto(server.url + place);
+        assert.ok((await answer.body()).length < 200 * 1024, `${place} is too large`);
+        assert.equal(await page.locator('h1').count(), 1, place);
+        assert.deepEqual(await axe(page), [], place);
+        const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.ok(sideways <= 0, `${place} goes ${sideways} pixels beyond ${width}`);
+        const name = `${place.replace(/[^a-z]+/gi, '-').replace(/^-|-$/g, '') || 'overview'}-${scheme}-${width}.png`;
+        await page.screenshot({ path: path.join(SHOTS, name), fullPage: true });
+      }
+      assert.deepEqual(faults, []);
+      await context.close();
+    });
+  }
+}

@@ -1,0 +1,140 @@
+// The same walk with the keyboard alone and without a script; what two windows do to each other.
+
+import { after, before, test } from 'node:test';
+import { KEY, Server, assert, furnish, launch, open, signIn } from './harness.mjs';
+
+let server;
+let browser;
+before(async () => {
+  server = await Server.start();
+  browser = await launch();
+  await furnish(server);
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test('without a script: in, search, write, edit, undo, out', async () => {
+  const { context, page, faults } = await open(browser, server, { javaScriptEnabled: false });
+  await signIn(page, server);
+  await page.goto(`${server.url}/ui/search?q=garden+gate`);
+  assert.ok(await page.locator('mark').count() > 0);
+  await page.goto(`${server.url}/ui/new`);
+  await page.fill('#content', 'first line\nsecond line');
+  await page.click('button.main');
+  assert.match(await page.textContent('.text'), /first line\nsecond line/);
+  await page.click('text=Edit');
+  await page.fill('#content', 'changed\nsecond line');
+  await page.click('button.main');
+  assert.match(await page.textContent('.notice'), /Saved/);
+  await page.click('.notice button');
+  assert.match(await page.textContent('#text'), /first line/);
+  await page.click('text=Sign out');
+  assert.match(page.url(), /\/ui\/login$/);
+  await page.goto(`${server.url}/ui/`);
+  assert.match(page.url(), /\/ui\/login\?next=/);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test('with the keyboard alone: in, search, open, edit, trash, undo, out', async () => {
+  const { context, page, faults } = await open(browser, server);
+  const press = (key) => page.keyboard.press(key);
+  await page.goto(`${server.url}/ui/login`);
+  for (let n = 0; n < 10 && await page.evaluate(() => document.activeElement.id !== 'credential'); n += 1) await press('Tab');
+  await page.keyboard.type(KEY);
+  await press('Enter');
+  await page.waitForURL(/\/ui\/$/);
+  await press('/');
+  await page.waitForURL(/\/ui\/search/);
+  await press('/');
+  await page.keyboard.type('garden gate');
+  await press('Enter');
+  await page.waitForURL(/q=garden/);
+  await press('j');
+  await press('Enter');
+  await page.waitForURL(/\/ui\/memories\/\w+$/);
+  const place = page.url();
+  await press('e');
+  await page.waitForURL(/\/edit$/);
+  await page.goto(place);
+  await press('#');
+  await page.waitForSelector('.notice');
+  await press('u');
+  await page.waitForSelector('text=Undone.');
+  await press('g');
+  await press('t');
+  await page.waitForURL(/\/ui\/trash/);
+  await page.focus('text=Sign out');
+  await press('Enter');
+  await page.waitForURL(/\/ui\/login$/);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test('a token that is revoked in one window is told in the other within two seconds, and what was typed stays', async () => {
+  const made = await server.call('POST', '/admin/tokens', { name: 'phone' });
+  const { context, page } = await open(browser, server);
+  await signIn(page, server, made.token);
+  const stream = page.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
+  await page.goto(`${server.url}/ui/new`);
+  await stream;
+  await page.fill('#content', 'hours of work');
+  await server.call('POST', `/admin/tokens/${made.prefix}/revoke`);
+  await page.waitForSelector('#live:has-text("signed out")', { timeout: 2_000 });
+  assert.equal(await page.inputValue('#content'), 'hours of work');
+  await page.click('button.main');
+  assert.equal(await page.inputValue('#kept'), 'hours of work');
+  await context.close();
+});
+
+test('with seven windows open the eighth is there at once', async () => {
+  const { context, page } = await open(browser, server);
+  await signIn(page, server);
+  for (let n = 0; n < 6; n += 1) await (await context.newPage()).goto(`${server.url}/ui/memories`);
+  const eighth = await context.newPage();
+  await eighth.goto(`${server.url}/ui/help`, { timeout: 5_000 });
+  await context.close();
+});
+
+test('two windows edit the same, and the second sees both', async () => {
+  const id = await server.add('as it was');
+  const { context, page } = await open(browser, server);
+  await signIn(page, server);
+  const other = await context.newPage();
+  await page.goto(`${server.url}/ui/memories/${id}/edit`);
+  await other.goto(`${server.url}/ui/memories/${id}/edit`);
+  await other.fill('#content', 'theirs');
+  await other.click('button.main');
+  await page.fill('#content', 'mine');
+  await page.click('button.main');
+  assert.match(await page.textContent('main'), /theirs/);
+  assert.equal(await page.inputValue('#content'), 'mine');
+  await context.close();
+});
+
+test('a link signs in once, and leaves no code in the address', async () => {
+  const { path } = await server.call('POST', '/admin/browser-link', {});
+  const { context, page } = await open(browser, server);
+  await page.goto(server.url + path);
+  await page.waitForURL(/\/ui\/$/);
+  const second = await open(browser, server);
+  await second.page.goto(server.url + path);
+  await second.page.waitForSelector('#problem');
+  assert.ok(!second.page.url().includes('#t='));
+  await context.close();
+  await second.context.close();
+});
+
+test('where a browser keeps no secure cookie the other one does', async () => {
+  const { context, page } = await open(browser, server);
+  // Loopback by another name: the server sees its own machine, and the browser keeps no secure cookie.
+  await page.goto(`http://pi.lan:${server.port}/ui/login`);
+  await page.fill('#credential', KEY);
+  await page.click('#login button');
+  await page.waitForURL(/\/ui\/$/);
+  const names = (await context.cookies()).map((cookie) => cookie.name);
+  assert.deepEqual(names, ['memoryd-local']);
+  await context.close();
+});

@@ -11,7 +11,7 @@ use super::{Failed, Outcome, say};
 use crate::actors::AdminRequest;
 use crate::config::Config;
 use crate::server::{backup_key, store_options};
-use crate::store::{self, BackupContent, BackupError};
+use crate::store::{self, BackupContent, BackupError, StoreError};
 
 const DAMAGED: u8 = 3;
 const NO_BACKUP: u8 = 4;
@@ -64,8 +64,10 @@ fn show(content: &BackupContent, done: &str, wants_json: bool) -> Outcome {
 
 fn told(content: &Value) -> String {
     let number = |name: &str| content.get(name).map(plain).unwrap_or_default();
+    let key = content.get("encrypted_with").and_then(Value::as_str);
+    let key = key.map(|name| format!(", encrypted with the key {name}")).unwrap_or_default();
     format!(
-        "{} memories of {} users, {} bytes, up to write {} of store {}",
+        "{} memories of {} users, {} bytes, up to write {} of store {}{key}",
         number("memories"),
         number("users"),
         number("bytes"),
@@ -77,7 +79,11 @@ fn told(content: &Value) -> String {
 fn failed(error: BackupError) -> Failed {
     let code = match &error {
         BackupError::Damaged { .. } => DAMAGED,
-        BackupError::NoBackup { .. } | BackupError::Sealed { .. } => NO_BACKUP,
+        BackupError::NoBackup { .. }
+        | BackupError::Sealed { .. }
+        | BackupError::Store(StoreError::Encrypted { .. } | StoreError::OtherKey { .. }) => {
+            NO_BACKUP
+        }
         BackupError::Newer { .. } => NEWER,
         BackupError::NotEmpty { .. } => NOT_EMPTY,
         _ => 1,

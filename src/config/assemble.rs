@@ -35,7 +35,7 @@ pub(super) fn config(
         keys: Vec::new(),
         presented: None,
     };
-    refuse_half_tls(&config.tls, layers)?;
+    refuse_halves(&config, layers)?;
     pairs::refuse(&config, layers)?;
     config.rate_limit = rate::limit(config.rate_limit, layers)?;
     config.keys = keys::collect(&config, layers, flags, reader, notices)?;
@@ -44,15 +44,20 @@ pub(super) fn config(
     Ok(config)
 }
 
-fn refuse_half_tls(tls: &TlsSection, layers: &Layers) -> Result<(), ConfigError> {
+/// Settings that are nothing without others.
+fn refuse_halves(config: &Config, layers: &Layers) -> Result<(), ConfigError> {
+    let (tls, storage) = (&config.tls, &config.storage);
     let (set, unset): (&str, &[&str]) = match (&tls.cert_path, &tls.key_path) {
         (Some(_), None) => ("tls.cert_path", &["tls.key_path"]),
         (None, Some(_)) => ("tls.key_path", &["tls.cert_path"]),
         (None, None) if tls.enabled => ("tls.enabled", &["tls.cert_path", "tls.key_path"]),
+        _ if storage.previous_encryption_key.is_some() && storage.encryption_key.is_none() => {
+            ("storage.previous_encryption_key", &["storage.encryption_key"])
+        }
         _ => return Ok(()),
     };
     let missing: Vec<String> = unset.iter().map(|key| settings::describe(key)).collect();
-    Err(ConfigError::HalfTls { given: layers.subject(set), missing: missing.join(" and ") })
+    Err(ConfigError::Half { given: layers.subject(set), missing: missing.join(" and ") })
 }
 
 /// What its owner should know of a start that is not refused.

@@ -28,7 +28,7 @@ pub enum ConfigError {
     TwoValues { first: String, second: String },
 
     #[error("{given}: expected {missing} to be set as well")]
-    HalfTls { given: String, missing: String },
+    Half { given: String, missing: String },
 
     #[error("{first} and {second} set two different rate limits; expected only one pair of them")]
     TwoRateLimits { first: String, second: String },
@@ -68,7 +68,7 @@ impl ConfigError {
             | Self::UnknownKey { .. }
             | Self::SecretFile { .. }
             | Self::TwoValues { .. }
-            | Self::HalfTls { .. }
+            | Self::Half { .. }
             | Self::TwoRateLimits { .. }
             | Self::Dangerous { .. }
             | Self::WeakKey { .. }

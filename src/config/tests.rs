@@ -411,6 +411,14 @@ fn tls_is_on_with_both_paths_and_refused_with_one() {
 }
 
 #[test]
+fn a_key_that_is_to_be_replaced_needs_the_one_that_replaces_it() {
+    let key = "000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let line = Start::new(&[("ENCRYPTION_PREVIOUS_KEY", key)]).refusal();
+    assert!(line.contains("storage.encryption_key (ENCRYPTION_KEY) to be set"), "{line}");
+    assert!(!line.contains(key), "{line}");
+}
+
+#[test]
 fn a_key_of_256_bits_is_taken_as_hexadecimal_digits_or_in_base64() {
     const HEX: &str = "000102030405060708090A0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     const BASE64: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

@@ -1,12 +1,13 @@
 //! TLS handshakes: so many at a time, and none for ever.
 //!
-//! A handshake that began and does not go on costs its client nothing, so there may be thousands. From
-//! its first byte on each has a place among the connections of its address; then it waits for its turn,
-//! in the order of coming; then it has a few seconds. Whatever it is that takes longer than the
-//! settings allow, the connection is closed and everything is given back.
+//! A handshake that began and does not go on costs its client nothing, so there may be thousands. Each
+//! has a place among the connections of its address; from its first byte on it waits for its turn, in the
+//! order of coming; then it has a few seconds, and longer where nobody waits behind it. Whatever it is
+//! that takes longer than the settings allow, the connection is closed and everything is given back.
 //!
 //! actix-tls has a bound of its own, but only one of those who wait for it is woken. It is not asked.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ use crate::http::front::{Connections, Wire};
 /// Handshakes that go on at a time, on all workers. Each holds some 10 KiB.
 const AT_A_TIME: usize = 1024;
 
-/// How long one may take when it has its turn. It is two round trips, and leaves those who wait behind
-/// a thousand that stand still enough of their time.
+/// How long one may take when it has its turn and others may wait for one. It is two round trips, and
+/// leaves those who wait behind a thousand that stand still enough of their time.
 const ALONE: Duration = Duration::from_secs(3);
 
 /// How much is read of what cannot be answered, so that the refusal is not lost with it.
@@ -93,11 +94,18 @@ impl TlsDoor {
 }
 
 impl Turns {
-    /// Carries something out when its turn comes. Nothing if it takes too long then.
+    /// Carries something out when its turn comes. Nothing if it takes too long while others may wait.
     async fn take<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         // Nobody closes it.
         let _turn = self.free.acquire().await.ok()?;
-        timeout(self.alone, work).await.ok()
+        let mut work = pin!(work);
+        loop {
+            match timeout(self.alone, &mut work).await {
+                Ok(done) => return Some(done),
+                Err(_) if self.free.available_permits() == 0 => return None,
+                Err(_) => {}
+            }
+        }
     }
 }
 
@@ -134,6 +142,8 @@ async fn only_tls(mut io: TcpStream) -> Option<TcpStream> {
 mod tests {
     use std::future::pending;
 
+    use actix_web::rt::time::sleep;
+
     use super::*;
 
     /// Long enough for any machine; no test waits for it to pass.
@@ -145,7 +155,9 @@ mod tests {
         let turns = Arc::new(Turns { free: Semaphore::new(2), alone });
         let halves = (0..9).map(|_| {
             let turns = Arc::clone(&turns);
-            actix_web::rt::spawn(async move { turns.take(pending::<u8>()).await })
+            // Whoever is left alone has its turn for longer.
+            let half = async move { timeout(20 * alone, turns.take(pending::<u8>())).await };
+            actix_web::rt::spawn(async move { half.await.ok().flatten() })
         });
         let halves: Vec<_> = halves.collect();
         while turns.free.available_permits() > 0 {
@@ -159,6 +171,18 @@ mod tests {
             assert_eq!(half.await.unwrap(), None);
         }
         assert_eq!(turns.free.available_permits(), 2);
+    }
+
+    #[actix_web::test]
+    async fn a_slow_one_has_its_time_where_nobody_waits_behind_it() {
+        let alone = Duration::from_millis(1);
+        let turns = Turns { free: Semaphore::new(2), alone };
+        let slow = async {
+            sleep(20 * alone).await;
+            7
+        };
+
+        assert_eq!(turns.take(slow).await, Some(7));
     }
 
     #[actix_web::test]

@@ -36,6 +36,9 @@ pub(crate) use wiring::{
 /// find it: who has just looked is in the system's queue, and would be cut off there.
 const LAST_GUESTS: Duration = Duration::from_millis(100);
 
+/// How often memory that is not used is given back to the system.
+const GIVE_BACK: Duration = Duration::from_secs(60);
+
 /// How often it is looked whether a backup is due.
 const BACKUP_LOOK: Duration = Duration::from_secs(60);
 
@@ -150,8 +153,9 @@ impl Server {
         let watching = self.certificates.map(|certificates| rt::spawn(certificates.watch()));
         let backups = self.running.sessions.backups().clone();
         let backing_up = backups.are_scheduled().then(|| rt::spawn(back_up_when_due(backups)));
+        let giving_back = Some(rt::spawn(give_memory_back()));
         let served = self.http.await.map_err(StartError::listening);
-        for task in [watching, backing_up].into_iter().flatten() {
+        for task in [watching, backing_up, giving_back].into_iter().flatten() {
             task.abort();
         }
         let stopped = self.running.take_down().await;
@@ -179,6 +183,17 @@ fn run_files(
             Ok(None)
         }
         created => created.map(Some),
+    }
+}
+
+/// What sessions that fell asleep and answers that were large have left behind.
+async fn give_memory_back() {
+    loop {
+        rt::time::sleep(GIVE_BACK).await;
+        match rt::task::spawn_blocking(memoryd_heap::give_back).await {
+            Ok(has_given) => log::trace!("memory was given back: {has_given}"),
+            Err(error) => log::error!("giving memory back panicked: {error}"),
+        }
     }
 }
 

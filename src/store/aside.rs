@@ -1,6 +1,6 @@
 //! Where damaged files go: beside the store, under names that say so, for a bounded time.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -80,16 +80,20 @@ fn name_aside(dir: &Path, path: &Path, most: usize) -> Result<PathBuf, StoreErro
 pub(super) fn remove_older(dir: &Path, age: Duration) -> Result<(), StoreError> {
     for (_, path) in list(dir)? {
         let found = fs::symlink_metadata(&path).map_err(StoreError::disk("look at", &path))?;
-        if is_older(&found, age) {
+        if is_older(found.ctime(), age) {
             disk::remove_any(&path).map_err(StoreError::disk("remove", &path))?;
         }
     }
     disk::sync_folder(dir).map_err(StoreError::disk("sync", dir))
 }
 
-/// By when it got its name. A time in the future is one of a clock that was wrong, and says nothing.
-fn is_older(found: &Metadata, age: Duration) -> bool {
-    let seconds = u64::try_from(found.ctime()).unwrap_or(u64::MAX);
+/// By when it got its name, in seconds since 1970. A time in the future is one of a clock that was wrong,
+/// and says nothing. Whoever wants all gone asks no clock.
+fn is_older(named_at: i64, age: Duration) -> bool {
+    if age.is_zero() {
+        return true;
+    }
+    let seconds = u64::try_from(named_at).unwrap_or(u64::MAX);
     let moved = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
     moved.is_some_and(|moved| moved.elapsed().is_ok_and(|passed| passed >= age))
 }
@@ -105,4 +109,18 @@ fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_wrong_clock_has_dated_is_kept_unless_all_is_to_go() {
+        let (past, future) = (1, i64::from(u32::MAX));
+
+        assert!(is_older(past, Duration::from_secs(1)));
+        assert!(!is_older(future, Duration::from_secs(1)));
+        assert!(is_older(past, Duration::ZERO) && is_older(future, Duration::ZERO));
+    }
 }

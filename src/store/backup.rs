@@ -29,6 +29,8 @@ pub struct BackupContent {
     pub keys: u64,
     pub users: u64,
     pub memories: u64,
+    /// The name of the key that opens what it holds, if it is of an encrypted store.
+    pub encrypted_with: Option<String>,
     /// Over everything it holds: equal for equal content.
     pub checksum: u32,
 }
@@ -98,6 +100,7 @@ fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<Inspected, BackupErr
     let bytes = fs::metadata(path).map_err(StoreError::disk("look at", path))?.len();
     let Counts { keys, users, memories, store_key } = counts;
     let (path, named) = (path.to_owned(), store.to_string());
+    let encrypted_with = store_key.as_ref().map(|key| key.owner().to_string());
     let content = BackupContent {
         path,
         bytes,
@@ -107,6 +110,7 @@ fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<Inspected, BackupErr
         keys,
         users,
         memories,
+        encrypted_with,
         checksum,
     };
     Ok(Inspected { content, store, store_key })

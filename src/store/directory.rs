@@ -2,8 +2,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::frozen::Scratch;
 use super::keeper::Keeper;
 use super::lock::Lock;
+use super::recovery::Recovered;
 use super::seal::SealingKey;
 use super::session::full_key;
 use super::shared::{Ledger, Place, Shared};
@@ -40,12 +42,29 @@ impl Store {
             if options.create { premises::enter_or_create(dir) } else { premises::enter(dir) };
         entered?;
         let lock = Lock::take(dir, options.lock_patience)?;
-        let (found, scratch) = if disk::is_read_only(dir) {
+        let found = if disk::is_read_only(dir) {
             let (found, scratch) = frozen::recover(dir, &options)?;
             (found, Some(scratch))
         } else {
             (recovery::recover(dir, &options)?, None)
         };
+        Self::start(dir, options, lock, found)
+    }
+
+    /// Opens one as if its disk took no writes, which it does from the next moment on.
+    #[cfg(test)]
+    pub(super) fn open_frozen(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let lock = Lock::take(dir, options.lock_patience)?;
+        let (found, scratch) = frozen::recover(dir, &options)?;
+        Self::start(dir, options, lock, (found, Some(scratch)))
+    }
+
+    fn start(
+        dir: &Path,
+        options: StoreOptions,
+        lock: Lock,
+        (found, scratch): (Recovered, Option<Scratch>),
+    ) -> Result<Self, StoreError> {
         let ledger = Ledger::new(found.folder.last_seq(), found.counts);
         let journal_options = options.journal.clone();
         let identity = found.checkpoint.identity;
@@ -62,7 +81,7 @@ impl Store {
         let store = Self { inner: Arc::new(Inner { shared, journal, keeper }) };
         let inner = &store.inner;
         encrypting::settle(&inner.shared, &inner.journal, &|| inner.keeper.scrub())?;
-        if let Some(vault) = inner.shared.vault() {
+        if let (Some(vault), None) = (inner.shared.vault(), inner.shared.held()) {
             log::info!("the store is encrypted with the key {}", vault.owner());
         }
         Ok(store)
@@ -180,7 +199,8 @@ impl Store {
     pub fn problem(&self) -> Option<String> {
         let of_trees = || self.inner.shared.trees().unwritable().map(|broken| broken.to_string());
         let of_journal = self.inner.journal.unavailable().map(|reason| reason.to_string());
-        of_journal.or_else(of_trees)
+        let of_keys = || self.inner.shared.held().map(str::to_owned);
+        of_journal.or_else(of_trees).or_else(of_keys)
     }
 
     #[must_use]

@@ -11,10 +11,14 @@ use super::shared::Shared;
 use super::value::PIECE_PREFIX;
 use super::vault::{self, Seat, StoreKey, Vault};
 use super::{OnlyKey, Receipt, Record, StoreError, codec, session};
-use crate::journal::{EncodedBatch, Journal, SessionNo};
+use crate::journal::{EncodedBatch, Journal, Seq, SessionNo};
 
 /// How many bytes are sealed in one batch, about.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// What the keys in memory seal could not be opened by the next start, for they are not on the disk.
+const NOT_SETTLED: &str = "the disk took no writes at the start, so the store was not brought to its \
+                           encryption key; once it takes writes, start memoryd again";
 
 /// `scrub` makes all files anew. Only after it the store is said to be whole.
 pub(super) fn settle(
@@ -27,11 +31,13 @@ pub(super) fn settle(
         return Ok(());
     }
     if shared.trees().unwritable().is_some() {
-        log::warn!("the disk takes no writes: the store is not brought to its new key yet");
+        log::warn!("{NOT_SETTLED}");
+        shared.hold_writes(NOT_SETTLED);
         return Ok(());
     }
     let work = Work { shared, journal, vault };
-    let is_blank = shared.ledger_is_empty();
+    // One in which everything was removed still has it in its files.
+    let is_blank = shared.applied() == Seq::ZERO;
     if let Some(key) = vault.pending() {
         work.write_key(key)?;
     }

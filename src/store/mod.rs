@@ -19,6 +19,7 @@ mod directory;
 mod encrypting;
 mod error;
 mod frozen;
+mod holders;
 mod keeper;
 mod key;
 mod kinds;

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use super::check::Copy;
 use super::checkpoint::Checkpoint;
+use super::holders::Holders;
 use super::lock::Lock;
 use super::rebuild::{self, Build, generation_path};
 use super::records::{PastVersion, SessionNumber};
 use super::survey::Survey;
 use super::trees::{Broken, Entry, Trees};
-use super::vault::{self, Member, StoreKey};
 use super::{
-    Key, Record, StoreError, StoreOptions, aside, check, codec, kinds, premises, recovery, session,
+    Record, StoreError, StoreOptions, aside, check, codec, premises, recovery, session, vault,
 };
 use crate::journal::{Folder, Op, Ownership, Seq, SessionNo, StoreId, Wrecks};
 use crate::model::{Memory, MemoryId, UserId};
@@ -58,6 +58,9 @@ enum Base {
     /// Of a snapshot, or of nothing.
     Journal(Seq),
 }
+
+/// The memories of each user, and those of which there are earlier versions.
+type Texts = BTreeMap<SessionNo, (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)>;
 
 /// What is noticed on the way.
 #[derive(Default)]
@@ -204,54 +207,26 @@ impl Salvage {
 
     /// Counts what was kept, gives users without a name one, and finds what points to nothing.
     fn look_through(&mut self, build: &mut Build, kept_keys: &[Entry]) -> Result<(), StoreError> {
-        let mut seen = BTreeMap::<SessionNo, (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)>::new();
-        let mut sealed = BTreeSet::new();
-        let mut known_users = BTreeSet::new();
-        let mut bad = Vec::new();
-        build.trees.survey::<StoreError>(&mut |op| {
-            let (Some((prefix, key)), Some(value)) = (op.key.split_first(), op.value) else {
-                return Ok(());
-            };
-            if kinds::find(op.session, *prefix)
-                .is_some_and(|kind| (kind.check)(key, value).is_err())
-            {
-                bad.push((op.session, op.key.to_vec()));
-                return Ok(());
-            }
-            if vault::is_sealed(value) {
-                sealed.insert(op.session);
-            }
-            if op.session == SessionNo::SYSTEM {
-                known_users.extend(number_of(*prefix, key, value));
-                return Ok(());
-            }
-            let (memories, traces) = seen.entry(op.session).or_default();
-            match (*prefix, key.get(..16)) {
-                (Memory::PREFIX, Some(id)) => memories.insert(id.to_vec()),
-                (PastVersion::PREFIX, Some(id)) => traces.insert(id.to_vec()),
-                _ => false,
-            };
-            Ok(())
-        })?;
-        self.drop_bad(build, &bad)?;
-        known_users.extend(restore_keys(build, kept_keys, &sealed)?);
+        let mut holders = Holders::find(&build.trees)?;
+        self.drop_bad(build, &holders.bad)?;
+        holders.restore(build, kept_keys)?;
         // Nothing opens them any more, and whoever gets the number next must not meet them.
-        let lost: BTreeSet<_> = sealed.difference(&known_users).copied().collect();
-        for session in lost.iter().filter(|session| **session != SessionNo::SYSTEM) {
-            self.drop_session(build, *session)?;
-            seen.remove(session);
+        for session in holders.sealed.difference(&holders.members) {
+            if *session != SessionNo::SYSTEM {
+                self.drop_sealed(build, *session)?;
+            }
         }
-        for (session, (memories, traces)) in &seen {
+        for (session, (memories, traces)) in texts_in(&build.trees)? {
             self.memories += memories.len() as u64;
-            for id in traces.difference(memories) {
+            for id in traces.difference(&memories) {
                 self.gone_memories += 1;
                 if self.gone_ids.len() < NAMED_MEMORIES {
                     let id = <[u8; 16]>::try_from(id.as_slice()).map(MemoryId::from_bytes);
                     self.gone_ids.extend(id.map(|id| id.to_string()));
                 }
             }
-            if !known_users.contains(session) {
-                self.name_user(build, *session)?;
+            if !holders.users.contains(&session) {
+                self.name_user(build, session)?;
             }
         }
         self.keys = build.counts.values().sum();
@@ -272,10 +247,11 @@ impl Salvage {
         Ok(())
     }
 
-    fn drop_session(&mut self, build: &mut Build, session: SessionNo) -> Result<(), StoreError> {
+    /// What is plain, as in a store whose encryption was cut off, stays.
+    fn drop_sealed(&mut self, build: &mut Build, session: SessionNo) -> Result<(), StoreError> {
         let mut keys = Vec::new();
         build.trees.survey::<StoreError>(&mut |op| {
-            if op.session == session {
+            if op.session == session && op.value.is_some_and(vault::is_sealed) {
                 keys.push(op.key.to_vec());
             }
             Ok(())
@@ -341,26 +317,22 @@ impl Salvage {
     }
 }
 
-/// Puts records of keys back of which only the checkpoint has a copy, as far as something is sealed with
-/// them. Returns whose they are.
-fn restore_keys(
-    build: &mut Build,
-    kept: &[Entry],
-    sealed: &BTreeSet<SessionNo>,
-) -> Result<Vec<SessionNo>, StoreError> {
-    let mut restored = Vec::new();
-    for (key, value) in kept {
-        let is_there = build.trees.get(SessionNo::SYSTEM, key)?.is_some();
-        let of = key.split_first().and_then(|(prefix, key)| number_of(*prefix, key, value));
-        let is_used = of.is_none_or(|number| sealed.contains(&number));
-        if !is_there && is_used && !sealed.is_empty() {
-            build.write(Op { session: SessionNo::SYSTEM, key, value: Some(value) })?;
-            restored.extend(of);
+fn texts_in(trees: &Trees) -> Result<Texts, StoreError> {
+    let mut seen = Texts::new();
+    trees.survey::<StoreError>(&mut |op| {
+        let Some((prefix, key)) = op.key.split_first() else { return Ok(()) };
+        if op.session == SessionNo::SYSTEM {
+            return Ok(());
         }
-    }
-    let is_openable =
-        vault::records(&build.trees)?.iter().any(|(key, _)| key.first() == Some(&StoreKey::PREFIX));
-    if is_openable || sealed.is_empty() { Ok(restored) } else { Err(StoreError::StoreKeyLost) }
+        let (memories, traces) = seen.entry(op.session).or_default();
+        match (*prefix, key.get(..16)) {
+            (Memory::PREFIX, Some(id)) => memories.insert(id.to_vec()),
+            (PastVersion::PREFIX, Some(id)) => traces.insert(id.to_vec()),
+            _ => false,
+        };
+        Ok(())
+    })?;
+    Ok(seen)
 }
 
 /// Trees that can be read to their last value.
@@ -396,16 +368,77 @@ fn count_memories(trees: &Trees) -> Result<u64, StoreError> {
     Ok(memories)
 }
 
-fn number_of(prefix: u8, key: &[u8], value: &[u8]) -> Option<SessionNo> {
-    match prefix {
-        SessionNumber::PREFIX => {
-            let user = UserId::from_bytes(key)?;
-            codec::decode::<SessionNumber>(&user, value).ok().map(|number| number.0)
-        }
-        Member::PREFIX => {
-            let hash = Key::from_bytes(key)?;
-            codec::decode::<Member>(&hash, value).ok().map(|member| member.number)
-        }
-        _ => None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{SecretKey, Timestamp};
+    use crate::store::vault::{Seat, StoreKey, Vault};
+    use crate::store::{EncryptionKeys, OnlyKey, SealingKey};
+
+    const ONE: SessionNo = SessionNo(1);
+
+    fn put(build: &mut Build, session: SessionNo, key: &[u8], value: &[u8]) {
+        build.write(Op { session, key, value: Some(value) }).unwrap();
+    }
+
+    /// Trees of an encrypted store without users.
+    fn encrypted(dir: &Path) -> (Build, Vault) {
+        let (options, named) = (StoreOptions::default(), (StoreId([7; 16]), 1));
+        let mut build = rebuild::build(dir, &options, named, 0, &mut |_| Ok(())).unwrap();
+        let current = SealingKey::new(&SecretKey::new([1; 32]));
+        let keys = EncryptionKeys { current, previous: None };
+        let vault = Vault::open(&build.trees, Some(&keys)).unwrap().unwrap();
+        let value = codec::encode(vault.pending().unwrap()).unwrap();
+        put(&mut build, SessionNo::SYSTEM, &session::full_key::<StoreKey>(&OnlyKey), &value);
+        (build, vault)
+    }
+
+    /// The place of a user, and the record that says so.
+    fn enrolled(vault: &Vault, name: &str) -> (Seat, Entry) {
+        let (seat, value) = vault.enrol(&UserId::parse(name).unwrap(), ONE).unwrap();
+        let record = (seat.record.clone(), value);
+        (seat, record)
+    }
+
+    fn memory(number: u128) -> Entry {
+        let id = MemoryId::from_bytes(number.to_be_bytes());
+        let value = codec::encode(&Memory::new(id, "tea".to_owned(), Timestamp(1))).unwrap();
+        (session::full_key::<Memory>(&id), value)
+    }
+
+    #[test]
+    fn of_an_encryption_that_was_cut_off_what_no_key_opens_goes_and_the_rest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut build, vault) = encrypted(dir.path());
+        let (seat, _lost) = enrolled(&vault, "ada");
+        let ada = session::full_key::<SessionNumber>(&UserId::parse("ada").unwrap());
+        put(&mut build, SessionNo::SYSTEM, &ada, &codec::encode(&SessionNumber(ONE)).unwrap());
+        let ((sealed, text), (plain, other)) = (memory(1), memory(2));
+        put(&mut build, ONE, &sealed, &seat.seal(&sealed, &text).unwrap());
+        put(&mut build, ONE, &plain, &other);
+        let mut salvage = Salvage::default();
+
+        salvage.look_through(&mut build, &[]).unwrap();
+
+        assert_eq!((salvage.memories, salvage.unknown.len()), (1, 1), "{salvage:?}");
+        assert_eq!(build.trees.get(ONE, &sealed).unwrap(), None);
+        assert_eq!(build.trees.get(ONE, &plain).unwrap(), Some(other));
+    }
+
+    #[test]
+    fn a_number_that_somebody_else_has_by_now_goes_back_to_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut build, vault) = encrypted(dir.path());
+        let (_, erased) = enrolled(&vault, "ada");
+        let (seat, (record, value)) = enrolled(&vault, "eve");
+        put(&mut build, SessionNo::SYSTEM, &record, &value);
+        let (key, text) = memory(1);
+        put(&mut build, ONE, &key, &seat.seal(&key, &text).unwrap());
+        let mut salvage = Salvage::default();
+
+        salvage.look_through(&mut build, std::slice::from_ref(&erased)).unwrap();
+
+        assert_eq!((salvage.memories, salvage.unknown.len()), (1, 0), "{salvage:?}");
+        assert_eq!(build.trees.get(SessionNo::SYSTEM, &erased.0).unwrap(), None);
     }
 }

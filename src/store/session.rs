@@ -114,7 +114,7 @@ impl SessionStore {
         }
         match self.journal.unavailable() {
             Some(reason) => Err(StoreError::unavailable(&*reason)),
-            None => Ok(()),
+            None => self.refuse_if_held(),
         }
     }
 
@@ -182,6 +182,7 @@ impl SessionStore {
         if let Some(broken) = self.shared.trees().unwritable() {
             return Err(broken.into());
         }
+        self.refuse_if_held()?;
         if batch.ops.is_empty() {
             return Ok(Receipt(journal::GroupReceipt::granted()));
         }
@@ -277,6 +278,10 @@ impl SessionStore {
         }
         self.epoch.set(epoch);
         Ok(())
+    }
+
+    fn refuse_if_held(&self) -> Result<(), StoreError> {
+        self.shared.held().map_or(Ok(()), |reason| Err(StoreError::unavailable(reason)))
     }
 
     fn walk(&self, range: RangeInclusive<Vec<u8>>) -> Walk {

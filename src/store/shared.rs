@@ -85,6 +85,8 @@ pub(super) struct Shared {
     is_nudged: AtomicBool,
     /// Where the trees lie while the disk takes no writes.
     scratch: Mutex<Option<Scratch>>,
+    /// Why no session writes before the next start, if that is so.
+    held: OnceLock<&'static str>,
     /// Last, so that nobody else opens the directory before sled has let go of it.
     _lock: Lock,
 }
@@ -149,6 +151,7 @@ impl Shared {
             errands: OnceLock::new(),
             is_nudged: AtomicBool::new(false),
             scratch: Mutex::new(scratch),
+            held: OnceLock::new(),
             _lock: lock,
         })
     }
@@ -301,9 +304,13 @@ impl Shared {
         }
     }
 
-    /// Whether nothing at all is stored.
-    pub(super) fn ledger_is_empty(&self) -> bool {
-        self.ledger().counts.is_empty()
+    /// From now on no session writes.
+    pub(super) fn hold_writes(&self, reason: &'static str) {
+        let _ = self.held.set(reason);
+    }
+
+    pub(super) fn held(&self) -> Option<&'static str> {
+        self.held.get().copied()
     }
 
     pub(super) fn vault(&self) -> Option<&Vault> {

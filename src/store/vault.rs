@@ -25,7 +25,7 @@ use super::seal::{KeyName, SealingKey};
 use super::trees::{Entry, Trees};
 use super::{Key, OnlyKey, Record, StoreError, session};
 use crate::journal::{Op, SessionNo};
-use crate::model::UserId;
+use crate::model::{SecretKey, UserId};
 
 const KEY_BYTES: usize = 32;
 
@@ -83,7 +83,7 @@ pub(super) struct NameHash(pub(super) [u8; 32]);
 
 /// The keys of an encrypted store, unwrapped.
 pub(super) struct Vault {
-    store_key: [u8; KEY_BYTES],
+    store_key: SecretKey,
     owner: SealingKey,
     names: hmac::Key,
     members: DataKey,
@@ -166,6 +166,7 @@ impl Vault {
         };
         let names = hmac::Key::from(expand(&secret, &[OF_NAMES], hmac::HMAC_SHA256)?);
         let (members, system) = (data_key(&[OF_MEMBERS])?, data_key(&[OF_SYSTEM])?);
+        let store_key = SecretKey::new(store_key);
         Ok(Self { store_key, owner, names, members, system, pending: None, takes_plain })
     }
 
@@ -192,9 +193,8 @@ impl Vault {
     /// The key of the store, wrapped by the owner's key of today.
     pub(super) fn wrapped(&self, is_whole: bool) -> Result<StoreKey, StoreError> {
         let salt = random()?;
-        let mut wrapped = self.store_key.to_vec();
         let key = wrapping_key(&self.owner, &salt)?;
-        wrapped = seal_bytes(&key, &[u8::from(is_whole)], &wrapped)?;
+        let wrapped = seal_bytes(&key, &[u8::from(is_whole)], self.store_key.reveal())?;
         Ok(StoreKey { owner: self.owner.name(), salt, wrapped, is_whole })
     }
 
@@ -252,6 +252,11 @@ impl Vault {
 }
 
 impl StoreKey {
+    /// The name of the key that it is wrapped with.
+    pub(super) fn owner(&self) -> KeyName {
+        self.owner
+    }
+
     fn unwrap(&self, owner: &SealingKey) -> Result<[u8; KEY_BYTES], StoreError> {
         let damaged = |source| StoreError::Damaged { kind: Self::KIND, source };
         let key = wrapping_key(owner, &self.salt)?;

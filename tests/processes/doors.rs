@@ -129,6 +129,7 @@ fn handshakes_that_stand_still_hold_up_nobody_and_end() {
     let program = served_with(&[
         ("SSL_CERT_PATH", "certs/server.pem"),
         ("SSL_KEY_PATH", "certs/server-key.pem"),
+        ("HTTP_HANDSHAKE_TIMEOUT", "3"),
     ]);
     // The head of a record and of a ClientHello that does not go on.
     let half: Vec<u8> = [&[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3][..], &[7; 29]].concat();

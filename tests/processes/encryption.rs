@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Program, command};
@@ -90,4 +90,35 @@ fn a_new_key_takes_the_place_of_the_old_one_at_one_start() {
     write_key(dir.path(), "a");
     let old = with_key(dir.path(), &["export"]).output().unwrap();
     assert!(!old.status.success());
+}
+
+#[test]
+fn a_backup_of_an_encrypted_store_wants_the_key_of_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    write_key(dir.path(), "a");
+    let program = start(dir);
+    program.tool("add_memory", json!({ "content": "The Sanddorn grows by the fence" })).unwrap();
+    let dir = program.stop();
+    let made = with_key(dir.path(), &["backup", "create", "--json"]).output().unwrap();
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let file = made["path"].as_str().unwrap();
+    let place = dir.path().join("restored");
+    let at_place = ["--data-dir", place.to_str().unwrap()];
+    let restore = [&["backup", "restore", file][..], &at_place].concat();
+
+    let verified = command(dir.path(), &["backup", "verify", file]).output().unwrap();
+    let none = command(dir.path(), &restore).output().unwrap();
+    write_key(dir.path(), "b");
+    let other = with_key(dir.path(), &restore).output().unwrap();
+    write_key(dir.path(), "a");
+    let restored = with_key(dir.path(), &restore).output().unwrap();
+
+    assert!(verified.status.success(), "{}", told(&verified));
+    for refused in [&none, &other] {
+        assert_eq!(refused.status.code(), Some(4), "{}", told(refused));
+        assert!(told(refused).contains("ENCRYPTION_KEY_FILE"), "{}", told(refused));
+    }
+    assert!(restored.status.success(), "{}", told(&restored));
+    let export = with_key(dir.path(), &[&["export"][..], &at_place].concat()).output().unwrap();
+    assert!(String::from_utf8_lossy(&export.stdout).contains("Sanddorn"), "{}", told(&export));
 }

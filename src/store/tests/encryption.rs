@@ -188,6 +188,48 @@ fn an_encryption_that_is_cut_off_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_plain_store_of_which_all_was_removed_leaves_nothing_behind_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut session = store.session(&user("annemarie")).unwrap();
+    put(&mut session, 1, "Quittenmus").unwrap();
+    drop(session);
+    store.erase_user(&user("annemarie")).unwrap();
+    store.close();
+    assert!(!readable(dir.path()).is_empty(), "files go with the scrub that is not due yet");
+
+    let store = open_with(dir.path(), 1);
+
+    assert_eq!(readable(dir.path()), Vec::<&str>::new());
+    store.close();
+}
+
+#[test]
+fn nothing_is_sealed_with_a_key_that_a_read_only_disk_did_not_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let expected = fill(&store);
+    store.close();
+
+    let store = Store::open_frozen(dir.path(), sealed_by(1)).unwrap();
+    // Now the disk takes writes.
+    store.rebuild_now().unwrap();
+
+    assert_eq!(contents(&store, "annemarie"), expected);
+    let refusal = put(&mut store.session(&user("eve")).unwrap(), 9, "new").unwrap_err();
+    assert!(refusal.to_string().contains("start memoryd again"), "{refusal}");
+    assert!(store.session(&user("bob")).unwrap().require_writable().is_err());
+    assert!(!store.is_writable());
+    store.close();
+    let store = open_with(dir.path(), 1);
+    assert_eq!(contents(&store, "annemarie"), expected);
+    put(&mut store.session(&user("eve")).unwrap(), 9, "new").unwrap();
+    store.close();
+    assert_eq!(contents(&open_with(dir.path(), 1), "eve").len(), 1);
+    assert_eq!(readable(dir.path()), Vec::<&str>::new());
+}
+
+#[test]
 fn another_key_takes_the_place_of_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_with(dir.path(), 1);
@@ -261,6 +303,7 @@ fn a_backup_is_as_sealed_as_the_store() {
     store.close();
     assert_eq!(readable(kept.path()), Vec::<&str>::new());
     assert_eq!((made.users, made.memories), (2, 3));
+    assert_eq!(made.encrypted_with, Some(key(1).name().to_string()));
     assert_eq!(verify_backup(&target, None).unwrap().checksum, made.checksum);
 
     let place = kept.path().join("restored");

@@ -1,0 +1,39 @@
+//! Gives the memory back to the system that the program has freed.
+//!
+//! It is a crate of its own because it calls C, and memoryd itself forbids unsafe code.
+
+/// Asks the allocator for every free page, in the middle of its heaps too. Returns whether it gave any.
+///
+/// glibc keeps what threads have freed in heaps of theirs, and by itself gives back only what lies at an end.
+/// Other allocators have no such call, and do so themselves: there nothing is done. It takes milliseconds for
+/// hundreds of MiB, in which a thread may wait that allocates from the heap that is being looked through.
+#[must_use]
+pub fn give_back() -> bool {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: malloc_trim(3) takes a number of bytes to leave at the end, and nothing of ours. glibc
+        // takes the lock of each of its heaps itself ("MT-Safe").
+        unsafe { libc::malloc_trim(0) == 1 }
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_lies_between_things_in_use_is_given_back() {
+        // Small enough for the heap, and too many to be at its end.
+        let mut kept: Vec<Vec<u8>> = (0..20_000).map(|_| vec![1; 4_096]).collect();
+        let mut index = 0;
+        kept.retain(|_| {
+            index += 1;
+            index % 10 == 0
+        });
+
+        let has_given = super::give_back();
+
+        assert_eq!(has_given, cfg!(all(target_os = "linux", target_env = "gnu")));
+        assert!(kept.iter().all(|bytes| bytes[0] == 1));
+    }
+}

@@ -20,7 +20,7 @@ PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance ui-test schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-overload torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean ui-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -46,34 +46,53 @@ test-clients: tools ## clients and assistants from npm and PyPI against the buil
 	# A run of its own, since it has a conftest.py of its own.
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(PYTHON_CLIENT)
 
-# Against the binary that is there; figures of whole runs are in docs/RELIABILITY.md.
-torture: torture-crash torture-power torture-faults torture-decay torture-overload torture-soak ## everything that attacks the server and its disk: hours
+# Against the binary that is there; figures of whole runs are in docs/RELIABILITY.md. ENCRYPTED=1 has the store encrypted, and
+# SEED=2 makes another run of it.
+MODE = $(if $(SEED),--seed $(SEED)) $(if $(ENCRYPTED),--encrypted)
+torture: torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-soak ## everything that attacks the server and its disk: hours
 
 torture-short: ## for minutes what of it looks at content and not at times, as CI runs it
 	$(TORTURE)/crash.py --bin $(BINARY) --rounds 30
+	$(TORTURE)/crash.py --bin $(BINARY) --rounds 12 --encrypted
 	$(TORTURE)/power.py --bin $(BINARY) --rounds 20
+	$(TORTURE)/power.py --bin $(BINARY) --rounds 16 --each 4 --seconds 2 --encrypted
 	$(TORTURE)/faults.py --bin $(BINARY) --quick
 	$(TORTURE)/decay.py --bin $(BINARY) --quick
+	$(TORTURE)/decay.py --bin $(BINARY) --flips 40 --others 64 --encrypted
+	$(TORTURE)/backup.py --bin $(BINARY) --memories 1000 --writes 100 --clients 8 --backups 5
+	$(TORTURE)/owners.py --bin $(BINARY) --rounds 10
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1
 	$(TORTURE)/overload.py --bin $(BINARY) --quick --only no_calls
 
 torture-crash: ## 16 clients, killed a thousand times: every acknowledged effect is there
-	$(TORTURE)/crash.py --bin $(BINARY)
+	$(TORTURE)/crash.py --bin $(BINARY) --rounds $(or $(ROUNDS),1000) $(MODE)
 
 torture-power: ## the disk as a power cut leaves it, 300 times
-	$(TORTURE)/power.py --bin $(BINARY)
+	$(TORTURE)/power.py --bin $(BINARY) --rounds $(or $(ROUNDS),300) $(MODE)
 
 torture-faults: ## a disk that fails at each call in turn, that is full, that turns read-only
-	$(TORTURE)/faults.py --bin $(BINARY)
+	$(TORTURE)/faults.py --bin $(BINARY) $(if $(ENCRYPTED),--encrypted)
 
 torture-decay: ## files that were flipped, cut, removed, swapped with older and foreign ones
-	$(TORTURE)/decay.py --bin $(BINARY)
+	$(TORTURE)/decay.py --bin $(BINARY) $(MODE)
+
+torture-backup: ## backups while others write: what is restored is one moment; MEMORIES=100000 WRITES=500
+	$(TORTURE)/backup.py --bin $(BINARY) --memories $(or $(MEMORIES),100000) --writes $(or $(WRITES),500) $(MODE)
+
+torture-owners: ## others come to the data of a running server, with and without its lock: one has it
+	$(TORTURE)/owners.py --bin $(BINARY) --rounds $(or $(ROUNDS),200) $(MODE)
 
 torture-overload: ## slow, idle, greedy and malformed clients, beside an honest one
 	$(TORTURE)/overload.py --bin $(BINARY)
 
+torture-mutations: ## COUNT=1000000 messages that are not quite right, half over HTTP, half over stdio; SEED=2 for others
+	$(TORTURE)/overload.py --bin $(BINARY) --only mutations_http --only mutations_stdio --mutations $(or $(COUNT),1000000) $(if $(SEED),--seed $(SEED))
+
+torture-limits: ## 1,000 at a time at a limit of 100, a million addresses, 100 changes of the certificate
+	$(TORTURE)/overload.py --bin $(BINARY) --only limiter --only forwarded --only own_addresses --only swaps
+
 torture-soak: ## an hour at 200 requests a second: memory, files and times stay flat
-	$(TORTURE)/soak.py --bin $(BINARY)
+	$(TORTURE)/soak.py --bin $(BINARY) --minutes $(or $(MINUTES),60) $(MODE)
 
 fuzz: ## each reader of foreign bytes for MINUTES=10 minutes; needs a nightly toolchain and cargo-fuzz
 	for target in $(FUZZ_TARGETS); do \

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::accounts::AuditFilter;
 use super::*;
+use crate::auth::oauth::GrantPolicy;
 use crate::engine::{Add, AddStatus, Arguments, Get, Search, Spoken, Update};
 use crate::journal::{self, SyncHook};
 use crate::model::{CredentialName, Scopes, SecretScreen, SystemClock};
@@ -103,7 +104,7 @@ impl House {
             embedder: None,
             idle: Duration::from_secs(3_600),
             keep_audit: Duration::from_secs(3_600),
-            grants: crate::auth::oauth::GrantPolicy::default(),
+            grants: GrantPolicy::default(),
             backups: BackupSettings::default(),
         };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();

@@ -29,7 +29,7 @@ pub use instance::{InstanceToken, RandomnessFailed, generate_key, proof};
 pub use kept_key::{KeptKey, KeptKeyError};
 pub use keyring::{Keyring, RingKey};
 pub use local_socket::SOCKET_FILE;
-pub use password::{PasswordError, PasswordFile};
+pub use password::PasswordFile;
 pub use presented::{Carrier, Presented};
 pub use project::ProjectRule;
 pub use run_files::{Listening, RunFileError, RunFiles};

@@ -114,13 +114,32 @@ class Server:
         return Door(self.port, key, self.is_tls)
 
 
+def encryption(folder):
+    """The settings of a server that encrypts its store. The key lies in this folder, which must not be that of the data."""
+    file = pathlib.Path(folder, "encryption-key")
+    file.write_text(f"{os.urandom(32).hex()}\n")
+    file.chmod(0o600)
+    return {"ENCRYPTION_KEY_FILE": str(file)}
+
+
+def readable_in(folder, words):
+    """Which of these words (bytes) stand in which file below."""
+    for file in filter(pathlib.Path.is_file, pathlib.Path(folder).rglob("*")):
+        # One that the server has taken away meanwhile holds nothing any more.
+        with contextlib.suppress(FileNotFoundError):
+            held = file.read_bytes()
+            yield from ((word, file) for word in words if word in held)
+
+
 @contextlib.contextmanager
-def server_of_its_own(binary, **settings):
+def server_of_its_own(binary, *, is_encrypted=False, **settings):
     """A server that is not started yet; process and files go with the block, also when it is interrupted."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     home = tempfile.mkdtemp(prefix="memoryd-torture-")
     server = Server(binary, home, **settings)
     try:
+        if is_encrypted:
+            server.env |= encryption(home)
         yield server
     finally:
         # A second signal must not leave half of it behind.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Killed at random moments under a load of everything that changes something: what was acknowledged is there, and nothing else.
 
-    python3 tests/torture/crash.py [--bin target/release/memoryd] [--rounds 1000] [--clients 16] [--seed 1] [--prefill N] [--json]
+    python3 tests/torture/crash.py [--bin target/release/memoryd] [--rounds 1000] [--clients 16] [--seed 1] [--prefill N] [--encrypted]
+        [--json]
 
 Each round, the clients add, change, delete, restore, erase, undo and import memories, make tokens and take them back, erase
 users, and break connections off, until SIGKILL ends the server: mostly within a second, sometimes at about the time of its
@@ -13,7 +14,9 @@ a change was under way, the state before or after it, of all that the change tou
 A fault is `lost` (acknowledged and missing, or as it was before), `mixed` (neither before nor after), `back` (deleted, erased or
 revoked, and there again), `strange` (nobody acknowledged or asked it) or `odd` (an answer that should not have been given).
 --prefill stores so many memories of another user first, which are compared now and then. With --image the data directory is
-copied before each start, so that a fault is kept as it was before the server mended it. Of the first rounds with a fault,
+copied before each start, so that a fault is kept as it was before the server mended it. With --encrypted the store gets a key
+after the first round, and the start that encrypts it is killed as well; from then on nothing in the data directory may be
+readable, and the key of whom is erased at the end has to be gone from it within a minute. Of the first rounds with a fault,
 everything is kept below target/torture, and the rest goes on. Standard library only; exit 1 if there was a fault.
 """
 
@@ -23,7 +26,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import json
-import pathlib
 import random
 import shutil
 import statistics
@@ -35,12 +37,18 @@ import common
 import crash_clients
 from common import KEY, LINES
 from crash_clients import Client, changed, is_live, marker_of, state_of
+from frames import key_records, read_frames
 
 # The last: an answer that should not have been given.
 KINDS = ("lost", "mixed", "back", "strange", "odd")
 # So many rounds with a fault are kept; what they show is the same after that.
 MOST_KEPT = 5
 STOCK, STOCK_EVERY, STOCK_PART = "stock", 50, 2000
+# Of what clients write: users, tokens, tags, titles, texts. None of it stands in an encrypted store.
+READABLE = (b"leaver-", b"own-1", b"client-", b"group-", b"about m", b"penicillin", b"tuesday")
+# Kills of the start that encrypts, each within so many seconds.
+ENCRYPTING_KILLS, ENCRYPTING = 4, 0.6
+ERASED_WITHIN = 60
 # Seconds of load. A long one ends about when the first checkpoint of a server is made.
 SHORT, LONG, LONG_SHARE = (0.1, 0.8), (4.8, 5.6), 0.06
 
@@ -141,20 +149,20 @@ def judge_secrets(client, found, door):
     return faults
 
 
-def judge_erased(clients, door, data):
-    """Nothing of who was erased is there, nor in any file."""
-    erased = [one for client in clients for one in client.erased]
-    if not erased:
-        return []
-    users = {user["user_id"] for user in told(door, "GET", "/admin/users")["users"]}
-    faults = [Fault("back", user, "erased", [None], "listed") for user, _text in erased if user in users]
-    for file in filter(pathlib.Path.is_file, data.rglob("*")):
-        # One that the server has taken away meanwhile holds nothing any more.
-        with contextlib.suppress(FileNotFoundError):
-            held = file.read_bytes()
-            left = [user for user, text in erased if text.encode() in held]
-            faults += [Fault("back", user, "erased", [None], f"its text is in {file}") for user in left]
-    return faults
+def judge_erased(clients, door):
+    """Nobody who was erased is there."""
+    erased = {user for client in clients for user, _text in client.erased}
+    users = {user["user_id"] for user in told(door, "GET", "/admin/users")["users"]} if erased else set()
+    return [Fault("back", user, "erased", [None], "listed") for user in sorted(erased & users)]
+
+
+def judge_files(clients, data, is_encrypted):
+    """No file holds a text of who was erased, nor an encrypted store anything that somebody wrote."""
+    texts = {text.encode(): user for client in clients for user, text in client.erased}
+    secret = dict.fromkeys(READABLE if is_encrypted else (), "")
+    words = {**secret, **texts}
+    return [Fault("back", words[word], "erased" if word in texts else "encrypted", [None], f"{word!r} is in {file}")
+            for word, file in (common.readable_in(data, words) if words else ())]
 
 
 # ---- rounds -------------------------------------------------------------------------------------
@@ -168,6 +176,8 @@ class Torture:
         self.random = random.Random(options.seed)
         self.faults, self.starts, self.wakes, self.kept = collections.Counter(), [], [], []
         self.rounds = self.killed_again = self.open = self.carried_out = 0
+        # Seconds from the answer to an erasure until the key is gone.
+        self.key_gone = None
         self.clients = []
 
     def set_up(self):
@@ -186,6 +196,8 @@ class Torture:
         """Gives what was wrong after it."""
         self.rounds += 1
         self.load(LONG if self.random.random() < LONG_SHARE else SHORT)
+        if self.options.encrypted and self.rounds == 1:
+            self.encrypt()
         self.start()
         return self.compare()
 
@@ -214,10 +226,36 @@ class Torture:
             self.server.kill()
         self.starts.append(self.server.start())
 
+    def encrypt(self):
+        """Begins it, again and again. The next start ends it."""
+        self.server.env |= common.encryption(self.server.home)
+        for _ in range(ENCRYPTING_KILLS):
+            self.server.launch()
+            time.sleep(self.random.uniform(0, ENCRYPTING))
+            self.server.kill()
+
+    def erase_key(self):
+        """Whoever is erased takes the record with his key along, of which only the bytes are known here."""
+        user, journal = "leaver-last", self.server.data / "journal"
+        with contextlib.closing(self.server.door()) as door:
+            before = key_records(read_frames(journal))
+            told(door, "POST", f"/api/v1/memories?user_id={user}", {"content": f"{user} has a key"})
+            made = key_records(read_frames(journal)) - before
+            seen = {file for _, file in common.readable_in(self.server.data, made)}
+            told(door, "DELETE", f"/admin/users/{user}")
+        if len(made) != 1 or not seen:
+            return [Fault("odd", user, "records with keys", [1], f"{len(made)} in {len(seen)} files")]
+        began, left = time.perf_counter(), seen
+        while left and time.perf_counter() < began + ERASED_WITHIN:
+            left = [str(file) for _, file in common.readable_in(self.server.data, made)]
+        self.key_gone = time.perf_counter() - began
+        return [Fault("back", user, f"his key, after {ERASED_WITHIN} s", [None], left)] if left else []
+
     def compare(self):
         with contextlib.closing(self.server.door()) as door:
             found = Found(door, {client.user for client in self.clients})
-            faults = found.faults + judge_erased(self.clients, door, self.server.data)
+            faults = found.faults + judge_erased(self.clients, door)
+            faults += judge_files(self.clients, self.server.data, self.options.encrypted)
             for client in self.clients:
                 mine, ids = found.of(client)
                 faults += judge(client, mine) + judge_secrets(client, mine, door)
@@ -248,13 +286,17 @@ class Torture:
                 print(f"round {self.rounds}: {sum(self.acknowledged().values())} acknowledged, {self.faults.total()} faults, "
                       f"started in {statistics.median(self.starts[-25:]):.2f} s, {common.bytes_of(self.server.data) >> 20} MiB",
                       file=sys.stderr, flush=True)
+        if self.options.encrypted and (faults := self.erase_key()):
+            self.faults.update(fault.kind for fault in faults)
+            self.keep(faults)
 
     def keep(self, faults):
         """Everything that shows the faults of a round; the next one goes on with what is there."""
         self.server.kill()
         told = {"seed": self.options.seed, "round": self.rounds, "faults": [dataclasses.asdict(fault) for fault in faults],
                 "log": {client.number: list(client.log) for client in self.clients}}
-        place = common.keep(self.server, f"crash-{self.options.seed}-{self.rounds}", told)
+        mode = "encrypted-" if self.options.encrypted else ""
+        place = common.keep(self.server, f"crash-{mode}{self.options.seed}-{self.rounds}", told)
         self.kept.append(str(place))
         for fault in faults[:10]:
             print(f"FAULT in round {self.rounds}: {describe(fault)}", flush=True)
@@ -266,11 +308,13 @@ class Torture:
         return sum((client.acknowledged for client in self.clients), collections.Counter())
 
     def figures(self):
-        return {"rounds": self.rounds, "clients": len(self.clients), "seed": self.options.seed, "prefill": self.options.prefill,
+        o, clients = self.options, self.clients
+        return {"rounds": self.rounds, "clients": len(clients), "seed": o.seed, "prefill": o.prefill, "encrypted": o.encrypted,
                 "killed_again": self.killed_again, "acknowledged": dict(self.acknowledged().most_common()),
                 "open_at_kill": self.open, "carried_out": self.carried_out,
-                "erasures_begun": sum(client.erasures for client in self.clients), **{kind: self.faults[kind] for kind in KINDS},
-                "start_s": spread(self.starts), "first_answer_s": spread(self.wakes), "kept": self.kept}
+                "erasures_begun": sum(client.erasures for client in clients), **{kind: self.faults[kind] for kind in KINDS},
+                "key_gone_s": self.key_gone, "start_s": spread(self.starts), "first_answer_s": spread(self.wakes),
+                "kept": self.kept}
 
 
 def user_of(number):
@@ -293,13 +337,15 @@ def describe(fault):
 
 def report(figures):
     print(f"rounds        {figures['rounds']}, {figures['clients']} clients, seed {figures['seed']}, "
-          f"{figures['prefill']} memories before; killed again while starting: {figures['killed_again']}")
+          f"{'encrypted, ' if figures['encrypted'] else ''}{figures['prefill']} memories before; killed again while starting: {figures['killed_again']}")
     kinds = ", ".join(f"{kind} {n}" for kind, n in figures["acknowledged"].items())
     print(f"acknowledged  {sum(figures['acknowledged'].values())}: {kinds}")
     print(f"under way     {figures['open_at_kill']} when it was killed or cut, {figures['carried_out']} of them carried out; "
           f"{figures['erasures_begun']} erasures of users begun")
     for kind in KINDS:
         print(f"{kind:13} {figures[kind]}")
+    if figures["key_gone_s"] is not None:
+        print(f"erased key    gone {figures['key_gone_s']:.1f} s after the answer")
     for name, figure in (("start", "start_s"), ("first answer", "first_answer_s")):
         if figures[figure]:
             print(f"{name:13} median {figures[figure]['median']} s, max {figures[figure]['max']} s")
@@ -364,18 +410,26 @@ class Sabotage:
         self.torture.clients[0].erased.append(("leaver-10", "not to be found"))
         (self.torture.server.data / ".left").write_text("this was not to be found")
 
+    def back_readable(self):
+        (self.torture.server.data / ".readable").write_text("a letter of tuesday")
+
     def strange_memory(self):
         self.act("POST", "/api/v1/memories", self.torture.clients[0].user, {"content": "m0.999999 nobody asked for this"})
 
 
 def self_test(torture):
     """Gives whether everything was found."""
-    is_good = True
-    for name in [name for name in vars(Sabotage) if name.startswith(KINDS)]:
+    is_good, is_encrypted = True, torture.options.encrypted
+    if is_encrypted:
+        torture.server.kill()
+        torture.encrypt()
+        torture.start()
+    for name in [name for name in vars(Sabotage) if name.startswith(KINDS) and (is_encrypted or name != "back_readable")]:
         torture.load()
         torture.start()
         getattr(Sabotage(torture), name)()
         is_good &= told_of(name, torture.compare(), {name.partition("_")[0]})
+        (torture.server.data / ".readable").unlink(missing_ok=True)
     copy = torture.server.home / "older"
     torture.server.kill()
     shutil.copytree(torture.server.data, copy)
@@ -404,6 +458,7 @@ def main():
     p.add_argument("--clients", type=int, default=16)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--prefill", type=int, default=0, metavar="N", help="import so many memories first")
+    p.add_argument("--encrypted", action="store_true", help="the store is encrypted after the first round")
     p.add_argument("--image", action="store_true", help="copy the data before each start, to be kept with a fault")
     p.add_argument("--json", action="store_true")
     p.add_argument("--self-test", action="store_true", help=argparse.SUPPRESS)

@@ -30,26 +30,35 @@ import sys
 import tempfile
 import time
 
+import common
 import decay_store as stores
 from common import BINARY, KEPT
+from frames import KEY_OF_STORE, key_records, lost_frames
 
 EVIDENCE, EVIDENCE_OF_A_KIND = KEPT / "decay", 3
 OTHERS = ["cut", "emptied", "garbage", "zeros", "gone", "folder gone", "older", "foreign", "added", "swapped", "older folder",
           "foreign folder", "pair", "pair", "pair"]
 PAIRED = ["flip", "flip", "cut", "emptied", "garbage", "gone", "folder gone", "older", "foreign", "older folder", "foreign folder"]
+# Of encrypted stores only, beside the others.
+OF_KEYS = ["keys"]
 SCENES = ["small", "several", "several", "killed", "killed-several"]
 # What a case may come to. `torn`: an end that looks like an unfinished write was cut off, and nothing is lost by it.
 # `tail`: after kill -9 only, the end of the last segment is gone, which nothing can tell from a write that never was.
-GOOD = ["mended", "advised", "harmless", "torn", "tail"]
+# `keyless`: nothing opens the store any more, and it says that only a backup helps.
+GOOD = ["mended", "advised", "harmless", "torn", "tail", "keyless"]
 # `unfound` by check; `unsaid` in the log; `unkept` is a damaged original that is gone; `again` is there at the next start.
 BAD = ["LOSS", "FOREIGN", "PANIC", "advice", "unfound", "unsaid", "unkept", "again", "hang"]
 # A flip, or even the want of these, may be of no consequence: sled makes one out of the other, and has much unused room.
 MAY_BE_HARMLESS = {"none", "lock", "sled db", "sled snap", "sled conf", "sled blob"}
+# Beside a newer snapshot of its own sled reads no other.
+PASSED_OVER = "older sled snap"
 JOURNAL = ("segment", "last segment", "snapshot")
 PANIC = re.compile(r"panicked at|a panic at|RUST_BACKTRACE|memory allocation of")
 MENDED = re.compile(r"^\S+ (?:WARN|ERROR) +memoryd::((?:store|journal).*)$", re.M)
 IN_WORDS = re.compile(r"\b(?:(?<!nothing is )lost|gone|missing|incomplete|not known|(?:cannot|could|could not) be read)\b")
 TORN = "unfinished write"
+# Which names no file, so it cannot be run.
+WANTS_BACKUP = "memoryd backup restore"
 
 
 # ---- damage -------------------------------------------------------------------------------------
@@ -73,7 +82,7 @@ class Damage:
         # An older one is as a kill before the last checkpoint leaves it: the journal has the rest.
         is_as_after_kill = self.kind.startswith("older") and self.where in ("checkpoint", "sled/")
         is_reserve = self.kind == "zeros" and "segment" in self.where
-        is_unread = self.kind != "added" and set(self.where.split(" <> ")) <= MAY_BE_HARMLESS
+        is_unread = set(self.where.split(" <> ")) <= ({PASSED_OVER} if self.kind == "added" else MAY_BE_HARMLESS)
         return is_as_after_kill or is_reserve or is_unread
 
 
@@ -194,7 +203,9 @@ class Damager:
         places = {self.data / path.relative_to(other): (kind.removeprefix("last "), path)
                   for kind, paths in files(other).items() for path in paths if kind in JOURNAL}
         places[self.data / sled_of(other).name] = "sled/", sled_of(other)
-        places.update({sled_of(self.data) / path.name: ("sled snap", path) for path in sled_of(other).glob("snap.*")})
+        newest = max((path.name for path in sled_of(self.data).glob("snap.*")), default="")
+        places.update({sled_of(self.data) / path.name: (PASSED_OVER if path.name < newest else "sled snap", path)
+                       for path in sled_of(other).glob("snap.*")})
         place = self.chance.choice(sorted(place for place in places if not place.exists()))
         kind, their = places[place]
         (shutil.copytree if their.is_dir() else shutil.copyfile)(their, place)
@@ -209,6 +220,22 @@ class Damager:
         one.write_bytes(second)
         two.write_bytes(first)
         return " <> ".join(sorted([found[one], found[two]])), f"{self.name(one)} and {self.name(two)} swapped"
+
+    def keys(self):
+        """No record of keys is whole in the journal, and sled is gone. Now and then the checkpoint is no help either."""
+        records = key_records(self.scene.frames)
+        for path in self.data.glob("journal/*.log"):
+            content = path.read_bytes()
+            for record in sorted(records):
+                if (at := content.find(record)) >= 0:
+                    at += self.chance.randrange(len(record))
+                    content = content[:at] + bytes([content[at] ^ self.chance.randrange(1, 256)]) + content[at + 1:]
+            path.write_bytes(content)
+        shutil.rmtree(sled_of(self.data))
+        is_alone = self.chance.random() < 0.3
+        if is_alone:
+            (self.data / "checkpoint").unlink()
+        return "keys", f"{len(records)} records of keys flipped, sled/ {'and the checkpoint ' * is_alone}removed"
 
     def pair(self):
         """Two in different parts. Enough stays our own, or nobody could say whose store it is."""
@@ -226,14 +253,27 @@ class Proof:
 
     def __init__(self, scene, data):
         self.scene, self.state = scene, scene.state
-        self.lost = stores.lost_frames(scene.frames, data / "journal")
+        self.lost = lost_frames(scene.frames, data / "journal")
         base, is_newest = self.state_of_sled(data)
         is_whole = not self.lost or is_newest and scene.synced is None
-        about, lost = (set().union(*(frame.settles for frame in frames)) for frames in (scene.frames, self.lost))
-        # Of these memories, and names of users, the journal still has the last word, also that they were erased.
+        about, lost = (set().union(*(frame.settles for frame in some)) for some in (scene.frames, self.lost))
+        # Of these memories, and names and keys of users, the journal still has the last word, also that they were erased.
         self.settled = about - lost
+        self.is_plain, self.with_keys = KEY_OF_STORE not in about, [base, self.state_of_checkpoint(data)]
+        self.has_store_key = self.is_plain or KEY_OF_STORE in self.settled or any(self.with_keys)
         self.demanded = {key for key, value in self.state.items() if is_whole or base.get(key) == value
-                         or key[0] in ("memory", "history") and key[2] in self.settled}
+                         or key[0] in ("memory", "history") and key[2] in self.settled and self.opens(*key[1:3])}
+
+    def opens(self, user, memory):
+        """Whether the keys of a user are left, of whom this memory is."""
+        return self.is_plain or self.has_store_key and (
+            self.scene.seats.get(memory) in self.settled or any(("user", user) in state for state in self.with_keys))
+
+    def state_of_checkpoint(self, data):
+        """The state of whose users an unharmed checkpoint of our own holds the keys."""
+        file, copies = data / "checkpoint", [stores.Copy(self.scene.data, self.state), *self.scene.older]
+        there = file.read_bytes() if file.is_file() else b""
+        return next((copy.state for copy in copies if (copy.data / "checkpoint").read_bytes() == there), {})
 
     def state_of_sled(self, data):
         """The state that unharmed trees of our own prove, and whether they are the newest."""
@@ -304,7 +344,7 @@ class Trial:
 
     def check(self):
         before = contents(self.home.data)
-        told = self.note("check", self.home.run("memoryd check"))
+        told = self.note("check", self.home.run("memoryd check", without=["ENCRYPTION_KEY_FILE"]))
         if {**contents(self.home.data), "lock": b""} != {**before, "lock": b""}:
             self.fault("unkept", "check itself changed files")
         return told
@@ -372,7 +412,11 @@ class Trial:
         if len(commands) != 1:
             self.fault("advice", f"the refusal names {len(commands) or 'no'} commands: {refused.err.strip()[-400:]}")
             return
+        if self.is_keyless(refused):
+            return
         helped = self.note(f"advice: {commands[0]}", self.home.run(commands[0]))
+        if helped.code and self.is_keyless(helped):
+            return
         state, started = self.serve("start after the advice")
         kind, difference = self.differences(state)
         wrong = self.proof.shortcomings(state) if state and kind else []
@@ -386,6 +430,15 @@ class Trial:
             self.fault(kind, f"after {commands[0]} {difference}; it says nothing of that")
         else:
             self.outcome = "advised"
+
+    def is_keyless(self, told):
+        """Whether this asks for a backup, since nothing opens the store any more."""
+        if f"`{WANTS_BACKUP}`" not in told.text:
+            return False
+        self.outcome = "keyless"
+        if self.proof.has_store_key:
+            self.fault("advice", f"the key of the store is there, and yet: {last_lines(told)}")
+        return True
 
     def look_again(self):
         """What was mended stays mended."""
@@ -402,13 +455,17 @@ class Trial:
 
     def look_for_originals(self):
         """Whatever was damaged is still somewhere, but for what sled changes itself and what a torn write left."""
-        now = contents(self.home.data).values()
+        now, has_torn = contents(self.home.data).values(), TORN in self.told["start"].text
         for path, content in self.damage.changed.items():
             top = path.split("/")[0]
             if top.startswith("sled-"):
                 is_kept = any(self.home.data.glob(f"{top}*"))
             else:
-                is_kept = any(other.startswith(content.rstrip(b"\0")) for other in now)
+                # Of a segment with garbage at its end that looks like a torn write, what was there before is enough.
+                before = self.scene.data / path
+                is_enough = has_torn and top == "journal" and before.is_file()
+                kept = [content, before.read_bytes()] if is_enough else [content]
+                is_kept = any(other.startswith(one.rstrip(b"\0")) for other in now for one in kept)
             # A checkpoint that was merely older is replaced as at any other time.
             is_older = "checkpoint replaced by the older" in self.damage.told
             may_go = top == "lock" or self.outcome in ("torn", "tail") or top == "checkpoint" and is_older
@@ -439,10 +496,12 @@ class Run:
 
     def __init__(self, o, folder):
         self.seed, self.seen, self.homes = o.seed, collections.Counter(), queue.Queue()
-        self.scenes = {scene.name: scene for scene in stores.make(folder / "made", o.bin, o.seed)}
+        self.name = f"{o.seed}-encrypted" if o.encrypted else f"{o.seed}"
+        settings = settings_of(o, folder)
+        self.scenes = {scene.name: scene for scene in stores.make(folder / "made", o.bin, settings, o.seed)}
         for n in range(o.jobs):
             # One has a path as people have them: what is printed for a shell has to be quoted.
-            self.homes.put([stores.Home(folder / f"{n}{more}", o.bin) for more in ("", " my data")])
+            self.homes.put([stores.Home(folder / f"{n}{more}", o.bin, settings["own"]) for more in ("", " my data")])
 
     def attempt(self, case):
         homes = self.homes.get()
@@ -475,19 +534,34 @@ class Run:
         self.seen[result.signature()] += 1
         if self.seen[result.signature()] > EVIDENCE_OF_A_KIND:
             return
-        place = EVIDENCE / f"{self.seed}-{result.case}"
+        place = EVIDENCE / f"{self.name}-{result.case}"
         self.damage(home, scene, result)
+        shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(home.data, place / "data")
+        if key := home.settings.get("ENCRYPTION_KEY_FILE"):
+            shutil.copy(key, place)
         text = [f"{result.damage} in {scene.name}: {result.told}", *(f"{kind}: {why}" for kind, why in trial.faults)]
         text += [f"\n---- {what}: exit code {told.code}\n{told.text}" for what, told in trial.told.items()]
         (place / "told.txt").write_text("\n".join(text))
         result.evidence = os.path.relpath(place)
 
 
+def settings_of(o, folder):
+    """Those of our own store and of the other one."""
+    if not o.encrypted:
+        return {"own": {}, "foreign": {}}
+    places = {topic: folder / f"key-{topic}" for topic in ("own", "foreign")}
+    for place in places.values():
+        place.mkdir()
+    settings = {topic: common.encryption(place) for topic, place in places.items()}
+    return settings if o.seed % 2 == 0 else dict.fromkeys(settings, settings["own"])
+
+
 def carried_out(o, folder, pool):
     run = pool.submit(Run, o, folder).result()
     # Their numbers stay the same, however many there are of each.
-    kinds = {n: "flip" for n in range(1, o.flips + 1)} | {10_001 + n: OTHERS[n % len(OTHERS)] for n in range(o.others)}
+    others = OTHERS + OF_KEYS * o.encrypted
+    kinds = {n: "flip" for n in range(1, o.flips + 1)} | {10_001 + n: others[n % len(others)] for n in range(o.others)}
     planned = [Result(n, kind, random.Random(f"{o.seed} {n}").choice(SCENES)) for n, kind in kinds.items() if o.case in (None, n)]
     # Nothing may be wrong with what is not damaged.
     undamaged = [Result(0, "none", scene) for scene in run.scenes]
@@ -530,6 +604,7 @@ def main():
     p.add_argument("--others", type=int, help="other damage (300)")
     p.add_argument("--quick", action="store_true", help="about a minute: 150 flips, 75 others")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--encrypted", action="store_true", help="the stores are encrypted")
     p.add_argument("--case", type=int, help="only this one")
     p.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="cases at a time; half of each is waiting")
     p.add_argument("--json", action="store_true", help="print everything as JSON")

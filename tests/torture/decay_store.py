@@ -2,7 +2,7 @@
 
 A *state* is all that a server tells of its store: memories with their history, what was given out, what can be undone,
 tokens, users, the audit. A *scene* is a store that was stopped (or killed), its state, older copies of it, and stores of
-somebody else. Frames of the journal are read as docs/FORMAT.md has them, to know what the parts that are left prove.
+somebody else.
 """
 
 import concurrent.futures
@@ -23,6 +23,7 @@ import threading
 import time
 
 from common import KEY, Door, NoAnswer, NotSent
+from frames import read_frames, seats_of
 
 PATIENCE = 30
 STARTED, GUARD, ENDING = set(), threading.Lock(), threading.Event()
@@ -85,14 +86,14 @@ class Told:
 class Home:
     """A folder with a data directory, in which the program is called `memoryd` as in what it prints."""
 
-    def __init__(self, folder, binary):
-        self.folder, self.data = pathlib.Path(folder), pathlib.Path(folder, "data")
+    def __init__(self, folder, binary, settings):
+        self.folder, self.data, self.settings = pathlib.Path(folder), pathlib.Path(folder, "data"), settings
         programs = self.folder / "bin"
         programs.mkdir(parents=True)
         (programs / "memoryd").symlink_to(binary)
         self.env = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder), "DATA_DIR": str(self.data),
                     "RUN_DIR": f"{folder}/run", "PORT": "0", "RATE_LIMIT_REQUESTS": "0", "AUTH_FAIL_LIMIT": "1000000",
-                    "EMBEDDING_BUILTIN": "table", "MCP_API_KEY": KEY}
+                    "EMBEDDING_BUILTIN": "table", "MCP_API_KEY": KEY, **settings}
 
     def fill(self, data):
         """Begins anew with a copy of a data directory."""
@@ -100,10 +101,10 @@ class Home:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(data, self.data)
 
-    def run(self, line):
-        """Does what is written or printed, as somebody who pastes it into a shell."""
-        command = ["sh", "-c", line]
-        process = start(command, self.env, self.folder, subprocess.PIPE, subprocess.PIPE)
+    def run(self, line, without=()):
+        """Does what is written or printed, as somebody who pastes it into a shell; perhaps without some settings."""
+        command, env = ["sh", "-c", line], {name: value for name, value in self.env.items() if name not in without}
+        process = start(command, env, self.folder, subprocess.PIPE, subprocess.PIPE)
         try:
             out, err = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -247,6 +248,8 @@ class Scene:
     # Of a store that was killed: what it held at its last checkpoint.
     synced: dict | None
     frames: list
+    # The number of the session that each memory is in.
+    seats: dict
 
 
 # ---- making -------------------------------------------------------------------------------------
@@ -321,7 +324,7 @@ class Life:
         """A copy of the stopped store, and what a server says on a copy of that."""
         kept, reader = (self.home.folder.parent / f"{what}-{self.topic}-{name}" for what in ("kept", "reader"))
         shutil.copytree(self.home.data, kept)
-        home = Home(reader, (self.home.folder / "bin/memoryd").resolve())
+        home = Home(reader, (self.home.folder / "bin/memoryd").resolve(), self.home.settings)
         home.fill(kept)
         moment = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         time.sleep(0.002)
@@ -341,9 +344,9 @@ def started(home):
     return server
 
 
-def live(folder, binary, seed, topic, size):
+def live(folder, binary, settings, seed, topic, size):
     """One store from its first day on. Gives its copies by name, with their moments, and every version that was."""
-    life = Life(Home(folder, binary), random.Random(f"{seed} {topic}"), topic)
+    life = Life(Home(folder, binary, settings), random.Random(f"{seed} {topic}"), topic)
     copies = {}
     with life.opened() as server:
         for user, adds in (("default", size), ("ben", size // 6), ("leaver", size // 5)):
@@ -400,10 +403,11 @@ def killed(life, name, copies):
     return kept
 
 
-def make(folder, binary, seed):
-    """All scenes. The foreign store is larger than the own one."""
+def make(folder, binary, settings, seed):
+    """All scenes, each with the settings of its topic. The foreign store is larger than the own one."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        lives = [pool.submit(live, folder / topic, binary, seed, topic, size) for topic, size in (("own", 50), ("foreign", 110))]
+        lives = [pool.submit(live, folder / topic, binary, settings[topic], seed, topic, size)
+                 for topic, size in (("own", 50), ("foreign", 110))]
         (own, known), (foreign, _) = (life.result() for life in lives)
     others = [foreign["small"][0], foreign["several"][0]]
     for name, older in (("small", ["early"]), ("several", ["middle", "small"]), ("killed", ["small", "early"]),
@@ -416,85 +420,4 @@ def make(folder, binary, seed):
         for frame in frames:
             frame.is_synced = frame.content in before
         yield Scene(name, copy.data, copy.state, moment, [own[old][0] for old in older], others, known,
-                    synced and synced.state, frames)
-
-
-# ---- frames -------------------------------------------------------------------------------------
-@dataclasses.dataclass
-class Frame:
-    """Some bytes of a file of the journal, and the memories and users of which it says the last word."""
-
-    header: tuple
-    offset: int
-    content: bytes
-    # Of a killed store: whether its last checkpoint knows of it.
-    is_synced: bool = False
-    settles: set = dataclasses.field(default_factory=set)
-
-
-def read_frames(journal):
-    frames, newest = [], {}
-    # A snapshot comes before what is newer than it.
-    for path in sorted(journal.glob("*.log"), key=lambda path: (not path.name.startswith("snapshot"), path.name)):
-        content = path.read_bytes()
-        first = first_frame(content)
-        if first is None:
-            raise RuntimeError(f"the frames of {path.name} are not as docs/FORMAT.md says")
-        header = (content[:first // 2], content[first // 2:first])
-        for offset, size, is_end in walk_frames(content, first):
-            frame = Frame(header, offset, content[offset:offset + size])
-            frames.append(frame)
-            if not is_end:
-                newest.update({key: frame for key in keys_of(frame.content[24:])})
-    for (session, key), frame in newest.items():
-        if session and key[0] in (1, 2, 3):
-            frame.settles.add(id_of(key[1:17]))
-        elif not session and key[0] == 1:
-            frame.settles.add(key[3:].decode())
-    return frames
-
-
-def first_frame(content):
-    """Behind two equal headers, of whatever size, frames follow without gaps up to nothing but zeros."""
-    for first in (128, *range(64, 1024, 8)):
-        frames = list(walk_frames(content, first)) if content[:first // 2] == content[first // 2:first] else []
-        if frames and not content[sum(frames[-1][:2]):].strip(b"\0"):
-            return first
-    return None
-
-
-def walk_frames(content, offset):
-    while length := int.from_bytes(content[offset:offset + 4], "little"):
-        if offset + 24 + length > len(content):
-            return
-        seq = int.from_bytes(content[offset + 8:offset + 16], "little")
-        yield offset, 24 + length, seq == 2**64 - 1
-        offset += 24 + length
-
-
-def keys_of(payload):
-    at = 0
-    while at < len(payload):
-        session, length = int.from_bytes(payload[at + 1:at + 5], "little"), int.from_bytes(payload[at + 5:at + 7], "little")
-        is_put = payload[at] == 1
-        key_at = at + 7 + 4 * is_put
-        yield session, payload[key_at:key_at + length]
-        at = key_at + length + is_put * int.from_bytes(payload[at + 7:at + 11], "little")
-
-
-def id_of(key):
-    """The id as clients know it: 26 letters of Crockford's base 32."""
-    number = int.from_bytes(key, "big")
-    return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(125, -1, -5))
-
-
-def lost_frames(frames, journal):
-    """Those that none of the files of a journal holds any more, whatever these are called."""
-    contents = [path.read_bytes() for path in journal.glob("*.log") if path.is_file()] if journal.is_dir() else []
-
-    def is_held(frame):
-        half, end = len(frame.header[0]), frame.offset + len(frame.content)
-        return any(frame.content == content[frame.offset:end]
-                   and (frame.header[0] == content[:half] or frame.header[1] == content[half:2 * half]) for content in contents)
-
-    return [frame for frame in frames if not is_held(frame)]
+                    synced and synced.state, frames, seats_of(frames))

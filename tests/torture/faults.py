@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Lets the disk of the real server fail, call by call, and sees that it goes on reading, says so, and comes back.
 
-    python3 tests/torture/faults.py [--bin target/release/memoryd] [--upto 200] [--quick] [--only NAME] [--json]
+    python3 tests/torture/faults.py [--bin target/release/memoryd] [--upto 200] [--quick] [--only NAME] [--encrypted] [--json]
 
 A trial: a server under shim/disk.c on a small store; the n-th call of a kind (write, sync, ...) below its folder fails, counted
 from its start, once or from then on; with each n it is another error (--all-errors: all with each). Meanwhile memories are
@@ -10,7 +10,8 @@ added, changed, deleted, read, searched, and users erased. While the disk fails,
 writes work within 2 s. Then the server is killed and starts: what was acknowledged is there, what was refused is not (unless it
 was killed while the disk failed). A start that fails must say why, and the next one must find everything. Then whole disks:
 full, read-only in the midst and at the start (mounted, as root, in a namespace that goes with the program), a limit of files
-(SIGXFSZ), one of room. Linux on x86_64, gcc, the standard library. Prints figures, and each fault once, with its evidence under
+(SIGXFSZ), one of room. With --encrypted the store has a key, where n is odd from this start on only, which encrypts it; after
+the next start nothing on the disk is readable. Linux on x86_64, gcc, the standard library. Prints figures, and each fault once, with its evidence under
 target/torture; exits 1 if there was one.
 """
 
@@ -59,6 +60,8 @@ DISKS = {"room": {}, "file-limit": {"fail": "prlimit --pid $SERVER --fsize=26214
                                "echo torture > /sys/fs/ext4/$(basename $d)/trigger_fs_error",
                        "heal": "umount disk && (e2fsck -fy image; mount -o loop image disk)", "end": UMOUNT}}
 RECOVERS_WITHIN = [2]  # seconds; the short form runs beside builds, and judges no times
+# Of users and texts; none of it stands in an encrypted store.
+READABLE = (b"was said at", b"and so on", b"gone-")
 MOST_KEPT = 40  # trials of which evidence stays
 
 
@@ -325,6 +328,7 @@ class Trial:
     def __init__(self, o, name, kind="", error="EIO", n=0, lasts=True):
         self.o, self.name, self.kind, self.error, self.n, self.lasts = o, name, kind, error, n, lasts
         self.folder, self.problems, self.outcome, self.back = o.work / name, [], "not reached", 0
+        self.store, self.past = o.stores[n % 2]
 
     def run(self):
         try:
@@ -336,9 +340,9 @@ class Trial:
     def play(self):
         (self.folder / "disk").mkdir(parents=True)
         self.do("make")
-        shutil.copytree(self.o.store / "disk", self.folder / "disk", dirs_exist_ok=True)
+        shutil.copytree(self.store / "disk", self.folder / "disk", dirs_exist_ok=True)
         self.do("start")
-        driver, is_well = Driver(self.server(), self.o.past), False
+        driver, is_well = Driver(self.server(), self.past), False
         # Where no file of any folder may grow, there is no place to read from either once sled has failed.
         driver.may_be_blind = self.kind in ("read", "open") or self.name == "file-limit"
         try:
@@ -351,7 +355,10 @@ class Trial:
         if not is_well:
             self.do("heal")
         if self.outcome != "not reached":
-            driver.compare(Server(self.o.bin, data_in(self.folder / "disk"), self.folder / "beside"), is_well)
+            data = data_in(self.folder / "disk")
+            driver.compare(Server(self.o.bin, data, self.folder / "beside", self.o.settings), is_well)
+            found = common.readable_in(data, READABLE) if self.o.settings else ()
+            driver.problems += [f"readable: {word!r} is in {file.relative_to(data)}" for word, file in found]
         self.problems = driver.problems
 
     def do(self, step, process=None):
@@ -369,7 +376,7 @@ class Trial:
         kinds, error = KINDS.get(self.kind, [0])[0], getattr(errno, self.error)
         self.control = control_at(self.folder / "control", 1, kinds, error, self.n, 1 << 62 if self.lasts else 1)
         extra = {"TORTURE_ROOT": str(self.folder / "disk"), "TORTURE_CONTROL": str(self.folder / "control"),
-                 "LD_PRELOAD": str(self.o.shim)} | ({"TORTURE_READS": "1"} if self.kind == "read" else {})
+                 "LD_PRELOAD": str(self.o.shim), **self.o.settings} | ({"TORTURE_READS": "1"} if self.kind == "read" else {})
         return Server(self.o.bin, data_in(self.folder / "disk"), self.folder / "beside", extra)
 
     def drive(self, driver):
@@ -401,23 +408,26 @@ class Trial:
     def clear_away(self):
         if self.problems and Trial.kept < MOST_KEPT and None not in STARTED:
             Trial.kept += 1
-            kept = self.o.out / f"faults-{self.name}"
+            kept = self.o.out / f"faults-{'encrypted-' if self.o.encrypted else ''}{self.name}"
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(self.folder, kept, ignore=shutil.ignore_patterns("run", "filler", "image"))
             (kept / "verdict.txt").write_text("\n".join(self.problems))
+            for file in self.o.settings.values():
+                shutil.copy(file, kept)
         self.do("end")
         shutil.rmtree(self.folder)
 
 
-def prepare(o):
-    """Makes a small store, and gives what is in it."""
-    driver = Driver(Server(o.bin, data_in(o.store / "disk"), o.store / "beside"))
+def prepare(o, name, settings):
+    """Makes a small store, and gives its folder and what is in it."""
+    folder = o.work / name
+    driver = Driver(Server(o.bin, data_in(folder / "disk"), folder / "beside", settings))
     is_started = driver.server.start()
     for _ in range(40 if is_started else 0):
         driver.step()
     if not is_started or driver.problems + driver.server.stop():
         raise SystemExit(f"the server is not well without faults: {driver.problems} {driver.server.log()[-1500:]}")
-    return driver.facts, driver.known, driver.moment
+    return folder, (driver.facts, driver.known, driver.moment)
 
 
 def trials_of(o, kind):
@@ -470,6 +480,7 @@ def main():
     p.add_argument("--quick", action="store_true", help="some calls only, in about a minute")
     p.add_argument("--all-errors", action="store_true", help="each call with each error")
     p.add_argument("--only", choices=[*KINDS, *DISKS], action="append", help="this kind or disk; may be given again")
+    p.add_argument("--encrypted", action="store_true", help="the store is encrypted, or is being encrypted")
     p.add_argument("--jobs", type=int, default=4 * os.cpu_count(), help="trials at a time; they mostly wait")
     p.add_argument("--json", action="store_true", help="print the figures as JSON, and the rest to standard error")
     o = p.parse_args()
@@ -479,8 +490,11 @@ def main():
     take_signals()
     with tempfile.TemporaryDirectory(prefix="memoryd-faults-") as work:
         o.work = pathlib.Path(work).resolve()
-        o.store = o.work / "store"
-        o.past = prepare(o)
+        o.settings = common.encryption(work) if o.encrypted else {}
+        # For even and for odd calls.
+        o.stores = [prepare(o, "store", o.settings)] * 2
+        if o.encrypted:
+            o.stores[1] = prepare(o, "plain", {})
         figures = {kind: tell(o, kind, trials_of(o, kind)) for kind in KINDS if not o.only or kind in o.only}
         figures |= {done[0].name: tell(o, done[0].name, done) for done in trials_of_disks(o)}
     failed = sum(len(figure["faults"]) for figure in figures.values())

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Attacks in turns, while one honest client goes on: it must notice nothing, and afterwards everything is as it was before.
 
-    python3 tests/torture/overload.py [--bin target/release/memoryd] [--only NAME]... [--mutations 1000000] [--quick] [--json]
+    python3 tests/torture/overload.py [--bin target/release/memoryd] [--only NAME]... [--mutations 1000000] [--seed 1]
+        [--quick] [--json]
 
 Each attack has a server of its own. The honest client has a key and makes a request every 20 ms, some on new connections: none
 may fail, and the p99 of its waits, counted from when a request was due, stays under 500 ms. Meanwhile the server's memory grows
@@ -370,7 +371,7 @@ def mutations(stage, act, *given):
     # Some of it is carried out, so there are the memories, the cache of 32 MiB and 8 MiB of what was given out.
     stage.near_mb = 100
     began, tools = time.monotonic(), tools_of(stage.server)
-    helpers = [Helper(act, *given, 100 * n + each, each, tools) for n in range(workers)]
+    helpers = [Helper(act, *given, f"{stage.o.seed} {n}", each, tools) for n in range(workers)]
     told = [helper.wait(60 + each / 20) for helper in helpers]
     stage.check(all(told), "a process that sent them has not come back")
     sums, faults = {}, []
@@ -506,6 +507,7 @@ def main():
     p.add_argument("--bin", type=pathlib.Path, default=common.BINARY)
     p.add_argument("--only", choices=[*PARTS, "no_calls"], action="append", help="this part; may be given again")
     p.add_argument("--mutations", type=int, help="half of them over HTTP, half over stdio (1,000,000; 10,000 with --quick)")
+    p.add_argument("--seed", type=int, default=1, help="of the mutations (1)")
     p.add_argument("--quick", action="store_true", help="about 90 seconds in all, for CI")
     p.add_argument("--json", action="store_true", help="one JSON document at the end instead of lines")
     o = p.parse_args()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cuts the power of the real server, over and over, and counts what was acknowledged and is gone.
 
-    python3 -B tests/torture/power.py [--bin target/release/memoryd] [--rounds 300] [--seed 1] [--json] [--self-test]
+    python3 -B tests/torture/power.py [--bin target/release/memoryd] [--rounds 300] [--seed 1] [--encrypted] [--json] [--self-test]
 
 A recording: the server runs under shim/disk.c, which writes down every change below its folder, while 8 clients add, update,
 delete, purge and restore, and one erases users (then the journal is compacted and the trees are built anew) and revokes tokens.
@@ -9,7 +9,8 @@ With every answer is noted how far the trace had come. A round: the power is cut
 what was synced; of other data, and of names in folders, nothing, everything, or torn parts. A server starts on that: what was
 acknowledged before the cut must be there, nothing deleted may be back, nothing that nobody had sent may be there, nor anything
 of an erased user on the disk, and it must take writes. Cuts meet the first start of a new store, the load, erasures, the stop,
-and the recovery from another cut. --self-test breaks the model and wants to see losses. The disk is harsher than most: without
+and the recovery from another cut. With --encrypted the store has a key, every other one only after it was used without, so that
+cuts meet the start that encrypts it; then nothing on the disk may be readable. --self-test breaks the model and wants to see losses. The disk is harsher than most: without
 fsync of its folder no name is durable, renames are atomic, blocks of 512 or 4,096 bytes arrive in any order. Linux on x86_64,
 gcc, the standard library. Prints figures and each loss, with its evidence under target/torture; exits 1 if there was one.
 """
@@ -33,6 +34,7 @@ import tempfile
 import threading
 import time
 
+import common
 from common import BINARY, KEPT
 from faults import BROKEN, STARTED, Facts, Server, build_shim, control_at, data_in, read_all, say, take_signals
 
@@ -45,6 +47,10 @@ HEAD = struct.Struct("<IIQQQII")
 DATA = ["drop", "keep", 512, 4096]
 NAMES = ["drop", "keep", "early", "some"]
 PHASES = ["start", "answer", "load", "erasure", "stop", "erasure", "load", "answer", "recovery"]
+# Where a store is being encrypted.
+PHASES_OF_ENCRYPTION = ["start", "start", "load"]
+# Of users, tokens and texts; none of it stands in an encrypted store.
+READABLE = (b"lorem ipsum", b"gone-", b"taken-", b"probe-")
 # The first word of a text that belongs to somebody who is erased.
 GONE = re.compile(rb"g\d+r\d+-\d+-\d\b")
 
@@ -270,13 +276,15 @@ def read_trace(path):
 class Recording:
     """A run of the server under the shim. `disk` is the model of the folder as it was before."""
 
-    def __init__(self, o, folder, beside, facts, cut=None):
-        """`cut` is where the power had been cut before, if this is the recovery from that."""
+    def __init__(self, o, folder, beside, facts, settings, cut=None):
+        """`settings` are those of the server. `cut` is where the power had been cut before, if this is the recovery from that."""
         self.o, self.folder, self.facts, self.cut, self.disk = o, folder, facts, cut, Disk(folder)
+        # Whether the store is encrypted only now.
+        self.settings, self.was_plain = settings, False
         beside.mkdir(parents=True)
         self.trace, self.control = beside / "trace", control_at(beside / "control")
         extra = {"TORTURE_ROOT": str(folder), "TORTURE_CONTROL": str(beside / "control"), "TORTURE_TRACE": str(self.trace),
-                 "LD_PRELOAD": str(o.shim)}
+                 "LD_PRELOAD": str(o.shim), **settings}
         self.server = Server(o.bin, data_in(folder), beside, extra)
 
     def run(self, label, is_killed):
@@ -314,7 +322,7 @@ class Recording:
 
     def cuts(self, rng, count):
         places = {name: ends for name, ends in self.places().items() if ends}
-        names = [name for name in PHASES if name in places]
+        names = [name for name in (PHASES_OF_ENCRYPTION if self.was_plain else PHASES) if name in places]
         return sorted((rng.choice(places[name]), name) for name in itertools.islice(itertools.cycle(names), count))
 
 
@@ -342,14 +350,16 @@ class Round:
         """Gives all rounds that came of it: some recoveries are recorded, and the power is cut again."""
         inner, beside = [], self.folder / "beside"
         try:
-            self.had_erased = bool(self.erased_bytes())
+            self.had_erased, settings = bool(self.erased_bytes()), self.recording.settings
+            self.problems += [] if self.recording.was_plain else self.readable()
             if self.recording.cut is None and self.rng.random() < 0.1:
-                recording = Recording(self.o, self.disk, beside, self.recording.facts, self.cut)
+                recording = Recording(self.o, self.disk, beside, self.recording.facts, settings, self.cut)
+                recording.was_plain = self.recording.was_plain
                 self.examine(recording.server)
                 others = walk(self.o, recording, recording.cuts(self.rng, 2), self.label, self.folder, self.rng)
                 inner = [one for other in others for one in other.play()]
             else:
-                self.examine(Server(self.o.bin, data_in(self.disk), beside))
+                self.examine(Server(self.o.bin, data_in(self.disk), beside, settings))
         except (*BROKEN, RuntimeError, ValueError) as error:
             self.problems.append(f"failed: {error!r}")
         if self.problems and None not in STARTED:
@@ -362,13 +372,16 @@ class Round:
             self.problems.append(f"does not start: {server.log()[-1500:]}")
             return
         try:
-            self.acknowledged, self.problems = self.recording.facts.compare(read_all(server), self.cut)
+            self.acknowledged, problems = self.recording.facts.compare(read_all(server), self.cut)
+            self.problems += problems
             self.problems += [f"erased, and still on the disk: {word}" for word in self.erased_bytes()]
             added = server.told("POST", "/api/v1/memories", {"content": f"probe-{self.label} of the round"})
             server.told("GET", f"/api/v1/memories/{added['id']}")
+            self.problems += self.readable()
             if self.rng.random() < 0.2:
                 self.problems += server.stop()
-                checked = subprocess.run([str(server.binary), "check"], env=server.env, capture_output=True, text=True)
+                env = {name: value for name, value in server.env.items() if name != "ENCRYPTION_KEY_FILE"}
+                checked = subprocess.run([str(server.binary), "check"], env=env, capture_output=True, text=True)
                 self.problems += [f"check: {checked.stdout}{checked.stderr}"] if checked.returncode else []
         finally:
             server.kill()
@@ -378,11 +391,16 @@ class Round:
         files = [path for path in self.disk.rglob("*") if path.is_file()] if words else []
         return sorted(words.intersection(word for path in files for word in GONE.findall(path.read_bytes())))
 
+    def readable(self):
+        """What can be read on the disk of an encrypted store."""
+        found = common.readable_in(self.disk, READABLE) if self.recording.settings else ()
+        return [f"readable: {word!r} is in {file.relative_to(self.disk)}" for word, file in found]
+
     def keep_evidence(self, beside):
-        kept = self.o.out / f"power-{self.o.seed}-{self.label}"
+        kept = self.o.out / f"power-{'encrypted-' if self.o.encrypted else ''}{self.o.seed}-{self.label}"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(self.folder / "before", kept / "disk")
-        for path in (self.recording.trace, beside / "server.log"):
+        for path in (self.recording.trace, beside / "server.log", *map(pathlib.Path, self.recording.settings.values())):
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(path, kept / path.name)
         (kept / "verdict.txt").write_text("\n".join([str(self), *self.problems]))
@@ -421,8 +439,15 @@ def record_and_play(o, work, number, facts, count, rng, deaf=()):
     if number % 3 == 0:
         shutil.rmtree(work / "disk", ignore_errors=True)
         (work / "disk").mkdir()
-    recording = Recording(o, work / "disk", work / f"recording-{number}", facts)
-    recording.disk.deaf = deaf
+    was_plain = bool(o.settings) and number % 6 == 0
+    if was_plain:
+        before = Recording(o, work / "disk", work / "plain", facts, {})
+        if problems := before.run(f"{o.seed}p{number}", is_killed=False):
+            return [], problems
+        shutil.rmtree(work / "plain")
+        facts = of_before(facts)
+    recording = Recording(o, work / "disk", work / f"recording-{number}", facts, o.settings)
+    recording.disk.deaf, recording.was_plain = deaf, was_plain
     problems = recording.run(f"{o.seed}r{number}", is_killed=number % 3 == 1)
     played = play_all(o, walk(o, recording, recording.cuts(rng, count), number, work / "rounds", rng))
     shutil.rmtree(work / f"recording-{number}")
@@ -453,7 +478,7 @@ def torture(o, work):
             say(o, f"  {one}\n    " + "\n    ".join(one.problems[:5]))
         done, wrong, number = done + played, wrong + problems, number + 1
     count = collections.Counter
-    return {"seed": o.seed, "recordings": number, "rounds": len(done), "seconds": round(time.monotonic() - began),
+    return {"seed": o.seed, "encrypted": o.encrypted, "recordings": number, "rounds": len(done), "seconds": round(time.monotonic() - began),
             "rounds_with_losses": sum(bool(one.problems) for one in done), "losses": kinds_of(done), "other_problems": wrong,
             "acknowledged_effects_compared": sum(one.acknowledged for one in done),
             "rounds_with_erased_bytes_until_the_start": sum(one.had_erased for one in done),
@@ -479,6 +504,7 @@ def main():
     p.add_argument("--each", type=int, default=50, help="how many cuts of one recording (50)")
     p.add_argument("--seconds", type=float, default=6, help="how long each recording is under load (6)")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--encrypted", action="store_true", help="the store is encrypted")
     p.add_argument("--jobs", type=int, default=os.cpu_count(), help="rounds at a time")
     p.add_argument("--json", action="store_true", help="print the figures as JSON, and the rest to standard error")
     p.add_argument("--self-test", action="store_true")
@@ -486,6 +512,7 @@ def main():
     o.bin, o.out, o.shim = o.bin.resolve(), o.out.resolve(), build_shim()
     take_signals()
     with tempfile.TemporaryDirectory(prefix="memoryd-power-") as work:
+        o.settings = common.encryption(work) if o.encrypted else {}
         figures = (self_test if o.self_test else torture)(o, pathlib.Path(work).resolve())
     if o.json:
         print(json.dumps(figures))

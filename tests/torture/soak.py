@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A long, even load: memory, open files and waiting times have to stay as they are.
 
-    python3 tests/torture/soak.py [--bin target/release/memoryd] [--minutes 60] [--rate 200] [--seed 1] [--tls] [--json]
+    python3 tests/torture/soak.py [--bin target/release/memoryd] [--minutes 60] [--rate 200] [--seed 1] [--tls] [--encrypted]
+        [--json]
 
 Requests are sent when they are due, however long the ones before them take: searches, adds, changes, lists, contexts, deletions,
 handshakes of MCP, streams that are left again. They are asked by some of --users users. Every few seconds one of them goes to
@@ -11,8 +12,8 @@ an import. What is added is erased again, so that from the first tenth on everyb
 Each second resident memory (VmRSS) and open files are read from /proc; waiting times are counted from the moment at which a
 request was due. Prints a line for each tenth of the run, and the verdicts over the last two thirds of it: memory grows by less
 than 1 MB in 10 minutes (least squares), open files are flat, p99 is no more than 20 % above that of the middle third (medians of
-the minutes), no request failed. Exit 1 if one of them is not so. A run of less than 10 minutes reports the first three without
-judging. Standard library only, and Linux for /proc.
+the minutes), no request failed, and with --encrypted nothing that was written can be read on the disk. Exit 1 if one of them is
+not so. A run of less than 10 minutes reports the first three without judging. Standard library only, and Linux for /proc.
 """
 
 import argparse
@@ -33,6 +34,8 @@ import common
 from common import KEY, LINES, NoAnswer, NotSent
 
 WORDS = "anna ben garden penicillin train lamp river copper tuesday violin kettle harbor invoice dentist bicycle onion".split()
+# Of users and texts; none of it stands in an encrypted store.
+READABLE = (b"user-", b"penicillin", b"tuesday")
 # More than wait for an answer at a time, unless the server hangs.
 WORKERS = 48
 # Short, so that sessions sleep and wake often; half of the users are awake.
@@ -350,6 +353,7 @@ def main():
     p.add_argument("--memories", type=int, default=200, help="of each user (200)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--tls", action="store_true")
+    p.add_argument("--encrypted", action="store_true", help="the store is encrypted")
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server, as a variable")
     p.add_argument("--json", action="store_true")
     p.add_argument("--self-test", action="store_true", help=argparse.SUPPRESS)
@@ -358,12 +362,14 @@ def main():
         return 0 if self_test() else 1
     random.seed(o.seed)
     settings = {"SESSION_TTL": str(IDLE), **dict(one.split("=", 1) for one in o.set)}
-    with common.server_of_its_own(o.bin, **settings) as server:
+    with common.server_of_its_own(o.bin, is_encrypted=o.encrypted, **settings) as server:
         if o.tls:
             certificates(server)
         server.start()
         figures = Load(server, o).run()
         figures.failed += server.stop() + server.panics()
+        found = common.readable_in(server.data, READABLE) if o.encrypted else ()
+        figures.failed += [f"readable: {word!r} is in {file}" for word, file in found]
     told = verdicts(figures)
     if o.json:
         said = [dict(zip(("sentence", "good", "judged"), verdict, strict=True)) for verdict in told]

@@ -21,7 +21,8 @@ impl FormBody {
 
     /// The first value of a name; nothing said is empty.
     pub(super) fn get(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
+        let found = self.0.iter().find(|(own, _)| own == name);
+        found.map_or("", |(_, value)| value.as_str())
     }
 
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {

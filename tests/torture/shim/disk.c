@@ -200,15 +200,19 @@ static long do_open(int folder, const char *path, long flags, long mode)
         return fd;
     }
     int changes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
+    /* It changes nothing in the folder, and nobody here gives it a name: whoever asks wants to know if he could write. */
+    int has_no_name = (flags & O_TMPFILE) == O_TMPFILE;
     lock();
     long fd = failure(changes ? CREATE : OPEN);
     if (fd == 0)
         fd = sys(SYS_openat, folder, (long)path, flags, mode, 0);
-    if (fd >= 0) {
+    if (fd >= 0 && has_no_name) {
+        set_handle(fd, 0);
+    } else if (fd >= 0) {
         set_handle(fd, ++last_handle);
         put((struct record){.kind = R_OPEN, .flags = flags, .handle = last_handle}, full, 0, 0, 0);
     }
-    if (fd >= 0 && (flags & (O_DSYNC | O_TMPFILE)) && (flags & O_TMPFILE) != O_DIRECTORY)
+    if (fd >= 0 && (flags & O_DSYNC))
         next_of(&control->strange);
     unlock();
     return fd;

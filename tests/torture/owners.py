@@ -1,0 +1,347 @@
+#!/usr/bin/env python3
+"""Many who want the same data directory: one has it, the others go through him or are refused, and nothing is lost.
+
+    python3 tests/torture/owners.py [--bin target/release/memoryd] [--rounds 200] [--writers 4] [--seed 1] [--encrypted] [--json]
+
+A server runs, and some write to it, each write after the answer to the one before. Each round the lock file is left alone, removed,
+emptied, replaced by another, moved away or made unreadable, and one to three others come at once: a second server with the same
+run folder, with another one, by a link to the folder; `export`, `import`, `stdio`, `backup create`, with the run folder of the
+server and with another; `check`, `check --salvage`, `backup restore` into the folder. Servers, checks and restores have to be
+refused with a reason; of the others, who succeeds has to have done what he says. The server must not notice any of it. Every
+fifth round it is killed, and three are started on the folder at the same moment, while somebody keeps on removing the lock:
+exactly one may serve. Then everything that anybody had an answer to is there once, and nothing that nobody sent. At the end
+the store is stopped and checked. Prints figures and each fault; exit 1 if there was one. Standard library only.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import common
+from common import KEY, NoAnswer, NotSent
+
+# Longer than a verb waits for a lock, a server for its start, and both for a busy machine.
+PATIENCE = 60
+KILLED_EVERY, STARTED_AT_ONCE = 5, 3
+# Seconds of writing before others come, and between two writes of one.
+ALONE, BREATH = 0.1, 0.02
+
+
+class Writer:
+    """Adds texts, one after the other. What it had an answer to has to be there."""
+
+    def __init__(self, number, told):
+        self.number, self.told, self.count = number, told, 0
+
+    def run(self, door, is_over, killing):
+        while not is_over.wait(BREATH):
+            self.count += 1
+            text = f"o{self.number}.{self.count} of a writer"
+            self.told.sent.add(text)
+            try:
+                status, answer = door.ask("POST", "/api/v1/memories", {"content": text})
+            except (NotSent, NoAnswer) as error:
+                if not killing.is_set():
+                    self.told.faults.append(f"writer {self.number}: nobody killed the server, and yet: {error}")
+                break
+            if status in (200, 201):
+                self.told.acked.add(text)
+            else:
+                self.told.faults.append(f"writer {self.number}: {status} {str(answer)[:200]}")
+        door.close()
+
+
+class Told:
+    """What was sent, what had an answer, what was wrong."""
+
+    def __init__(self):
+        self.sent, self.acked, self.faults, self.outcomes = set(), set(), [], collections.Counter()
+
+
+# ---- what others do -----------------------------------------------------------------------------
+class Others:
+    """Each gives whether it succeeded, after a look at what it says; what must not be is a fault."""
+
+    def __init__(self, server, told):
+        self.server, self.told, self.count, self.guard = server, told, 0, threading.Lock()
+        self.backup = None
+
+    def env(self, run):
+        return self.server.env if run == "own" else {**self.server.env, "RUN_DIR": str(self.server.home / "run of others")}
+
+    def verb(self, line, run="own", given=b""):
+        """Ends with a code, and with one word at least if that is not 0."""
+        name = " ".join(map(str, line[:2]))
+        try:
+            done = subprocess.run([str(self.server.binary), *map(str, line)], env=self.env(run), cwd=self.server.home, input=given,
+                                  capture_output=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.told.faults.append(f"{name} ({run} run folder) takes longer than {PATIENCE} s")
+            return None
+        said = done.stderr.decode(errors="replace").strip()
+        if done.returncode < 0 or "panicked" in said or done.returncode and not said:
+            self.told.faults.append(f"{name} ({run} run folder) ended with {done.returncode}: {said[-300:]!r}")
+        self.told.outcomes[f"{line[0]} {'done' if done.returncode == 0 else 'refused'}"] += 1
+        return done
+
+    def refused(self, line, run="own"):
+        done = self.verb(line, run)
+        if done and done.returncode == 0:
+            self.told.faults.append(f"{' '.join(map(str, line))} was let in: {done.stdout[-200:]!r}")
+
+    def serve(self, run, *more):
+        self.refused(["serve", *more], run)
+
+    def second_server(self):
+        self.serve("own")
+
+    def server_elsewhere(self):
+        self.serve("other")
+
+    def server_by_link(self):
+        with self.guard:
+            link = self.server.home / "link"
+            if not link.is_symlink():
+                link.symlink_to(self.server.data)
+        self.serve("other", "--data-dir", link)
+
+    def export(self, run="own"):
+        before = set(self.told.acked)
+        done = self.verb(["export"], run)
+        if done and done.returncode == 0:
+            missing = before - {json.loads(line)["content"] for line in done.stdout.splitlines()}
+            if missing:
+                self.told.faults.append(f"an export ({run} run folder) lacks {len(missing)} of {len(before)}: {min(missing)}")
+        elif run == "own":
+            self.told.faults.append("export is refused beside the server of its own run folder")
+
+    def export_elsewhere(self):
+        self.export("other")
+
+    def bring(self, run="own"):
+        texts = self.texts(3)
+        lines = "".join(json.dumps({"content": text}) + "\n" for text in texts).encode()
+        done = self.verb(["import", "-"], run, lines)
+        if done and done.returncode == 0:
+            self.told.acked.update(texts)
+        elif run == "own":
+            self.told.faults.append("import is refused beside the server of its own run folder")
+
+    def bring_elsewhere(self):
+        self.bring("other")
+
+    def stdio(self, run="own"):
+        texts = self.texts(2)
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "owners", "version": "1"}}
+        calls = [{"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello},
+                 *({**common.tool_call("add_memory", {"content": text}), "id": n} for n, text in enumerate(texts, 1))]
+        done = self.verb(["stdio"], run, b"".join(json.dumps(call).encode() + b"\n" for call in calls))
+        for line in done.stdout.splitlines() if done else []:
+            answer = json.loads(line)
+            if answer.get("id") and not answer.get("result", {"isError": True}).get("isError"):
+                self.told.acked.add(texts[answer["id"] - 1])
+
+    def stdio_elsewhere(self):
+        self.stdio("other")
+
+    def texts(self, count):
+        with self.guard:
+            self.count += count
+            texts = [f"x.{n} of another" for n in range(self.count - count, self.count)]
+        self.told.sent.update(texts)
+        return texts
+
+    def check(self):
+        self.refused(["check"])
+
+    def salvage(self):
+        self.refused(["check", "--salvage"], "other")
+
+    def create_backup(self):
+        done = self.verb(["backup", "create", "--json"])
+        if done and done.returncode == 0:
+            self.backup = json.loads(done.stdout)["path"]
+        else:
+            self.told.faults.append("no backup is made beside the server")
+
+    def restore_into(self):
+        if self.backup:
+            self.refused(["backup", "restore", self.backup])
+
+
+# These wait long before they give up, and come less often.
+PATIENT = ["export_elsewhere", "bring_elsewhere", "stdio_elsewhere"]
+COMING = PATIENT + 6 * ["second_server", "server_elsewhere", "server_by_link", "export", "bring", "stdio", "check", "salvage",
+                        "create_backup", "restore_into"]
+
+
+# ---- rounds -------------------------------------------------------------------------------------
+class Run:
+    def __init__(self, server, options):
+        self.server, self.o, self.random, self.told = server, options, random.Random(options.seed), Told()
+        self.others, self.kills = Others(server, self.told), 0
+        self.writers = [Writer(number, self.told) for number in range(options.writers)]
+
+    def play(self):
+        self.server.start()
+        for number in range(1, self.o.rounds + 1):
+            before = len(self.told.faults)
+            self.round(is_killed=number % KILLED_EVERY == 0)
+            for fault in self.told.faults[before:][:5]:
+                print(f"FAULT in round {number}: {fault}", flush=True)
+            if len(self.told.faults) > 50:
+                break
+        self.told.faults += self.server.stop()
+        done = self.others.verb(["check"])
+        if done and done.returncode:
+            self.told.faults.append(f"check at the end: {(done.stdout + done.stderr).decode()[-300:]}")
+
+    def round(self, is_killed):
+        is_over, killing = threading.Event(), threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(self.o.writers + 3) as pool:
+            working = [pool.submit(writer.run, self.server.door(), is_over, killing) for writer in self.writers]
+            try:
+                time.sleep(ALONE)
+                self.tamper()
+                coming = sorted(set(self.random.choices(COMING, k=self.random.randint(1, 3))))
+                for one in [pool.submit(getattr(self.others, name)) for name in coming]:
+                    one.result()
+                if not self.is_well():
+                    self.told.faults.append(f"the server is not well beside {coming}: {self.server.log_end()[-300:]}")
+            finally:
+                if is_killed:
+                    killing.set()
+                    self.server.kill()
+                is_over.set()
+            for one in working:
+                one.result()
+        if is_killed:
+            self.race()
+        self.compare()
+
+    def tamper(self):
+        """With the lock file, which is there for people; the folder itself is locked too."""
+        lock, what = self.server.data / "lock", self.random.choice(["", "", "removed", "emptied", "replaced", "moved", "unreadable"])
+        if not lock.exists():
+            return
+        if what in ("removed", "replaced"):
+            lock.unlink()
+        if what in ("emptied", "replaced"):
+            lock.write_text("" if what == "emptied" else "1\n")
+        if what == "moved":
+            lock.rename(self.server.data / ".lock-that-was-moved")
+        if what == "unreadable":
+            lock.chmod(0)
+
+    def is_well(self):
+        with contextlib.suppress(NotSent, NoAnswer), contextlib.closing(self.server.door(None)) as door:
+            return door.ask("GET", "/health")[0] == 200
+        return False
+
+    def race(self):
+        """Several are started at once; who serves is the server from then on."""
+        self.kills += 1
+        server, is_over = self.server, threading.Event()
+        # They share a log, in which a panic is found whoever it was.
+        rivals = [server, *(common.Server(server.binary, server.home) for _ in range(STARTED_AT_ONCE - 1))]
+        for n, rival in enumerate(rivals[1:]):
+            rival.env = {**server.env, "RUN_DIR": str(server.home / f"run of rival {n}")} if n else server.env
+
+        def remove_lock():
+            while not is_over.wait(0.001):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(server.data / "lock")
+        remover = threading.Thread(target=remove_lock, daemon=True)
+        if self.random.random() < 0.5:
+            remover.start()
+        try:
+            for rival in rivals:
+                rival.launch()
+            with concurrent.futures.ThreadPoolExecutor(len(rivals)) as pool:
+                serving = [rival for rival, serves in zip(rivals, pool.map(serves_at_last, rivals), strict=True) if serves]
+            if len(serving) != 1:
+                self.told.faults.append(f"{len(serving)} of {len(rivals)} serve the same folder: {server.log_end()[-300:]}")
+            # One goes on, in the place of the server.
+            if serving and serving[0] is not server:
+                server.process, server.port, server.env = serving[0].process, serving[0].port, serving[0].env
+                serving[0].process = None
+        finally:
+            is_over.set()
+            for rival in rivals[1:]:
+                rival.kill()
+        if not serving:
+            server.start()
+        end = time.monotonic() + PATIENCE
+        while not self.is_well() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def compare(self):
+        with contextlib.closing(self.server.door()) as door:
+            status, text = door.ask("GET", "/api/v1/export")
+        if status != 200:
+            self.told.faults.append(f"the export: {status} {str(text)[:200]}")
+            return
+        found = collections.Counter(json.loads(line)["content"] for line in text.splitlines())
+        lost, strange = self.told.acked - found.keys(), found.keys() - self.told.sent
+        twice = [one for one, n in found.items() if n > 1]
+        for kind, some in (("lost", lost), ("strange", strange), ("twice", twice)):
+            if some:
+                self.told.faults.append(f"{kind}: {len(some)} of {len(self.told.acked)}, such as {min(some)}")
+        self.told.acked -= lost
+        self.told.faults += self.server.panics()
+
+
+def serves_at_last(server):
+    try:
+        server.await_port(PATIENCE)
+    except common.NotStarted:
+        server.kill()
+        return False
+    return True
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--bin", type=pathlib.Path, default=common.BINARY)
+    p.add_argument("--rounds", type=int, default=200)
+    p.add_argument("--writers", type=int, default=4)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--encrypted", action="store_true", help="the store is encrypted")
+    p.add_argument("--json", action="store_true")
+    o = p.parse_args()
+    with common.server_of_its_own(o.bin, is_encrypted=o.encrypted) as server:
+        run = Run(server, o)
+        try:
+            run.play()
+        except (RuntimeError, common.NotStarted, NotSent, NoAnswer) as error:
+            run.told.faults.append(f"failed: {error!r}")
+        server.kill()
+        told = run.told
+        if told.faults:
+            name = f"owners-{'encrypted-' if o.encrypted else ''}{o.seed}"
+            print(f"kept in {common.keep(server, name, told.faults)}", file=sys.stderr)
+    figures = {"rounds": o.rounds, "seed": o.seed, "encrypted": o.encrypted, "kills": run.kills, "acknowledged": len(told.acked),
+               "outcomes": dict(sorted(told.outcomes.items())), "faults": told.faults}
+    if o.json:
+        print(json.dumps(figures))
+    else:
+        print(f"{o.rounds} rounds, {run.kills} kills with {STARTED_AT_ONCE} starts at once, {len(told.acked)} acknowledged")
+        print(", ".join(f"{name} {n}" for name, n in figures["outcomes"].items()))
+        print(f"{len(told.faults)} faults")
+    return 1 if told.faults else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

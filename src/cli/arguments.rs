@@ -228,10 +228,7 @@ const USED_BY: &[(&str, &[&str])] = &[
     ),
     (
         "json",
-        &[
-            "certs", "import", "token", "user", "audit", "undo", "stats", "open", "password",
-            "check", "backup",
-        ],
+        &["certs", "import", "token", "user", "audit", "undo", "stats", "open", "check", "backup"],
     ),
 ];
 

@@ -4,7 +4,7 @@ use super::front::Guard;
 use super::route::{Row, get, post};
 use super::ui;
 use super::ui::{
-    activity, clients, edit, events, health, help, login, memories, memory, names, overview,
+    activity, clients, edit, events, files, health, help, login, memories, memory, names, overview,
     search, transfer,
 };
 
@@ -60,6 +60,8 @@ fn of_the_server() -> Vec<Row> {
         signed_in(post("/ui/activity/undo")).to(activity::undo_work),
         signed_in(get("/ui/transfer")).to(transfer::show),
         signed_in(get("/ui/transfer/export.jsonl")).to(transfer::export),
+        signed_in(get("/ui/transfer/memories.csv")).to(files::table),
+        signed_in(get("/ui/transfer/memories.md")).to(files::text),
         signed_in(post("/ui/transfer/import")).to(transfer::import),
         signed_in(post("/ui/transfer/undo")).to(transfer::undo_import),
         signed_in(get("/ui/health")).to(health::health),

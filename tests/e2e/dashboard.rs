@@ -402,6 +402,23 @@ async fn hostile_text_is_text_on_every_page() {
 }
 
 #[actix_web::test]
+async fn what_is_in_sight_can_be_had_as_a_file() {
+    let server = TestServer::start();
+    server.add("=HYPERLINK(\"x\")").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let csv = browser.get("/ui/transfer/memories.csv").await;
+    assert!(csv.header("content-disposition").unwrap().starts_with("attachment"));
+    assert!(csv.body.contains("\"'=HYPERLINK(\"\"x\"\")\""), "{}", csv.body);
+    let markdown = browser.get("/ui/transfer/memories.md").await;
+    assert!(markdown.body.contains("> =HYPERLINK"), "{}", markdown.body);
+    let lines = browser.get("/ui/transfer/export.jsonl").await;
+    assert!(lines.body.contains("HYPERLINK") && lines.status == 200);
+    server.clock.advance(std::time::Duration::from_secs(600));
+    assert_eq!(browser.get("/ui/transfer/export.jsonl").await.status, 303);
+}
+
+#[actix_web::test]
 async fn a_browser_is_led_to_the_pages_and_a_program_is_not() {
     let server = TestServer::start();
     let html = [("Accept", "text/html,application/xhtml+xml")];

@@ -12,7 +12,7 @@ use super::hand_over::{self, Wanted};
 use super::handshakes::Tls;
 use super::serving::{self, Patience, Served};
 use super::{DRAIN, StartError, reload};
-use crate::actors::{BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
+use crate::actors::{Accounts, BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
 use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey, TokenBook};
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
@@ -129,8 +129,7 @@ pub(super) fn http(
     let credentials = credentials(config, token, kept, accounts.book())?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
-    let rules = SignInRules { is_guarded, allows_http: config.dashboard.allow_http };
-    let browsers = config.dashboard.enabled.then(|| BrowserSessions::new(accounts.clone(), rules));
+    let browsers = browsers(config, accounts, is_guarded);
     let front = web::Data::new(Front::new(
         config,
         credentials,
@@ -188,6 +187,12 @@ pub(super) fn http(
     };
     let port = listeners.port.map(|port| (port, tls));
     serving::listen(builder, &served, port, listeners.socket).map_err(StartError::listening)
+}
+
+/// Who signs in to the pages; nobody where there are none.
+fn browsers(config: &Config, accounts: &Accounts, is_guarded: bool) -> Option<BrowserSessions> {
+    let rules = SignInRules { is_guarded, allows_http: config.dashboard.allow_http };
+    config.dashboard.enabled.then(|| BrowserSessions::new(accounts.clone(), rules))
 }
 
 /// Only the owner of the run directory comes over its socket, and nobody needs to be bounded.

@@ -5,9 +5,9 @@ use log::Level;
 use super::layers::Layers;
 use super::{
     AuthSection, BackupSection, Config, ConfigError, CorsSection, DashboardSection,
-    EmbeddingSection, Flags, HttpSection, LimitsSection, LogSection, MetricsSection, Notice, ProjectsSection,
-    RateLimitSection, Reader, ServerSection, SessionsSection, StorageSection, TlsSection,
-    ToolsSection, keys, pairs, rate, settings,
+    EmbeddingSection, Flags, HttpSection, LimitsSection, LogSection, MetricsSection, Notice,
+    ProjectsSection, RateLimitSection, Reader, ServerSection, SessionsSection, StorageSection,
+    TlsSection, ToolsSection, keys, pairs, rate, settings,
 };
 
 pub(super) fn config(

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use super::declare::Row;
 use super::{
-    AuthSection, BackupSection, CorsSection, DashboardSection, EmbeddingSection, HttpSection, LimitsSection,
-    LogSection, MetricsSection, ProjectsSection, RateLimitSection, ServerSection, SessionsSection,
-    StorageSection, TlsSection, ToolsSection, secret_file,
+    AuthSection, BackupSection, CorsSection, DashboardSection, EmbeddingSection, HttpSection,
+    LimitsSection, LogSection, MetricsSection, ProjectsSection, RateLimitSection, ServerSection,
+    SessionsSection, StorageSection, TlsSection, ToolsSection, secret_file,
 };
 
 /// Every setting, in the order of `config.toml`.

@@ -45,7 +45,9 @@ pub enum Error {
     #[error("pages of this origin may not call; see cors.allowed_origins (ALLOWED_ORIGINS)")]
     OriginRefused,
 
-    #[error("this form is too old, or came from another page; load the page anew and send it again")]
+    #[error(
+        "this form is too old, or came from another page; load the page anew and send it again"
+    )]
     FormRefused,
 
     #[error("the preflight names no origin, or a method or header that is not allowed")]

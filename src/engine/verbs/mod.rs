@@ -17,7 +17,7 @@ pub use get::{Get, Got};
 mod graph;
 pub use graph::{AskGraph, GraphAnswer};
 mod growth;
-pub use growth::{Growth, Grown};
+pub use growth::Growth;
 mod history;
 pub use history::History;
 mod import;

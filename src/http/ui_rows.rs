@@ -34,6 +34,7 @@ fn of_memories() -> Vec<Row> {
         signed_in(get("/ui/trash")).to(memories::trash),
         signed_in(get("/ui/inbox")).to(memories::inbox),
         signed_in(get("/ui/instructions")).to(memories::instructions),
+        signed_in(get("/ui/unused")).to(memories::unused),
         signed_in(post("/ui/bulk")).to(memories::bulk),
         signed_in(post("/ui/undo")).to(memory::undo),
         signed_in(get("/ui/search")).to(search::search),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::harness::{KEY, TestServer, days};
 
 /// Every page that is behind the sign-in.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "/ui/",
     "/ui/memories",
     "/ui/memories?kind=note&sort=updated_at&pinned=true",
@@ -16,6 +16,7 @@ const PAGES: [&str; 16] = [
     "/ui/trash",
     "/ui/inbox",
     "/ui/instructions",
+    "/ui/unused",
     "/ui/tags",
     "/ui/clients",
     "/ui/activity",

@@ -36,7 +36,7 @@ export class Server {
       cwd: server.dir,
       env: {
         PATH: process.env.PATH, HOME: server.dir, HOST: '127.0.0.1', PORT: '0', DATA_DIR: data, MCP_API_KEY: KEY,
-        RATE_LIMIT_REQUESTS: '0', EMBEDDING_BUILTIN: 'table', TRUSTED_HOSTS: '*', ...env,
+        RATE_LIMIT_REQUESTS: '0', EMBEDDING_BUILTIN: 'table', TRUSTED_HOSTS: 'pi.lan,localhost,127.0.0.1', ...env,
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -59,6 +59,13 @@ each('[data-count]', (area) => {
   count();
 });
 
+// A file is read here, so that it goes the way of what is pasted.
+each('[data-needs-script]', (part) => { part.hidden = false; });
+each('[data-into]', (input) => input.addEventListener('change', async () => {
+  const [file] = input.files;
+  if (file) document.getElementById(input.dataset.into).value = await file.text();
+}));
+
 each('[data-all]', (box) => box.addEventListener('change', () => {
   each('ol.memories input[type=checkbox]', (other) => { other.checked = box.checked; });
 }));

@@ -237,8 +237,8 @@ const USED_BY: &[(&str, &[&str])] = &[
     (
         "json",
         &[
-            "certs", "import", "token", "oauth", "user", "audit", "undo", "stats", "open",
-            "password", "check", "backup", "doctor",
+            "certs", "import", "token", "oauth", "user", "audit", "undo", "stats", "open", "check",
+            "backup", "doctor",
         ],
     ),
 ];

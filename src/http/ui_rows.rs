@@ -4,7 +4,7 @@ use super::front::Guard;
 use super::route::{Row, get, post};
 use super::ui;
 use super::ui::{
-    activity, clients, edit, events, grants, health, help, login, memories, memory, names,
+    activity, clients, edit, events, files, grants, health, help, login, memories, memory, names,
     overview, search, transfer,
 };
 
@@ -34,6 +34,7 @@ fn of_memories() -> Vec<Row> {
         signed_in(get("/ui/trash")).to(memories::trash),
         signed_in(get("/ui/inbox")).to(memories::inbox),
         signed_in(get("/ui/instructions")).to(memories::instructions),
+        signed_in(get("/ui/unused")).to(memories::unused),
         signed_in(post("/ui/bulk")).to(memories::bulk),
         signed_in(post("/ui/undo")).to(memory::undo),
         signed_in(get("/ui/search")).to(search::search),
@@ -61,6 +62,8 @@ fn of_the_server() -> Vec<Row> {
         signed_in(post("/ui/activity/undo")).to(activity::undo_work),
         signed_in(get("/ui/transfer")).to(transfer::show),
         signed_in(get("/ui/transfer/export.jsonl")).to(transfer::export),
+        signed_in(get("/ui/transfer/memories.csv")).to(files::table),
+        signed_in(get("/ui/transfer/memories.md")).to(files::text),
         signed_in(post("/ui/transfer/import")).to(transfer::import),
         signed_in(post("/ui/transfer/undo")).to(transfer::undo_import),
         signed_in(get("/ui/health")).to(health::health),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::harness::{KEY, TestServer, days};
 
 /// Every page that is behind the sign-in.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "/ui/",
     "/ui/memories",
     "/ui/memories?kind=note&sort=updated_at&pinned=true",
@@ -16,6 +16,7 @@ const PAGES: [&str; 16] = [
     "/ui/trash",
     "/ui/inbox",
     "/ui/instructions",
+    "/ui/unused",
     "/ui/tags",
     "/ui/clients",
     "/ui/activity",
@@ -400,6 +401,23 @@ async fn hostile_text_is_text_on_every_page() {
     }
     let shown = browser.get(&own).await.body;
     assert!(shown.contains("\u{27e6}U+202E\u{27e7}cod"), "{shown}");
+}
+
+#[actix_web::test]
+async fn what_is_in_sight_can_be_had_as_a_file() {
+    let server = TestServer::start();
+    server.add("=HYPERLINK(\"x\")").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let csv = browser.get("/ui/transfer/memories.csv").await;
+    assert!(csv.header("content-disposition").unwrap().starts_with("attachment"));
+    assert!(csv.body.contains("\"'=HYPERLINK(\"\"x\"\")\""), "{}", csv.body);
+    let markdown = browser.get("/ui/transfer/memories.md").await;
+    assert!(markdown.body.contains("> =HYPERLINK"), "{}", markdown.body);
+    let lines = browser.get("/ui/transfer/export.jsonl").await;
+    assert!(lines.body.contains("HYPERLINK") && lines.status == 200);
+    server.clock.advance(std::time::Duration::from_secs(600));
+    assert_eq!(browser.get("/ui/transfer/export.jsonl").await.status, 303);
 }
 
 #[actix_web::test]

@@ -163,7 +163,7 @@ async fn a_code_is_good_once_for_its_client_and_whoever_has_the_verifier() {
     let replayed = exchange(&code, ("", "")).await;
     assert_eq!(error(&replayed), "invalid_grant");
     assert_eq!(outside.status(&good.access).await, 401, "its grant has ended");
-    assert_eq!(error(&outside.refresh(mine, &good.refresh).await), "invalid_grant");
+    assert_eq!(error(&outside.refresh(client.as_str(), &good.refresh).await), "invalid_grant");
     let audit = outside.server.get("/admin/audit?event=grant_reused").await.json();
     assert_eq!(audit["events"].as_array().unwrap().len(), 1, "{audit}");
 
@@ -178,7 +178,7 @@ async fn two_who_come_with_one_code_at_once_get_nothing_that_lasts() {
     let client = outside.client().await;
     let code = outside.browser(KEY).await.allow(&question(&client)).await;
 
-    let replies = join_all((0..8).map(|_| outside.change(mine, &code))).await;
+    let replies = join_all((0..8).map(|_| outside.change(client.as_str(), &code))).await;
 
     assert!(replies.iter().filter(|reply| reply.status == 200).count() <= 1);
     for reply in replies.iter().filter(|reply| reply.status == 200) {
@@ -195,15 +195,15 @@ async fn twenty_refreshes_at_once_all_succeed_and_a_late_one_ends_the_grant() {
     let client = outside.client().await;
     let first = outside.signed_in(&client).await;
 
-    let replies = join_all((0..20).map(|_| outside.refresh(mine, &first.refresh))).await;
+    let replies = join_all((0..20).map(|_| outside.refresh(client.as_str(), &first.refresh))).await;
     let pairs: Vec<_> = replies.iter().map(tokens).collect();
     for pair in &pairs {
         assert_eq!(outside.status(&pair.access).await, 200);
     }
-    let next = tokens(&outside.refresh(mine, &pairs[7].refresh).await);
+    let next = tokens(&outside.refresh(client.as_str(), &pairs[7].refresh).await);
 
     outside.server.clock.advance(Duration::from_secs(121));
-    assert_eq!(outside.refresh(mine, &first.refresh).await.json()["error"], "invalid_grant");
+    assert_eq!(outside.refresh(client.as_str(), &first.refresh).await.json()["error"], "invalid_grant");
     for access in [&next.access, &pairs[3].access] {
         assert_eq!(outside.status(access).await, 401, "the whole grant has ended");
     }

@@ -23,7 +23,7 @@ const FLAGS = [
 ];
 
 export const PAGES = [
-  '/ui/', '/ui/memories', '/ui/search?q=garden', '/ui/new', '/ui/inbox', '/ui/trash', '/ui/tags', '/ui/instructions',
+  '/ui/', '/ui/memories', '/ui/search?q=garden', '/ui/new', '/ui/inbox', '/ui/trash', '/ui/tags', '/ui/instructions', '/ui/unused',
   '/ui/activity', '/ui/activity/undo?credential=default', '/ui/clients', '/ui/transfer', '/ui/health', '/ui/help', '/ui/confirm',
 ];
 
@@ -36,7 +36,7 @@ export class Server {
       cwd: server.dir,
       env: {
         PATH: process.env.PATH, HOME: server.dir, HOST: '127.0.0.1', PORT: '0', DATA_DIR: data, MCP_API_KEY: KEY,
-        RATE_LIMIT_REQUESTS: '0', EMBEDDING_BUILTIN: 'table', TRUSTED_HOSTS: '*', ...env,
+        RATE_LIMIT_REQUESTS: '0', EMBEDDING_BUILTIN: 'table', TRUSTED_HOSTS: 'pi.lan,localhost,127.0.0.1', ...env,
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -92,7 +92,8 @@ fn session(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The client program, as it names itself.
-pub(super) fn program(headers: &HeaderMap) -> Option<String> {
+#[must_use]
+pub fn program(headers: &HeaderMap) -> Option<String> {
     let agent = headers.get(USER_AGENT)?.to_str().ok()?;
     let agent: String = agent.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_CHARS).collect();
     (!agent.is_empty()).then_some(agent)

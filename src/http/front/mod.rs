@@ -49,6 +49,7 @@ use crate::http::metrics::Metrics;
 use crate::model::UserId;
 pub use admit::{Guard, guarded};
 pub use bounds::ConnectionBounds;
+pub use caller::program;
 pub use client::{Client, LocalSocket};
 pub use connections::Connections;
 use headers::DefaultHeaders;

@@ -8,7 +8,7 @@ use crate::http::body::{has_media_type, read};
 
 /// What a form brought: names with their values, in order.
 #[derive(Debug, Default)]
-pub(super) struct FormBody(Vec<(String, String)>);
+pub(in crate::http) struct FormBody(Vec<(String, String)>);
 
 /// Carries what [`super::csrf`] looks for.
 pub(super) const CSRF: &str = "csrf";

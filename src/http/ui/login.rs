@@ -13,8 +13,8 @@ use super::sessions::{BrowserSession, BrowserSessions, LINK_LIFE};
 use super::text::PageText;
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::http::front::Front;
-use crate::model::Caller;
+use crate::http::front::{Front, program};
+use crate::model::{Caller, Interface};
 
 #[derive(Template)]
 #[template(path = "ui/login.html")]
@@ -76,6 +76,9 @@ pub(in crate::http) async fn sign_in(
             return Ok(login_page(&request, &sessions, status, false, &problem, next));
         }
     };
+    // Whoever came with a link was let in by another program.
+    let client = program(request.headers());
+    let caller = Caller { face: Interface::Browser, client, session: None, ..caller };
     sessions.end(&request);
     let secret = sessions.begin(caller)?;
     let mut response = see_other(&next);

@@ -11,13 +11,18 @@ use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::view::{MemoryRow, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{Arguments, Delete, DeleteTarget, History, List, Restore, Spoken, Update};
+use crate::engine::{
+    Arguments, Delete, DeleteTarget, History, List, Order, Restore, Shown, Spoken, Update,
+};
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::model::{MemoryId, Scope, Status, folded};
 
 /// Rows of a page.
 const ROWS: usize = 50;
+/// Memories that are read at a time, and in all, to find those that nobody was given.
+const PART: usize = 100;
+const MOST_LOOKED_AT: usize = 5_000;
 /// The purpose of the form around a list.
 const BULK: &str = "bulk";
 
@@ -164,6 +169,45 @@ async fn show(
         csrf: session.csrf(BULK),
         chosen: FilterView::of(&asked),
         may_instruct: session.may(Scope::Instructions),
+    };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// The oldest memories that were never given to anybody.
+pub(in crate::http) async fn unused(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let (mut rows, mut cursor, mut looked) = (Vec::new(), None, 0);
+    while rows.len() < ROWS && looked < MOST_LOOKED_AT {
+        let (limit, order) = (PART, Order::Asc);
+        let verb = List { limit, order, cursor, is_unnoted: true, ..List::default() };
+        let listed = sessions.ask(&session.caller, verb).await?;
+        looked += listed.memories.len();
+        let is_unused = |shown: &&Shown| match shown {
+            Shown::Full(view) => view.access_count == 0,
+            Shown::Brief(_) => false,
+        };
+        rows.extend(listed.memories.iter().filter(is_unused).filter_map(MemoryRow::of_shown));
+        cursor = listed.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    rows.truncate(ROWS);
+    let page = ListPage {
+        page: Page::of(&request, Some(&session), "Never given out"),
+        mode: "unused",
+        path: "/ui/unused",
+        total: counted_of(rows.len()),
+        rows,
+        empty: "Everything that was looked at has been given to somebody.",
+        next: String::new(),
+        here: "/ui/unused".to_owned(),
+        csrf: session.csrf(BULK),
+        chosen: FilterView::default(),
+        may_instruct: false,
     };
     Ok(respond(StatusCode::OK, &page))
 }

@@ -14,6 +14,7 @@ pub mod csrf;
 mod diff;
 pub mod edit;
 pub mod events;
+pub mod files;
 mod form;
 pub mod gate;
 pub mod grants;

@@ -84,8 +84,9 @@ class Others:
         with self.guard:
             if self.is_ending:
                 return None
+            pipe = subprocess.PIPE
             process = subprocess.Popen([str(self.server.binary), *map(str, line)], env=self.env(run), cwd=self.server.home,
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+                                       stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
             self.running.add(process)
         try:
             out, err = process.communicate(given, PATIENCE)
@@ -249,7 +250,8 @@ class Run:
 
     def tamper(self):
         """With the lock file, which is there for people; the folder itself is locked too."""
-        lock, what = self.server.data / "lock", self.random.choice(["", "", "removed", "emptied", "replaced", "moved", "unreadable"])
+        lock = self.server.data / "lock"
+        what = self.random.choice(["", "", "removed", "emptied", "replaced", "moved", "unreadable"])
         if not lock.exists():
             return
         if what in ("removed", "replaced"):

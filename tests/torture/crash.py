@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Killed at random moments under a load of everything that changes something: what was acknowledged is there, and nothing else.
 
-    python3 tests/torture/crash.py [--bin target/release/memoryd] [--rounds 1000] [--clients 16] [--seed 1] [--prefill N] [--encrypted]
-        [--json]
+    python3 tests/torture/crash.py [--bin target/release/memoryd] [--rounds 1000] [--clients 16] [--seed 1] [--prefill N]
+        [--encrypted] [--json]
 
 Each round, the clients add, change, delete, restore, erase, undo and import memories, make tokens and take them back, erase
 users, and break connections off, until SIGKILL ends the server: mostly within a second, sometimes at about the time of its
@@ -337,7 +337,8 @@ def describe(fault):
 
 def report(figures):
     print(f"rounds        {figures['rounds']}, {figures['clients']} clients, seed {figures['seed']}, "
-          f"{'encrypted, ' if figures['encrypted'] else ''}{figures['prefill']} memories before; killed again while starting: {figures['killed_again']}")
+          f"{'encrypted, ' if figures['encrypted'] else ''}{figures['prefill']} memories before; "
+          f"killed again while starting: {figures['killed_again']}")
     kinds = ", ".join(f"{kind} {n}" for kind, n in figures["acknowledged"].items())
     print(f"acknowledged  {sum(figures['acknowledged'].values())}: {kinds}")
     print(f"under way     {figures['open_at_kill']} when it was killed or cut, {figures['carried_out']} of them carried out; "

@@ -11,8 +11,8 @@ writes work within 2 s. Then the server is killed and starts: what was acknowled
 was killed while the disk failed). A start that fails must say why, and the next one must find everything. Then whole disks:
 full, read-only in the midst and at the start (mounted, as root, in a namespace that goes with the program), a limit of files
 (SIGXFSZ), one of room. With --encrypted the store has a key, where n is odd from this start on only, which encrypts it; after
-the next start nothing on the disk is readable. Linux on x86_64, gcc, the standard library. Prints figures, and each fault once, with its evidence under
-target/torture; exits 1 if there was one.
+the next start nothing on the disk is readable. Linux on x86_64, gcc, the standard library. Prints figures, and each fault once,
+with its evidence under target/torture; exits 1 if there was one.
 """
 
 import argparse

@@ -73,25 +73,42 @@ class Others:
 
     def __init__(self, server, told):
         self.server, self.told, self.count, self.guard = server, told, 0, threading.Lock()
-        self.backup = None
+        self.running, self.is_ending, self.backup = set(), False, None
 
     def env(self, run):
         return self.server.env if run == "own" else {**self.server.env, "RUN_DIR": str(self.server.home / "run of others")}
 
     def verb(self, line, run="own", given=b""):
         """Ends with a code, and with one word at least if that is not 0."""
-        name = " ".join(map(str, line[:2]))
+        name = f"{' '.join(map(str, line[:2]))} ({run} run folder)"
+        with self.guard:
+            if self.is_ending:
+                return None
+            pipe = subprocess.PIPE
+            process = subprocess.Popen([str(self.server.binary), *map(str, line)], env=self.env(run), cwd=self.server.home,
+                                       stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+            self.running.add(process)
         try:
-            done = subprocess.run([str(self.server.binary), *map(str, line)], env=self.env(run), cwd=self.server.home, input=given,
-                                  capture_output=True, timeout=PATIENCE)
+            out, err = process.communicate(given, PATIENCE)
         except subprocess.TimeoutExpired:
-            self.told.faults.append(f"{name} ({run} run folder) takes longer than {PATIENCE} s")
+            self.told.faults.append(f"{name} takes longer than {PATIENCE} s")
+            process.kill()
+            process.communicate()
             return None
-        said = done.stderr.decode(errors="replace").strip()
-        if done.returncode < 0 or "panicked" in said or done.returncode and not said:
-            self.told.faults.append(f"{name} ({run} run folder) ended with {done.returncode}: {said[-300:]!r}")
-        self.told.outcomes[f"{line[0]} {'done' if done.returncode == 0 else 'refused'}"] += 1
-        return done
+        finally:
+            self.running.discard(process)
+        code, said = process.returncode, err.decode(errors="replace").strip()
+        if not self.is_ending and (code < 0 or "panicked" in said or code and not said):
+            self.told.faults.append(f"{name} ended with {code}: {said[-300:]!r}")
+        self.told.outcomes[f"{line[0]} {'refused' if code else 'done'}"] += 1
+        return subprocess.CompletedProcess(line, code, out, err)
+
+    def end(self):
+        """Whoever still waits for the folder must not get it when the server goes."""
+        with self.guard:
+            self.is_ending = True
+            for process in list(self.running):
+                process.kill()
 
     def refused(self, line, run="own"):
         done = self.verb(line, run)
@@ -217,6 +234,9 @@ class Run:
                     one.result()
                 if not self.is_well():
                     self.told.faults.append(f"the server is not well beside {coming}: {self.server.log_end()[-300:]}")
+            except BaseException:
+                self.others.end()
+                raise
             finally:
                 if is_killed:
                     killing.set()
@@ -230,7 +250,8 @@ class Run:
 
     def tamper(self):
         """With the lock file, which is there for people; the folder itself is locked too."""
-        lock, what = self.server.data / "lock", self.random.choice(["", "", "removed", "emptied", "replaced", "moved", "unreadable"])
+        lock = self.server.data / "lock"
+        what = self.random.choice(["", "", "removed", "emptied", "replaced", "moved", "unreadable"])
         if not lock.exists():
             return
         if what in ("removed", "replaced"):

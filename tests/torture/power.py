@@ -10,9 +10,10 @@ what was synced; of other data, and of names in folders, nothing, everything, or
 acknowledged before the cut must be there, nothing deleted may be back, nothing that nobody had sent may be there, nor anything
 of an erased user on the disk, and it must take writes. Cuts meet the first start of a new store, the load, erasures, the stop,
 and the recovery from another cut. With --encrypted the store has a key, every other one only after it was used without, so that
-cuts meet the start that encrypts it; then nothing on the disk may be readable. --self-test breaks the model and wants to see losses. The disk is harsher than most: without
-fsync of its folder no name is durable, renames are atomic, blocks of 512 or 4,096 bytes arrive in any order. Linux on x86_64,
-gcc, the standard library. Prints figures and each loss, with its evidence under target/torture; exits 1 if there was one.
+cuts meet the start that encrypts it; then nothing on the disk may be readable. --self-test breaks the model and wants to see
+losses. The disk is harsher than most: without fsync of its folder no name is durable, renames are atomic, blocks of 512 or
+4,096 bytes arrive in any order. Linux on x86_64, gcc, the standard library. Prints figures and each loss, with its evidence
+under target/torture; exits 1 if there was one.
 """
 
 import argparse
@@ -478,7 +479,8 @@ def torture(o, work):
             say(o, f"  {one}\n    " + "\n    ".join(one.problems[:5]))
         done, wrong, number = done + played, wrong + problems, number + 1
     count = collections.Counter
-    return {"seed": o.seed, "encrypted": o.encrypted, "recordings": number, "rounds": len(done), "seconds": round(time.monotonic() - began),
+    return {"seed": o.seed, "encrypted": o.encrypted, "recordings": number, "rounds": len(done),
+            "seconds": round(time.monotonic() - began),
             "rounds_with_losses": sum(bool(one.problems) for one in done), "losses": kinds_of(done), "other_problems": wrong,
             "acknowledged_effects_compared": sum(one.acknowledged for one in done),
             "rounds_with_erased_bytes_until_the_start": sum(one.had_erased for one in done),

@@ -80,6 +80,17 @@ struct Queue {
     is_idle: bool,
 }
 
+impl Files {
+    /// Segments that a snapshot holds are not read any more. A crash can leave one beside the snapshot that
+    /// took its place.
+    pub(super) fn retire(&mut self, seq: Seq) {
+        let (later, replaced): (Vec<SegmentFile>, Vec<SegmentFile>) =
+            mem::take(&mut self.closed).into_iter().partition(|segment| segment.last > seq);
+        self.closed = later;
+        self.stale.extend(replaced.into_iter().map(|segment| segment.path));
+    }
+}
+
 impl Shared {
     pub(super) fn new(last: Seq, files: Files, limit: usize) -> Self {
         let queue = Queue {

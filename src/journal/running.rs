@@ -226,16 +226,14 @@ impl Journal {
         let Standing { previous, closed, known, seq } = self.stand_still()?;
         // One of format 1 is written anew even if nothing has come since.
         if seq == known && previous.as_ref().is_none_or(|previous| previous.store == self.store) {
+            self.shared.files().retire(seq);
             return Ok(seq);
         }
         let draft = Draft::create(&self.folder, self.store, seq, self.free_bytes)?;
         let snapshot = compaction::fold(previous.as_ref(), &closed, draft)?;
         let mut files = self.shared.files();
         files.snapshot = Some(snapshot);
-        let (later, replaced): (Vec<SegmentFile>, Vec<SegmentFile>) =
-            mem::take(&mut files.closed).into_iter().partition(|segment| segment.last > seq);
-        files.closed = later;
-        files.stale.extend(replaced.into_iter().map(|segment| segment.path));
+        files.retire(seq);
         // One of the same batch has taken the place of the previous one.
         files.stale.extend(previous.filter(|old| old.seq != seq).map(|snapshot| snapshot.path));
         Ok(seq)

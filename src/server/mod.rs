@@ -37,7 +37,7 @@ pub(crate) use wiring::{
 const LAST_GUESTS: Duration = Duration::from_millis(100);
 
 /// How often memory that is not used is given back to the system.
-const GIVE_BACK: Duration = Duration::from_secs(60);
+const GIVE_BACK: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether a backup is due.
 const BACKUP_LOOK: Duration = Duration::from_secs(60);

@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use std::sync::atomic::AtomicBool;
 
 use super::frozen::Scratch;
@@ -80,7 +81,7 @@ impl Store {
         let keeper = Keeper::start(&shared, &journal, found.checkpoint)?;
         let store = Self { inner: Arc::new(Inner { shared, journal, keeper }) };
         let inner = &store.inner;
-        encrypting::settle(&inner.shared, &inner.journal, &|| inner.keeper.scrub())?;
+        encrypting::settle(&inner.shared, &inner.journal, &|keep| inner.keeper.scrub(keep))?;
         if let (Some(vault), None) = (inner.shared.vault(), inner.shared.held()) {
             log::info!("the store is encrypted with the key {}", vault.owner());
         }
@@ -155,7 +156,7 @@ impl Store {
     /// Makes every file anew that may hold bytes of what was removed, and removes the old ones. It needs
     /// room for what stays, and blocks until it is done.
     pub fn scrub(&self) -> Result<(), StoreError> {
-        self.inner.keeper.scrub()
+        self.inner.keeper.scrub(Duration::ZERO)
     }
 
     /// Writes everything that is stored now to a file, while others go on writing, and reads it back.

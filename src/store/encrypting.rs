@@ -6,7 +6,9 @@
 //! so that a start goes on where another was cut off.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::keeper::KEEP_ASIDE;
 use super::shared::Shared;
 use super::value::PIECE_PREFIX;
 use super::vault::{self, Seat, StoreKey, Vault};
@@ -20,11 +22,11 @@ const BATCH_BYTES: usize = 1 << 20;
 const NOT_SETTLED: &str = "the disk took no writes at the start, so the store was not brought to its \
                            encryption key; once it takes writes, start memoryd again";
 
-/// `scrub` makes all files anew. Only after it the store is said to be whole.
+/// `scrub` makes all files anew, but for what lies aside no longer than it is told. Only after it the store is said to be whole.
 pub(super) fn settle(
     shared: &Arc<Shared>,
     journal: &Journal,
-    scrub: &dyn Fn() -> Result<(), StoreError>,
+    scrub: &dyn Fn(Duration) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let Some(vault) = shared.vault() else { return Ok(()) };
     if vault.pending().is_none() && !vault.takes_plain() {
@@ -38,6 +40,8 @@ pub(super) fn settle(
     let work = Work { shared, journal, vault };
     // One in which everything was removed still has it in its files.
     let is_blank = shared.applied() == Seq::ZERO;
+    // Of one in which nothing is left, such as after a salvage, that is all that its owner has.
+    let keep_aside = if shared.is_empty() { KEEP_ASIDE } else { Duration::ZERO };
     if let Some(key) = vault.pending() {
         work.write_key(key)?;
     }
@@ -52,7 +56,7 @@ pub(super) fn settle(
     }
     vault.refuse_plain();
     if !is_blank {
-        scrub()?;
+        scrub(keep_aside)?;
     }
     work.write_key(&vault.wrapped(true)?)
 }

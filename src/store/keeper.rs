@@ -40,7 +40,7 @@ const SCRUB_REST: u32 = 10;
 
 /// How long damaged files are kept for whoever wants to know what happened. Somebody's erasure, which
 /// is waited for, does not wait for this.
-const KEEP_ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const KEEP_ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How many batches a rebuild may catch up on while nothing else is applied.
 const LAST_STEP: u64 = 256;
@@ -57,7 +57,8 @@ pub(super) enum Errand {
     #[cfg(test)]
     Rebuild(Sender<Result<(), StoreError>>),
     /// Let what was removed leave the disk now, and tell how it went.
-    Scrub(Sender<Result<(), StoreError>>),
+    /// What lies aside for longer than this goes as well.
+    Scrub(Duration, Sender<Result<(), StoreError>>),
     /// Write a backup to this place, and tell how it went.
     BackUp(PathBuf, Sender<Result<(), StoreError>>),
     Stop,
@@ -140,8 +141,9 @@ impl Keeper {
         }
     }
 
-    pub(super) fn scrub(&self) -> Result<(), StoreError> {
-        self.send(Errand::Scrub)
+    /// Makes every file anew, and removes what lies aside for longer than this.
+    pub(super) fn scrub(&self, keep_aside: Duration) -> Result<(), StoreError> {
+        self.send(|answer| Errand::Scrub(keep_aside, answer))
     }
 
     /// Writes everything up to now to a file elsewhere.
@@ -199,8 +201,8 @@ impl Work {
             Errand::Rebuild(answer) => {
                 let _ = answer.send(self.rebuild());
             }
-            Errand::Scrub(answer) => {
-                let _ = answer.send(self.scrub(Duration::ZERO));
+            Errand::Scrub(keep_aside, answer) => {
+                let _ = answer.send(self.scrub(keep_aside));
             }
             Errand::BackUp(target, answer) => {
                 let written = self.journal.write_copy(&target);

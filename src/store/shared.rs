@@ -313,6 +313,11 @@ impl Shared {
         self.held.get().copied()
     }
 
+    /// Whether no session holds a key.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ledger().counts.is_empty()
+    }
+
     pub(super) fn vault(&self) -> Option<&Vault> {
         self.vault.as_ref()
     }

@@ -197,10 +197,14 @@ fn a_plain_store_of_which_all_was_removed_leaves_nothing_behind_either() {
     store.erase_user(&user("annemarie")).unwrap();
     store.close();
     assert!(!readable(dir.path()).is_empty(), "files go with the scrub that is not due yet");
+    // It may be all that is left of a store that was damaged.
+    let aside = dir.path().join("journal.damaged-1");
+    fs::create_dir(&aside).unwrap();
 
     let store = open_with(dir.path(), 1);
 
     assert_eq!(readable(dir.path()), Vec::<&str>::new());
+    assert!(aside.exists(), "it has its seven days");
     store.close();
 }
 

@@ -149,3 +149,24 @@ fn what_was_removed_before_a_crash_leaves_the_disk_after_it() {
     assert!(open(killed_early.path()).shared().removed_since().is_some());
     assert!(open(crashed.path().join("none").as_path()).shared().removed_since().is_none());
 }
+
+#[test]
+fn a_segment_that_a_crash_left_beside_its_snapshot_goes_with_the_next_scrub() {
+    let (dir, expected) = filled(20);
+    let segment = journal_files(dir.path(), "0").pop().unwrap();
+    let bytes = fs::read(&segment).unwrap();
+    let store = open(dir.path());
+    store.compact_now().unwrap();
+    store.close();
+    for later in journal_files(dir.path(), "0") {
+        fs::remove_file(later).unwrap();
+    }
+    fs::write(&segment, bytes).unwrap();
+
+    let store = open(dir.path());
+    assert_eq!(contents(&store, "ada"), expected);
+    store.scrub().unwrap();
+
+    assert!(!segment.exists());
+    assert_eq!(contents(&store, "ada"), expected);
+}

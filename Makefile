@@ -20,7 +20,7 @@ PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean ui-test
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean ui-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -95,9 +95,16 @@ torture-soak: ## an hour at 200 requests a second: memory, files and times stay 
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes $(or $(MINUTES),60) $(MODE)
 
 fuzz: ## each reader of foreign bytes for MINUTES=10 minutes; needs a nightly toolchain and cargo-fuzz
+	mkdir -p fuzz/corpus
 	for target in $(FUZZ_TARGETS); do \
+		test -d fuzz/corpus/$$target || tar -xzf fuzz/corpora/$$target.tar.gz -C fuzz/corpus || exit 1; \
 		cargo +nightly fuzz run --fuzz-dir fuzz --target-dir $(OUT)/fuzz $$target -- \
 			-max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
+
+fuzz-corpora: ## pack what the fuzzers found interesting, so that the next run begins with it
+	for target in $(FUZZ_TARGETS); do \
+		tar --sort=name --mtime=2026-01-01 --owner=0 --group=0 -czf fuzz/corpora/$$target.tar.gz -C fuzz/corpus $$target || exit 1; \
 	done
 
 torture-stdio: tools ## stdio clients and a server that come and go in every order, a hundred rounds

@@ -64,6 +64,8 @@ impl Failed {
 /// is told by the verb that uses it.
 #[must_use]
 pub fn run() -> ExitCode {
+    // Where the allocator knows no such limit it needs none.
+    let _ = memoryd_heap::limit_heaps(heaps());
     let line = CommandLine::of_process();
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -78,6 +80,12 @@ pub fn run() -> ExitCode {
             ExitCode::from(failed.code)
         }
     }
+}
+
+/// As many heaps as threads can run at a time; one alone would make them wait for each other.
+fn heaps() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u16::try_from(cores).unwrap_or(u16::MAX).max(2)
 }
 
 /// `SIGXFSZ`, the same number on Linux and macOS.

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::frozen::Scratch;
 use super::keeper::Keeper;

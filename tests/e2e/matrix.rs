@@ -279,7 +279,14 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                 } else {
                     server.send(&method, &uri, &headers(one), body.as_ref()).await.status
                 };
-                let expected = expected(needs, one.has, about);
+                let mut expected = expected(needs, one.has, about).to_vec();
+                if path == "/admin/oauth/{grant}/revoke" && needs == Needs::Admin {
+                    // Grants are made in a browser, and here is none to end: that is told to administrators.
+                    expected = expected
+                        .into_iter()
+                        .map(|status| if status == 200 { 404 } else { status })
+                        .collect();
+                }
                 assert!(expected.contains(&status), "{method} {path} as {}: {status}", one.what);
                 cells += 1;
             }

@@ -203,7 +203,10 @@ async fn twenty_refreshes_at_once_all_succeed_and_a_late_one_ends_the_grant() {
     let next = tokens(&outside.refresh(client.as_str(), &pairs[7].refresh).await);
 
     outside.server.clock.advance(Duration::from_secs(121));
-    assert_eq!(outside.refresh(client.as_str(), &first.refresh).await.json()["error"], "invalid_grant");
+    assert_eq!(
+        outside.refresh(client.as_str(), &first.refresh).await.json()["error"],
+        "invalid_grant"
+    );
     for access in [&next.access, &pairs[3].access] {
         assert_eq!(outside.status(access).await, 401, "the whole grant has ended");
     }

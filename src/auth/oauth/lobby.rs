@@ -277,7 +277,7 @@ mod tests {
         }
         assert_eq!(lobby.lock().clients.len(), MOST_CLIENTS);
         assert!(lobby.client(&used.id, later(3_600)).is_none(), "an hour is over");
-        lobby.register(client(later(3_600)), later(3_600));
+        lobby.register(client(later(3_601)), later(3_601));
         let last = lobby.lock().clients[0].id.clone();
         lobby.forget_client(&last);
         assert!(lobby.lock().clients.is_empty());

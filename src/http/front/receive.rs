@@ -9,7 +9,9 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, RETRY_AFTER,
+};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
@@ -215,6 +217,11 @@ impl Front {
         );
         if let Some(proof) = &arrival.proof {
             response.headers_mut().insert(names::PROOF.clone(), proof.clone());
+        }
+        // What every page may read is nobody's own.
+        let readers = response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
+        if readers.is_some_and(|readers| readers == "*") {
+            response.headers_mut().remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
         let pattern = response.request().match_pattern();
         let extensions = response.request().extensions();

@@ -5,6 +5,7 @@
 //! [`Sessions`](crate::actors::Sessions) as every face does. Every form is checked (`csrf.rs`), and
 //! every text that somebody else wrote goes through [`text::PageText`].
 
+pub mod about;
 pub mod activity;
 mod assets;
 mod chart;

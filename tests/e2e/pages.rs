@@ -1,5 +1,7 @@
 //! What the pages show and do beyond the sign-in: `dashboard.rs` has the walls around them.
 
+use serde_json::json;
+
 use super::browser::Browser;
 use super::harness::{KEY, TestServer};
 
@@ -25,4 +27,42 @@ async fn keys_and_settings_are_shown_to_those_who_administer_and_secrets_to_nobo
         let all = owner.get(path).await.body;
         assert!(!all.contains(phone) && !all.contains(KEY), "{path} shows a secret");
     }
+}
+
+#[actix_web::test]
+async fn what_several_memories_are_about_to_suffer_is_counted_first() {
+    let server = TestServer::start();
+    let (one, two) = (server.add("tea at four").await, server.add("coffee at nine").await);
+    server.ok("update_memory", json!({ "id": two, "tags": ["drink"] })).await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let csrf = browser.get("/ui/memories").await.csrf("/ui/bulk");
+    let chosen = [
+        ("csrf", csrf.as_str()),
+        ("ids", one.as_str()),
+        ("ids", two.as_str()),
+        ("next", "/ui/memories"),
+    ];
+    let tag = [&chosen[..], &[("action", "tag"), ("value", "drink")]].concat();
+    let version = async |id: &str| {
+        server.ok("get_memory", json!({ "id": id })).await["memory"]["version"].clone()
+    };
+
+    let asked = browser.post("/ui/bulk", &tag).await;
+
+    assert_eq!(asked.status, 200, "{}", asked.body);
+    assert!(asked.body.contains("One memory would be tagged."), "{}", asked.body);
+    assert!(asked.body.contains("it is so already"), "{}", asked.body);
+    assert_eq!((version(&one).await, version(&two).await), (json!(1), json!(2)));
+    let sure = [&tag[..], &[("sure", "true")]].concat();
+    assert_eq!(browser.post("/ui/bulk", &sure).await.status, 303);
+    assert_eq!((version(&one).await, version(&two).await), (json!(2), json!(2)));
+
+    let names = browser.get("/ui/tags").await.csrf("/ui/tags");
+    let rename = [("csrf", names.as_str()), ("what", "tag"), ("from", "drink"), ("to", "beverage")];
+    let asked = browser.post("/ui/tags", &rename).await;
+    assert!(asked.body.contains("2 memories of drink would be of beverage."), "{}", asked.body);
+    assert_eq!(version(&one).await, json!(2));
+    let sure = [&rename[..], &[("sure", "true")]].concat();
+    assert_eq!(browser.post("/ui/tags", &sure).await.status, 303);
+    assert_eq!(version(&one).await, json!(3));
 }

@@ -5,26 +5,22 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::csrf;
-use super::form::{FormBody, encoded, local_path};
-use super::page::{Page, respond, see_other};
-use super::sessions::{BrowserSession, BrowserSessions};
+use super::bulk::BULK;
+use super::form::encoded;
+use super::page::{Page, respond};
+use super::sessions::BrowserSession;
 use super::view::{MemoryRow, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{
-    Arguments, Delete, DeleteTarget, History, List, Order, Restore, Shown, Spoken, Update,
-};
+use crate::engine::{Arguments, List, Order, Shown, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::{MemoryId, Scope, Status, folded};
+use crate::model::{Scope, Status};
 
 /// Rows of a page.
 const ROWS: usize = 50;
 /// Memories that are read at a time, and in all, to find those that nobody was given.
 const PART: usize = 100;
 const MOST_LOOKED_AT: usize = 5_000;
-/// The purpose of the form around a list.
-const BULK: &str = "bulk";
 
 /// What a page of a list may be asked, by the names of the verb.
 const FILTERS: [&str; 12] = [
@@ -210,143 +206,6 @@ pub(in crate::http) async fn unused(
         may_instruct: false,
     };
     Ok(respond(StatusCode::OK, &page))
-}
-
-/// Does the same to several memories: to the one whose own button was pressed, or to those that are
-/// checked.
-pub(in crate::http) async fn bulk(
-    request: HttpRequest,
-    session: BrowserSession,
-    sessions: web::Data<Sessions>,
-    browsers: web::Data<BrowserSessions>,
-    form: FormBody,
-) -> Result<HttpResponse, Error> {
-    csrf::check(&request, &session, BULK, form.csrf())?;
-    let (action, ids) = match form.get("one").split_once(':') {
-        Some((action, id)) => (action, vec![id]),
-        None => (form.get("action"), form.all("ids").collect()),
-    };
-    let ids: Vec<MemoryId> = ids.into_iter().filter_map(|id| MemoryId::parse(id).ok()).collect();
-    let action = Bulk::parse(action, form.get("value")).ok_or(Error::FormRefused)?;
-    let count = ids.len();
-    for id in &ids {
-        action.carry_out(&sessions, &session, *id).await?;
-    }
-    let text = match count {
-        0 => "Nothing was chosen.".to_owned(),
-        1 => format!("One memory {}.", action.done()),
-        count => format!("{count} memories {}.", action.done()),
-    };
-    let undo = ids.first().copied().filter(|_| count == 1);
-    browsers.leave_note(&session, text, undo);
-    Ok(see_other(local_path(form.get("next"))))
-}
-
-/// What can be done to several memories.
-enum Bulk<'a> {
-    Trash,
-    Restore,
-    Confirm,
-    Pin(bool),
-    Tag(&'a str),
-    Untag(&'a str),
-    Move(&'a str),
-}
-
-impl<'a> Bulk<'a> {
-    fn parse(action: &str, value: &'a str) -> Option<Self> {
-        let value = value.trim();
-        Some(match action {
-            "trash" => Self::Trash,
-            "restore" => Self::Restore,
-            "confirm" => Self::Confirm,
-            "pin" => Self::Pin(true),
-            "unpin" => Self::Pin(false),
-            "tag" if !value.is_empty() => Self::Tag(value),
-            "untag" if !value.is_empty() => Self::Untag(value),
-            "move" => Self::Move(value),
-            _ => return None,
-        })
-    }
-
-    fn done(&self) -> &'static str {
-        match self {
-            Self::Trash => "moved to the trash",
-            Self::Restore => "restored",
-            Self::Confirm => "confirmed",
-            Self::Pin(true) => "pinned",
-            Self::Pin(false) => "no longer pinned",
-            Self::Tag(_) => "tagged",
-            Self::Untag(_) => "freed of the tag",
-            Self::Move(_) => "moved",
-        }
-    }
-
-    async fn carry_out(
-        &self,
-        sessions: &Sessions,
-        session: &BrowserSession,
-        id: MemoryId,
-    ) -> Result<(), Error> {
-        let caller = &session.caller;
-        match self {
-            Self::Trash => {
-                let target = DeleteTarget::One(id);
-                let (dry_run, expect) = (Some(false), None);
-                let verb = Delete { target, dry_run, purge: false, wait: false, expect };
-                sessions.ask(caller, verb).await?;
-            }
-            Self::Restore => drop(sessions.ask(caller, Restore { id }).await?),
-            Self::Confirm => {
-                let verb = Update { confirm: true, ..Update::of(id) };
-                sessions.ask(caller, verb).await?;
-            }
-            Self::Pin(is_pinned) => {
-                change(sessions, session, id, "pinned", Value::from(*is_pinned)).await?;
-            }
-            Self::Move("") => change(sessions, session, id, "clear", "project".into()).await?,
-            Self::Move(project) => {
-                change(sessions, session, id, "project", Value::from(*project)).await?;
-            }
-            Self::Tag(tag) => retag(sessions, session, id, None, Some(*tag)).await?,
-            Self::Untag(tag) => retag(sessions, session, id, Some(*tag), None).await?,
-        }
-        Ok(())
-    }
-}
-
-async fn change(
-    sessions: &Sessions,
-    session: &BrowserSession,
-    id: MemoryId,
-    field: &str,
-    value: Value,
-) -> Result<(), Error> {
-    let mut arguments = Map::new();
-    arguments.insert("id".to_owned(), Value::from(id.to_string()));
-    arguments.insert(field.to_owned(), value);
-    let verb = Update::parse(Arguments::new(arguments))?.verb;
-    sessions.ask(&session.caller, verb).await?;
-    Ok(())
-}
-
-/// Takes one tag off a memory, and puts another one on it.
-pub(super) async fn retag(
-    sessions: &Sessions,
-    session: &BrowserSession,
-    id: MemoryId,
-    old: Option<&str>,
-    new: Option<&str>,
-) -> Result<(), Error> {
-    let read = History { id, max_tokens: Some(0) };
-    let memory = sessions.ask(&session.caller, read).await?.memory.memory;
-    let is_old = |tag: &str| old.is_some_and(|old| folded(old) == folded(tag));
-    let kept = memory.tags.as_slice().iter().map(|tag| tag.as_str()).filter(|tag| !is_old(tag));
-    let tags: Vec<Value> = kept.chain(new).map(Value::from).collect();
-    if tags.is_empty() {
-        return change(sessions, session, id, "clear", "tags".into()).await;
-    }
-    change(sessions, session, id, "tags", Value::Array(tags)).await
 }
 
 /// Arguments as a query.

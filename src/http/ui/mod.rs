@@ -8,6 +8,7 @@
 pub mod about;
 pub mod activity;
 mod assets;
+pub mod bulk;
 mod chart;
 pub mod clients;
 mod cookies;

@@ -66,3 +66,38 @@ async fn what_several_memories_are_about_to_suffer_is_counted_first() {
     assert_eq!(browser.post("/ui/tags", &sure).await.status, 303);
     assert_eq!(version(&one).await, json!(3));
 }
+
+#[actix_web::test]
+async fn an_import_is_tried_first_then_done_and_taken_back() {
+    let server = TestServer::start();
+    server.add("known").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let here = "/ui/transfer/import";
+    let csrf = browser.get("/ui/transfer").await.csrf(here);
+    let lines = "{\"content\": \"known\"}\r\n{\"content\": \"<b>new</b>\"}\r\nno line\r\n\
+                 {\"content\": \"<b>new</b>\"}\r\n";
+    let form = [("csrf", csrf.as_str()), ("content", lines)];
+    let total = async || server.get("/api/v1/memories").await.json()["total"].clone();
+
+    let tried = browser.post(here, &form).await;
+
+    assert_eq!(tried.status, 200, "{}", tried.body);
+    let words = "1 memories would be stored, 2 are there already, 1 lines cannot be taken";
+    assert!(tried.body.contains(words), "{}", tried.body);
+    for outcome in ["would be stored", "is there already", "Line 3:"] {
+        assert!(tried.body.contains(outcome), "{outcome}: {}", tried.body);
+    }
+    assert!(!tried.body.contains("<b>new"), "{}", tried.body);
+    assert_eq!(total().await, 1);
+    let sure = [&form[..], &[("sure", "true")]].concat();
+    let done = browser.post(here, &sure).await;
+    assert!(done.body.contains("1 memories are stored, 2 were there already"), "{}", done.body);
+    assert_eq!(total().await, 2);
+
+    let step = done.body.split("name=\"step\" value=\"").nth(1).unwrap();
+    let step = step.split('"').next().unwrap();
+    let undo = [("csrf", done.csrf("/ui/transfer/undo")), ("step", step.to_owned())];
+    let undo = undo.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(browser.post("/ui/transfer/undo", &undo).await.status, 303);
+    assert_eq!(total().await, 1);
+}

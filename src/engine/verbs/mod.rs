@@ -23,7 +23,9 @@ pub use history::History;
 mod import;
 #[cfg(feature = "fuzzing")]
 pub use import::read_import_line;
-pub use import::{FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter};
+pub use import::{
+    FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter, TriedOutcome,
+};
 mod link;
 pub use link::{Link, Linked};
 mod list;

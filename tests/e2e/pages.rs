@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::browser::Browser;
-use super::harness::{KEY, TestServer};
+use super::harness::{KEY, TestServer, days};
 
 #[actix_web::test]
 async fn keys_and_settings_are_shown_to_those_who_administer_and_secrets_to_nobody() {
@@ -100,4 +100,25 @@ async fn an_import_is_tried_first_then_done_and_taken_back() {
     let undo = undo.each_ref().map(|(name, value)| (*name, value.as_str()));
     assert_eq!(browser.post("/ui/transfer/undo", &undo).await.status, 303);
     assert_eq!(total().await, 1);
+}
+
+#[actix_web::test]
+async fn a_list_day_by_day_has_a_heading_for_each_day_and_keeps_its_filters() {
+    let server = TestServer::start();
+    server.add("first day").await;
+    server.clock.advance(days(1));
+    server.add("second day, morning").await;
+    server.add("second day, evening").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let plain = browser.get("/ui/memories?kind=note").await.body;
+    let by_day = browser.get("/ui/memories?kind=note&view=timeline&sort=priority").await.body;
+
+    assert!(!plain.contains("<h2>2026-01-"), "{plain}");
+    assert_eq!(by_day.matches("<h2>2026-01-").count(), 2, "{by_day}");
+    let at = |text: &str| by_day.find(text).unwrap();
+    assert!(at("<h2>2026-01-02</h2>") < at("second day, morning"));
+    assert!(at("second day, morning") < at("<h2>2026-01-01</h2>"));
+    assert!(at("<h2>2026-01-01</h2>") < at("first day"));
+    assert!(by_day.contains("value=\"timeline\" checked") && by_day.contains("value=\"note\""));
 }

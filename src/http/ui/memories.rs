@@ -11,16 +11,20 @@ use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::view::{MemoryRow, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{Arguments, List, Order, Shown, Spoken};
+use crate::engine::{Arguments, List, Order, Shown, Sort, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::{Scope, Status};
+use crate::model::{Scope, Status, Timestamp};
 
 /// Rows of a page.
 const ROWS: usize = 50;
 /// Memories that are read at a time, and in all, to find those that nobody was given.
 const PART: usize = 100;
 const MOST_LOOKED_AT: usize = 5_000;
+
+/// How a list may be shown besides.
+const VIEW: &str = "view";
+const TIMELINE: &str = "timeline";
 
 /// What a page of a list may be asked, by the names of the verb.
 const FILTERS: [&str; 12] = [
@@ -77,7 +81,9 @@ struct ListPage {
     page: Page,
     mode: &'static str,
     path: &'static str,
-    rows: Vec<MemoryRow>,
+    /// One group without a heading, or one for each day.
+    days: Vec<DayGroup>,
+    is_empty: bool,
     total: String,
     empty: &'static str,
     /// The page after this one; empty at the end.
@@ -87,6 +93,13 @@ struct ListPage {
     csrf: String,
     chosen: FilterView,
     may_instruct: bool,
+}
+
+/// What lies on one day.
+struct DayGroup {
+    /// Empty where nothing is grouped.
+    day: String,
+    rows: Vec<MemoryRow>,
 }
 
 /// What the filters of a page say, as they were typed.
@@ -100,6 +113,7 @@ struct FilterView {
     until: String,
     sort: String,
     is_pinned: bool,
+    is_timeline: bool,
     is_set: bool,
 }
 
@@ -142,12 +156,19 @@ async fn show(
     preset: &Preset,
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(request, |name| name == "tags")?;
+    let is_timeline = asked.get(VIEW).and_then(Value::as_str) == Some(TIMELINE);
     asked.retain(|name, _| FILTERS.contains(&name.as_str()));
     let verb = List::parse(Arguments::new(asked.clone()))?.verb;
+    // Days have no priority.
+    let by_day = if verb.sort == Sort::Priority { Sort::CreatedAt } else { verb.sort };
+    let sort = if is_timeline { by_day } else { verb.sort };
     // Who looks with a browser is given nothing, as an assistant would be.
-    let mut verb = List { limit: ROWS, is_unnoted: true, ..verb };
+    let mut verb = List { limit: ROWS, sort, is_unnoted: true, ..verb };
     (preset.narrow)(&mut verb);
     let listed = sessions.ask(&session.caller, verb).await?;
+    if is_timeline {
+        asked.insert(VIEW.to_owned(), TIMELINE.into());
+    }
     let next = listed.next_cursor.map(|cursor| {
         asked.insert("cursor".to_owned(), Value::from(cursor));
         format!("{}?{}", preset.path, written(&asked))
@@ -157,7 +178,8 @@ async fn show(
         page: Page::of(request, Some(session), preset.title),
         mode: preset.mode,
         path: preset.path,
-        rows: listed.memories.iter().filter_map(MemoryRow::of_shown).collect(),
+        is_empty: listed.memories.is_empty(),
+        days: grouped(&listed.memories, is_timeline.then_some(sort)),
         total: counted_of(listed.total),
         empty: preset.empty,
         next: next.unwrap_or_default(),
@@ -197,7 +219,8 @@ pub(in crate::http) async fn unused(
         mode: "unused",
         path: "/ui/unused",
         total: counted_of(rows.len()),
-        rows,
+        is_empty: rows.is_empty(),
+        days: vec![DayGroup { day: String::new(), rows }],
         empty: "Everything that was looked at has been given to somebody.",
         next: String::new(),
         here: "/ui/unused".to_owned(),
@@ -206,6 +229,32 @@ pub(in crate::http) async fn unused(
         may_instruct: false,
     };
     Ok(respond(StatusCode::OK, &page))
+}
+
+/// The memories of a page in groups of a day (in UTC), by the moment that they are sorted by; in one
+/// group if nothing is said.
+fn grouped(memories: &[Shown], sort: Option<Sort>) -> Vec<DayGroup> {
+    let mut groups: Vec<DayGroup> = Vec::new();
+    for shown in memories {
+        let (Shown::Full(view), Some(row)) = (shown, MemoryRow::of_shown(shown)) else { continue };
+        let memory = &view.memory;
+        let moment = sort.map(|sort| match sort {
+            Sort::UpdatedAt => memory.updated_at,
+            Sort::EventAt => memory.event_at.map_or(memory.created_at, |event| event.at),
+            Sort::CreatedAt | Sort::Priority => memory.created_at,
+        });
+        let day = moment.map(day_of).unwrap_or_default();
+        match groups.last_mut().filter(|group| group.day == day) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(DayGroup { day, rows: vec![row] }),
+        }
+    }
+    groups
+}
+
+/// `2026-03-01`.
+fn day_of(at: Timestamp) -> String {
+    at.to_string().get(..10).unwrap_or_default().to_owned()
 }
 
 /// Arguments as a query.
@@ -239,6 +288,7 @@ impl FilterView {
             until: text("until"),
             sort: text("sort"),
             is_pinned: text("pinned") == "true",
+            is_timeline: text(VIEW) == TIMELINE,
             is_set: !asked.is_empty(),
         }
     }

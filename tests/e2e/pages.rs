@@ -122,3 +122,27 @@ async fn a_list_day_by_day_has_a_heading_for_each_day_and_keeps_its_filters() {
     assert!(at("<h2>2026-01-01</h2>") < at("first day"));
     assert!(by_day.contains("value=\"timeline\" checked") && by_day.contains("value=\"note\""));
 }
+
+#[actix_web::test]
+async fn the_overview_shows_what_came_in_what_was_given_and_what_to_see_to() {
+    let server = TestServer::start();
+    let id = server.add("tea at four").await;
+    server.found(json!({ "query": "tea" })).await;
+    let phone = server.post("/admin/tokens", json!({ "name": "r", "scopes": ["read"] })).await;
+    let phone = phone.json()["token"].as_str().unwrap().to_owned();
+
+    let page = Browser::signed_in(&server, KEY).await.get("/ui/").await.body;
+    for there in [
+        "Stored on each of the last 30 days",
+        "Tokens given to each client",
+        "in the trash",
+        "What is never given out",
+        "see backup.every in config.toml",
+        &format!("/ui/memories/{id}"),
+    ] {
+        assert!(page.contains(there), "{there}: {page}");
+    }
+    assert_eq!(page.matches("<summary>As a table</summary>").count(), 2, "{page}");
+    let seen = Browser::signed_in(&server, &phone).await.get("/ui/").await.body;
+    assert!(!seen.contains("Tokens given") && !seen.contains("backup.every"), "{seen}");
+}

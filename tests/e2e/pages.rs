@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::browser::Browser;
+use super::browser::{Browser, written};
 use super::harness::{KEY, TestServer, days};
 
 #[actix_web::test]
@@ -145,4 +145,36 @@ async fn the_overview_shows_what_came_in_what_was_given_and_what_to_see_to() {
     assert_eq!(page.matches("<summary>As a table</summary>").count(), 2, "{page}");
     let seen = Browser::signed_in(&server, &phone).await.get("/ui/").await.body;
     assert!(!seen.contains("Tokens given") && !seen.contains("backup.every"), "{seen}");
+}
+
+#[actix_web::test]
+async fn below_a_path_of_a_proxy_every_way_leads_back_to_it() {
+    let server = TestServer::with(&[("DASHBOARD_BASE_PATH", "/of-setting")]);
+    let browser = Browser::signed_in(&server, KEY).await;
+    let own = [("Sec-Fetch-Site", "same-origin")];
+
+    let direct = browser.get("/ui/").await.body;
+    assert!(direct.contains("href=\"/ui/memories\""), "{direct}");
+    for (headers, base) in [
+        (&[("X-Forwarded-Prefix", "/memory/"), ("X-Forwarded-For", "203.0.113.9")][..], "/memory"),
+        (&[("X-Forwarded-For", "203.0.113.9")], "/of-setting"),
+        (&[("X-Forwarded-Prefix", "//evil"), ("X-Forwarded-For", "203.0.113.9")], "/of-setting"),
+    ] {
+        let headers = [headers, &[("X-Forwarded-Proto", "https")]].concat();
+        // Over TLS only the cookie of TLS counts, and this browser keeps both.
+        let page = browser.send("GET", "/ui/memories", &headers, "").await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        for way in ["href=\"", "action=\"", "src=\""] {
+            assert!(!page.body.contains(&format!("{way}/ui/")), "{base}: {}", page.body);
+            assert!(page.body.contains(&format!("{way}{base}/ui/")), "{base} {way}: {}", page.body);
+        }
+        let stranger = Browser::new(&server);
+        let away = stranger.send("GET", "/ui/memories", &headers, "").await;
+        let to = format!("{base}/ui/login?next=/ui/memories");
+        assert_eq!(away.header("location"), Some(to.as_str()));
+        let login = [("credential", KEY), ("next", "/ui/tags")];
+        let headers = [&headers[..], &own].concat();
+        let signed = stranger.send("POST", "/ui/login", &headers, &written(&login)).await;
+        assert_eq!(signed.header("location"), Some(format!("{base}/ui/tags").as_str()));
+    }
 }

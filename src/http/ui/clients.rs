@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::about::{AboutServer, KnownKey};
+use super::base::base_of;
 use super::csrf;
 use super::form::FormBody;
 use super::grants::{GRANTS, GrantLine, grant_lines};
@@ -181,7 +182,9 @@ async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<Tol
 
 /// Where clients find this server, as this browser does.
 fn origin(request: &HttpRequest) -> String {
-    origin_of_request(request).unwrap_or_else(|| "http://127.0.0.1:3000".to_owned())
+    let origin = origin_of_request(request);
+    let origin = origin.unwrap_or_else(|| "http://127.0.0.1:3000".to_owned());
+    origin + &base_of(request)
 }
 
 impl KeyLine {

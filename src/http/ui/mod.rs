@@ -8,6 +8,7 @@
 pub mod about;
 pub mod activity;
 mod assets;
+mod base;
 pub mod bulk;
 mod chart;
 pub mod clients;
@@ -36,6 +37,7 @@ pub mod transfer;
 mod view;
 
 pub(in crate::http) use assets::asset;
+pub(in crate::http) use base::base_of;
 pub(in crate::http) use gate::nothing;
 
 use actix_web::HttpRequest;

@@ -6,10 +6,11 @@ use super::browser::{Browser, written};
 use super::harness::{KEY, TestServer, days};
 
 /// Every page that is behind the sign-in.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 19] = [
     "/ui/",
     "/ui/memories",
     "/ui/memories?kind=note&sort=updated_at&pinned=true",
+    "/ui/memories?view=timeline",
     "/ui/search?q=tea",
     "/ui/new",
     "/ui/trash",
@@ -17,6 +18,7 @@ const PAGES: [&str; 17] = [
     "/ui/instructions",
     "/ui/unused",
     "/ui/tags",
+    "/ui/graph",
     "/ui/clients",
     "/ui/activity",
     "/ui/activity/undo?credential=default",

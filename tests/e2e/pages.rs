@@ -178,3 +178,32 @@ async fn below_a_path_of_a_proxy_every_way_leads_back_to_it() {
         assert_eq!(signed.header("location"), Some(format!("{base}/ui/tags").as_str()));
     }
 }
+
+#[actix_web::test]
+async fn what_lies_around_a_name_is_drawn_and_nothing_counts_as_given() {
+    let server = TestServer::start();
+    let hostile = "<img src=x onerror=y()>";
+    for (kind, content) in [
+        ("entity", "Ada\nperson\n- likes tea".to_owned()),
+        ("entity", format!("{hostile}\nthing")),
+        ("relation", format!("Ada\nowns\n{hostile}")),
+        ("relation", "Acme\nemploys\nAda".to_owned()),
+        ("relation", "Far\nis\nAway".to_owned()),
+    ] {
+        server.ok("add_memory", json!({ "content": content, "kind": kind })).await;
+    }
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let start = browser.get("/ui/graph").await.body;
+    let around = browser.get("/ui/graph?name=Ada").await.body;
+    let nothing = browser.get("/ui/graph?name=nobody").await.body;
+
+    assert!(start.contains("2 entities in all") && start.contains("/ui/graph?name=Ada"));
+    assert_eq!(around.matches("<circle").count(), 3, "{around}");
+    assert_eq!(around.matches("<line class=\"edge\"").count(), 2, "{around}");
+    assert!(around.contains("employs") && !around.contains("Far"), "{around}");
+    assert!(!around.contains("<img") && !start.contains("<img"), "{around}");
+    assert!(nothing.contains("Nothing bears this name.") && !nothing.contains("<circle"));
+    let stats = server.get("/api/v1/stats").await.json();
+    assert_eq!(stats["given"]["answers"], 0, "{stats}");
+}

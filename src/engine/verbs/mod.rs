@@ -32,6 +32,8 @@ mod list;
 pub use list::{List, Listed, Order, Sort};
 mod names;
 pub use names::{ListProjects, ListTags};
+mod neighborhood;
+pub use neighborhood::{Neighborhood, Neighbors};
 mod number;
 pub use number::{NumberAll, OfNumber};
 mod related;

@@ -21,6 +21,7 @@ pub mod files;
 mod form;
 pub mod gate;
 pub mod grants;
+pub mod graph;
 pub mod health;
 pub mod help;
 pub mod login;

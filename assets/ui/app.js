@@ -160,6 +160,8 @@ if (signedIn && 'EventSource' in window) {
   const stream = new EventSource(`${UI}events`);
   const pass = (kind) => { hear(kind); channel?.postMessage(kind); };
   stream.addEventListener('change', () => pass('change'));
+  // The stream was away, and something has changed meanwhile.
+  stream.addEventListener('resync', () => pass('change'));
   stream.addEventListener('session-ended', () => { stream.close(); pass('ended'); });
   addEventListener('pagehide', () => stream.close());
 }

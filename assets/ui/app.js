@@ -4,6 +4,8 @@
 const signedIn = document.body.hasAttribute('data-signed-in');
 const each = (selector, work) => document.querySelectorAll(selector).forEach(work);
 const one = (selector) => document.querySelector(selector);
+// Where the pages are: a proxy may have something before them.
+const UI = new URL('../../', import.meta.url).pathname;
 const kept = {
   get(name) { try { return localStorage.getItem(name); } catch { return null; } },
   set(name, value) { try { localStorage.setItem(name, value); } catch { /* private windows keep nothing */ } },
@@ -99,7 +101,7 @@ each('textarea[data-draft]', (area) => {
   area.form?.addEventListener('submit', () => { try { sessionStorage.removeItem(name); } catch { /* none was kept */ } });
 });
 // Keys. None while somebody types or holds a modifier, and none at all if they are switched off.
-const GO = { o: '/ui/', m: '/ui/memories', s: '/ui/search', i: '/ui/inbox', t: '/ui/trash', a: '/ui/activity', c: '/ui/clients' };
+const GO = { o: '', m: 'memories', s: 'search', i: 'inbox', t: 'trash', a: 'activity', c: 'clients' };
 let going = false;
 const rows = () => [...document.querySelectorAll('ol.memories > li')];
 const current = () => one('ol.memories > li[data-current]');
@@ -120,15 +122,15 @@ function onKey(event) {
   if (types || event.ctrlKey || event.altKey || event.metaKey || kept.get('memoryd-keys') === 'off') return;
   if (going) {
     going = false;
-    if (GO[event.key]) location.assign(GO[event.key]);
+    if (event.key in GO) location.assign(UI + GO[event.key]);
     return;
   }
   const does = {
-    '/': () => (one('#q') ? one('#q').focus() : location.assign('/ui/search')),
-    j: () => move(1), k: () => move(-1), g: () => { going = true; }, n: () => location.assign('/ui/new'),
+    '/': () => (one('#q') ? one('#q').focus() : location.assign(`${UI}search`)),
+    j: () => move(1), k: () => move(-1), g: () => { going = true; }, n: () => location.assign(`${UI}new`),
     e: () => press('e'), '#': () => press('#'), u: () => press('u'), p: () => press('p'),
     x: () => current()?.querySelector('input[type=checkbox]')?.click(),
-    '?': () => location.assign('/ui/help'),
+    '?': () => location.assign(`${UI}help`),
   }[event.key];
   if (!does) return;
   event.preventDefault();
@@ -152,12 +154,14 @@ if (signedIn && 'EventSource' in window) {
     last = Date.now();
     say(`${count} new ${count === 1 ? 'change' : 'changes'}`, 'Show', location.href);
   };
-  const ended = () => say('You are signed out.', 'Sign in again', `/ui/login?next=${encodeURIComponent(location.pathname)}`);
+  const ended = () => say('You are signed out.', 'Sign in again', `${UI}login?next=${encodeURIComponent(location.pathname.replace(UI, '/ui/'))}`);
   const hear = (kind) => (kind === 'ended' ? ended() : news());
   channel?.addEventListener('message', (message) => hear(message.data));
-  const stream = new EventSource('/ui/events');
+  const stream = new EventSource(`${UI}events`);
   const pass = (kind) => { hear(kind); channel?.postMessage(kind); };
   stream.addEventListener('change', () => pass('change'));
+  // The stream was away, and something has changed meanwhile.
+  stream.addEventListener('resync', () => pass('change'));
   stream.addEventListener('session-ended', () => { stream.close(); pass('ended'); });
   addEventListener('pagehide', () => stream.close());
 }

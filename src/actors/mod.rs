@@ -11,6 +11,7 @@
 mod accounts;
 mod arbiters;
 mod backups;
+mod changes;
 mod clock_watch;
 mod given;
 mod limiter;
@@ -37,6 +38,7 @@ use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{BackupError, Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, AskedFrom, NewToken, Rotation, TokenChange};
 pub use backups::{BackupSettings, Backups};
+pub use changes::ChangeNotice;
 use clock_watch::ClockWatch;
 use given::GivenCounts;
 pub use limiter::*;
@@ -102,12 +104,6 @@ pub struct SessionSettings {
     /// How long what users allow programs to do is good.
     pub grants: GrantPolicy,
     pub backups: BackupSettings,
-}
-
-/// Somebody's memories have changed.
-#[derive(Debug, Clone)]
-pub struct ChangeNotice {
-    pub memories: Arc<[MemoryId]>,
 }
 
 /// A handle to every session. Cheap to clone.
@@ -228,6 +224,11 @@ impl Sessions {
         user: &UserId,
     ) -> Result<broadcast::Receiver<ChangeNotice>, CallError> {
         self.locate(user).await?.subscribe().await
+    }
+
+    /// The number of the last change of a user's memories, as a [`ChangeNotice`] has it.
+    pub async fn last_change(&self, user: &UserId) -> Result<u64, CallError> {
+        Ok(self.locate(user).await?.last_change())
     }
 
     /// Lets a session give its memory back; the next call wakes it.

@@ -22,13 +22,14 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
+use super::changes::Changes;
 use super::clock_watch::ClockWatch;
 use super::given::GivenCounts;
 use super::meaning::Writing;
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Asker, Engine, EngineError, Verb, Written};
-use crate::model::{Caller, CredentialName, MemoryId, Timestamp, UserId};
+use crate::model::{Caller, CredentialName, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
 
@@ -40,8 +41,6 @@ const PLACE_PATIENCE: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(60);
 /// Timers are set anew after this long: a clock that is set reaches them no sooner.
 const LONGEST_WATCH: Duration = Duration::from_secs(3_600);
-/// A subscriber that is further behind than this is told so, and reads everything anew.
-const CHANGES: usize = 256;
 
 /// Owns one session's engine and gives it one command at a time.
 ///
@@ -67,7 +66,7 @@ pub(super) struct Session {
     /// Whether the embedder is tried again when nobody writes.
     pub(super) awaits_quiet: bool,
     last_call: Instant,
-    changes: broadcast::Sender<ChangeNotice>,
+    changes: Changes,
     uses: Uses,
     given: GivenCounts,
 }
@@ -88,7 +87,7 @@ type Uses = Arc<Mutex<BTreeMap<CredentialName, u64>>>;
 pub(super) struct SessionHandle {
     actor: Addr<Session>,
     places: Arc<Semaphore>,
-    changes: broadcast::Sender<ChangeNotice>,
+    changes: Changes,
     uses: Uses,
     writing: Writing,
 }
@@ -140,7 +139,7 @@ impl SessionHandle {
         surroundings: Surroundings,
     ) -> Self {
         let Surroundings { settings, clock, given } = surroundings;
-        let (changes, _) = broadcast::channel(CHANGES);
+        let changes = Changes::begin(clock.now());
         let uses = Uses::default();
         let writing = Writing::default();
         let (own_changes, own_uses) = (changes.clone(), Arc::clone(&uses));
@@ -179,6 +178,11 @@ impl SessionHandle {
         let changes = self.changes.subscribe();
         self.actor.send(Listen).timeout(PATIENCE).await?;
         Ok(changes)
+    }
+
+    /// The number of the last change.
+    pub(super) fn last_change(&self) -> u64 {
+        self.changes.last()
     }
 
     pub(super) fn active(&self, user: &UserId) -> Vec<ActiveSession> {
@@ -273,7 +277,7 @@ impl Session {
         }
         let opened = self.opened;
         context.spawn(receipt.into_actor(self).map(move |outcome, session, _| match outcome {
-            Ok(()) => session.tell(ids),
+            Ok(()) => session.changes.tell(ids),
             Err(error) => {
                 log::error!("session {}: a write failed: {error}", session.user);
                 if session.opened == opened {
@@ -300,7 +304,7 @@ impl Session {
         }));
         let engine = opened.map_err(|_| CallError::Panicked)?.map_err(CallError::from)?;
         self.opened += 1;
-        if self.changes.receiver_count() == 0 {
+        if !self.changes.has_listeners() {
             self.ended_until = now;
         }
         Ok(engine)
@@ -346,7 +350,7 @@ impl Session {
         let (ended, _) = self.enter(context, |engine, now| Ok((engine.ended(after, now), now)));
         if let Ok((ended, now)) = ended {
             self.ended_until = now.max(after);
-            self.tell(ended);
+            self.changes.tell(ended);
         }
         self.watch_ends(context);
         newest
@@ -370,7 +374,7 @@ impl Session {
             let timer = context.run_later(end.since(now).min(LONGEST_WATCH), |session, context| {
                 session.next_end = None;
                 // Nobody listens to a session that sleeps: whoever comes wakes it.
-                if session.engine.is_some() || session.changes.receiver_count() > 0 {
+                if session.engine.is_some() || session.changes.has_listeners() {
                     session.sweep(context);
                 }
             });
@@ -385,13 +389,6 @@ impl Session {
         }
         self.engine = None;
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn tell(&self, written: Vec<MemoryId>) {
-        if self.changes.receiver_count() > 0 && !written.is_empty() {
-            // Nobody listening any more is no failure.
-            let _ = self.changes.send(ChangeNotice { memories: written.into() });
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use log::Level;
 
+use super::effective::EffectiveSettings;
 use super::layers::Layers;
 use super::{
     AuthSection, BackupSection, Config, ConfigError, CorsSection, DashboardSection,
@@ -36,6 +37,7 @@ pub(super) fn config(
         embedding: EmbeddingSection::read(layers)?,
         keys: Vec::new(),
         presented: None,
+        effective: EffectiveSettings::default(),
     };
     refuse_halves(&config, layers)?;
     refuse_lonely_oauth(&config, layers)?;
@@ -43,6 +45,7 @@ pub(super) fn config(
     config.rate_limit = rate::limit(config.rate_limit, layers)?;
     config.keys = keys::collect(&config, layers, flags, reader, notices)?;
     config.presented = keys::presented(layers, flags)?;
+    config.effective = EffectiveSettings::of(layers, config.rate_limit);
     notices.extend(worth_telling(&config, layers));
     Ok(config)
 }

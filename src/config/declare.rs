@@ -27,7 +27,6 @@ pub(super) struct Row {
 
 /// What holds when nobody says anything.
 #[derive(Clone, Copy)]
-#[cfg_attr(not(test), allow(dead_code, reason = "only the test of config.toml reads the prose"))]
 pub(super) enum Fallback {
     /// This value, as one would write it.
     Value(&'static str),

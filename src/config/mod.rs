@@ -14,6 +14,7 @@ mod assemble;
 mod choices;
 mod declare;
 mod dotenv;
+mod effective;
 mod embedding;
 mod error;
 mod file;
@@ -45,6 +46,7 @@ use std::path::PathBuf;
 use crate::model::Secret;
 
 pub use choices::{BuiltIn, ProjectMode};
+pub use effective::EffectiveSetting;
 pub use embedding::EmbeddingSection;
 pub use error::ConfigError;
 pub use keys::ConfiguredKey;
@@ -53,7 +55,7 @@ pub use sections::{
     ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
     ToolsSection,
 };
-pub use web::{AllowedOrigins, Host, HostPattern, Port, is_on_loopback};
+pub use web::{AllowedOrigins, Host, HostPattern, Port, base_path, is_on_loopback};
 pub use wire::{DashboardSection, HttpSection, MetricsSection};
 
 /// Everything the server can be told. One field of a section, one key in `config.toml`.
@@ -80,6 +82,7 @@ pub struct Config {
     keys: Vec<ConfiguredKey>,
     /// What a verb shows of itself.
     presented: Option<Secret>,
+    effective: effective::EffectiveSettings,
 }
 
 /// Who reads the settings. It decides whether the files of the working directory have a say.
@@ -160,6 +163,12 @@ impl Config {
     #[must_use]
     pub fn presented_key(&self) -> Option<&Secret> {
         self.presented.as_ref()
+    }
+
+    /// Every setting as it counts, with who said so, in the order of `config.toml`. No secret is in it.
+    #[must_use]
+    pub fn effective(&self) -> &[EffectiveSetting] {
+        &self.effective.0
     }
 }
 

@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::parse::{self, Parsed};
 use super::source::Raw;
 
+/// It stands in every link of a page.
+const LONGEST_BASE_PATH: usize = 200;
+
 /// Where the listener binds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
@@ -145,6 +148,25 @@ pub(super) fn public_url(raw: &Raw) -> Parsed<String> {
     } else {
         Err(expected())
     }
+}
+
+/// Reads what stands before the paths of a server, such as `/memory`; a final slash is dropped.
+/// Nothing for what is no such path, or could be taken for more than one.
+#[must_use]
+pub fn base_path(text: &str) -> Option<String> {
+    let path = text.trim().trim_end_matches('/');
+    let is_part = |part: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_~.".contains(c);
+        !part.is_empty() && part != "." && part != ".." && part.chars().all(is_plain)
+    };
+    let is_short = path.len() <= LONGEST_BASE_PATH;
+    let is_path = path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_part));
+    (is_short && is_path).then(|| path.to_owned())
+}
+
+pub(super) fn parse_base_path(raw: &Raw) -> Parsed<String> {
+    let expected = || "a path such as /memory".to_owned();
+    base_path(parse::text(raw)?).ok_or_else(expected)
 }
 
 /// Whether a public URL leads to this machine, whoever looks up its name.

@@ -17,7 +17,7 @@ use super::layers::Layers;
 use super::parse::{self, Parsed};
 use super::sections::{BYTES, SECONDS};
 use super::source::Raw;
-use super::{ConfigError, HostPattern};
+use super::{ConfigError, HostPattern, web};
 
 /// More threads than this only wait for the store.
 const MOST_DEFAULT_WORKERS: usize = 8;
@@ -169,7 +169,7 @@ section! {
 
 section! {
     /// The pages for people.
-    #[derive(Debug, Clone, Copy)]
+    #[derive(Debug, Clone)]
     pub struct DashboardSection {
         pub enabled: bool = setting("dashboard.enabled", &["DASHBOARD"], "true", parse::boolean)
             .because(
@@ -183,6 +183,16 @@ section! {
         .because(
             "Whoever can read along on the network could take over what a browser shows. With true people may \
              sign in from other machines without TLS all the same.",
+        ),
+
+        /// Begins with a slash and ends with none.
+        pub base_path: Option<String> = optional(
+            "dashboard.base_path", &["DASHBOARD_BASE_PATH"], "none: the pages are at /ui/",
+            web::parse_base_path,
+        )
+        .because(
+            "What a proxy takes off the path, such as /memory, so that links lead back to it. A trusted proxy \
+             may tell it in X-Forwarded-Prefix instead.",
         ),
     }
 }
@@ -240,6 +250,18 @@ mod tests {
         let http = Start::new(&[("HTTP_CONNECTIONS", "500")]).config().http;
         assert_eq!((http.connections, http.connections_per_address), (Some(500), None));
         assert_eq!((http.streams, http.unread_bytes), (100, 64 << 20));
+    }
+
+    #[test]
+    fn what_stands_before_the_pages_is_a_path() {
+        let of = |path| Start::new(&[("DASHBOARD_BASE_PATH", path)]).config().dashboard.base_path;
+
+        assert_eq!(of("/memory/"), Some("/memory".to_owned()));
+        assert_eq!(of(""), None);
+        for odd in ["memory", "/a//b", "/a/../b", "https://a", "/a?b"] {
+            let line = Start::new(&[("DASHBOARD_BASE_PATH", odd)]).refusal();
+            assert!(line.contains("expected a path such as /memory"), "{line}");
+        }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(super) struct Write {
     bytes: usize,
     /// Bytes of one memory's text at most.
     content_limit: usize,
+    /// Whether it is only to tell what would come of it: then it is never submitted.
+    is_trial: bool,
 }
 
 /// One change as catalog and index follow it.
@@ -196,9 +198,13 @@ impl Write {
         self.batch.remove::<PastVersion>(&(id, version));
     }
 
-    /// Whether it has as much as one batch should.
+    pub(super) fn is_trial(&self) -> bool {
+        self.is_trial
+    }
+
+    /// Whether it has as much as one batch should. A trial goes on; whoever makes one bounds it.
     pub(super) fn is_full(&self) -> bool {
-        self.steps.len() >= BATCH || self.bytes >= BATCH_BYTES
+        !self.is_trial && (self.steps.len() >= BATCH || self.bytes >= BATCH_BYTES)
     }
 
     /// What it makes of a memory: nothing if it does not touch it.
@@ -242,6 +248,16 @@ impl Engine {
     pub(super) fn begin(&self) -> Result<Write, EngineError> {
         self.store.require_writable()?;
         Ok(Write { content_limit: self.limits.content_bytes, ..Write::default() })
+    }
+
+    /// Begins what is only to tell what would come of it.
+    pub(super) fn begin_trial(&self) -> Result<Write, EngineError> {
+        Ok(Write { is_trial: true, ..self.begin()? })
+    }
+
+    /// What a commit would ask last of all, of what is not committed.
+    pub(super) fn check_trial(&self, trial: &Write) -> Result<(), EngineError> {
+        self.check_reach(&trial.steps)
     }
 
     /// Submits a change, and follows it if it was accepted.

@@ -35,6 +35,7 @@ pub use front::read_forwarding;
 pub use mcp::McpFace;
 use oauth::OauthFace;
 pub use streams::OpenStreams;
+use ui::about::AboutServer;
 use ui::sessions::BrowserSessions;
 
 /// What the public routes tell of the server.
@@ -44,6 +45,14 @@ pub struct Face {
     pub clock: Arc<dyn Clock>,
     /// Nothing where there is none.
     pub certificate: Option<CertificateSource>,
+}
+
+/// What the pages are made with, where there are any. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PagesFace {
+    /// Keeps who has signed in.
+    pub browsers: BrowserSessions,
+    pub about: web::Data<AboutServer>,
 }
 
 /// Tells how things stand with the certificate, without asking the disk.
@@ -76,11 +85,12 @@ pub fn routes(app: &mut ServiceConfig) {
     }
 }
 
-/// The pages, if there are any: then somebody keeps who has signed in.
-pub fn pages(sessions: Option<BrowserSessions>) -> impl FnOnce(&mut ServiceConfig) {
-    move |app: &mut ServiceConfig| match sessions {
-        Some(sessions) => {
-            app.app_data(web::Data::new(sessions));
+/// The pages, if there are any.
+pub fn pages(face: Option<PagesFace>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app: &mut ServiceConfig| match face {
+        Some(PagesFace { browsers, about }) => {
+            app.app_data(web::Data::new(browsers));
+            app.app_data(about);
             let rows = table::table().into_iter().filter(route::Row::is_page);
             route::register(app, rows.collect());
         }

@@ -4,8 +4,8 @@ use super::front::Guard;
 use super::route::{Row, get, post};
 use super::ui;
 use super::ui::{
-    activity, clients, edit, events, files, grants, health, help, login, memories, memory, names,
-    overview, search, transfer,
+    activity, bulk, clients, edit, events, files, grants, graph, health, help, login, memories,
+    memory, names, overview, search, transfer,
 };
 
 const SIGN_IN: Guard = Guard::Visitor("who signs in has not signed in");
@@ -35,7 +35,7 @@ fn of_memories() -> Vec<Row> {
         signed_in(get("/ui/inbox")).to(memories::inbox),
         signed_in(get("/ui/instructions")).to(memories::instructions),
         signed_in(get("/ui/unused")).to(memories::unused),
-        signed_in(post("/ui/bulk")).to(memories::bulk),
+        signed_in(post("/ui/bulk")).to(bulk::bulk),
         signed_in(post("/ui/undo")).to(memory::undo),
         signed_in(get("/ui/search")).to(search::search),
         signed_in(get("/ui/new")).to(edit::new_form),
@@ -45,6 +45,7 @@ fn of_memories() -> Vec<Row> {
         signed_in(post("/ui/memories/{id}/edit")).to(edit::save),
         signed_in(post("/ui/memories/{id}/version")).to(memory::restore_version),
         signed_in(post("/ui/memories/{id}/purge")).to(memory::purge),
+        signed_in(get("/ui/graph")).to(graph::graph),
         signed_in(get("/ui/tags")).to(names::names),
         signed_in(post("/ui/tags")).to(names::rename),
     ]

@@ -25,8 +25,9 @@ use crate::http::front::{
 };
 use crate::http::metrics::Metrics;
 use crate::http::oauth::OauthFace;
+use crate::http::ui::about::AboutServer;
 use crate::http::ui::sessions::{BrowserSessions, SignInRules};
-use crate::http::{self, Face, McpFace, OpenStreams};
+use crate::http::{self, Face, McpFace, OpenStreams, PagesFace};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
 use crate::store::{EncryptionKeys, Progress, SealingKey, Store, StoreError, StoreOptions};
@@ -134,7 +135,7 @@ pub(super) fn http(
     let credentials = credentials(config, token, kept, accounts.book())?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
-    let (browsers, oauth) = for_people(config, accounts, is_guarded);
+    let (pages, oauth) = for_people(config, accounts, is_guarded, kept.is_some());
     let front = web::Data::new(Front::new(
         config,
         credentials,
@@ -170,7 +171,7 @@ pub(super) fn http(
             .app_data(token.clone())
             .configure(extractors(rules))
             .configure(http::routes)
-            .configure(http::pages(browsers.clone()))
+            .configure(http::pages(pages.clone()))
             .wrap(front.cors())
             .wrap(from_fn(receive))
             .wrap_fn(arrive)
@@ -204,12 +205,16 @@ fn for_people(
     config: &Config,
     accounts: &Accounts,
     is_guarded: bool,
-) -> (Option<BrowserSessions>, Option<web::Data<OauthFace>>) {
+    has_kept_key: bool,
+) -> (Option<PagesFace>, Option<web::Data<OauthFace>>) {
     let rules = SignInRules { is_guarded, allows_http: config.dashboard.allow_http };
-    let browsers = config.dashboard.enabled.then(|| BrowserSessions::new(accounts.clone(), rules));
+    let pages = config.dashboard.enabled.then(|| PagesFace {
+        browsers: BrowserSessions::new(accounts.clone(), rules),
+        about: web::Data::new(AboutServer::new(config, has_kept_key)),
+    });
     let public_url = config.server.public_url.as_deref().filter(|_| config.oauth.enabled);
     let oauth = public_url.map(|url| web::Data::new(OauthFace::new(url, accounts.clone())));
-    (browsers, oauth)
+    (pages, oauth)
 }
 
 /// Only the owner of the run directory comes over its socket, and nobody needs to be bounded.

@@ -1,16 +1,16 @@
 //! The pages as a browser sees them, without one: `tests/ui` has the browser.
 
-use std::fmt::Write as _;
-
 use serde_json::json;
 
+use super::browser::{Browser, written};
 use super::harness::{KEY, TestServer, days};
 
 /// Every page that is behind the sign-in.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 19] = [
     "/ui/",
     "/ui/memories",
     "/ui/memories?kind=note&sort=updated_at&pinned=true",
+    "/ui/memories?view=timeline",
     "/ui/search?q=tea",
     "/ui/new",
     "/ui/trash",
@@ -18,6 +18,7 @@ const PAGES: [&str; 17] = [
     "/ui/instructions",
     "/ui/unused",
     "/ui/tags",
+    "/ui/graph",
     "/ui/clients",
     "/ui/activity",
     "/ui/activity/undo?credential=default",
@@ -43,99 +44,6 @@ const FORMS: [&str; 13] = [
     "/ui/transfer/import",
     "/ui/health/backup",
 ];
-
-/// An answer, in its parts.
-struct Page {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-/// What a browser keeps of a server.
-struct Browser<'a> {
-    server: &'a TestServer,
-    cookies: String,
-}
-
-impl Page {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers(name).first().copied()
-    }
-
-    fn headers(&self, name: &str) -> Vec<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
-    }
-
-    /// What the form that goes to a path carries.
-    fn csrf(&self, action: &str) -> String {
-        let form = self.body.split(&format!("action=\"{action}\"")).nth(1);
-        let form = form.unwrap_or_else(|| panic!("no form goes to {action}: {}", self.body));
-        let value = form.split("name=\"csrf\" value=\"").nth(1).unwrap();
-        value.split('"').next().unwrap().to_owned()
-    }
-}
-
-impl<'a> Browser<'a> {
-    fn new(server: &'a TestServer) -> Self {
-        Self { server, cookies: String::new() }
-    }
-
-    /// Signs in, as by the page.
-    async fn signed_in(server: &'a TestServer, key: &str) -> Self {
-        let mut browser = Self::new(server);
-        let page = browser.post("/ui/login", &[("credential", key), ("next", "/ui/")]).await;
-        assert_eq!(page.status, 303, "{}", page.body);
-        browser.keep(&page);
-        browser
-    }
-
-    fn keep(&mut self, page: &Page) {
-        let given = page.headers("set-cookie");
-        let given = given.iter().filter_map(|line| line.split(';').next());
-        self.cookies = given.collect::<Vec<_>>().join("; ");
-    }
-
-    async fn get(&self, path: &str) -> Page {
-        self.send("GET", path, &[("Sec-Fetch-Site", "none")], "").await
-    }
-
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
-        self.send("POST", path, &[("Sec-Fetch-Site", "same-origin")], &written(form)).await
-    }
-
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Page {
-        let host = self.server.url.trim_start_matches("http://");
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
-        for (name, value) in headers {
-            write!(request, "{name}: {value}\r\n").unwrap();
-        }
-        if !self.cookies.is_empty() {
-            write!(request, "Cookie: {}\r\n", self.cookies).unwrap();
-        }
-        if method == "POST" {
-            request.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
-            write!(request, "Content-Length: {}\r\n", body.len()).unwrap();
-        }
-        write!(request, "Connection: close\r\n\r\n{body}").unwrap();
-        let answer = self.server.raw(&request).await;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Page { status, head: head.to_owned(), body: body.to_owned() }
-    }
-}
-
-fn written(form: &[(&str, &str)]) -> String {
-    let encoded = |text: &str| {
-        text.bytes().fold(String::new(), |mut all, byte| {
-            write!(all, "%{byte:02X}").unwrap();
-            all
-        })
-    };
-    let pairs: Vec<String> =
-        form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    pairs.join("&")
-}
 
 /// A token that may only read.
 async fn reader(server: &TestServer) -> String {

@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
 mod arguments;
+mod browser;
 mod budget;
 mod chooses;
 mod clock;
@@ -33,6 +34,7 @@ mod oauth;
 mod oauth_client;
 mod oauth_walls;
 mod older;
+mod pages;
 mod rest;
 mod secrets;
 mod sets;

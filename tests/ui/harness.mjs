@@ -23,7 +23,7 @@ const FLAGS = [
 ];
 
 export const PAGES = [
-  '/ui/', '/ui/memories', '/ui/search?q=garden', '/ui/new', '/ui/inbox', '/ui/trash', '/ui/tags', '/ui/instructions', '/ui/unused',
+  '/ui/', '/ui/memories', '/ui/memories?view=timeline', '/ui/graph', '/ui/search?q=garden', '/ui/new', '/ui/inbox', '/ui/trash', '/ui/tags', '/ui/instructions', '/ui/unused',
   '/ui/activity', '/ui/activity/undo?credential=default', '/ui/clients', '/ui/transfer', '/ui/health', '/ui/help', '/ui/confirm',
 ];
 

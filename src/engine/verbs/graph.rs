@@ -289,10 +289,10 @@ impl Engine {
 
 /// What of the graph a caller sees: that of the project in which the caller stands, if there is one,
 /// and nothing outside of what the credential is bound to.
-struct Sight<'a>(Asked<'a>);
+pub(super) struct Sight<'a>(pub(super) Asked<'a>);
 
 impl Sight<'_> {
-    fn has<T>(&self, node: &Node<T>) -> bool {
+    pub(super) fn has<T>(&self, node: &Node<T>) -> bool {
         let Self(Asked { caller, now }) = self;
         let own = node.project.as_ref().map(|own| folded(own.as_str()));
         let is_within = |project: &Option<Project>| {

@@ -23,13 +23,17 @@ pub use history::History;
 mod import;
 #[cfg(feature = "fuzzing")]
 pub use import::read_import_line;
-pub use import::{FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter};
+pub use import::{
+    FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter, TriedOutcome,
+};
 mod link;
 pub use link::{Link, Linked};
 mod list;
 pub use list::{List, Listed, Order, Sort};
 mod names;
 pub use names::{ListProjects, ListTags};
+mod neighborhood;
+pub use neighborhood::{Neighborhood, Neighbors};
 mod number;
 pub use number::{NumberAll, OfNumber};
 mod related;
@@ -39,7 +43,7 @@ pub use restore::Restore;
 mod search;
 pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Shown};
 mod stats;
-pub use stats::Stats;
+pub use stats::{GivenTotals, Stats};
 mod undo;
 pub use undo::{ToldStep, Undo, Undone};
 mod update;

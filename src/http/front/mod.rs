@@ -17,6 +17,7 @@ mod names;
 mod origins;
 mod outgoing;
 mod place;
+mod prefix;
 mod proxy_signs;
 mod public_host;
 mod receive;
@@ -72,6 +73,8 @@ pub struct Front {
     is_tls: bool,
     requires_https: bool,
     proxies: Vec<IpNet>,
+    /// What proxies take off a path that do not tell so.
+    base_path: String,
     proxy_signs: ProxySigns,
     hosts: HostRule,
     /// Nothing where OAuth is off.
@@ -106,6 +109,7 @@ impl Front {
             is_tls: config.tls.enabled,
             requires_https: config.tls.require,
             proxies: config.http.trusted_proxies.clone(),
+            base_path: config.dashboard.base_path.clone().unwrap_or_default(),
             proxy_signs: ProxySigns::new(config),
             hosts,
             public: PublicHost::new(config),

@@ -11,7 +11,7 @@ use crate::model::{Caller, Scope};
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn root(request: HttpRequest) -> HttpResponse {
     if ui::is_meant_for_a_person(&request) {
-        return ui::page::see_other("/ui/");
+        return ui::page::see_other(&format!("{}/ui/", ui::base_of(&request)));
     }
     HttpResponse::Ok().insert_header((VARY, "Accept")).json(json!({
         "status": "running",

@@ -6,6 +6,8 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::about::{AboutServer, KnownKey};
+use super::base::base_of;
 use super::csrf;
 use super::form::FormBody;
 use super::grants::{GRANTS, GrantLine, grant_lines};
@@ -28,6 +30,8 @@ const HERE: &str = "/ui/clients";
 #[template(path = "ui/clients.html")]
 struct ClientsPage {
     page: Page,
+    /// Those of the settings, which no page changes.
+    keys: Vec<KeyLine>,
     tokens: Vec<TokenLine>,
     grants: Vec<GrantLine>,
     grants_csrf: String,
@@ -78,18 +82,29 @@ struct TokenLine {
     is_revoked: bool,
 }
 
-/// Lists tokens, and tells how clients are configured.
+/// A key of the settings as a line of the list.
+struct KeyLine {
+    name: PageText,
+    user: PageText,
+    may: String,
+    place: &'static str,
+}
+
+/// Lists keys and tokens, and tells how clients are configured.
 pub(in crate::http) async fn clients(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
+    let keys = about.keys.iter().filter(|_| session.may(Scope::Admin)).map(KeyLine::of).collect();
     let (tokens, grants) = match session.may(Scope::Admin) {
         true => (listed(&sessions, &session).await?, grant_lines(&sessions, &session).await?),
         false => (Vec::new(), Vec::new()),
     };
     let page = ClientsPage {
         page: Page::of(&request, Some(&session), "Clients"),
+        keys,
         tokens: tokens.iter().map(TokenLine::of).collect(),
         grants,
         grants_csrf: session.csrf(GRANTS),
@@ -167,7 +182,21 @@ async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<Tol
 
 /// Where clients find this server, as this browser does.
 fn origin(request: &HttpRequest) -> String {
-    origin_of_request(request).unwrap_or_else(|| "http://127.0.0.1:3000".to_owned())
+    let origin = origin_of_request(request);
+    let origin = origin.unwrap_or_else(|| "http://127.0.0.1:3000".to_owned());
+    origin + &base_of(request)
+}
+
+impl KeyLine {
+    fn of(key: &KnownKey) -> Self {
+        let scopes: Vec<String> = key.scopes.as_slice().iter().map(Scope::to_string).collect();
+        Self {
+            name: PageText::of(&key.name),
+            user: PageText::of(&key.user),
+            may: scopes.join(", "),
+            place: key.place,
+        }
+    }
 }
 
 impl TokenLine {

@@ -1,9 +1,9 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
@@ -17,9 +17,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// Tells the pages of a browser that something has changed, never what it says, and that it was signed
-/// out. A browser with streams enough is told to stop asking.
+/// out. Who comes back is told to look anew if something was missed. A browser with streams enough is
+/// told to stop asking.
 pub(in crate::http) async fn events(
+    request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
     browsers: web::Data<BrowserSessions>,
@@ -27,14 +31,17 @@ pub(in crate::http) async fn events(
     let Some(seat) = browsers.take_seat(&session) else {
         return Ok(HttpResponse::NoContent().finish());
     };
+    let user = &session.caller.user;
+    let changes = sessions.changes(user).await?;
+    let last = sessions.last_change(user).await?;
     let feed = Feed {
-        changes: sessions.changes(&session.caller.user).await?,
+        greeting: Some(greeting(&request, last)),
+        changes,
         stopping: sessions.stopping(),
         endings: browsers.endings(),
         tokens: sessions.accounts().book().changes(),
         browsers: browsers.get_ref().clone(),
         session,
-        is_new: true,
         _seat: seat,
     };
     let events = stream::unfold(Some(feed), |feed| async move { feed?.next().await });
@@ -45,20 +52,31 @@ pub(in crate::http) async fn events(
         .streaming(events))
 }
 
+/// What a stream begins with: the number of the last change, which the browser shows when it comes back;
+/// and a word if that is not the one that it has heard of.
+fn greeting(request: &HttpRequest, last: u64) -> String {
+    let shown = request.headers().get(&LAST_EVENT_ID).and_then(|shown| shown.to_str().ok());
+    let has_missed = shown.is_some_and(|shown| shown != last.to_string());
+    let word = if has_missed { "event: resync\ndata: {}\n" } else { "" };
+    format!("retry: 5000\n: listening\nid: {last}\n{word}\n")
+}
+
 struct Feed {
+    /// Nothing once it is said.
+    greeting: Option<String>,
     changes: broadcast::Receiver<ChangeNotice>,
     stopping: watch::Receiver<bool>,
     endings: watch::Receiver<u64>,
     tokens: watch::Receiver<u64>,
     browsers: BrowserSessions,
     session: BrowserSession,
-    is_new: bool,
     _seat: StreamSeat,
 }
 
 /// What woke a stream.
 enum Woken {
-    Changed,
+    /// With the number of the change; nothing if there were too many to tell.
+    Changed(Option<u64>),
     Ended,
     /// A sign-in or a token has ended, maybe this one.
     Look,
@@ -70,9 +88,8 @@ type Event = (Result<Bytes, Infallible>, Option<Feed>);
 impl Feed {
     /// The next piece of the stream; nothing when the server stops.
     async fn next(mut self) -> Option<Event> {
-        if self.is_new {
-            self.is_new = false;
-            return Some((Ok(Bytes::from_static(b"retry: 5000\n: listening\n\n")), Some(self)));
+        if let Some(greeting) = self.greeting.take() {
+            return Some((Ok(Bytes::from(greeting)), Some(self)));
         }
         loop {
             let woken = self.wait().await;
@@ -80,13 +97,16 @@ impl Feed {
                 let ended = Bytes::from_static(b"event: session-ended\ndata: {}\n\n");
                 return Some((Ok(ended), None));
             }
-            let text: &'static [u8] = match woken {
+            let text = match woken {
                 Woken::Ended => return None,
                 Woken::Look => continue,
-                Woken::Quiet => b": still here\n\n",
-                Woken::Changed => b"event: change\ndata: {}\n\n",
+                Woken::Quiet => ": still here\n\n".to_owned(),
+                Woken::Changed(Some(number)) => {
+                    format!("id: {number}\nevent: change\ndata: {{}}\n\n")
+                }
+                Woken::Changed(None) => "event: resync\ndata: {}\n\n".to_owned(),
             };
-            return Some((Ok(Bytes::from_static(text)), Some(self)));
+            return Some((Ok(Bytes::from(text)), Some(self)));
         }
     }
 
@@ -101,9 +121,35 @@ impl Feed {
             turned = self.tokens.changed() => looked(turned),
             change = timeout(KEEP_ALIVE, self.changes.recv()) => match change {
                 Err(_) => Woken::Quiet,
-                Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => Woken::Changed,
+                Ok(Ok(change)) => Woken::Changed(Some(change.number)),
+                Ok(Err(broadcast::error::RecvError::Lagged(_))) => Woken::Changed(None),
                 Ok(Err(broadcast::error::RecvError::Closed)) => Woken::Ended,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn who_comes_back_is_told_if_something_was_missed() {
+        let greet = |shown: Option<&str>| {
+            let request = TestRequest::get();
+            let request = match shown {
+                Some(shown) => request.insert_header(("Last-Event-ID", shown)),
+                None => request,
+            };
+            greeting(&request.to_http_request(), 7)
+        };
+
+        let quiet = "retry: 5000\n: listening\nid: 7\n\n";
+        assert_eq!(greet(None), quiet);
+        assert_eq!(greet(Some("7")), quiet);
+        for missed in ["6", "8", "odd"] {
+            assert!(greet(Some(missed)).ends_with("id: 7\nevent: resync\ndata: {}\n\n"));
         }
     }
 }

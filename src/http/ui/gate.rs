@@ -8,6 +8,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Route, web};
 
+use super::base::based;
 use super::form::{FormBody, encoded};
 use super::page::{refusal, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
@@ -36,7 +37,7 @@ async fn welcome(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    Ok(told_on_a_page(next.call(request).await?, None))
+    Ok(based(told_on_a_page(next.call(request).await?, None)))
 }
 
 /// Lets through who has signed in, and counts it as any request with a good credential.
@@ -47,16 +48,16 @@ async fn admit(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let Some(session) = sessions.of(request.request()) else {
-        return Ok(turn_away(request).await);
+        return Ok(based(turn_away(request).await));
     };
     if let Err(refused) = front.count_further(request.request(), 1).await {
         let page = refusal(request.request(), Some(&session), &refused, "");
-        return Ok(request.into_response(page));
+        return Ok(based(request.into_response(page)));
     }
     request.extensions_mut().insert(session.caller.clone());
     request.extensions_mut().insert(session.clone());
     let response = next.call(request).await?;
-    Ok(told_on_a_page(response, Some(&session)))
+    Ok(based(told_on_a_page(response, Some(&session))))
 }
 
 /// Leads a browser to the sign-in, and back afterwards. What somebody had typed is given back.

@@ -4,6 +4,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::about::AboutServer;
 use super::csrf;
 use super::form::FormBody;
 use super::overview::warnings;
@@ -12,6 +13,7 @@ use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::view::bytes;
 use crate::actors::{AdminRequest, Sessions};
+use crate::config::EffectiveSetting;
 use crate::error::Error;
 use crate::http::Face;
 use crate::model::{Scope, Timestamp};
@@ -26,7 +28,16 @@ struct HealthPage {
     facts: Vec<(&'static str, PageText)>,
     warnings: Vec<PageText>,
     backups: Vec<BackupRow>,
+    settings: Vec<SettingRow>,
     csrf: String,
+}
+
+/// A setting as it counts.
+struct SettingRow {
+    key: &'static str,
+    value: PageText,
+    source: PageText,
+    is_default: bool,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +59,7 @@ pub(in crate::http) async fn health(
     session: BrowserSession,
     sessions: web::Data<Sessions>,
     face: web::Data<Face>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
     let backups = match session.may(Scope::Admin) {
         true => listed(&sessions, &session).await?,
@@ -58,6 +70,7 @@ pub(in crate::http) async fn health(
         facts: facts(&sessions, &face, &session),
         warnings: warnings(&sessions, &face, &session),
         backups,
+        settings: settings(&about, &session),
         csrf: session.csrf(BACKUP),
     };
     Ok(respond(StatusCode::OK, &page))
@@ -94,6 +107,18 @@ async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<Bac
         made: PageTime::of(told.made_at),
     };
     Ok(backups.into_iter().map(row).collect())
+}
+
+/// Every setting with who said so, for those who may know. Secrets are not in it.
+fn settings(about: &AboutServer, session: &BrowserSession) -> Vec<SettingRow> {
+    let settings = about.settings.iter().filter(|_| session.may(Scope::Admin));
+    let row = |setting: &EffectiveSetting| SettingRow {
+        key: setting.key,
+        value: PageText::of(&setting.value),
+        source: PageText::of(&setting.source),
+        is_default: setting.source == "default",
+    };
+    settings.map(row).collect()
 }
 
 fn facts(

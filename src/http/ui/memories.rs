@@ -5,26 +5,26 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::csrf;
-use super::form::{FormBody, encoded, local_path};
-use super::page::{Page, respond, see_other};
-use super::sessions::{BrowserSession, BrowserSessions};
+use super::bulk::BULK;
+use super::form::encoded;
+use super::page::{Page, respond};
+use super::sessions::BrowserSession;
 use super::view::{MemoryRow, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{
-    Arguments, Delete, DeleteTarget, History, List, Order, Restore, Shown, Spoken, Update,
-};
+use crate::engine::{Arguments, List, Order, Shown, Sort, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::{MemoryId, Scope, Status, folded};
+use crate::model::{Scope, Status, Timestamp};
 
 /// Rows of a page.
 const ROWS: usize = 50;
 /// Memories that are read at a time, and in all, to find those that nobody was given.
 const PART: usize = 100;
 const MOST_LOOKED_AT: usize = 5_000;
-/// The purpose of the form around a list.
-const BULK: &str = "bulk";
+
+/// How a list may be shown besides.
+const VIEW: &str = "view";
+const TIMELINE: &str = "timeline";
 
 /// What a page of a list may be asked, by the names of the verb.
 const FILTERS: [&str; 12] = [
@@ -81,7 +81,9 @@ struct ListPage {
     page: Page,
     mode: &'static str,
     path: &'static str,
-    rows: Vec<MemoryRow>,
+    /// One group without a heading, or one for each day.
+    days: Vec<DayGroup>,
+    is_empty: bool,
     total: String,
     empty: &'static str,
     /// The page after this one; empty at the end.
@@ -91,6 +93,13 @@ struct ListPage {
     csrf: String,
     chosen: FilterView,
     may_instruct: bool,
+}
+
+/// What lies on one day.
+struct DayGroup {
+    /// Empty where nothing is grouped.
+    day: String,
+    rows: Vec<MemoryRow>,
 }
 
 /// What the filters of a page say, as they were typed.
@@ -104,6 +113,7 @@ struct FilterView {
     until: String,
     sort: String,
     is_pinned: bool,
+    is_timeline: bool,
     is_set: bool,
 }
 
@@ -146,12 +156,19 @@ async fn show(
     preset: &Preset,
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(request, |name| name == "tags")?;
+    let is_timeline = asked.get(VIEW).and_then(Value::as_str) == Some(TIMELINE);
     asked.retain(|name, _| FILTERS.contains(&name.as_str()));
     let verb = List::parse(Arguments::new(asked.clone()))?.verb;
+    // Days have no priority.
+    let by_day = if verb.sort == Sort::Priority { Sort::CreatedAt } else { verb.sort };
+    let sort = if is_timeline { by_day } else { verb.sort };
     // Who looks with a browser is given nothing, as an assistant would be.
-    let mut verb = List { limit: ROWS, is_unnoted: true, ..verb };
+    let mut verb = List { limit: ROWS, sort, is_unnoted: true, ..verb };
     (preset.narrow)(&mut verb);
     let listed = sessions.ask(&session.caller, verb).await?;
+    if is_timeline {
+        asked.insert(VIEW.to_owned(), TIMELINE.into());
+    }
     let next = listed.next_cursor.map(|cursor| {
         asked.insert("cursor".to_owned(), Value::from(cursor));
         format!("{}?{}", preset.path, written(&asked))
@@ -161,7 +178,8 @@ async fn show(
         page: Page::of(request, Some(session), preset.title),
         mode: preset.mode,
         path: preset.path,
-        rows: listed.memories.iter().filter_map(MemoryRow::of_shown).collect(),
+        is_empty: listed.memories.is_empty(),
+        days: grouped(&listed.memories, is_timeline.then_some(sort)),
         total: counted_of(listed.total),
         empty: preset.empty,
         next: next.unwrap_or_default(),
@@ -201,7 +219,8 @@ pub(in crate::http) async fn unused(
         mode: "unused",
         path: "/ui/unused",
         total: counted_of(rows.len()),
-        rows,
+        is_empty: rows.is_empty(),
+        days: vec![DayGroup { day: String::new(), rows }],
         empty: "Everything that was looked at has been given to somebody.",
         next: String::new(),
         here: "/ui/unused".to_owned(),
@@ -212,141 +231,30 @@ pub(in crate::http) async fn unused(
     Ok(respond(StatusCode::OK, &page))
 }
 
-/// Does the same to several memories: to the one whose own button was pressed, or to those that are
-/// checked.
-pub(in crate::http) async fn bulk(
-    request: HttpRequest,
-    session: BrowserSession,
-    sessions: web::Data<Sessions>,
-    browsers: web::Data<BrowserSessions>,
-    form: FormBody,
-) -> Result<HttpResponse, Error> {
-    csrf::check(&request, &session, BULK, form.csrf())?;
-    let (action, ids) = match form.get("one").split_once(':') {
-        Some((action, id)) => (action, vec![id]),
-        None => (form.get("action"), form.all("ids").collect()),
-    };
-    let ids: Vec<MemoryId> = ids.into_iter().filter_map(|id| MemoryId::parse(id).ok()).collect();
-    let action = Bulk::parse(action, form.get("value")).ok_or(Error::FormRefused)?;
-    let count = ids.len();
-    for id in &ids {
-        action.carry_out(&sessions, &session, *id).await?;
-    }
-    let text = match count {
-        0 => "Nothing was chosen.".to_owned(),
-        1 => format!("One memory {}.", action.done()),
-        count => format!("{count} memories {}.", action.done()),
-    };
-    let undo = ids.first().copied().filter(|_| count == 1);
-    browsers.leave_note(&session, text, undo);
-    Ok(see_other(local_path(form.get("next"))))
-}
-
-/// What can be done to several memories.
-enum Bulk<'a> {
-    Trash,
-    Restore,
-    Confirm,
-    Pin(bool),
-    Tag(&'a str),
-    Untag(&'a str),
-    Move(&'a str),
-}
-
-impl<'a> Bulk<'a> {
-    fn parse(action: &str, value: &'a str) -> Option<Self> {
-        let value = value.trim();
-        Some(match action {
-            "trash" => Self::Trash,
-            "restore" => Self::Restore,
-            "confirm" => Self::Confirm,
-            "pin" => Self::Pin(true),
-            "unpin" => Self::Pin(false),
-            "tag" if !value.is_empty() => Self::Tag(value),
-            "untag" if !value.is_empty() => Self::Untag(value),
-            "move" => Self::Move(value),
-            _ => return None,
-        })
-    }
-
-    fn done(&self) -> &'static str {
-        match self {
-            Self::Trash => "moved to the trash",
-            Self::Restore => "restored",
-            Self::Confirm => "confirmed",
-            Self::Pin(true) => "pinned",
-            Self::Pin(false) => "no longer pinned",
-            Self::Tag(_) => "tagged",
-            Self::Untag(_) => "freed of the tag",
-            Self::Move(_) => "moved",
+/// The memories of a page in groups of a day (in UTC), by the moment that they are sorted by; in one
+/// group if nothing is said.
+fn grouped(memories: &[Shown], sort: Option<Sort>) -> Vec<DayGroup> {
+    let mut groups: Vec<DayGroup> = Vec::new();
+    for shown in memories {
+        let (Shown::Full(view), Some(row)) = (shown, MemoryRow::of_shown(shown)) else { continue };
+        let memory = &view.memory;
+        let moment = sort.map(|sort| match sort {
+            Sort::UpdatedAt => memory.updated_at,
+            Sort::EventAt => memory.event_at.map_or(memory.created_at, |event| event.at),
+            Sort::CreatedAt | Sort::Priority => memory.created_at,
+        });
+        let day = moment.map(day_of).unwrap_or_default();
+        match groups.last_mut().filter(|group| group.day == day) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(DayGroup { day, rows: vec![row] }),
         }
     }
-
-    async fn carry_out(
-        &self,
-        sessions: &Sessions,
-        session: &BrowserSession,
-        id: MemoryId,
-    ) -> Result<(), Error> {
-        let caller = &session.caller;
-        match self {
-            Self::Trash => {
-                let target = DeleteTarget::One(id);
-                let (dry_run, expect) = (Some(false), None);
-                let verb = Delete { target, dry_run, purge: false, wait: false, expect };
-                sessions.ask(caller, verb).await?;
-            }
-            Self::Restore => drop(sessions.ask(caller, Restore { id }).await?),
-            Self::Confirm => {
-                let verb = Update { confirm: true, ..Update::of(id) };
-                sessions.ask(caller, verb).await?;
-            }
-            Self::Pin(is_pinned) => {
-                change(sessions, session, id, "pinned", Value::from(*is_pinned)).await?;
-            }
-            Self::Move("") => change(sessions, session, id, "clear", "project".into()).await?,
-            Self::Move(project) => {
-                change(sessions, session, id, "project", Value::from(*project)).await?;
-            }
-            Self::Tag(tag) => retag(sessions, session, id, None, Some(*tag)).await?,
-            Self::Untag(tag) => retag(sessions, session, id, Some(*tag), None).await?,
-        }
-        Ok(())
-    }
+    groups
 }
 
-async fn change(
-    sessions: &Sessions,
-    session: &BrowserSession,
-    id: MemoryId,
-    field: &str,
-    value: Value,
-) -> Result<(), Error> {
-    let mut arguments = Map::new();
-    arguments.insert("id".to_owned(), Value::from(id.to_string()));
-    arguments.insert(field.to_owned(), value);
-    let verb = Update::parse(Arguments::new(arguments))?.verb;
-    sessions.ask(&session.caller, verb).await?;
-    Ok(())
-}
-
-/// Takes one tag off a memory, and puts another one on it.
-pub(super) async fn retag(
-    sessions: &Sessions,
-    session: &BrowserSession,
-    id: MemoryId,
-    old: Option<&str>,
-    new: Option<&str>,
-) -> Result<(), Error> {
-    let read = History { id, max_tokens: Some(0) };
-    let memory = sessions.ask(&session.caller, read).await?.memory.memory;
-    let is_old = |tag: &str| old.is_some_and(|old| folded(old) == folded(tag));
-    let kept = memory.tags.as_slice().iter().map(|tag| tag.as_str()).filter(|tag| !is_old(tag));
-    let tags: Vec<Value> = kept.chain(new).map(Value::from).collect();
-    if tags.is_empty() {
-        return change(sessions, session, id, "clear", "tags".into()).await;
-    }
-    change(sessions, session, id, "tags", Value::Array(tags)).await
+/// `2026-03-01`.
+fn day_of(at: Timestamp) -> String {
+    at.to_string().get(..10).unwrap_or_default().to_owned()
 }
 
 /// Arguments as a query.
@@ -380,6 +288,7 @@ impl FilterView {
             until: text("until"),
             sort: text("sort"),
             is_pinned: text("pinned") == "true",
+            is_timeline: text(VIEW) == TIMELINE,
             is_set: !asked.is_empty(),
         }
     }

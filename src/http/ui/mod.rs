@@ -5,8 +5,11 @@
 //! [`Sessions`](crate::actors::Sessions) as every face does. Every form is checked (`csrf.rs`), and
 //! every text that somebody else wrote goes through [`text::PageText`].
 
+pub mod about;
 pub mod activity;
 mod assets;
+mod base;
+pub mod bulk;
 mod chart;
 pub mod clients;
 mod cookies;
@@ -18,6 +21,7 @@ pub mod files;
 mod form;
 pub mod gate;
 pub mod grants;
+pub mod graph;
 pub mod health;
 pub mod help;
 pub mod login;
@@ -34,6 +38,7 @@ pub mod transfer;
 mod view;
 
 pub(in crate::http) use assets::asset;
+pub(in crate::http) use base::base_of;
 pub(in crate::http) use gate::nothing;
 
 use actix_web::HttpRequest;

@@ -5,11 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
+use super::bulk::{AT_ONCE, SurePage, memories, retag};
 use super::csrf;
 use super::form::FormBody;
-use super::memories::retag;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
+use super::text::PageText;
 use super::view::{NameLink, counted_of};
 use crate::actors::Sessions;
 use crate::engine::{Arguments, Detail, List, ListProjects, ListTags, Spoken, Update};
@@ -18,8 +19,6 @@ use crate::model::MemoryId;
 
 /// The purpose of the forms of this page.
 const NAMES: &str = "names";
-/// So many memories are renamed at a time: each is a change of its own that is on the disk.
-const AT_ONCE: usize = 500;
 /// As many as a list gives.
 const PART: usize = 100;
 /// Names that a page shows of each sort.
@@ -58,7 +57,8 @@ pub(in crate::http) async fn names(
     Ok(respond(StatusCode::OK, &page))
 }
 
-/// Gives a tag or a project another name, or makes it one with another.
+/// Gives a tag or a project another name, or makes it one with another, after a page that says how
+/// many memories that changes.
 pub(in crate::http) async fn rename(
     request: HttpRequest,
     session: BrowserSession,
@@ -75,6 +75,11 @@ pub(in crate::http) async fn rename(
         return Ok(see_other("/ui/tags"));
     }
     let ids = bearing(&sessions, &session, field, from).await?;
+    if form.get("sure") != "true" {
+        let there = bearing(&sessions, &session, field, to).await?.len();
+        let page = sure(&request, &session, &form, (ids.len(), there));
+        return Ok(respond(StatusCode::OK, &page));
+    }
     for id in &ids {
         if is_tag {
             retag(&sessions, &session, *id, Some(from), Some(to)).await?;
@@ -84,10 +89,44 @@ pub(in crate::http) async fn rename(
     }
     let text = match ids.len() {
         AT_ONCE => format!("{AT_ONCE} memories are changed; there may be more, so do it again."),
-        count => format!("{count} memories are changed."),
+        count => format!("{} changed.", memories(count)),
     };
     browsers.leave_note(&session, text, None);
     Ok(see_other("/ui/tags"))
+}
+
+/// Says what a new name would change: `counts` are the memories of the old name and of the new one.
+fn sure(
+    request: &HttpRequest,
+    session: &BrowserSession,
+    form: &FormBody,
+    counts: (usize, usize),
+) -> SurePage {
+    let (changing, there) = counts;
+    let (from, to) = (form.get("from").trim(), form.get("to").trim());
+    let rest = if changing == AT_ONCE { " There may be more: then do it again." } else { "" };
+    let mut told = vec![format!("{} of {from} would be of {to}.{rest}", memories(changing))];
+    if there > 0 {
+        let there = if there == AT_ONCE { "Many memories are".to_owned() } else { memories(there) };
+        told.push(format!(
+            "{there} of {to} already: both become one, and nothing parts them again."
+        ));
+    }
+    let fields = ["what", "from", "to"].map(|name| (name, form.get(name).to_owned()));
+    SurePage {
+        page: Page::of(request, Some(session), "Is that meant?"),
+        told: told.iter().map(|line| PageText::of(line)).collect(),
+        action: "/ui/tags",
+        fields: [("csrf", session.csrf(NAMES)), ("sure", "true".to_owned())]
+            .into_iter()
+            .chain(fields)
+            .collect(),
+        button: match changing {
+            0 => String::new(),
+            count => format!("Rename in {count}"),
+        },
+        back: "/ui/tags".to_owned(),
+    }
 }
 
 /// The memories in sight that bear a name, as many as are renamed at a time.

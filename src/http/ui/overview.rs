@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -8,7 +10,7 @@ use super::sessions::BrowserSession;
 use super::text::PageText;
 use super::view::{NameLink, counted, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{Growth, ListProjects, Stats};
+use crate::engine::{GivenTotals, Growth, ListProjects, Stats};
 use crate::error::Error;
 use crate::http::Face;
 use crate::model::Scope;
@@ -23,14 +25,13 @@ const ROWS: usize = 10;
 struct OverviewPage {
     page: Page,
     numbers: Vec<Figure>,
-    growth: Chart,
+    charts: Vec<Chart>,
     kinds: Vec<(PageText, String)>,
     projects: Vec<(NameLink, String)>,
-    /// The tokens that each client was given, for those who may see all.
-    by_client: Vec<(PageText, String)>,
     by_memory: Vec<(String, String)>,
     warnings: Vec<PageText>,
     backup: String,
+    certificate: PageText,
     is_empty: bool,
 }
 
@@ -64,17 +65,12 @@ pub(in crate::http) async fn overview(
             figure("pinned", totals.pinned, "/ui/memories?pinned=true"),
             figure("tags", totals.tags, "/ui/tags"),
         ],
-        growth: Chart::columns("Stored on each of the last 30 days", &grown.days),
+        charts: charts(&grown.days, &given),
         kinds: named(grown.kinds.into_iter().take(ROWS)),
         projects: projects
             .iter()
             .take(ROWS)
             .map(|one| (NameLink::project(&one.name), counted_of(one.count)))
-            .collect(),
-        by_client: given
-            .by_client
-            .iter()
-            .map(|(client, tokens)| (PageText::of(client), counted(*tokens)))
             .collect(),
         by_memory: given
             .by_memory
@@ -83,9 +79,35 @@ pub(in crate::http) async fn overview(
             .collect(),
         warnings: warnings(&sessions, &face, &session),
         backup: backup(&sessions, &session),
+        certificate: certificate(&face, &session),
         is_empty: totals.memories == 0,
     };
     Ok(respond(StatusCode::OK, &page))
+}
+
+/// What came in, and what each client was given, for those who may see all.
+fn charts(days: &[(String, usize)], given: &GivenTotals) -> Vec<Chart> {
+    let stored = Chart::columns("Stored on each of the last 30 days", ("Day", "Stored"), days);
+    let mut clients: Vec<(String, usize)> = given
+        .by_client
+        .iter()
+        .map(|(client, tokens)| (client.clone(), usize::try_from(*tokens).unwrap_or(usize::MAX)))
+        .collect();
+    clients.sort_by_key(|(_, tokens)| Reverse(*tokens));
+    clients.truncate(ROWS);
+    let mut charts = vec![stored];
+    if !clients.is_empty() {
+        let title = "Tokens given to each client, by estimate";
+        charts.push(Chart::columns(title, ("Client", "Tokens"), &clients));
+    }
+    charts
+}
+
+/// For how long the certificate is good.
+fn certificate(face: &Face, session: &BrowserSession) -> PageText {
+    let source = face.certificate.as_ref().filter(|_| session.may(Scope::Admin));
+    let days = source.and_then(|certificate| certificate().days_left);
+    PageText::of(&days.map(|days| format!("{days} days")).unwrap_or_default())
 }
 
 fn named(counts: impl Iterator<Item = (String, usize)>) -> Vec<(PageText, String)> {

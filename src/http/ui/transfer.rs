@@ -11,8 +11,9 @@ use super::login::must_confirm;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
+use super::view::beginning;
 use crate::actors::Sessions;
-use crate::engine::{Arguments, ImportLines, LineCutter, Spoken, Undo};
+use crate::engine::{Arguments, ImportLines, Imported, LineCutter, Spoken, TriedOutcome, Undo};
 use crate::error::Error;
 use crate::http::{OpenStreams, rest};
 use crate::model::AuditKind;
@@ -26,13 +27,26 @@ const HERE: &str = "/ui/transfer";
 struct TransferPage {
     page: Page,
     is_done: bool,
+    /// Whether it tells what would come of it.
+    is_tried: bool,
     imported: usize,
     duplicates: usize,
     failed: usize,
     problems: Vec<(usize, PageText)>,
+    tried: Vec<TriedRow>,
+    /// What was tried, to be imported.
+    content: String,
+    is_confirmed: bool,
     /// The change that an import was, by which it is undone.
     step: String,
     csrf: String,
+}
+
+/// What would become of a line.
+struct TriedRow {
+    line: usize,
+    text: PageText,
+    outcome: &'static str,
 }
 
 /// The page where memories are taken out and put in.
@@ -60,7 +74,8 @@ pub(in crate::http) async fn export(
     Ok(response)
 }
 
-/// Takes in the lines of an export, or of other servers.
+/// Takes in the lines of an export, or of other servers, after a page that tells what would become of
+/// each.
 pub(in crate::http) async fn import(
     request: HttpRequest,
     session: BrowserSession,
@@ -68,9 +83,43 @@ pub(in crate::http) async fn import(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, TRANSFER, form.csrf())?;
-    let mut lines = ImportLines::default().confirmed(form.get("confirm") == "true");
+    let is_confirmed = form.get("confirm") == "true";
+    let lines = ImportLines::default().confirmed(is_confirmed);
+    if form.get("sure") != "true" {
+        let told = carried(lines.tried(), form.get("content"), &sessions, &session).await?;
+        let page = TransferPage {
+            is_tried: true,
+            tried: told
+                .tried
+                .iter()
+                .map(|one| TriedRow::of(one.line, &one.text, one.outcome))
+                .collect(),
+            content: form.get("content").to_owned(),
+            is_confirmed,
+            ..TransferPage::of(&request, &session, &told)
+        };
+        return Ok(respond(StatusCode::OK, &page));
+    }
+    let told = carried(lines, form.get("content"), &sessions, &session).await?;
+    let what = format!("{} memories in the dashboard", told.imported);
+    sessions.accounts().note_deed(AuditKind::MemoriesImported, &session.caller, what);
+    let page = TransferPage {
+        is_done: true,
+        step: told.step.map(|step| step.to_string()).unwrap_or_default(),
+        ..TransferPage::of(&request, &session, &told)
+    };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// Has the session take the lines of a text, a part after another.
+async fn carried(
+    mut lines: ImportLines,
+    text: &str,
+    sessions: &Sessions,
+    session: &BrowserSession,
+) -> Result<Imported, Error> {
     let mut cutter = LineCutter::default();
-    let mut cut = cutter.cut(form.get("content").as_bytes());
+    let mut cut = cutter.cut(text.as_bytes());
     cut.extend(cutter.end());
     for line in cut {
         if let Some(part) = lines.take(line) {
@@ -80,20 +129,7 @@ pub(in crate::http) async fn import(
     if let Some(part) = lines.rest() {
         lines.note(sessions.ask(&session.caller, part).await?);
     }
-    let told = lines.told();
-    let what = format!("{} memories in the dashboard", told.imported);
-    sessions.accounts().note_deed(AuditKind::MemoriesImported, &session.caller, what);
-    let problems = told.errors.iter().map(|one| (one.line, PageText::of(&one.problem)));
-    let page = TransferPage {
-        is_done: true,
-        imported: told.imported,
-        duplicates: told.duplicates,
-        failed: told.failed,
-        problems: problems.collect(),
-        step: told.step.map(|step| step.to_string()).unwrap_or_default(),
-        ..TransferPage::new(&request, &session)
-    };
-    Ok(respond(StatusCode::OK, &page))
+    Ok(lines.told())
 }
 
 /// Takes an import back.
@@ -116,15 +152,35 @@ pub(in crate::http) async fn undo_import(
 
 impl TransferPage {
     fn new(request: &HttpRequest, session: &BrowserSession) -> Self {
+        Self::of(request, session, &Imported::default())
+    }
+
+    fn of(request: &HttpRequest, session: &BrowserSession, told: &Imported) -> Self {
+        let problems = told.errors.iter().map(|one| (one.line, PageText::of(&one.problem)));
         Self {
             page: Page::of(request, Some(session), "Import and export"),
             is_done: false,
-            imported: 0,
-            duplicates: 0,
-            failed: 0,
-            problems: Vec::new(),
+            is_tried: false,
+            imported: told.imported,
+            duplicates: told.duplicates,
+            failed: told.failed,
+            problems: problems.collect(),
+            tried: Vec::new(),
+            content: String::new(),
+            is_confirmed: false,
             step: String::new(),
             csrf: session.csrf(TRANSFER),
         }
+    }
+}
+
+impl TriedRow {
+    fn of(line: usize, text: &str, outcome: TriedOutcome) -> Self {
+        let outcome = match outcome {
+            TriedOutcome::Stored => "would be stored",
+            TriedOutcome::Known => "is there already",
+            TriedOutcome::Refused => "cannot be taken",
+        };
+        Self { line, text: PageText::of(&beginning(text)), outcome }
     }
 }

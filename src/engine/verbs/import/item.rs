@@ -31,6 +31,9 @@ const UPDATED_AT: Field = Field::new("updated_at", Shape::Moment, "");
 /// those are the only lines of an export that may hold more than [`LINE_MARKS`].
 const MOST_VALUES: usize = LINE_MARKS + (64 << 10);
 
+/// Enough to know a text by.
+const BEGINNING_CHARS: usize = 120;
+
 /// The fields of an [`Add`] that no tool takes.
 pub(super) const TIMES: [&str; 2] = [CREATED_AT.name, UPDATED_AT.name];
 
@@ -75,6 +78,16 @@ impl ImportItem {
         };
         let add = Add::parse(arguments)?.verb;
         Ok(Self::New(Box::new(NewLine { add, times })))
+    }
+
+    /// The beginning of its text; nothing of what has none of its own.
+    pub(super) fn beginning(&self) -> String {
+        let text = match self {
+            Self::New(line) => line.add.content.as_str(),
+            Self::Whole(whole) => whole.memory.content.as_str(),
+            Self::More(_) => "",
+        };
+        text.chars().take(BEGINNING_CHARS).collect()
     }
 
     /// Whether it is one that nobody stands for, which is not to be obeyed.

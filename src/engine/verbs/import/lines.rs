@@ -26,6 +26,7 @@ pub struct ImportLines {
     part_bytes: usize,
     /// Whether what it brings counts as said by whoever imports it.
     confirms: bool,
+    dry_run: bool,
     number: usize,
 }
 
@@ -117,6 +118,7 @@ impl ImportLines {
             lines,
             step: self.told.step,
             confirms: self.confirms,
+            dry_run: self.dry_run,
         })
     }
 
@@ -130,6 +132,13 @@ impl ImportLines {
     #[must_use]
     pub fn confirmed(self, confirms: bool) -> Self {
         Self { confirms, ..self }
+    }
+
+    /// The same, only to tell what would become of each line. A text that comes twice is known again
+    /// within a part only.
+    #[must_use]
+    pub fn tried(self) -> Self {
+        Self { dry_run: true, ..self }
     }
 
     /// Notes what a session said of a part.

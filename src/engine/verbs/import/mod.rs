@@ -3,10 +3,9 @@
 mod item;
 mod lines;
 mod others;
+mod told;
 
 use std::collections::BTreeSet;
-
-use serde::{Deserialize, Serialize};
 
 use super::{MoreVersions, Whole};
 use crate::engine::arguments::InvalidArguments;
@@ -20,6 +19,7 @@ use crate::model::{Memory, MemoryId, Priority, Scope, Source, Timestamp};
 use crate::store::PastVersion;
 use item::{ImportItem, NewLine};
 pub use lines::{FileLine, ImportLines, LineCutter};
+pub use told::{Imported, TriedLine, TriedOutcome};
 
 /// Names the change that a part of an import goes on with: what the answer to the first part told.
 pub const IMPORT_STEP: Field =
@@ -38,24 +38,8 @@ pub struct Import {
     pub step: Option<MemoryId>,
     /// Whether whoever imports it stands for it. Lines of an export are what they were in any case.
     pub confirms: bool,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Imported {
-    pub imported: usize,
-    pub duplicates: usize,
-    pub failed: usize,
-    /// The first lines that failed, and why.
-    pub errors: Vec<LineProblem>,
-    /// The change that the import is, by which it can be undone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<MemoryId>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LineProblem {
-    pub line: usize,
-    pub problem: String,
+    /// Only tell what would become of each line.
+    pub dry_run: bool,
 }
 
 /// What a line brought that was not here before.
@@ -75,9 +59,6 @@ struct Work {
     versions: BTreeSet<(MemoryId, u32)>,
 }
 
-/// More problems than these are counted, not told, and no more of each.
-const TOLD_PROBLEMS: usize = 20;
-const TOLD_CHARS: usize = 200;
 /// No client names itself at such length at the door.
 const SOURCE_CHARS: usize = 256;
 
@@ -101,7 +82,8 @@ impl Verb for Import {
         if let Some(step) = self.step {
             engine.continue_step(step)?;
         }
-        let mut work = Work { write: engine.begin()?, versions: BTreeSet::new() };
+        let write = if self.dry_run { engine.begin_trial()? } else { engine.begin()? };
+        let mut work = Work { write, versions: BTreeSet::new() };
         for (line, text) in self.lines {
             let mut item = match ImportItem::read(&text) {
                 Ok(Some(item)) => item,
@@ -114,39 +96,20 @@ impl Verb for Import {
             if let ImportItem::New(line) = &mut item {
                 line.add.is_unconfirmed = !self.confirms;
             }
-            match engine.import_line(&mut work, item, asked) {
-                Ok(Brought::Memory) => told.imported += 1,
-                Ok(Brought::Versions) => {}
-                Ok(Brought::Nothing) => told.duplicates += 1,
-                Err(EngineError::Store(error)) => return Err(error.into()),
-                Err(refused) => told.refuse(line, &refused.to_string()),
+            let beginning = self.dry_run.then(|| item.beginning());
+            let outcome = told.count(line, engine.import_line(&mut work, item, asked))?;
+            if let Some(text) = beginning {
+                told.try_line(TriedLine { line, text, outcome });
             }
             engine.commit_if_full(&mut work.write)?;
         }
-        engine.commit(work.write)?;
-        told.step = engine.step();
-        Ok(told)
-    }
-}
-
-impl Imported {
-    pub fn refuse(&mut self, line: usize, problem: &str) {
-        self.failed += 1;
-        if self.errors.len() < TOLD_PROBLEMS {
-            let problem = problem.chars().take(TOLD_CHARS).collect();
-            self.errors.push(LineProblem { line, problem });
+        if self.dry_run {
+            engine.check_trial(&work.write)?;
+        } else {
+            engine.commit(work.write)?;
+            told.step = engine.step();
         }
-    }
-
-    /// Adds up the answers for the parts of one file.
-    pub fn absorb(&mut self, part: Self) {
-        self.imported += part.imported;
-        self.duplicates += part.duplicates;
-        self.failed += part.failed;
-        self.step = self.step.or(part.step);
-        self.errors.extend(part.errors);
-        self.errors.sort_by_key(|problem| problem.line);
-        self.errors.truncate(TOLD_PROBLEMS);
+        Ok(told)
     }
 }
 
@@ -233,8 +196,10 @@ impl Engine {
         } else if self.is_told_already(&work.write, whole, asked.now)? {
             return Ok(Brought::Nothing);
         }
-        // A line behind this one may need an id before the write is committed.
-        self.ids.continue_after(memory.id);
+        if !work.write.is_trial() {
+            // A line behind this one may need an id before the write is committed.
+            self.ids.continue_after(memory.id);
+        }
         match &there {
             // What is here stays in the history, unless the line knows better.
             Some(there) => {
@@ -245,7 +210,9 @@ impl Engine {
         }
         if whole.access.count > 0 {
             work.write.put_access(memory.id, &whole.access);
-            self.touched.remove(&memory.id);
+            if !work.write.is_trial() {
+                self.touched.remove(&memory.id);
+            }
         }
         // The memory comes first: whatever interrupts this leaves nothing that nobody can see or
         // erase, and the same line brings the rest another time.
@@ -435,18 +402,5 @@ mod tests {
         let brief = memory(&json!({ "expires_at": "2026-02-01T00:00:00Z" }));
         assert!(says_all_of(&memory(&json!({})), &brief));
         assert!(!says_all_of(&brief, &memory(&json!({}))));
-    }
-
-    #[test]
-    fn problems_are_told_in_the_order_of_lines_and_not_at_length() {
-        let mut told = Imported::default();
-        told.refuse(30, &"x".repeat(1_000));
-        let mut part = Imported::default();
-        part.refuse(2, "odd");
-
-        told.absorb(part);
-
-        assert_eq!((told.failed, told.errors.len()), (2, 2));
-        assert_eq!((told.errors[0].line, told.errors[1].problem.len()), (2, TOLD_CHARS));
     }
 }

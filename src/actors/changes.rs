@@ -1,0 +1,78 @@
+//! Who listens to what changes of a user's memories, and a count of it: whoever comes back learns whether
+//! something was missed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::broadcast;
+
+use crate::model::{MemoryId, Timestamp};
+
+/// A subscriber that is further behind than this is told so, and reads everything anew.
+const CHANGES: usize = 256;
+
+/// Somebody's memories have changed.
+#[derive(Debug, Clone)]
+pub struct ChangeNotice {
+    pub memories: Arc<[MemoryId]>,
+    /// Each is one more than the one before. Another start, or a session that started anew, counts
+    /// from elsewhere.
+    pub number: u64,
+}
+
+/// Tells of the changes of one session. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Changes {
+    sender: broadcast::Sender<ChangeNotice>,
+    last: Arc<AtomicU64>,
+}
+
+impl Changes {
+    /// Counts from the moment at which it begins, so that no two count from the same.
+    pub(super) fn begin(now: Timestamp) -> Self {
+        let (sender, _) = broadcast::channel(CHANGES);
+        let first = u64::try_from(now.0).unwrap_or_default();
+        Self { sender, last: Arc::new(AtomicU64::new(first)) }
+    }
+
+    pub(super) fn has_listeners(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
+    pub(super) fn tell(&self, memories: Vec<MemoryId>) {
+        if memories.is_empty() {
+            return;
+        }
+        let number = self.last.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
+        // Nobody listening is no failure.
+        let _ = self.sender.send(ChangeNotice { memories: memories.into(), number });
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<ChangeNotice> {
+        self.sender.subscribe()
+    }
+
+    /// The number of the last change.
+    pub(super) fn last(&self) -> u64 {
+        self.last.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_is_counted_whether_somebody_listens_or_not() {
+        let changes = Changes::begin(Timestamp(1_000));
+        changes.tell(vec![MemoryId::LAST]);
+        changes.tell(Vec::new());
+        let mut heard = changes.subscribe();
+
+        changes.tell(vec![MemoryId::LAST]);
+
+        assert_eq!(heard.try_recv().unwrap().number, 1_002);
+        assert_eq!(changes.last(), 1_002);
+        assert!(heard.try_recv().is_err());
+    }
+}

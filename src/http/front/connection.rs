@@ -117,7 +117,7 @@ impl Connection {
             return None;
         }
         self.waiting.set(self.waiting.get() + 1);
-        Some(Waiting { connection: Rc::clone(self), _goes_on: self.flow.go() })
+        Some(Waiting { connection: Rc::clone(self), _goes_on: self.flow.begin() })
     }
 
     /// The body of a request of HTTP/1, of which more is read when somebody waits for it.
@@ -155,7 +155,7 @@ impl Connection {
         }
         let number = self.exchanges.borrow_mut().insert(None);
         let (held, has_given) = (Cell::new(0), Cell::new(false));
-        let (connection, goes_on) = (Rc::clone(self), self.flow.go());
+        let (connection, goes_on) = (Rc::clone(self), self.flow.begin());
         Some(Exchange { connection, number, held, has_given, _goes_on: goes_on })
     }
 

@@ -126,7 +126,7 @@ impl Flow {
     }
 
     /// Notes a request or an answer.
-    pub(super) fn go(self: &Rc<Self>) -> GoesOn {
+    pub(super) fn begin(self: &Rc<Self>) -> GoesOn {
         self.going_on.set(self.going_on.get().saturating_add(1));
         GoesOn(Rc::clone(self))
     }
@@ -320,7 +320,7 @@ mod tests {
         let all = [b'x'; 4 * AHEAD];
         peer.write_all(&all).await.unwrap();
 
-        let going_on = [flow.go(), flow.go()];
+        let going_on = [flow.begin(), flow.begin()];
         let mut read = vec![0; AHEAD];
         wire.read_exact(&mut read).await.unwrap();
         let mut piece = [0; 64];

@@ -37,6 +37,9 @@ use crate::store::{Receipt, Store, StoreError};
 const PLACES: usize = 256;
 /// How long a call waits for such a place before it is told that the server is busy.
 const PLACE_PATIENCE: Duration = Duration::from_secs(5);
+/// How many answers that only read may be made and not yet taken over: they can hold megabytes until they
+/// are written as JSON. Those of writes are small, and wait for the disk together.
+const ANSWERS: usize = 4;
 /// How often a session looks for expired memories, and writes down what was found how often.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Timers are set anew after this long: a clock that is set reaches them no sooner.
@@ -87,6 +90,7 @@ type Uses = Arc<Mutex<BTreeMap<CredentialName, u64>>>;
 pub(super) struct SessionHandle {
     actor: Addr<Session>,
     places: Arc<Semaphore>,
+    pub(super) answers: Arc<Semaphore>,
     changes: Changes,
     uses: Uses,
     writing: Writing,
@@ -161,7 +165,8 @@ impl SessionHandle {
             uses: own_uses,
             given,
         });
-        Self { actor, places: Arc::new(Semaphore::new(PLACES)), changes, uses, writing }
+        let [places, answers] = [PLACES, ANSWERS].map(|most| Arc::new(Semaphore::new(most)));
+        Self { actor, places, answers, changes, uses, writing }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -200,7 +205,9 @@ impl SessionHandle {
         caller: Caller,
         verb: V,
     ) -> Result<V::Answer, CallError> {
-        let place = self.place().await?;
+        let place = free_place(&self.places, PLACE_PATIENCE).await?;
+        let reads = !verb.may_write();
+        let _answer = if reads { Some(free_place(&self.answers, PATIENCE).await?) } else { None };
         self.actor.send(Call { caller, verb, place }).timeout(PATIENCE).await?
     }
 
@@ -210,15 +217,8 @@ impl SessionHandle {
         if read.asker == Asker::Newcomer && self.writing.is_recent() {
             return Ok(None);
         }
-        let _place = self.place().await?;
+        let _place = free_place(&self.places, PLACE_PATIENCE).await?;
         self.actor.send(read).timeout(PATIENCE).await?
-    }
-
-    /// An actix mailbox promises one slot to every clone of its address, and each request has its own
-    /// clone, so the mailbox alone would let any number wait.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, CallError> {
-        let place = timeout(PLACE_PATIENCE, Arc::clone(&self.places).acquire_owned());
-        place.await.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Stopped)
     }
 
     pub(super) async fn sleep(&self) -> Result<(), CallError> {
@@ -234,6 +234,16 @@ impl SessionHandle {
     pub(super) async fn end(&self) -> Result<(), CallError> {
         self.actor.send(Sleep { is_last: true }).timeout(PATIENCE).await?
     }
+}
+
+/// An actix mailbox promises one slot to every clone of its address, and each request has its own
+/// clone, so the mailbox alone would let any number wait.
+async fn free_place(
+    places: &Arc<Semaphore>,
+    patience: Duration,
+) -> Result<OwnedSemaphorePermit, CallError> {
+    let place = timeout(patience, Arc::clone(places).acquire_owned());
+    place.await.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Stopped)
 }
 
 impl Session {

@@ -255,6 +255,23 @@ async fn a_refused_write_costs_the_session_nothing() {
 }
 
 #[actix_web::test]
+async fn answers_that_nobody_has_taken_over_keep_others_from_being_made_but_no_write() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("tea").await;
+    let session = house.sessions.locate(&house.caller.user).await.unwrap();
+    let free = || Arc::clone(&session.answers).try_acquire_owned().ok();
+    let held: Vec<_> = std::iter::from_fn(free).collect();
+
+    let mut read = house.asking(Get { id, history: false, max_tokens: None });
+    assert!(timeout(A_MOMENT, &mut read).await.is_err(), "made beyond those that are held");
+    house.add("coffee").await;
+    drop(held);
+
+    assert_eq!(read.await.unwrap().unwrap().memory.memory.content, "tea");
+    assert!(free().is_some());
+}
+
+#[actix_web::test]
 async fn an_end_is_told_though_nobody_calls() {
     let house = House::build(Duration::ZERO);
     let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();

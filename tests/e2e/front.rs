@@ -145,6 +145,25 @@ async fn a_head_that_is_asked_ahead_shifts_no_answer() {
     assert!(after.starts_with("HTTP/1.1 200 ") && after.ends_with("\r\n\r\n"), "{after}");
 }
 
+#[actix_web::test]
+async fn whatever_is_asked_ahead_is_answered_in_turn() {
+    let server = TestServer::start();
+    let key = format!("Host: localhost\r\nX-API-Key: {KEY}\r\n");
+    // Each part is more than is read ahead of an answer.
+    let probes = format!("GET /health HTTP/1.1\r\n{key}\r\n").repeat(100);
+    let body = json!({ "content": "tea ".repeat(5_000) }).to_string();
+    let json = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let write = format!("POST /api/v1/memories HTTP/1.1\r\n{key}{json}\r\n{body}");
+    let last = format!("GET /api/v1/tags HTTP/1.1\r\n{key}Connection: close\r\n\r\n");
+
+    let told = said(&server, &format!("{probes}{write}{probes}{write}{last}")).await;
+
+    let statuses: Vec<&str> = told.split("HTTP/1.1 ").skip(1).map(|one| &one[..3]).collect();
+    let mut expected = vec!["200"; 203];
+    expected[100] = "201";
+    assert_eq!(statuses, expected);
+}
+
 /// What a server says to bytes that no client would send.
 async fn said(server: &TestServer, bytes: &str) -> String {
     let address = server.url.trim_start_matches("http://");

@@ -61,8 +61,9 @@ pub struct MoreVersions {
     pub history: Vec<Memory>,
 }
 
-/// After so many bytes of JSON a page ends. It has one line at least.
-const PAGE_BYTES: usize = 4 << 20;
+/// After so many bytes of JSON a page ends. It has one line at least. Each of many exports holds one while
+/// its reader is slow.
+const PAGE_BYTES: usize = 1 << 20;
 /// A line has at most so many bytes of JSON, unless a single version alone has more.
 const LINE_BYTES: usize = 4 << 20;
 /// The same for the values that a line may hold, counted high, by every mark that may part two. Reading

@@ -14,6 +14,8 @@
 //! 4. Answers lie in memory until they are read, so all together have a limit ([`Unread`]), and those
 //!    of one connection a quarter of it. Beyond it a large answer gives way to a 503, and a connection
 //!    whose answers wait begins no other.
+//!    Likewise a request that waits for another costs memory, and HTTP/1 takes them apart as they come:
+//!    while one goes on hardly more is read than it waits for ([`Flow`]).
 //! 5. An answer goes out in pieces ([`send_off`]). While a piece waits for its reader the next one
 //!    is not asked for, so nobody polls the body, and no timer in it would ever run. Hence one
 //!    watch a connection: if a piece waits for longer than [`ConnectionBounds::patience`], or if
@@ -30,13 +32,14 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_web::body::BodySize;
+use actix_web::dev::Payload;
 use actix_web::rt;
 use slab::Slab;
 
 use super::ConnectionBounds;
 use super::connections::ConnectionPlace;
 use super::unread::Unread;
-use super::wire::Flow;
+use super::wire::{Flow, GoesOn};
 
 /// What nearly every answer of a write fits into. It is always given: what was carried out should not
 /// look as if it was refused.
@@ -66,6 +69,7 @@ pub(super) struct Connection {
 /// A request that waits for its answer.
 pub(super) struct Waiting {
     connection: Rc<Connection>,
+    _goes_on: GoesOn,
 }
 
 /// One request and its answer, up to the last piece of it.
@@ -76,6 +80,7 @@ pub(super) struct Exchange {
     held: Cell<usize>,
     /// A piece was given out, and nothing else had its turn since.
     has_given: Cell<bool>,
+    _goes_on: GoesOn,
 }
 
 impl Connection {
@@ -112,7 +117,12 @@ impl Connection {
             return None;
         }
         self.waiting.set(self.waiting.get() + 1);
-        Some(Waiting { connection: Rc::clone(self) })
+        Some(Waiting { connection: Rc::clone(self), _goes_on: self.flow.begin() })
+    }
+
+    /// The body of a request of HTTP/1, of which more is read when somebody waits for it.
+    pub(super) fn awaited(&self, body: Payload) -> Payload {
+        self.flow.awaited(body)
     }
 
     /// Says that an answer begins which may have a body.
@@ -145,7 +155,8 @@ impl Connection {
         }
         let number = self.exchanges.borrow_mut().insert(None);
         let (held, has_given) = (Cell::new(0), Cell::new(false));
-        Some(Exchange { connection: Rc::clone(self), number, held, has_given })
+        let (connection, goes_on) = (Rc::clone(self), self.flow.begin());
+        Some(Exchange { connection, number, held, has_given, _goes_on: goes_on })
     }
 
     fn unread(&self) -> &Unread {

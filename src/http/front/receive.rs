@@ -62,17 +62,21 @@ struct Outcome<'a> {
 /// Unwinds, without a word to the panic hook, if the connection is shut. What it had sent before
 /// lies in our buffers, and actix would start a task for each of hundreds of thousands of streams;
 /// nothing else ends the one task that reads them, and with it the connection.
-pub fn arrive<S, B>(request: ServiceRequest, rest: &S) -> Pin<Box<Answering<B>>>
+pub fn arrive<S, B>(mut request: ServiceRequest, rest: &S) -> Pin<Box<Answering<B>>>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     S::Future: 'static,
 {
-    let connection = request.conn_data::<Rc<Connection>>();
-    let waiting = match connection.map(Connection::arrive) {
+    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    let waiting = match connection.as_ref().map(Connection::arrive) {
         Some(None) => resume_unwind(Box::new("the connection is shut")),
         Some(waiting) => waiting,
         None => None,
     };
+    if let Some(connection) = connection.filter(|_| !is_multiplexed(&request)) {
+        let body = request.take_payload();
+        request.set_payload(connection.awaited(body));
+    }
     let answer = rest.call(request);
     Box::pin(async move {
         let _waiting = waiting;

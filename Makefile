@@ -53,12 +53,12 @@ torture: torture-crash torture-power torture-faults torture-decay torture-backup
 
 torture-short: ## for minutes what of it looks at content and not at times, as CI runs it
 	$(TORTURE)/crash.py --bin $(BINARY) --rounds 30
-	$(TORTURE)/crash.py --bin $(BINARY) --rounds 12 --encrypted
+	$(TORTURE)/crash.py --bin $(BINARY) --rounds 10 --encrypted
 	$(TORTURE)/power.py --bin $(BINARY) --rounds 20
-	$(TORTURE)/power.py --bin $(BINARY) --rounds 16 --each 4 --seconds 2 --encrypted
+	$(TORTURE)/power.py --bin $(BINARY) --rounds 8 --each 4 --seconds 2 --encrypted
 	$(TORTURE)/faults.py --bin $(BINARY) --quick
 	$(TORTURE)/decay.py --bin $(BINARY) --quick
-	$(TORTURE)/decay.py --bin $(BINARY) --flips 40 --others 64 --encrypted
+	$(TORTURE)/decay.py --bin $(BINARY) --flips 20 --others 30 --encrypted
 	$(TORTURE)/backup.py --bin $(BINARY) --memories 1000 --writes 100 --clients 8 --backups 5
 	$(TORTURE)/owners.py --bin $(BINARY) --rounds 10
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1
@@ -120,7 +120,7 @@ ui-test: ## the pages in Debian's Chromium, with screenshots under target/ui; ne
 	@if [ -x $(CHROMIUM) ]; then \
 		$(MAKE) --no-print-directory $(UI_NPM)/.installed && \
 		CHROMIUM=$(CHROMIUM) MEMORYD_BIN=$(abspath $(BINARY)) MEMORYD_UI_NPM=$(abspath $(UI_NPM)) \
-			node --test --test-concurrency=1 tests/ui/*.test.mjs; \
+			node --test --test-concurrency=2 tests/ui/*.test.mjs; \
 	else echo "ui-test: there is no $(CHROMIUM), so no page was looked at; apt install chromium, or CHROMIUM=/path/to/it"; fi
 
 $(UI_NPM)/.installed: tests/ui/package.json

@@ -116,7 +116,7 @@ class Load:
             self.figures.deeds[deed.__name__] += 1
             # A token that ended meanwhile opens nothing; what somebody else has just erased is not there.
             has_ended = not (seat.is_awake and key == seat.key)
-            is_good = status in (200, 201, 202, 404, "not_found") or status == 401 and has_ended
+            is_good = status in (200, 201, 202, 404, "not_found") or status in (401, "access_denied") and has_ended
             if not is_good:
                 self.figures.failed.append(f"{deed.__name__} at {end - self.began:.1f} s: {status}")
             if random.random() < 1 / REQUESTS_A_CONNECTION:

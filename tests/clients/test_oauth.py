@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -128,13 +129,21 @@ def test_the_conformance_suite_signs_in(outside):
                                    stdout=out, stderr=subprocess.STDOUT)
     try:
         asked = poll(lambda: re.search(r"http://\S+/authorize\?\S+\s", said.read_text()), PATIENCE, what="its question")
-        with urllib.request.urlopen(Person(KEY).allow(asked[0].strip()), timeout=PATIENCE) as answer:
+        back = Person(KEY).allow(asked[0].strip())
+        # It asks before it listens for the answer.
+        poll(lambda: is_listening(port), PATIENCE, what="its listener")
+        with urllib.request.urlopen(back, timeout=PATIENCE) as answer:
             answer.read()
         code = running.wait(PATIENCE)
     finally:
         running.kill()
         running.wait()
     assert code == 0 and "2 passed, 0 failed" in said.read_text(), said.read_text()[-2000:]
+
+
+def is_listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager

@@ -147,7 +147,8 @@ macro_rules! legal {
 async fn view(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let typed = said.text("path")?;
     let path = legal!(typed);
-    let named = said_back(&typed);
+    // As long as a path may be.
+    let named = &typed;
     Ok(match call.ask(AskFiles::View(path)).await? {
         FileAnswer::Text { text, .. } => {
             let lines: Vec<&str> = text.split('\n').collect();
@@ -185,7 +186,7 @@ async fn create(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (typed, text) = (said.text("path")?, said.text("file_text")?);
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Create { path, text }).await? {
-        FileAnswer::Done => Ok(format!("File created successfully at: {}", said_back(&typed))),
+        FileAnswer::Done => Ok(format!("File created successfully at: {typed}")),
         FileAnswer::Exists => Err(format!("Error: File {} already exists", said_back(&typed))),
         _ => Err(no_folder(&typed)),
     })
@@ -225,7 +226,7 @@ async fn insert(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
         (said.text("path")?, said.number("insert_line")?, said.text("insert_text")?);
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Insert { path, line, text }).await? {
-        FileAnswer::Done => Ok(format!("The file {} has been edited.", said_back(&typed))),
+        FileAnswer::Done => Ok(format!("The file {typed} has been edited.")),
         FileAnswer::NoSuchLine(count) => Err(format!(
             "Error: Invalid `insert_line` parameter: {line}. It should be within the range of lines of the \
              file: [0, {count}]"
@@ -238,7 +239,7 @@ async fn delete(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let typed = said.text("path")?;
     let path = legal!(typed);
     Ok(match call.ask(AskFiles::Delete(path)).await? {
-        FileAnswer::Done => Ok(format!("Successfully deleted {}", said_back(&typed))),
+        FileAnswer::Done => Ok(format!("Successfully deleted {typed}")),
         FileAnswer::IsRoot => Err(format!("Cannot delete the {ROOT} directory itself")),
         _ => Err(missing(&typed)),
     })
@@ -248,9 +249,7 @@ async fn rename(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let (old, new) = (said.text("old_path")?, said.text("new_path")?);
     let (from, to) = (legal!(old), legal!(new));
     Ok(match call.ask(AskFiles::Rename { from, to }).await? {
-        FileAnswer::Done => {
-            Ok(format!("Successfully renamed {} to {}", said_back(&old), said_back(&new)))
-        }
+        FileAnswer::Done => Ok(format!("Successfully renamed {old} to {new}")),
         FileAnswer::IsRoot => Err(format!("Cannot rename the {ROOT} directory itself")),
         FileAnswer::Exists => {
             Err(format!("Error: The destination {} already exists", said_back(&new)))

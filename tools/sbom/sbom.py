@@ -44,6 +44,14 @@ def of_compiler(word):
     return re.search(rf"^{word}: (\S+)$", told, re.M)[1]
 
 
+def of_sources(folder):
+    """Of a crate of this tree: its sources, one after the other."""
+    digest = hashlib.sha256()
+    for path in sorted((folder / "src").rglob("*.rs")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 # ---- which crates -------------------------------------------------------------------------------
 class Crates:
     def __init__(self, target):
@@ -76,6 +84,8 @@ class Crates:
                 "scope": scope, "purl": self.purl(one)}
         if checksum := self.checksums[package["name"], package["version"]]:
             told["hashes"] = [{"alg": "SHA-256", "content": checksum}]
+        elif package["source"] is None and one != self.root:
+            told["hashes"] = [{"alg": "SHA-256", "content": of_sources(pathlib.Path(package["manifest_path"]).parent)}]
         # Older manifests have a slash where an expression has OR.
         licence = re.sub(r"\s*/\s*", " OR ", package["license"] or "")
         told["licenses"] = [{"expression": licence}] if licence else [{"license": {"name": package["license_file"] or "unknown"}}]

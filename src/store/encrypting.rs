@@ -12,7 +12,7 @@ use super::keeper::KEEP_ASIDE;
 use super::shared::Shared;
 use super::value::PIECE_PREFIX;
 use super::vault::{self, Seat, StoreKey, Vault};
-use super::{OnlyKey, Receipt, Record, StoreError, codec, session};
+use super::{OnlyKey, Receipt, StoreError, codec, session};
 use crate::journal::{EncodedBatch, Journal, Seq, SessionNo};
 
 /// How many bytes are sealed in one batch, about.
@@ -69,9 +69,8 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn write_key(&self, key: &StoreKey) -> Result<(), StoreError> {
-        let damaged = |source| StoreError::Damaged { kind: StoreKey::KIND, source };
         let mut batch = EncodedBatch::default();
-        let value = codec::encode(key).map_err(damaged)?;
+        let value = codec::encode(key).map_err(StoreError::damaged::<StoreKey>)?;
         batch.put(SessionNo::SYSTEM, &session::full_key::<StoreKey>(&OnlyKey), &value)?;
         self.submit(batch)
     }

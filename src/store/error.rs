@@ -1,8 +1,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::CodecError;
 use super::trees::{Broken, TreesError};
+use super::{CodecError, Record};
 use crate::disk;
 use crate::journal::JournalError;
 
@@ -97,6 +97,10 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Disk { doing, path: path.to_owned(), source }
+    }
+
+    pub(super) fn damaged<R: Record>(source: CodecError) -> Self {
+        Self::Damaged { kind: R::KIND, source }
     }
 
     pub(super) fn unavailable(reason: impl Into<String>) -> Self {

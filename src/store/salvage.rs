@@ -270,7 +270,7 @@ impl Salvage {
     fn name_user(&mut self, build: &mut Build, session: SessionNo) -> Result<(), StoreError> {
         let name = format!("salvaged-{session}");
         let Ok(user) = UserId::parse(&name) else { return Ok(()) };
-        let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
+        let damaged = StoreError::damaged::<SessionNumber>;
         let value = codec::encode(&SessionNumber(session)).map_err(damaged)?;
         let key = session::full_key::<SessionNumber>(&user);
         build.write(Op { session: SessionNo::SYSTEM, key: &key, value: Some(&value) })?;

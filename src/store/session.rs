@@ -127,7 +127,7 @@ impl SessionStore {
     pub fn get<R: Record>(&self, key: &R::Key) -> Result<Option<R>, StoreError> {
         self.refuse_if_lost()?;
         let bytes = full_key::<R>(key);
-        let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
+        let damaged = StoreError::damaged::<R>;
         let value = match self.pending(&bytes) {
             Some(value) => value.map(<[u8]>::to_vec),
             None => match &self.seat {
@@ -397,7 +397,7 @@ pub(super) fn full_key<R: Record>(key: &R::Key) -> Vec<u8> {
 
 fn typed<R: Record>((key, value): &Entry) -> Result<(R::Key, R), StoreError> {
     let key = key.get(1..).and_then(R::Key::from_bytes);
-    let damaged = |source| StoreError::Damaged { kind: R::KIND, source };
+    let damaged = StoreError::damaged::<R>;
     let key = key.ok_or(damaged(CodecError::Key))?;
     let record = codec::decode::<R>(&key, value).map_err(damaged)?;
     Ok((key, record))

@@ -346,8 +346,8 @@ impl Shared {
         let (seat, value) = match &self.vault {
             Some(vault) => vault.enrol(user, number)?,
             None => {
-                let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
-                let value = codec::encode(&SessionNumber(number)).map_err(damaged)?;
+                let value = codec::encode(&SessionNumber(number));
+                let value = value.map_err(StoreError::damaged::<SessionNumber>)?;
                 (Seat::plain(number, full_key::<SessionNumber>(user)), value)
             }
         };
@@ -430,12 +430,12 @@ fn read_seat(
 ) -> Result<(UserId, Seat), StoreError> {
     let (prefix, rest) = key.split_first().unwrap_or((&0, &[]));
     if *prefix == Member::PREFIX {
-        let damaged = |source| StoreError::Damaged { kind: Member::KIND, source };
+        let damaged = StoreError::damaged::<Member>;
         let hash = Key::from_bytes(rest).ok_or(damaged(CodecError::Key))?;
         let member = codec::decode::<Member>(&hash, value).map_err(damaged)?;
         return vault.ok_or(StoreError::StoreKeyLost)?.member(hash, &member);
     }
-    let damaged = |source| StoreError::Damaged { kind: SessionNumber::KIND, source };
+    let damaged = StoreError::damaged::<SessionNumber>;
     let user = UserId::from_bytes(rest).ok_or(damaged(CodecError::Key))?;
     let SessionNumber(number) = codec::decode(&user, value).map_err(damaged)?;
     Ok((user, Seat::plain(number, key.to_vec())))

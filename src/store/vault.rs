@@ -10,6 +10,7 @@
 //! no value. Keys are derived with HKDF-SHA-256 (RFC 5869). The name of a user is in the key of no record,
 //! but a keyed hash of it (HMAC-SHA-256). `docs/FORMAT.md` has the bytes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -213,8 +214,8 @@ impl Vault {
         let data_key: [u8; KEY_BYTES] = random()?;
         let secret = [data_key.as_slice(), user.as_str().as_bytes()].concat();
         let wrapped = seal_bytes(&self.members.key, &told_of(&hash, number), &secret)?;
-        let damaged = |source| StoreError::Damaged { kind: Member::KIND, source };
-        let value = codec::encode(&Member { number, wrapped }).map_err(damaged)?;
+        let value = codec::encode(&Member { number, wrapped });
+        let value = value.map_err(StoreError::damaged::<Member>)?;
         Ok((self.seat(number, hash, &data_key)?, value))
     }
 
@@ -224,7 +225,7 @@ impl Vault {
         hash: NameHash,
         member: &Member,
     ) -> Result<(UserId, Seat), StoreError> {
-        let damaged = |source| StoreError::Damaged { kind: Member::KIND, source };
+        let damaged = StoreError::damaged::<Member>;
         let told = told_of(&hash, member.number);
         let secret = open_bytes(&self.members.key, &told, &member.wrapped).map_err(damaged)?;
         let parts = secret.split_first_chunk::<KEY_BYTES>();
@@ -258,7 +259,7 @@ impl StoreKey {
     }
 
     fn unwrap(&self, owner: &SealingKey) -> Result<[u8; KEY_BYTES], StoreError> {
-        let damaged = |source| StoreError::Damaged { kind: Self::KIND, source };
+        let damaged = StoreError::damaged::<Self>;
         let key = wrapping_key(owner, &self.salt)?;
         let opened = open_bytes(&key, &[u8::from(self.is_whole)], &self.wrapped);
         let opened = opened.map_err(damaged)?;
@@ -283,12 +284,16 @@ impl Seat {
     }
 
     /// What lies on the disk for a value.
-    pub(super) fn seal(&self, key: &[u8], value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn seal<'a>(
+        &self,
+        key: &[u8],
+        value: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, StoreError> {
         match &self.key {
-            None => Ok(value.to_vec()),
+            None => Ok(Cow::Borrowed(value)),
             Some(data_key) => {
                 let sealed = seal_bytes(&data_key.key, &self.told(key), value)?;
-                Ok(codec::envelope(SEALED, &sealed))
+                Ok(Cow::Owned(codec::envelope(SEALED, &sealed)))
             }
         }
     }
@@ -334,9 +339,9 @@ pub(super) fn records(trees: &Arc<Trees>) -> Result<Vec<Entry>, StoreError> {
 }
 
 fn stored_key(trees: &Trees) -> Result<Option<StoreKey>, StoreError> {
-    let damaged = |source| StoreError::Damaged { kind: StoreKey::KIND, source };
     let value = trees.get(SessionNo::SYSTEM, &session::full_key::<StoreKey>(&OnlyKey))?;
-    value.map(|value| codec::decode(&OnlyKey, &value).map_err(damaged)).transpose()
+    let found = value.map(|value| codec::decode(&OnlyKey, &value)).transpose();
+    found.map_err(StoreError::damaged::<StoreKey>)
 }
 
 fn has_members(trees: &Arc<Trees>) -> Result<bool, StoreError> {
@@ -363,12 +368,10 @@ fn told_of(hash: &NameHash, number: SessionNo) -> Vec<u8> {
 
 fn seal_bytes(key: &LessSafeKey, told: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
     let nonce: [u8; NONCE_LEN] = random()?;
-    let mut sealed = nonce.to_vec();
     let mut text = plain.to_vec();
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    key.seal_in_place_append_tag(nonce, Aad::from(told), &mut text).map_err(|_| unusable())?;
-    sealed.extend(text);
-    Ok(sealed)
+    let unique = Nonce::assume_unique_for_key(nonce);
+    key.seal_in_place_append_tag(unique, Aad::from(told), &mut text).map_err(|_| unusable())?;
+    Ok([nonce.as_slice(), &text].concat())
 }
 
 fn open_bytes(key: &LessSafeKey, told: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CodecError> {

@@ -51,36 +51,27 @@ fn fill(store: &Store) -> Contents {
     texts.into_iter().map(|(number, text)| (id(number), text)).collect()
 }
 
+/// An encrypted data directory with 40 memories of `ada`, closed properly.
+fn filled_and_sealed() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(dir.path(), 1);
+    let mut session = store.session(&user("ada")).unwrap();
+    for number in 0..40 {
+        put(&mut session, number, &format!("memory {number} {}", "x".repeat(300))).unwrap();
+    }
+    drop(session);
+    store.close();
+    dir
+}
+
 /// Which of the words stand in a file below.
 fn readable(dir: &Path) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(readable(&path));
-            continue;
-        }
-        let bytes = fs::read(&path).unwrap();
-        let holds =
-            |word: &&&str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
-        found.extend(WORDS.iter().filter(holds));
-    }
-    found
+    WORDS.into_iter().filter(|word| is_on_disk(dir, word)).collect()
 }
 
 fn store_key(store: &Store) -> Vec<u8> {
     let key = session::full_key::<StoreKey>(&OnlyKey);
     store.shared().trees().get(journal::SessionNo::SYSTEM, &key).unwrap().unwrap()
-}
-
-fn holds(dir: &Path, needle: &[u8]) -> bool {
-    fs::read_dir(dir).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return holds(&path, needle);
-        }
-        fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle)
-    })
 }
 
 fn audit(store: &Store) -> Vec<AuditEvent> {
@@ -246,9 +237,9 @@ fn another_key_takes_the_place_of_the_one_before() {
         Store::open(dir.path(), StoreOptions { encryption, ..StoreOptions::default() }).unwrap();
 
     assert_eq!(contents(&store, "annemarie"), expected);
-    assert!(!holds(dir.path(), &before), "what the old key opens is gone");
+    assert!(!is_on_disk(dir.path(), &before), "what the old key opens is gone");
     store.close();
-    assert!(!holds(dir.path(), &before));
+    assert!(!is_on_disk(dir.path(), &before));
     assert!(Store::open(dir.path(), sealed_by(1)).is_err());
     assert_eq!(contents(&open_with(dir.path(), 2), "annemarie"), expected);
 }
@@ -268,7 +259,7 @@ fn whoever_is_erased_takes_his_key_along() {
 
     assert_eq!(store.users(), [user("bob")]);
     store.close();
-    assert!(!holds(dir.path(), &wrapped));
+    assert!(!is_on_disk(dir.path(), &wrapped));
     assert_eq!(contents(&open_with(dir.path(), 1), "bob").len(), 1);
 }
 
@@ -279,7 +270,7 @@ fn a_value_under_another_key_is_no_value() {
     fill(&store);
     let [ada, bob] = ["annemarie", "bob"].map(|name| store.shared().seat(&user(name)).unwrap());
 
-    let sealed = ada.seal(b"place", b"text").unwrap();
+    let sealed = ada.seal(b"place", b"text").unwrap().into_owned();
 
     assert_eq!(ada.open(b"place", sealed.clone()).unwrap(), b"text");
     assert!(ada.open(b"other", sealed.clone()).is_err());
@@ -320,14 +311,7 @@ fn a_backup_is_as_sealed_as_the_store() {
 
 #[test]
 fn of_an_encrypted_store_what_is_whole_is_salvaged() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 1);
-    let mut session = store.session(&user("ada")).unwrap();
-    for number in 0..40 {
-        put(&mut session, number, &format!("memory {number} {}", "x".repeat(300))).unwrap();
-    }
-    drop(session);
-    store.close();
+    let dir = filled_and_sealed();
     let segment = journal_files(dir.path(), "0").pop().unwrap();
     let middle = 128 + 6_000;
     flip(&segment, middle);
@@ -342,14 +326,7 @@ fn of_an_encrypted_store_what_is_whole_is_salvaged() {
 
 #[test]
 fn keys_that_are_lost_are_taken_from_the_checkpoint() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 1);
-    let mut session = store.session(&user("ada")).unwrap();
-    for number in 0..40 {
-        put(&mut session, number, &format!("memory {number} {}", "x".repeat(300))).unwrap();
-    }
-    drop(session);
-    store.close();
+    let dir = filled_and_sealed();
     // The first frame holds the store's key, the next ones that of the user, and the first memories.
     let segment = journal_files(dir.path(), "0").remove(0);
     for at in [160, 500, 900] {

@@ -111,6 +111,25 @@ fn sled_folder(dir: &Path) -> PathBuf {
     found.remove(0)
 }
 
+/// Whether a file of the folder, or below it, holds these bytes.
+fn is_on_disk(dir: &Path, bytes: impl AsRef<[u8]>) -> bool {
+    let bytes = bytes.as_ref();
+    // Files come and go while we look.
+    let unless_gone = |error: std::io::Error| {
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
+    };
+    let holds = |entry: fs::DirEntry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return is_on_disk(&path, bytes);
+        }
+        let found = fs::read(&path).map_err(unless_gone).unwrap_or_default();
+        found.windows(bytes.len()).any(|window| window == bytes)
+    };
+    let entries = fs::read_dir(dir).map_err(unless_gone);
+    entries.is_ok_and(|entries| entries.map(Result::unwrap).any(holds))
+}
+
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[at] ^= 0x10;

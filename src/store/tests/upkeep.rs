@@ -79,20 +79,6 @@ fn a_want_of_file_descriptors_costs_no_write() {
     assert_eq!(contents(&store, "ada").len(), 1);
 }
 
-/// Whether a text is in any file of the directory.
-fn is_on_disk(dir: &Path, text: &str) -> bool {
-    let holds = |entry: fs::DirEntry| {
-        let path = entry.path();
-        if path.is_dir() {
-            return is_on_disk(&path, text);
-        }
-        // Files come and go while we look.
-        let bytes = fs::read(&path).unwrap_or_default();
-        bytes.windows(text.len()).any(|window| window == text.as_bytes())
-    };
-    fs::read_dir(dir).is_ok_and(|entries| entries.flatten().any(holds))
-}
-
 fn wait_until_gone(dir: &Path, text: &str) {
     let (_keep, never) = std::sync::mpsc::channel::<()>();
     for _ in 0..400 {

@@ -58,7 +58,7 @@ async fn recognize(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if caller::presented(request.headers()).is_attempt() {
-        let client = client_of(&front, &request);
+        let client = front.client(request.request());
         let admission = front.admit(Guard::Key, request.head(), client).await;
         if let (Some(caller), Ok(())) = (admission.caller, admission.outcome) {
             request.extensions_mut().insert(caller);
@@ -77,7 +77,7 @@ async fn admit(
     if is_foreign_fetch(request.head()) {
         return Ok(request.into_response(Error::OriginRefused.error_response()));
     }
-    let client = client_of(&front, &request);
+    let client = front.client(request.request());
     let invitation = front.public.as_ref().and_then(|public| public.invitation(&request));
     let admission = front.admit(guard, request.head(), client).await;
     let Admission { caller, is_invalid, quota, outcome } = admission;
@@ -293,9 +293,4 @@ impl Front {
 fn is_from_here(head: &RequestHead, client: Client) -> bool {
     let host = || hosts::host_of(head).ok().flatten();
     client.is_local && host().is_some_and(|host| hosts::is_loopback(hosts::name_of(host)))
-}
-
-fn client_of(front: &Front, request: &ServiceRequest) -> Client {
-    let known = request.extensions().get::<Client>().copied();
-    known.unwrap_or_else(|| Client::of(request.head(), &front.proxies, front.is_tls))
 }

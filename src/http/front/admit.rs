@@ -126,6 +126,11 @@ impl Front {
         known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls))
     }
 
+    /// When credentials are judged. Without a store, as in a test, none of them has a time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.accounts.as_ref().map_or(Timestamp(0), Accounts::now)
+    }
+
     /// Counts a request, and says whether it may go on.
     pub(super) async fn settle(
         &self,
@@ -198,7 +203,7 @@ impl Front {
         head: &RequestHead,
         client: Client,
     ) -> (Attempt, Result<Option<Caller>, Error>) {
-        let now = self.accounts.as_ref().map_or(Timestamp(0), Accounts::now);
+        let now = self.now();
         let verified = self.credentials.verify(presented, now);
         self.note_attempt(&verified, head, client, now);
         let attempt = match &verified {

@@ -5,10 +5,10 @@ use tokio::sync::Semaphore;
 
 use super::admit::{Admission, Guard};
 use super::{Front, caller};
-use crate::actors::{Accounts, Attempt};
+use crate::actors::Attempt;
 use crate::auth::{AuthError, Carrier, Identity, Presented, Verified};
 use crate::error::Error;
-use crate::model::{Caller, CredentialName, Scopes, Secret, Timestamp};
+use crate::model::{Caller, CredentialName, Scopes, Secret};
 
 /// A look at a password takes 19 MiB and a while. One at a time is enough for people, and no crowd of
 /// strangers takes more.
@@ -61,8 +61,7 @@ impl Front {
         let credential = CredentialName::parse(PASSWORD).map_err(|_| AuthError::Rejected)?;
         let identity = Identity::of_key(self.owner.clone(), credential, Scopes::all());
         let verified = Ok(Verified { identity: identity.clone(), is_use_due: false });
-        let now = self.accounts.as_ref().map_or(Timestamp(0), Accounts::now);
-        self.note_attempt(&verified, request.head(), client, now);
+        self.note_attempt(&verified, request.head(), client, self.now());
         caller::caller(identity, &self.projects, request.head(), client).map(Some)
     }
 }

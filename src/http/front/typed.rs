@@ -49,8 +49,12 @@ impl Front {
         counted.outcome?;
         let (file, secret) = (self.password.clone(), Secret::new(typed.to_owned()));
         let turn = TURN.acquire().await.map_err(|_| Error::LimiterDown)?;
-        let looked = tokio::task::spawn_blocking(move || file.accepts(&secret)).await;
-        drop(turn);
+        // Nothing ends a look that began: the turn is over with it, though its client may have left.
+        let look = move || {
+            let _turn = turn;
+            file.accepts(&secret)
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
         let is_right = looked.map_err(|_| Error::Panicked)?.unwrap_or_else(|error| {
             log::error!("the password cannot be looked at: {error}");
             false

@@ -85,7 +85,7 @@ impl Certificates {
     /// Logs how things stand and what the owner should see to, and returns the time of it.
     fn remind(&self) -> Timestamp {
         let now = self.clock.now();
-        log::info!("{}", self.state(now));
+        log::info!("{}", self.reloader.state(now));
         let problems: Vec<String> =
             self.reloader.concerns(now).iter().map(ToString::to_string).collect();
         problems.iter().for_each(|problem| log::warn!("{problem}"));

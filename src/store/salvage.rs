@@ -211,11 +211,9 @@ impl Salvage {
         self.drop_bad(build, &holders.bad)?;
         holders.restore(build, kept_keys)?;
         // Nothing opens them any more, and whoever gets the number next must not meet them.
-        for session in holders.sealed.difference(&holders.members) {
-            if *session != SessionNo::SYSTEM {
-                self.drop_sealed(build, *session)?;
-            }
-        }
+        let mut lost = &holders.sealed - &holders.members;
+        lost.remove(&SessionNo::SYSTEM);
+        self.drop_sealed(build, &lost)?;
         for (session, (memories, traces)) in texts_in(&build.trees)? {
             self.memories += memories.len() as u64;
             for id in traces.difference(&memories) {
@@ -248,21 +246,30 @@ impl Salvage {
     }
 
     /// What is plain, as in a store whose encryption was cut off, stays.
-    fn drop_sealed(&mut self, build: &mut Build, session: SessionNo) -> Result<(), StoreError> {
-        let mut keys = Vec::new();
+    fn drop_sealed(
+        &mut self,
+        build: &mut Build,
+        lost: &BTreeSet<SessionNo>,
+    ) -> Result<(), StoreError> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let mut sealed = BTreeMap::<SessionNo, Vec<Vec<u8>>>::new();
         build.trees.survey::<StoreError>(&mut |op| {
-            if op.session == session && op.value.is_some_and(vault::is_sealed) {
-                keys.push(op.key.to_vec());
+            if lost.contains(&op.session) && op.value.is_some_and(vault::is_sealed) {
+                sealed.entry(op.session).or_default().push(op.key.to_vec());
             }
             Ok(())
         })?;
-        for key in &keys {
-            build.write(Op { session, key, value: None })?;
+        for (session, keys) in sealed {
+            for key in &keys {
+                build.write(Op { session, key, value: None })?;
+            }
+            let count = keys.len();
+            self.unknown.push(format!(
+                "The key of user {session} is lost, and {count} records that nothing else opens."
+            ));
         }
-        let count = keys.len();
-        self.unknown.push(format!(
-            "The key of user {session} is lost, and {count} records that nothing else opens."
-        ));
         Ok(())
     }
 

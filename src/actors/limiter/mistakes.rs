@@ -1,6 +1,6 @@
 use std::collections::{HashSet, VecDeque};
 
-use super::{ClientKey, Mistake, SMALL_TABLE};
+use super::{ClientKey, Mistake, shrunk};
 
 /// For so long, in milliseconds, a wrong credential is known again: a program with an old key tries
 /// it every few seconds, and guesses nothing.
@@ -41,8 +41,7 @@ impl Mistakes {
     /// Forgets, and gives back what the tables do not need any more.
     pub(super) fn tidy(&mut self, now: u64) {
         self.forget(now);
-        let needed = self.known.len().saturating_mul(2).max(SMALL_TABLE);
-        if self.known.capacity() / 2 > needed {
+        if let Some(needed) = shrunk(self.known.len(), self.known.capacity()) {
             self.known.shrink_to(needed);
             self.by_age.shrink_to(needed);
         }
@@ -62,6 +61,7 @@ impl Mistakes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SMALL_TABLE;
     use super::super::tests::client;
     use super::*;
 

@@ -155,6 +155,12 @@ struct Check {
     count: usize,
 }
 
+/// What a table of so many entries is to be shrunk to, if that is worth the work.
+fn shrunk(entries: usize, capacity: usize) -> Option<usize> {
+    let needed = entries.saturating_mul(2).max(SMALL_TABLE);
+    (capacity / 2 > needed).then_some(needed)
+}
+
 /// Counts requests and failed attempts of each client over sliding windows.
 #[derive(Debug)]
 struct RateLimiter {

@@ -2,7 +2,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::stamps::Stamps;
-use super::{ClientKey, MAX_WINDOW, Quota, SMALL_TABLE, Verdict};
+use super::{ClientKey, MAX_WINDOW, Quota, Verdict, shrunk};
 
 /// A flood from forged or rented addresses must not fill the memory: beyond this many clients
 /// within one window, new ones are refused.
@@ -75,8 +75,7 @@ impl Windows {
     /// not need any more.
     pub(super) fn tidy(&mut self, now: u64) {
         self.sweep(now);
-        let needed = self.clients.len().saturating_mul(2).max(SMALL_TABLE);
-        if self.clients.capacity() / 2 > needed {
+        if let Some(needed) = shrunk(self.clients.len(), self.clients.capacity()) {
             self.clients.shrink_to(needed);
             self.by_age.shrink_to(needed);
         }
@@ -145,6 +144,7 @@ fn low_bits(now: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SMALL_TABLE;
     use super::super::tests::{client, quota};
     use super::*;
 

@@ -58,7 +58,7 @@ async fn recognize(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if caller::presented(request.headers()).is_attempt() {
-        let client = client_of(&front, &request);
+        let client = front.client(request.request());
         let admission = front.admit(Guard::Key, request.head(), client).await;
         if let (Some(caller), Ok(())) = (admission.caller, admission.outcome) {
             request.extensions_mut().insert(caller);
@@ -77,7 +77,7 @@ async fn admit(
     if is_foreign_fetch(request.head()) {
         return Ok(request.into_response(Error::OriginRefused.error_response()));
     }
-    let client = client_of(&front, &request);
+    let client = front.client(request.request());
     let invitation = front.public.as_ref().and_then(|public| public.invitation(&request));
     let admission = front.admit(guard, request.head(), client).await;
     let Admission { caller, is_invalid, quota, outcome } = admission;
@@ -124,6 +124,11 @@ impl Front {
     pub fn client(&self, request: &HttpRequest) -> Client {
         let known = request.extensions().get::<Client>().copied();
         known.unwrap_or_else(|| Client::of(request.head(), &self.proxies, self.is_tls))
+    }
+
+    /// When credentials are judged. Without a store, as in a test, none of them has a time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.accounts.as_ref().map_or(Timestamp(0), Accounts::now)
     }
 
     /// Counts a request, and says whether it may go on.
@@ -198,7 +203,7 @@ impl Front {
         head: &RequestHead,
         client: Client,
     ) -> (Attempt, Result<Option<Caller>, Error>) {
-        let now = self.accounts.as_ref().map_or(Timestamp(0), Accounts::now);
+        let now = self.now();
         let verified = self.credentials.verify(presented, now);
         self.note_attempt(&verified, head, client, now);
         let attempt = match &verified {
@@ -293,9 +298,4 @@ impl Front {
 fn is_from_here(head: &RequestHead, client: Client) -> bool {
     let host = || hosts::host_of(head).ok().flatten();
     client.is_local && host().is_some_and(|host| hosts::is_loopback(hosts::name_of(host)))
-}
-
-fn client_of(front: &Front, request: &ServiceRequest) -> Client {
-    let known = request.extensions().get::<Client>().copied();
-    known.unwrap_or_else(|| Client::of(request.head(), &front.proxies, front.is_tls))
 }

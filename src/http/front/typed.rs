@@ -5,10 +5,10 @@ use tokio::sync::Semaphore;
 
 use super::admit::{Admission, Guard};
 use super::{Front, caller};
-use crate::actors::{Accounts, Attempt};
+use crate::actors::Attempt;
 use crate::auth::{AuthError, Carrier, Identity, Presented, Verified};
 use crate::error::Error;
-use crate::model::{Caller, CredentialName, Scopes, Secret, Timestamp};
+use crate::model::{Caller, CredentialName, Scopes, Secret};
 
 /// A look at a password takes 19 MiB and a while. One at a time is enough for people, and no crowd of
 /// strangers takes more.
@@ -49,8 +49,12 @@ impl Front {
         counted.outcome?;
         let (file, secret) = (self.password.clone(), Secret::new(typed.to_owned()));
         let turn = TURN.acquire().await.map_err(|_| Error::LimiterDown)?;
-        let looked = tokio::task::spawn_blocking(move || file.accepts(&secret)).await;
-        drop(turn);
+        // Nothing ends a look that began: the turn is over with it, though its client may have left.
+        let look = move || {
+            let _turn = turn;
+            file.accepts(&secret)
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
         let is_right = looked.map_err(|_| Error::Panicked)?.unwrap_or_else(|error| {
             log::error!("the password cannot be looked at: {error}");
             false
@@ -61,8 +65,7 @@ impl Front {
         let credential = CredentialName::parse(PASSWORD).map_err(|_| AuthError::Rejected)?;
         let identity = Identity::of_key(self.owner.clone(), credential, Scopes::all());
         let verified = Ok(Verified { identity: identity.clone(), is_use_due: false });
-        let now = self.accounts.as_ref().map_or(Timestamp(0), Accounts::now);
-        self.note_attempt(&verified, request.head(), client, now);
+        self.note_attempt(&verified, request.head(), client, self.now());
         caller::caller(identity, &self.projects, request.head(), client).map(Some)
     }
 }

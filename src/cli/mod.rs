@@ -193,9 +193,6 @@ fn tell(text: &str) {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "the log may not be open")]
 fn complain(failed: &Failed) {
-    for line in format!("error: {failed}").split('\n') {
-        eprintln!("{}", inline(line));
-    }
+    tell(&format!("error: {failed}"));
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::accounts::{Question, ask, listed, plain, text};
 use super::arguments::BackupVerb;
-use super::{Failed, Outcome, say};
+use super::{Failed, Outcome, say, say_json};
 use crate::actors::AdminRequest;
 use crate::config::Config;
 use crate::server::{backup_key, store_options};
@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config, verb: &BackupVerb, wants_json: bool) -> Outco
             let request = |_| AdminRequest::CreateBackup;
             let made = ask(config, server, &question(Method::POST), request)?;
             if wants_json {
-                return say(&made.to_string());
+                return say_json(&made);
             }
             say(&format!("{}  {}", text(&made, "path"), told(&made)))
         }
@@ -34,7 +34,7 @@ pub(super) fn run(config: &Config, verb: &BackupVerb, wants_json: bool) -> Outco
             let request = |_| AdminRequest::ListBackups;
             let found = ask(config, server, &question(Method::GET), request)?;
             if wants_json {
-                return say(&found.to_string());
+                return say_json(&found);
             }
             listed(&found, "backups").iter().try_for_each(|line| {
                 let bytes = line.get("bytes").map(plain).unwrap_or_default();
@@ -59,7 +59,7 @@ fn restore(config: &Config, file: &Path, wants_json: bool) -> Outcome {
 
 fn show(content: &BackupContent, done: &str, wants_json: bool) -> Outcome {
     let value = serde_json::to_value(content).map_err(Failed::because)?;
-    if wants_json { say(&value.to_string()) } else { say(&format!("{done}: {}", told(&value))) }
+    if wants_json { say_json(&value) } else { say(&format!("{done}: {}", told(&value))) }
 }
 
 fn told(content: &Value) -> String {

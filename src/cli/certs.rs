@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::arguments::CertsArguments;
-use super::{Failed, Outcome, machine, say, tell};
+use super::{Failed, Outcome, machine, say, say_json, tell};
 use crate::model::{Clock, SystemClock};
 use crate::tls::{
     Certificates, WantedNames, make_certificates, make_certificates_anew, trust_instructions,
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &CertsArguments, wants_json: bool) -> Outcome {
             "names": made.names,
             "left_out": made.left_out,
         });
-        return say(&told.to_string());
+        return say_json(&told);
     }
     describe(&made)?;
     say("Serve with it:")?;

@@ -1,4 +1,4 @@
-use super::{Failed, Outcome, say};
+use super::{Failed, Outcome, say, say_json};
 use crate::config::Config;
 use crate::store::{Report, Salvage, Store};
 
@@ -6,7 +6,7 @@ use crate::store::{Report, Salvage, Store};
 pub(super) fn run(config: &Config, wants_json: bool) -> Outcome {
     let report = Store::check(&config.server.data_dir).map_err(Failed::because)?;
     if wants_json {
-        say(&serde_json::to_string(&report).map_err(Failed::because)?)?;
+        say_json(&report)?;
     } else {
         tell_all(&report)?;
     }
@@ -22,7 +22,7 @@ pub(super) fn run(config: &Config, wants_json: bool) -> Outcome {
 pub(super) fn salvage(config: &Config, wants_json: bool) -> Outcome {
     let salvage = Store::salvage(&config.server.data_dir).map_err(Failed::because)?;
     if wants_json {
-        return say(&serde_json::to_string(&salvage).map_err(Failed::because)?);
+        return say_json(&salvage);
     }
     tell_salvage(&salvage)
 }

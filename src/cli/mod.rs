@@ -30,7 +30,7 @@ mod why;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use serde_json::Value;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Loaded, Reader, Surroundings};
@@ -180,8 +180,9 @@ fn say_inline(text: &str) -> Outcome {
 }
 
 /// Writes an answer as JSON, with the same in mind.
-fn say_json(told: &Value) -> Outcome {
-    say(&foreign::json(&told.to_string()))
+fn say_json(told: &impl Serialize) -> Outcome {
+    let text = serde_json::to_string(told).map_err(Failed::because)?;
+    say(&foreign::json(&text))
 }
 
 /// Writes a line for the person, beside the output.
@@ -192,9 +193,6 @@ fn tell(text: &str) {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "the log may not be open")]
 fn complain(failed: &Failed) {
-    for line in format!("error: {failed}").split('\n') {
-        eprintln!("{}", inline(line));
-    }
+    tell(&format!("error: {failed}"));
 }

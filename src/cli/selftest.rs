@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::arguments::SelftestArguments;
 use super::daemon::{Channel, Daemon};
-use super::{Failed, Outcome, say};
+use super::{Failed, Outcome, say, say_json};
 use crate::auth;
 use crate::config::Config;
 
@@ -43,7 +43,7 @@ pub(super) fn run(config: &Config, arguments: &SelftestArguments, wants_json: bo
             .iter()
             .map(|check| json!({ "check": check.what, "ok": check.problem.is_none(), "problem": check.problem }))
             .collect();
-        say(&json!({ "checks": told, "failed": failed }).to_string())?;
+        say_json(&json!({ "checks": told, "failed": failed }))?;
     } else {
         for Check { what, problem } in &checks {
             match problem {

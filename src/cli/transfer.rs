@@ -10,7 +10,7 @@ use super::arguments::{ExportArguments, ImportArguments};
 use super::daemon::{ANSWER_LIMIT, Channel, Daemon};
 use super::door::Door;
 use super::progress::Bar;
-use super::{Failed, Outcome, say, tell};
+use super::{Failed, Outcome, say, say_json, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
 use crate::disk;
@@ -88,7 +88,7 @@ pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: b
 
 fn report(told: &Imported, wants_json: bool) -> Outcome {
     if wants_json {
-        say(&serde_json::to_string(told).map_err(Failed::because)?)?;
+        say_json(told)?;
     } else {
         say(&format!(
             "{} imported, {} there already, {} failed",

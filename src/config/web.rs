@@ -90,13 +90,10 @@ impl HostPattern {
 
     /// Whether only names of this machine fit, whoever looks them up.
     pub(super) fn is_loopback(&self) -> bool {
-        let is_reserved = |name: &str| name == "localhost" || name.ends_with(".localhost");
         match self {
             Self::Any => false,
-            Self::Below(parent) => is_reserved(parent),
-            Self::Exactly(name) => {
-                is_reserved(name) || host(name).is_some_and(|host| host.is_loopback())
-            }
+            Self::Below(parent) => parent == "localhost" || parent.ends_with(".localhost"),
+            Self::Exactly(name) => is_of_this_machine(name),
         }
     }
 
@@ -175,7 +172,12 @@ pub fn is_on_loopback(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     let name = split_port(authority).0.to_ascii_lowercase();
-    name.ends_with(".localhost") || host(&name).is_some_and(|host| host.is_loopback())
+    is_of_this_machine(&name)
+}
+
+/// Whether a name in small letters is one of this machine, whoever looks it up (RFC 6761).
+fn is_of_this_machine(name: &str) -> bool {
+    name.ends_with(".localhost") || host(name).is_some_and(|host| host.is_loopback())
 }
 
 impl fmt::Display for Host {

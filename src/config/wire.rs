@@ -2,9 +2,9 @@
 //! waits for each.
 //!
 //! What is no setting, because nobody would choose another number, is fixed where it is used:
-//! `http/front/connection.rs` (descriptors for the store, requests that may wait, answers without a
-//! body), `server/handshakes.rs` (handshakes at a time), `server/wiring.rs` (how long a refusal waits
-//! for its reader) and `http/streams.rs` (streams of one credential).
+//! `http/front/bounds.rs` (descriptors for the store), `http/front/connection.rs` (requests that may
+//! wait, answers without a body), `server/handshakes.rs` (handshakes at a time), `server/wiring.rs`
+//! (how long a refusal waits for its reader) and `http/streams.rs` (streams of one credential).
 
 use std::ops::RangeInclusive;
 use std::thread::available_parallelism;

@@ -83,14 +83,13 @@ impl Write {
         mut after: Memory,
         now: Timestamp,
     ) -> Result<Memory, EngineError> {
-        self.check(Some(before), &after)?;
         after.version = before.version.saturating_add(1);
         // The clock may have gone back a little; versions must not. One that was written while it was
         // far ahead is no reason to tell a wrong time from then on.
         let is_wrong = before.updated_at.is_far_ahead_of(now);
         after.updated_at = if is_wrong { now } else { now.max(before.updated_at) };
-        self.put_version(before);
         self.put_over(before, &after)?;
+        self.put_version(before);
         Ok(after)
     }
 

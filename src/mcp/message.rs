@@ -71,7 +71,7 @@ pub const UNSUPPORTED_VERSION: i32 = -32022;
 /// the rate limiter.
 const BATCH_LIMIT: usize = 20;
 /// As many as anybody's ids have: a UUID has 36.
-const ID_BYTES: usize = 200;
+pub(super) const ID_BYTES: usize = 200;
 const BAD_ID: &str = "id must be an integer or a string of up to 200 bytes";
 pub(super) const NO_BATCHES: &str = "only revision 2025-03-26 has batches";
 

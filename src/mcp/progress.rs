@@ -9,11 +9,10 @@ use rmcp::model::{ErrorData, NumberOrString, ProgressNotificationParam, Progress
 use rmcp::service::RequestContext;
 use tokio::time::sleep;
 
+use super::message::ID_BYTES;
+
 /// Work that is done sooner needs no word: its answer is the word.
 const PATIENCE: Duration = Duration::from_millis(400);
-
-/// As many as an id may have.
-const TOKEN_BYTES: usize = 200;
 
 /// Waits for work, and says that it goes on if the client wants to hear it. Stops waiting when
 /// the client does; what is under way is then still carried out.
@@ -41,9 +40,9 @@ pub(super) async fn with_progress<T>(
     }
 }
 
-/// A token comes back with every word. Who makes one so long hears none.
+/// A token comes back with every word, as an id does. Who makes a longer one hears none.
 fn is_long(ProgressToken(token): &ProgressToken) -> bool {
-    matches!(token, NumberOrString::String(token) if token.len() > TOKEN_BYTES)
+    matches!(token, NumberOrString::String(token) if token.len() > ID_BYTES)
 }
 
 /// Nobody knows how much is left, so there is no total; the number only grows.

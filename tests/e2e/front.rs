@@ -1,6 +1,4 @@
-use actix_web::rt::net::TcpStream;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{KEY, TestServer, rpc};
 
@@ -138,8 +136,8 @@ async fn a_head_that_is_asked_ahead_shifts_no_answer() {
     );
     let in_turn = format!("HEAD /health HTTP/1.1\r\n{key}Connection: close\r\n\r\n");
 
-    let told = said(&server, &ahead).await;
-    let after = said(&server, &in_turn).await;
+    let told = server.raw(&ahead).await;
+    let after = server.raw(&in_turn).await;
 
     assert!(told.matches("HTTP/1.1 ").count() <= 1, "an answer stands in for a body: {told}");
     assert!(after.starts_with("HTTP/1.1 200 ") && after.ends_with("\r\n\r\n"), "{after}");
@@ -156,21 +154,10 @@ async fn whatever_is_asked_ahead_is_answered_in_turn() {
     let write = format!("POST /api/v1/memories HTTP/1.1\r\n{key}{json}\r\n{body}");
     let last = format!("GET /api/v1/tags HTTP/1.1\r\n{key}Connection: close\r\n\r\n");
 
-    let told = said(&server, &format!("{probes}{write}{probes}{write}{last}")).await;
+    let told = server.raw(&format!("{probes}{write}{probes}{write}{last}")).await;
 
     let statuses: Vec<&str> = told.split("HTTP/1.1 ").skip(1).map(|one| &one[..3]).collect();
     let mut expected = vec!["200"; 203];
     expected[100] = "201";
     assert_eq!(statuses, expected);
-}
-
-/// What a server says to bytes that no client would send.
-async fn said(server: &TestServer, bytes: &str) -> String {
-    let address = server.url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(bytes.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    // A connection that was shut may end with an error; what came before it counts.
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).into_owned()
 }

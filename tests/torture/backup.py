@@ -32,9 +32,8 @@ import threading
 import time
 
 import common
-from common import KEY, NoAnswer, NotSent
+from common import KEY, WORDS, NoAnswer, NotSent
 
-WORDS = "anna ben garden penicillin train lamp river copper tuesday violin kettle harbor invoice dentist bicycle onion".split()
 # Of texts, tags and users; none of it stands in an encrypted store, nor in its backup.
 READABLE = (b"penicillin", b"bicycle", b"writer-")
 BASE = "default"
@@ -132,14 +131,9 @@ def words(chance):
 def base_line(chance, number):
     """As an export has it."""
     moment = "2026-01-01T00:00:00.000Z"
-    ident = ulid(1_767_225_600_000 + number, chance.getrandbits(80))
+    ident = common.ulid(1_767_225_600_000 + number << 80 | chance.getrandbits(80))
     return {"id": ident, "content": f"base {number} {words(chance)}", "kind": "note", "tags": chance.sample(WORDS, 2),
             "status": "active", "version": 1, "created_at": moment, "updated_at": moment}
-
-
-def ulid(milliseconds, low):
-    number = milliseconds << 80 | low
-    return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 # ---- what must hold -----------------------------------------------------------------------------

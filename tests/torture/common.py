@@ -24,6 +24,8 @@ BINARY = ROOT / "target/release/memoryd"
 KEPT = ROOT / "target/torture"
 KEY = "torture-key-0123456789abcdef-0123456789"
 JSON, LINES = "application/json", "application/x-ndjson"
+# What texts are made of.
+WORDS = "anna ben garden penicillin train lamp river copper tuesday violin kettle harbor invoice dentist bicycle onion".split()
 # Longer than the server itself lets anybody wait for an answer.
 PATIENCE = 40
 
@@ -112,6 +114,11 @@ class Server:
 
     def door(self, key=KEY):
         return Door(self.port, key, self.is_tls)
+
+
+def ulid(number):
+    """The id of 128 bits as clients know it: 26 letters of Crockford's base 32."""
+    return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def encryption(folder):

@@ -15,7 +15,6 @@ PART = 64
 # Enough that everything happens, few enough that all can be compared each time.
 MOST_SINGLES, MOST_GROUPS, MOST_TOKENS, MOST_VERSIONS = 30, 4, 6, 7
 WORDS = "anna ben garden penicillin train lamp river copper tuesday violin kettle harbor".split()
-ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class Version(typing.NamedTuple):
@@ -145,8 +144,7 @@ class Client:
 
     def ulid(self):
         """One of now, as another store would have made it."""
-        number = time.time_ns() // 1_000_000 << 80 | self.random.getrandbits(80)
-        return "".join(ULID[number >> shift & 31] for shift in range(125, -1, -5))
+        return common.ulid(time.time_ns() // 1_000_000 << 80 | self.random.getrandbits(80))
 
     def text(self, marker):
         # Some are longer than what sled keeps in one piece.

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import common
+
 # First bytes of keys: of a user's memories, histories and uses; of the system's users, keys of the store, members.
 OF_MEMORIES, USER, STORE_KEY, MEMBER = (1, 2, 3), 1, 4, 5
 # Bytes before what is in a frame, and what stands in the place of its seq where nothing follows in its file.
@@ -100,9 +102,7 @@ def member_number(value):
 
 
 def id_of(key):
-    """The id as clients know it: 26 letters of Crockford's base 32."""
-    number = int.from_bytes(key, "big")
-    return "".join("0123456789ABCDEFGHJKMNPQRSTVWXYZ"[number >> shift & 31] for shift in range(125, -1, -5))
+    return common.ulid(int.from_bytes(key, "big"))
 
 
 def lost_frames(frames, journal):

@@ -568,7 +568,7 @@ PLAIN = [
     ("logging/setLevel", {"level": "debug"}), ("notifications/initialized", {}), ("notifications/cancelled", {"requestId": 7}),
 ]
 ODD = [None, True, False, 0, -1, 1.5, 2**31, 2**63, -2**63 - 1, 2**64, 10**40, 1e308, -1e-320, -0.0, "", " ",
-       "2026-02-30", "9999-99-99", "a,b,,c", "*", ID, [], {}, [[]], [None], ["a"] * 1001, {"": {}}, {"a": {"$ref": "#"}},
+       "0", "null", "{}", "[", "[[1],2]", "\x00", "\ud83d", "\u202e\u2028", "é" * 300, "x" * 70_000, "../../etc/passwd", "%00%ff",
        "2026-02-30", "9999-99-99", "a,b,,c", "*", ID, [], {}, [[]], [None], ["a"] * 1001, {"": {}}, {"a": {"$ref": "#"}},
        [{"role": "user", "content": "hi"}]]
 BYTES = [b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc0\xaf", b"\xed\xa0\x80", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\",

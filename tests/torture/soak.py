@@ -31,9 +31,8 @@ import threading
 import time
 
 import common
-from common import KEY, LINES, NoAnswer, NotSent
+from common import KEY, LINES, WORDS, NoAnswer, NotSent
 
-WORDS = "anna ben garden penicillin train lamp river copper tuesday violin kettle harbor invoice dentist bicycle onion".split()
 # Of users and texts; none of it stands in an encrypted store.
 READABLE = (b"user-", b"penicillin", b"tuesday")
 # More than wait for an answer at a time, unless the server hangs.

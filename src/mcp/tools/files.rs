@@ -146,14 +146,13 @@ macro_rules! legal {
 
 async fn view(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
     let typed = said.text("path")?;
+    // From here on it is as long as a path may be, so it is said back whole.
     let path = legal!(typed);
-    // As long as a path may be.
-    let named = &typed;
     Ok(match call.ask(AskFiles::View(path)).await? {
         FileAnswer::Text { text, .. } => {
             let lines: Vec<&str> = text.split('\n').collect();
             if lines.len() > MOST_LINES {
-                let told = format!("File {named} exceeds maximum line limit of 999,999 lines.");
+                let told = format!("File {typed} exceeds maximum line limit of 999,999 lines.");
                 return Ok(Err(told));
             }
             let (first, last) = said.range().unwrap_or((1, -1));
@@ -163,22 +162,22 @@ async fn view(call: &ToolCall<'_>, said: &Said<'_>) -> Told {
                 last => usize::try_from(last).unwrap_or(0).min(lines.len()),
             };
             let shown = numbered(&lines, first, last);
-            Ok(format!("Here's the content of {named} with line numbers:\n{shown}"))
+            Ok(format!("Here's the content of {typed} with line numbers:\n{shown}"))
         }
         FileAnswer::Folder(found) => {
             let folder = inline(&typed);
             let mut text = format!(
-                "Here're the files and directories up to 2 levels deep in {named}, excluding hidden items and \
+                "Here're the files and directories up to 2 levels deep in {typed}, excluding hidden items and \
                  node_modules:\n{FOLDER}\t{folder}"
             );
+            let folder = folder.trim_end_matches('/');
             for (rest, bytes) in found {
                 let size = bytes.map_or_else(|| FOLDER.to_owned(), size);
-                let (folder, rest) = (folder.trim_end_matches('/'), inline(&rest));
-                text.push_str(&format!("\n{size}\t{folder}/{rest}"));
+                text.push_str(&format!("\n{size}\t{folder}/{}", inline(&rest)));
             }
             Ok(text)
         }
-        _ => Err(format!("The path {named} does not exist. Please provide a valid path.")),
+        _ => Err(format!("The path {typed} does not exist. Please provide a valid path.")),
     })
 }
 

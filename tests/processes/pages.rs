@@ -71,3 +71,17 @@ fn the_password_signs_its_owner_in_until_it_is_removed() {
     assert!(program.run(&["password", "remove"]).status.success());
     assert_eq!(sign_in(program.port, PASSWORD), "401");
 }
+
+#[test]
+fn a_right_key_signs_in_whatever_was_typed_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serve = command(dir.path(), &["serve"]);
+    serve.env("RATE_LIMIT_REQUESTS", "5");
+    let program = Program::start_as(serve, dir);
+    assert!(set_password(&program, PASSWORD).status.success());
+
+    let guesses = [(); 8].map(|()| sign_in(program.port, "another guess"));
+
+    assert_eq!(guesses[7], "429", "{guesses:?}");
+    assert_eq!(sign_in(program.port, crate::KEY), "303");
+}

@@ -46,7 +46,10 @@ impl Front {
         }
         let client = self.client(request);
         let counted = self.settle(Guard::Key, client, Attempt::Absent, Ok(None)).await;
-        counted.outcome?;
+        if counted.outcome.is_err() {
+            // Others may have used up the places of this address. A key gets in all the same.
+            return Ok(None);
+        }
         let (file, secret) = (self.password.clone(), Secret::new(typed.to_owned()));
         let turn = TURN.acquire().await.map_err(|_| Error::LimiterDown)?;
         // Nothing ends a look that began: the turn is over with it, though its client may have left.

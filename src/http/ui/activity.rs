@@ -12,6 +12,7 @@ use super::form::FormBody;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
+use super::told::told_list;
 use super::view::{beginning, counted};
 use crate::actors::{AdminRequest, Sessions};
 use crate::engine::{Arguments, ListRecalls, RecallView, Spoken, Undo, Undone};
@@ -194,10 +195,7 @@ async fn audit(
         arguments.insert("failed".to_owned(), true.into());
     }
     let asked = AdminRequest::Audit(Arguments::new(arguments));
-    let mut told = sessions.administer(&session.caller, asked).await?;
-    let events = told.get_mut("events").map(Value::take).unwrap_or_default();
-    // What is told is ours; were it not readable, there would be no list.
-    Ok(serde_json::from_value(events).unwrap_or_default())
+    told_list(sessions, session, asked, "events").await
 }
 
 impl EventLine {

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::about::{AboutServer, KnownKey};
 use super::base::base_of;
@@ -16,6 +16,7 @@ use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::snippets::{Snippet, snippets};
 use super::text::{PageText, PageTime};
+use super::told::told_list;
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::engine::Arguments;
 use crate::error::Error;
@@ -173,11 +174,8 @@ pub(in crate::http) async fn change(
 }
 
 async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<Told>, Error> {
-    let asked = AdminRequest::ListTokens(Arguments::new(Map::new()));
-    let mut told = sessions.administer(&session.caller, asked).await?;
-    let tokens = told.get_mut("tokens").map(Value::take).unwrap_or_default();
-    // What is told is ours; were it not readable, there would be no list.
-    Ok(serde_json::from_value(tokens).unwrap_or_default())
+    let asked = AdminRequest::ListTokens(Arguments::default());
+    told_list(sessions, session, asked, "tokens").await
 }
 
 /// Where clients find this server, as this browser does.

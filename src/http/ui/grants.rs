@@ -2,13 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::csrf;
 use super::form::FormBody;
 use super::page::see_other;
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
+use super::told::told_list;
 use crate::actors::{AdminRequest, Sessions};
 use crate::engine::Arguments;
 use crate::error::Error;
@@ -53,10 +53,8 @@ pub(super) async fn grant_lines(
     sessions: &Sessions,
     session: &BrowserSession,
 ) -> Result<Vec<GrantLine>, Error> {
-    let asked = AdminRequest::ListGrants(Arguments::new(Map::new()));
-    let mut told = sessions.administer(&session.caller, asked).await?;
-    let grants = told.get_mut("grants").map(Value::take).unwrap_or_default();
-    let grants: Vec<ToldGrant> = serde_json::from_value(grants).map_err(|_| Error::Panicked)?;
+    let asked = AdminRequest::ListGrants(Arguments::default());
+    let grants: Vec<ToldGrant> = told_list(sessions, session, asked, "grants").await?;
     Ok(grants.iter().map(GrantLine::of).collect())
 }
 

@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use super::csrf;
 use super::form::FormBody;
+use super::memory::take_back;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
-use super::view::{beginning, counted};
+use super::view::{beginning, counted, counted_of};
 use crate::actors::{AdminRequest, Sessions};
-use crate::engine::{Arguments, ListRecalls, RecallView, Spoken, Undo, Undone};
+use crate::engine::{Arguments, ListRecalls, RecallView, ToldStep, Undone};
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::model::Timestamp;
@@ -28,6 +29,8 @@ const RECALLS: usize = 50;
 /// Memories that are named of one answer.
 const NAMED: usize = 5;
 const HERE: &str = "/ui/activity";
+/// What names the work of a client.
+const WORK: [&str; 3] = ["credential", "session", "since"];
 
 #[derive(Template)]
 #[template(path = "ui/activity.html")]
@@ -115,7 +118,7 @@ pub(in crate::http) async fn activity(
         page: Page::of(&request, Some(&session), "Activity"),
         events: events.iter().map(EventLine::of).collect(),
         recalls: recalled.recalls.iter().map(RecallLine::of).collect(),
-        recalls_total: super::view::counted_of(recalled.total),
+        recalls_total: counted_of(recalled.total),
         days,
         client,
         is_failed,
@@ -145,17 +148,15 @@ pub(in crate::http) async fn undo_preview(
     session: BrowserSession,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let asked = query(&request, |_| false)?;
+    let mut asked = query(&request, |_| false)?;
+    asked.retain(|name, _| WORK.contains(&name.as_str()));
     let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut arguments = asked.clone();
-    arguments.retain(|name, _| ["credential", "session", "since"].contains(&name.as_str()));
-    arguments.insert("dry_run".to_owned(), true.into());
-    let verb = Undo::parse(Arguments::new(arguments))?.verb;
-    let undone = sessions.ask(&session.caller, verb).await?;
+    let typed = WORK.map(text);
+    let undone = take_back(&sessions, &session, asked, true).await?;
     let page = UndoPage::of(
         Page::of(&request, Some(&session), "Undo the work of a client"),
         &undone,
-        (text("credential"), text("session"), text("since")),
+        typed,
         session.csrf(UNDO),
     );
     Ok(respond(StatusCode::OK, &page))
@@ -170,10 +171,7 @@ pub(in crate::http) async fn undo_work(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, UNDO, form.csrf())?;
-    let mut arguments = form.arguments(&["credential", "session", "since"]);
-    arguments.insert("dry_run".to_owned(), false.into());
-    let verb = Undo::parse(Arguments::new(arguments))?.verb;
-    let undone = sessions.ask(&session.caller, verb).await?;
+    let undone = take_back(&sessions, &session, form.arguments(&WORK), false).await?;
     let (back, left) = (undone.reverted.len(), undone.conflicts.len());
     let text = format!("{back} memories are as they were; {left} were changed since and stay.");
     browsers.leave_note(&session, text, None);
@@ -237,10 +235,10 @@ impl UndoPage {
     fn of(
         page: Page,
         undone: &Undone,
-        (credential, session, since): (String, String, String),
+        [credential, session, since]: [String; 3],
         csrf: String,
     ) -> Self {
-        let step = |step: &crate::engine::ToldStep| StepLine {
+        let step = |step: &ToldStep| StepLine {
             at: PageTime::of(step.at),
             who: PageText::of(&format!(
                 "{} {}",

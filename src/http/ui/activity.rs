@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::csrf;
-use super::form::FormBody;
+use super::form::{FormBody, text_of};
 use super::memory::take_back;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
@@ -107,8 +107,8 @@ pub(in crate::http) async fn activity(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let asked = query(&request, |_| false)?;
-    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (days, client, is_failed) = (text("days"), text("client"), text("failed") == "true");
+    let (days, client) = (text_of(&asked, "days"), text_of(&asked, "client"));
+    let is_failed = text_of(&asked, "failed") == "true";
     let mut events = audit(&sessions, &session, &days, is_failed).await?;
     events.reverse();
     let wanted = Some(client.clone()).filter(|client| !client.is_empty());
@@ -150,8 +150,7 @@ pub(in crate::http) async fn undo_preview(
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(&request, |_| false)?;
     asked.retain(|name, _| WORK.contains(&name.as_str()));
-    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let typed = WORK.map(text);
+    let typed = WORK.map(|name| text_of(&asked, name));
     let undone = take_back(&sessions, &session, asked, true).await?;
     let page = UndoPage::of(
         Page::of(&request, Some(&session), "Undo the work of a client"),

@@ -7,7 +7,7 @@ use askama::Template;
 use serde_json::{Map, Value};
 
 use super::csrf;
-use super::form::FormBody;
+use super::form::{FormBody, text_of};
 use super::memory::{MEMORY, id_of, place_of, read};
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
@@ -61,8 +61,8 @@ pub(in crate::http) async fn new_form(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let asked = query(&request, |_| false)?;
-    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let typed = Typed { kind: text("kind"), project: text("project"), ..Typed::default() };
+    let (kind, project) = (text_of(&asked, "kind"), text_of(&asked, "project"));
+    let typed = Typed { kind, project, ..Typed::default() };
     Ok(EditPage::new(&request, &session, &sessions, typed).respond(StatusCode::OK))
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::cookies;
 use super::csrf::{self, comes_from_here};
-use super::form::{FormBody, encoded, local_path};
+use super::form::{FormBody, encoded, local_path, text_of};
 use super::page::{FRAME, Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions, LINK_LIFE};
 use super::text::PageText;
@@ -214,6 +214,5 @@ fn problem_of(refused: &Error) -> String {
 
 fn next_of(request: &HttpRequest) -> Result<String, Error> {
     let asked = query(request, |_| false)?;
-    let next = asked.get("next").and_then(|next| next.as_str()).unwrap_or("/ui/");
-    Ok(local_path(next).to_owned())
+    Ok(local_path(&text_of(&asked, "next")).to_owned())
 }

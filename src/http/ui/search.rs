@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use super::form::text_of;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::text::PageText;
@@ -57,11 +58,7 @@ pub(in crate::http) async fn search(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(&request, |_| false)?;
-    let text = |asked: &serde_json::Map<String, serde_json::Value>, name: &str| {
-        asked.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-    };
-    let (question, mode, project) =
-        (text(&asked, "q"), text(&asked, "mode"), text(&asked, "project"));
+    let [question, mode, project] = ["q", "mode", "project"].map(|name| text_of(&asked, name));
     asked.retain(|name, _| ["mode", "project"].contains(&name.as_str()));
     asked.insert("query".to_owned(), question.clone().into());
     let mut page = SearchPage {

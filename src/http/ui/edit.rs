@@ -2,7 +2,7 @@
 //! and what somebody else has written meanwhile is shown next to it.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
@@ -247,8 +247,7 @@ impl EditPage {
     fn telling(mut self, refused: &Error) -> HttpResponse {
         refused.log();
         self.problem = PageText::of(&refused.told());
-        let status = StatusCode::from_u16(refused.code().status());
-        self.respond(status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY))
+        self.respond(refused.status_code())
     }
 
     fn respond(self, status: StatusCode) -> HttpResponse {

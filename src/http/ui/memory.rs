@@ -5,11 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
+use super::bulk::BULK;
 use super::csrf;
 use super::diff::{DiffPart, diff};
 use super::form::FormBody;
 use super::login::must_confirm;
-use super::page::{Page, respond, see_other};
+use super::page::{FRAME, Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::view::{MemoryRow, beginning, state_of};
@@ -89,7 +90,7 @@ pub(in crate::http) async fn show(
         may_change: session.may(needed),
         is_fresh: session.is_fresh,
         csrf: session.csrf(MEMORY),
-        bulk_csrf: session.csrf("bulk"),
+        bulk_csrf: session.csrf(BULK),
         row,
     };
     Ok(respond(StatusCode::OK, &page))
@@ -150,7 +151,7 @@ pub(in crate::http) async fn undo(
     browsers: web::Data<BrowserSessions>,
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
-    csrf::check(&request, &session, super::page::FRAME, form.csrf())?;
+    csrf::check(&request, &session, FRAME, form.csrf())?;
     let undone = take_back(&sessions, &session, form.arguments(&["id"]), false).await?;
     let text = match (undone.reverted.len(), undone.conflicts.len()) {
         (0, 0) => "There was nothing to undo.".to_owned(),

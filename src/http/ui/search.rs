@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use super::bulk::BULK;
 use super::form::text_of;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
@@ -16,8 +17,6 @@ use crate::http::ask::query;
 
 /// Hits of a page.
 const HITS: usize = 20;
-/// The purpose of the form around the hits is that of the lists: its buttons are the same.
-const BULK: &str = "bulk";
 
 #[derive(Template)]
 #[template(path = "ui/search.html")]

@@ -14,7 +14,7 @@ use super::grants::{GRANTS, GrantLine, grant_lines};
 use super::login::must_confirm;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
-use super::snippets::{Snippet, snippets};
+use super::snippets::{ADDRESS, Snippet, snippets};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
 use crate::actors::{AdminRequest, Sessions, TokenChange};
@@ -181,7 +181,7 @@ async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<Tol
 /// Where clients find this server, as this browser does.
 fn origin(request: &HttpRequest) -> String {
     let origin = origin_of_request(request);
-    let origin = origin.unwrap_or_else(|| "http://127.0.0.1:3000".to_owned());
+    let origin = origin.unwrap_or_else(|| ADDRESS.to_owned());
     origin + &base_of(request)
 }
 

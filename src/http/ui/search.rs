@@ -11,7 +11,7 @@ use super::sessions::BrowserSession;
 use super::text::PageText;
 use super::view::{MemoryRow, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{Arguments, Search, SearchHit, Shown, Spoken};
+use crate::engine::{Arguments, Search, SearchHit, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
 
@@ -97,7 +97,7 @@ impl SearchPage {
         let found = sessions.ask(&session.caller, verb).await?;
         self.took_ms = begun.elapsed().as_millis();
         let terms = terms_of(&self.question);
-        let tokens: usize = found.results.iter().map(|hit| tokens_of(&hit.memory)).sum();
+        let tokens: usize = found.results.iter().map(|hit| hit.memory.cost()).sum();
         self.hits = found.results.iter().filter_map(|hit| HitView::of(hit, &terms)).collect();
         self.total = counted_of(found.total);
         self.mode_used = format!("{:?}", found.mode_used).to_lowercase();
@@ -125,14 +125,6 @@ impl HitView {
             why: said.map(|(name, value)| (name, format!("{value:+.3}"))).collect(),
             row,
         })
-    }
-}
-
-/// By rule of thumb, as the engine does: four letters to a token.
-fn tokens_of(shown: &Shown) -> usize {
-    match shown {
-        Shown::Full(view) => view.memory.content.len().div_ceil(4),
-        Shown::Brief(brief) => brief.snippet.len().div_ceil(4),
     }
 }
 

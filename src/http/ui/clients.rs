@@ -17,6 +17,7 @@ use super::sessions::{BrowserSession, BrowserSessions};
 use super::snippets::{ADDRESS, Snippet, snippets};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
+use super::view::allowed;
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::engine::Arguments;
 use crate::error::Error;
@@ -199,12 +200,9 @@ impl KeyLine {
 
 impl TokenLine {
     fn of(told: &Told) -> Self {
-        let mut may = told.scopes.join(", ");
-        if let Some(project) = &told.project {
-            may = format!("{may}; in {project} only");
-        }
+        let mut may = allowed(&told.scopes, told.project.as_deref());
         if told.guest {
-            may = format!("{may}; as a guest");
+            may.push_str("; as a guest");
         }
         Self {
             prefix: PageText::of(&told.prefix),

@@ -9,6 +9,7 @@ use super::page::see_other;
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
+use super::view::allowed;
 use crate::actors::{AdminRequest, Sessions};
 use crate::engine::Arguments;
 use crate::error::Error;
@@ -76,17 +77,13 @@ pub(in crate::http) async fn end(
 
 impl GrantLine {
     fn of(told: &ToldGrant) -> Self {
-        let may = match &told.project {
-            Some(project) => format!("{}; in {project} only", told.scopes.join(", ")),
-            None => told.scopes.join(", "),
-        };
         Self {
             id: PageText::of(&told.id),
             name: PageText::of(&told.name),
             client: PageText::of(&told.client_name),
             answers: PageText::of(&told.redirect_uris.join(" ")),
             user: PageText::of(&told.user_id),
-            may: PageText::of(&may),
+            may: PageText::of(&allowed(&told.scopes, told.project.as_deref())),
             state: PageText::of(&told.state),
             created: PageTime::of(told.created_at),
             expires: PageTime::of(told.expires_at),

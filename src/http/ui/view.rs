@@ -88,6 +88,15 @@ pub(super) fn state_of(memory: &Memory) -> &'static str {
     }
 }
 
+/// What a credential may do, and where.
+pub(super) fn allowed(scopes: &[String], project: Option<&str>) -> String {
+    let scopes = scopes.join(", ");
+    match project {
+        Some(project) => format!("{scopes}; in {project} only"),
+        None => scopes,
+    }
+}
+
 /// The beginning of a text on one line.
 pub(super) fn beginning(content: &str) -> String {
     let mut line = String::new();

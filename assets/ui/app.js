@@ -6,10 +6,14 @@ const each = (selector, work) => document.querySelectorAll(selector).forEach(wor
 const one = (selector) => document.querySelector(selector);
 // Where the pages are: a proxy may have something before them.
 const UI = new URL('../../', import.meta.url).pathname;
-const kept = {
-  get(name) { try { return localStorage.getItem(name); } catch { return null; } },
-  set(name, value) { try { localStorage.setItem(name, value); } catch { /* private windows keep nothing */ } },
-};
+// Private windows keep nothing, and may throw at the very name of what would.
+const keeper = (store) => ({
+  get(name) { try { return store().getItem(name); } catch { return null; } },
+  set(name, value) { try { store().setItem(name, value); } catch { /* nothing is kept */ } },
+  drop(name) { try { store().removeItem(name); } catch { /* nothing was kept */ } },
+});
+const kept = keeper(() => localStorage);
+const drafts = keeper(() => sessionStorage);
 
 // A link of `memoryd open` carries its code behind the `#`, which no log has seen.
 const code = location.pathname.endsWith('/ui/login') && /^#t=([\w-]{20,})$/.exec(location.hash);
@@ -90,16 +94,16 @@ function say(text, link, target) {
 // What is typed outlives a session that has ended: the draft comes back with the form.
 each('textarea[data-draft]', (area) => {
   const name = `memoryd-draft:${area.dataset.draft}`;
-  const found = (() => { try { return sessionStorage.getItem(name); } catch { return null; } })();
+  const found = drafts.get(name);
   if (found !== null && found !== area.value) {
     area.value = found;
     say('What you had typed is here again.');
   }
-  const keep = () => { try { sessionStorage.setItem(name, area.value); } catch { /* none is kept */ } };
-  area.addEventListener('input', keep);
+  area.addEventListener('input', () => drafts.set(name, area.value));
   // What comes back of it is the server's to say.
-  area.form?.addEventListener('submit', () => { try { sessionStorage.removeItem(name); } catch { /* none was kept */ } });
+  area.form?.addEventListener('submit', () => drafts.drop(name));
 });
+
 // Keys. None while somebody types or holds a modifier, and none at all if they are switched off.
 const GO = { o: '', m: 'memories', s: 'search', i: 'inbox', t: 'trash', a: 'activity', c: 'clients' };
 let going = false;

@@ -60,8 +60,7 @@ fn places_of(row: &Row) -> Vec<String> {
 }
 
 fn counting<'a>(layers: &'a Layers, place: &str) -> Option<&'a Given> {
-    let said: Vec<&Given> = layers.given(place).filter(|given| !given.raw.is_unset()).collect();
-    said.last().copied()
+    layers.given(place).filter(|given| !given.raw.is_unset()).last()
 }
 
 fn shown(raw: &Raw) -> String {

@@ -7,7 +7,7 @@ import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { SHOTS, Server, assert, axe, launch, open, signIn } from './harness.mjs';
+import { KEY, SHOTS, Server, assert, axe, launch, open, sideways, signIn } from './harness.mjs';
 
 // The example of RFC 7636.
 const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
@@ -60,8 +60,8 @@ for (const scheme of ['light', 'dark']) {
       await page.goto(question(back));
       assert.match(await page.textContent('h2'), /127\.0\.0\.1/);
       assert.deepEqual(await axe(page), []);
-      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      assert.ok(sideways <= 0, `it goes ${sideways} pixels beyond ${width}`);
+      const beyond = await sideways(page);
+      assert.ok(beyond <= 0, `it goes ${beyond} pixels beyond ${width}`);
       await page.screenshot({ path: path.join(SHOTS, `consent-${scheme}-${width}.png`), fullPage: true });
       assert.deepEqual(faults, []);
       await context.close();
@@ -75,7 +75,7 @@ for (const javaScriptEnabled of [true, false]) {
     const page = await context.newPage();
     await page.goto(question(back));
     assert.match(page.url(), /\/ui\/login\?next=/);
-    await page.fill('#credential', 'browser-test-key-0123456789abcdef0123456789');
+    await page.fill('#credential', KEY);
     await page.click('#login button');
     await page.waitForURL(/\/authorize\/pending\//);
     await page.click('text=Allow');

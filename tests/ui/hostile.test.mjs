@@ -1,7 +1,7 @@
 // Texts that want to be more than texts, in every field that somebody else can fill.
 
 import { after, before, test } from 'node:test';
-import { PAGES, Server, assert, launch, open, signIn } from './harness.mjs';
+import { KEY, PAGES, Server, assert, launch, open, signIn } from './harness.mjs';
 
 const TRIES = [
   '<script>window.__x=1</script>', '"><script>window.__x=1</script>', "'><svg onload=window.__x=1>", '<img src=x onerror=window.__x=1>',
@@ -39,7 +39,7 @@ test('no text becomes anything else', { timeout: 600_000 }, async () => {
   for (const text of TRIES) {
     await server.call('POST', '/admin/tokens', { name: plain(text, 60), project: plain(text, 60) });
     await fetch(`${server.url}/api/v1/search?query=${encodeURIComponent(text)}`, {
-      headers: { 'X-API-Key': 'browser-test-key-0123456789abcdef0123456789', 'User-Agent': plain(text, 60).replace(/[^\x20-\x7e]/g, '') || 'x' },
+      headers: { 'X-API-Key': KEY, 'User-Agent': plain(text, 60).replace(/[^\x20-\x7e]/g, '') || 'x' },
     });
   }
   const { context, page, faults } = await open(browser, server);

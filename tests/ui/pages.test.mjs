@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { PAGES, SHOTS, Server, assert, axe, furnish, launch, open, signIn } from './harness.mjs';
+import { PAGES, SHOTS, Server, assert, axe, furnish, launch, open, sideways, signIn } from './harness.mjs';
 
 let server;
 let browser;
@@ -35,8 +35,8 @@ for (const scheme of ['light', 'dark']) {
         assert.ok((await answer.body()).length < 200 * 1024, `${place} is too large`);
         assert.equal(await page.locator('h1').count(), 1, place);
         if (width !== NARROWEST) assert.deepEqual(await axe(page), [], place);
-        const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        assert.ok(sideways <= 0, `${place} goes ${sideways} pixels beyond ${width}`);
+        const beyond = await sideways(page);
+        assert.ok(beyond <= 0, `${place} goes ${beyond} pixels beyond ${width}`);
         if (width === NARROWEST) continue;
         const name = `${place.replace(/[^a-z]+/gi, '-').replace(/^-|-$/g, '') || 'overview'}-${scheme}-${width}.png`;
         await page.screenshot({ path: path.join(SHOTS, name), fullPage: true });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::engine::{Asked, Engine, EngineError, Verb};
-use crate::model::{Scope, Timestamp};
+use crate::model::{EventTime, Scope, Timestamp};
 
 /// Counts what was stored on each of the last days, and what it is.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +58,6 @@ fn day_of(at: Timestamp) -> i64 {
     at.0.div_euclid(DAY_MS)
 }
 
-/// `2026-03-01`.
 fn name_of(day: i64) -> String {
-    let first = Timestamp(day.saturating_mul(DAY_MS)).to_string();
-    first.get(..10).unwrap_or_default().to_owned()
+    EventTime::from(Timestamp(day.saturating_mul(DAY_MS))).day()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::Serialize;
 
 use super::graph::Sight;
-use crate::engine::graph::{Graph, Relation};
+use crate::engine::graph::{Entity, Graph, Relation};
 use crate::engine::{Asked, Engine, EngineError, Verb};
 use crate::model::{MemoryId, Scope};
 
@@ -77,16 +77,19 @@ impl Verb for Neighborhood {
 /// The entities with the most relations.
 fn central(graph: &Graph, sight: &Sight<'_>, most: usize) -> Vec<Neighbor> {
     let seen = graph.entities.iter().filter(|(_, node)| sight.has(node));
-    let counted = seen.map(|(id, node)| {
-        let name = &node.part.name;
-        let count = graph.at(name).filter(|(_, node)| sight.has(node)).count();
-        let (kind, id) = (node.part.kind.clone(), Some(*id));
-        (Reverse(count), Neighbor { name: name.clone(), kind, id, steps: 0 })
-    });
-    let mut counted: Vec<(Reverse<usize>, Neighbor)> = counted.collect();
-    counted.sort_by_key(|(count, _)| *count);
+    let mut counted: Vec<_> = seen
+        .map(|(id, node)| {
+            let relations = graph.at(&node.part.name).filter(|(_, node)| sight.has(node));
+            (Reverse(relations.count()), *id, &node.part)
+        })
+        .collect();
+    counted.sort_by_key(|(count, ..)| *count);
     counted.truncate(most);
-    counted.into_iter().map(|(_, neighbor)| neighbor).collect()
+    let neighbor = |(_, id, entity): (_, MemoryId, &Entity)| {
+        let (name, kind) = (entity.name.clone(), entity.kind.clone());
+        Neighbor { name, kind, id: Some(id), steps: 0 }
+    };
+    counted.into_iter().map(neighbor).collect()
 }
 
 /// The names that are reached, the nearest first until there are enough, with how far each is.

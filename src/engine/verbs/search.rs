@@ -362,7 +362,8 @@ impl Shown {
     }
 
     /// Tokens, by estimate, without the small fields around the text.
-    pub(in crate::engine) fn cost(&self) -> usize {
+    #[must_use]
+    pub fn cost(&self) -> usize {
         match self {
             Self::Full(view) => estimate_tokens(&view.memory.content),
             Self::Brief(brief) => estimate_tokens(&brief.snippet),

@@ -8,13 +8,15 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::csrf;
-use super::form::FormBody;
+use super::form::{FormBody, text_of};
+use super::memory::take_back;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
-use super::view::{beginning, counted};
+use super::told::told_list;
+use super::view::{beginning, counted, counted_of};
 use crate::actors::{AdminRequest, Sessions};
-use crate::engine::{Arguments, ListRecalls, RecallView, Spoken, Undo, Undone};
+use crate::engine::{Arguments, ListRecalls, RecallView, ToldStep, Undone};
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::model::Timestamp;
@@ -27,6 +29,8 @@ const RECALLS: usize = 50;
 /// Memories that are named of one answer.
 const NAMED: usize = 5;
 const HERE: &str = "/ui/activity";
+/// What names the work of a client.
+const WORK: [&str; 3] = ["credential", "session", "since"];
 
 #[derive(Template)]
 #[template(path = "ui/activity.html")]
@@ -103,8 +107,8 @@ pub(in crate::http) async fn activity(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let asked = query(&request, |_| false)?;
-    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (days, client, is_failed) = (text("days"), text("client"), text("failed") == "true");
+    let (days, client) = (text_of(&asked, "days"), text_of(&asked, "client"));
+    let is_failed = text_of(&asked, "failed") == "true";
     let mut events = audit(&sessions, &session, &days, is_failed).await?;
     events.reverse();
     let wanted = Some(client.clone()).filter(|client| !client.is_empty());
@@ -114,7 +118,7 @@ pub(in crate::http) async fn activity(
         page: Page::of(&request, Some(&session), "Activity"),
         events: events.iter().map(EventLine::of).collect(),
         recalls: recalled.recalls.iter().map(RecallLine::of).collect(),
-        recalls_total: super::view::counted_of(recalled.total),
+        recalls_total: counted_of(recalled.total),
         days,
         client,
         is_failed,
@@ -144,17 +148,14 @@ pub(in crate::http) async fn undo_preview(
     session: BrowserSession,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let asked = query(&request, |_| false)?;
-    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut arguments = asked.clone();
-    arguments.retain(|name, _| ["credential", "session", "since"].contains(&name.as_str()));
-    arguments.insert("dry_run".to_owned(), true.into());
-    let verb = Undo::parse(Arguments::new(arguments))?.verb;
-    let undone = sessions.ask(&session.caller, verb).await?;
+    let mut asked = query(&request, |_| false)?;
+    asked.retain(|name, _| WORK.contains(&name.as_str()));
+    let typed = WORK.map(|name| text_of(&asked, name));
+    let undone = take_back(&sessions, &session, asked, true).await?;
     let page = UndoPage::of(
         Page::of(&request, Some(&session), "Undo the work of a client"),
         &undone,
-        (text("credential"), text("session"), text("since")),
+        typed,
         session.csrf(UNDO),
     );
     Ok(respond(StatusCode::OK, &page))
@@ -169,10 +170,7 @@ pub(in crate::http) async fn undo_work(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, UNDO, form.csrf())?;
-    let mut arguments = form.arguments(&["credential", "session", "since"]);
-    arguments.insert("dry_run".to_owned(), false.into());
-    let verb = Undo::parse(Arguments::new(arguments))?.verb;
-    let undone = sessions.ask(&session.caller, verb).await?;
+    let undone = take_back(&sessions, &session, form.arguments(&WORK), false).await?;
     let (back, left) = (undone.reverted.len(), undone.conflicts.len());
     let text = format!("{back} memories are as they were; {left} were changed since and stay.");
     browsers.leave_note(&session, text, None);
@@ -194,10 +192,7 @@ async fn audit(
         arguments.insert("failed".to_owned(), true.into());
     }
     let asked = AdminRequest::Audit(Arguments::new(arguments));
-    let mut told = sessions.administer(&session.caller, asked).await?;
-    let events = told.get_mut("events").map(Value::take).unwrap_or_default();
-    // What is told is ours; were it not readable, there would be no list.
-    Ok(serde_json::from_value(events).unwrap_or_default())
+    told_list(sessions, session, asked, "events").await
 }
 
 impl EventLine {
@@ -239,10 +234,10 @@ impl UndoPage {
     fn of(
         page: Page,
         undone: &Undone,
-        (credential, session, since): (String, String, String),
+        [credential, session, since]: [String; 3],
         csrf: String,
     ) -> Self {
-        let step = |step: &crate::engine::ToldStep| StepLine {
+        let step = |step: &ToldStep| StepLine {
             at: PageTime::of(step.at),
             who: PageText::of(&format!(
                 "{} {}",

@@ -249,7 +249,8 @@ impl<'a> Bulk<'a> {
     }
 }
 
-async fn change(
+/// Changes one field of a memory.
+pub(super) async fn change(
     sessions: &Sessions,
     session: &BrowserSession,
     id: MemoryId,

@@ -1,7 +1,7 @@
 //! Charts, drawn on the server with attributes only: a style in a page would be refused.
 
 use super::text::PageText;
-use super::view::counted;
+use super::view::counted_of;
 
 /// A chart of bars, with its table.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +50,7 @@ impl Chart {
             let height = if *count > 0 { height.max(1) } else { 0 };
             Bar {
                 name: PageText::of(name),
-                count: counted(u64::try_from(*count).unwrap_or(u64::MAX)),
+                count: counted_of(*count),
                 x: n * step,
                 y: HEIGHT - height,
                 width: step.saturating_sub(GAP).clamp(1, WIDEST),

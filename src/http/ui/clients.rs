@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::about::{AboutServer, KnownKey};
 use super::base::base_of;
@@ -14,8 +14,10 @@ use super::grants::{GRANTS, GrantLine, grant_lines};
 use super::login::must_confirm;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
-use super::snippets::{Snippet, snippets};
+use super::snippets::{ADDRESS, Snippet, snippets};
 use super::text::{PageText, PageTime};
+use super::told::told_list;
+use super::view::allowed;
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::engine::Arguments;
 use crate::error::Error;
@@ -173,17 +175,14 @@ pub(in crate::http) async fn change(
 }
 
 async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<Told>, Error> {
-    let asked = AdminRequest::ListTokens(Arguments::new(Map::new()));
-    let mut told = sessions.administer(&session.caller, asked).await?;
-    let tokens = told.get_mut("tokens").map(Value::take).unwrap_or_default();
-    // What is told is ours; were it not readable, there would be no list.
-    Ok(serde_json::from_value(tokens).unwrap_or_default())
+    let asked = AdminRequest::ListTokens(Arguments::default());
+    told_list(sessions, session, asked, "tokens").await
 }
 
 /// Where clients find this server, as this browser does.
 fn origin(request: &HttpRequest) -> String {
     let origin = origin_of_request(request);
-    let origin = origin.unwrap_or_else(|| "http://127.0.0.1:3000".to_owned());
+    let origin = origin.unwrap_or_else(|| ADDRESS.to_owned());
     origin + &base_of(request)
 }
 
@@ -201,12 +200,9 @@ impl KeyLine {
 
 impl TokenLine {
     fn of(told: &Told) -> Self {
-        let mut may = told.scopes.join(", ");
-        if let Some(project) = &told.project {
-            may = format!("{may}; in {project} only");
-        }
+        let mut may = allowed(&told.scopes, told.project.as_deref());
         if told.guest {
-            may = format!("{may}; as a guest");
+            may.push_str("; as a guest");
         }
         Self {
             prefix: PageText::of(&told.prefix),

@@ -3,6 +3,7 @@
 use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::sessions::LONGEST;
 use crate::http::front::Client;
 use crate::model::Secret;
 
@@ -14,7 +15,7 @@ const LOCAL: &str = "memoryd-local";
 /// How the pages look.
 const THEME: &str = "memoryd-theme";
 /// As long as a session lasts at most, in seconds.
-const SESSION_AGE: u32 = 7 * 86_400;
+const SESSION_AGE: u64 = LONGEST.as_secs();
 /// A year, in seconds.
 const THEME_AGE: u32 = 365 * 86_400;
 

@@ -2,12 +2,12 @@
 //! and what somebody else has written meanwhile is shown next to it.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
 use super::csrf;
-use super::form::FormBody;
+use super::form::{FormBody, text_of};
 use super::memory::{MEMORY, id_of, place_of, read};
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
@@ -61,8 +61,8 @@ pub(in crate::http) async fn new_form(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let asked = query(&request, |_| false)?;
-    let text = |name: &str| asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let typed = Typed { kind: text("kind"), project: text("project"), ..Typed::default() };
+    let (kind, project) = (text_of(&asked, "kind"), text_of(&asked, "project"));
+    let typed = Typed { kind, project, ..Typed::default() };
     Ok(EditPage::new(&request, &session, &sessions, typed).respond(StatusCode::OK))
 }
 
@@ -247,8 +247,7 @@ impl EditPage {
     fn telling(mut self, refused: &Error) -> HttpResponse {
         refused.log();
         self.problem = PageText::of(&refused.told());
-        let status = StatusCode::from_u16(refused.code().status());
-        self.respond(status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY))
+        self.respond(refused.status_code())
     }
 
     fn respond(self, status: StatusCode) -> HttpResponse {

@@ -159,8 +159,9 @@ impl Form {
                     said.iter().map(String::as_str).filter(|one| !one.is_empty()).collect();
                 let heading = if title.is_empty() { "Memory" } else { title.as_str() };
                 text.push_str(&format!("\n## {heading}\n\n{}\n\n", said.join(" - ")));
-                // Quoted, so that no text can pass for a heading of ours.
-                for line in memory.content.lines() {
+                // Quoted, so that no text can pass for a heading of ours. A return alone ends a line
+                // of Markdown, too.
+                for line in memory.content.lines().flat_map(|line| line.split('\r')) {
                     text.push_str(&format!("> {line}\n"));
                 }
             }
@@ -190,9 +191,9 @@ mod tests {
         ] {
             assert_eq!(cell(field), written);
         }
-        let memory = Memory::new(MemoryId::default(), "a\n# b".to_owned(), Timestamp(0));
+        let memory = Memory::new(MemoryId::default(), "a\n# b\rc\r\nd".to_owned(), Timestamp(0));
         let mut text = String::new();
         Form::Markdown.write(&mut text, &memory);
-        assert!(text.contains("> a\n> # b\n") && !text.contains("\n# b"), "{text}");
+        assert!(text.contains("> a\n> # b\n> c\n> d\n") && !text.contains("\n# b"), "{text}");
     }
 }

@@ -58,6 +58,11 @@ impl FromRequest for FormBody {
     }
 }
 
+/// What a query says under a name; nothing said is empty.
+pub(super) fn text_of(asked: &Map<String, Value>, name: &str) -> String {
+    asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
 /// A path as a part of a query.
 pub(super) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());

@@ -69,7 +69,7 @@ async fn turn_away(mut request: ServiceRequest) -> ServiceResponse<BoxBody> {
         let to = see_other(&format!("/ui/login?next={}", encoded(wanted)));
         return request.into_response(to);
     }
-    let typed = match is_background || request.method() == Method::GET {
+    let typed = match is_background {
         true => FormBody::default(),
         // A form that cannot be read has nothing to give back.
         false => request.extract::<FormBody>().await.unwrap_or_default(),

@@ -2,13 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::csrf;
 use super::form::FormBody;
 use super::page::see_other;
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
+use super::told::told_list;
+use super::view::allowed;
 use crate::actors::{AdminRequest, Sessions};
 use crate::engine::Arguments;
 use crate::error::Error;
@@ -53,10 +54,8 @@ pub(super) async fn grant_lines(
     sessions: &Sessions,
     session: &BrowserSession,
 ) -> Result<Vec<GrantLine>, Error> {
-    let asked = AdminRequest::ListGrants(Arguments::new(Map::new()));
-    let mut told = sessions.administer(&session.caller, asked).await?;
-    let grants = told.get_mut("grants").map(Value::take).unwrap_or_default();
-    let grants: Vec<ToldGrant> = serde_json::from_value(grants).map_err(|_| Error::Panicked)?;
+    let asked = AdminRequest::ListGrants(Arguments::default());
+    let grants: Vec<ToldGrant> = told_list(sessions, session, asked, "grants").await?;
     Ok(grants.iter().map(GrantLine::of).collect())
 }
 
@@ -78,17 +77,13 @@ pub(in crate::http) async fn end(
 
 impl GrantLine {
     fn of(told: &ToldGrant) -> Self {
-        let may = match &told.project {
-            Some(project) => format!("{}; in {project} only", told.scopes.join(", ")),
-            None => told.scopes.join(", "),
-        };
         Self {
             id: PageText::of(&told.id),
             name: PageText::of(&told.name),
             client: PageText::of(&told.client_name),
             answers: PageText::of(&told.redirect_uris.join(" ")),
             user: PageText::of(&told.user_id),
-            may: PageText::of(&may),
+            may: PageText::of(&allowed(&told.scopes, told.project.as_deref())),
             state: PageText::of(&told.state),
             created: PageTime::of(told.created_at),
             expires: PageTime::of(told.expires_at),

@@ -11,6 +11,7 @@ use super::overview::warnings;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
+use super::told::told_list;
 use super::view::bytes;
 use crate::actors::{AdminRequest, Sessions};
 use crate::config::EffectiveSetting;
@@ -97,10 +98,8 @@ pub(in crate::http) async fn back_up(
 }
 
 async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<BackupRow>, Error> {
-    let mut told = sessions.administer(&session.caller, AdminRequest::ListBackups).await?;
-    let backups = told.get_mut("backups").map(Value::take).unwrap_or_default();
-    // What is told is ours; were it not readable, there would be no list.
-    let backups: Vec<Told> = serde_json::from_value(backups).unwrap_or_default();
+    let asked = AdminRequest::ListBackups;
+    let backups: Vec<Told> = told_list(sessions, session, asked, "backups").await?;
     let row = |told: Told| BackupRow {
         path: PageText::of(&told.path),
         size: bytes(told.bytes),

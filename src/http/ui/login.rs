@@ -1,13 +1,13 @@
 //! In and out, and how the pages look.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 use serde_json::json;
 
 use super::cookies;
 use super::csrf::{self, comes_from_here};
-use super::form::{FormBody, encoded, local_path};
+use super::form::{FormBody, encoded, local_path, text_of};
 use super::page::{FRAME, Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions, LINK_LIFE};
 use super::text::PageText;
@@ -70,9 +70,7 @@ pub(in crate::http) async fn sign_in(
     let caller = match shown_by(&request, &sessions, &front, form.get("credential")).await {
         Ok(caller) => caller,
         Err(refused) => {
-            let status = StatusCode::from_u16(refused.code().status());
-            let status = status.unwrap_or(StatusCode::UNAUTHORIZED);
-            let problem = problem_of(&refused);
+            let (status, problem) = (refused.status_code(), problem_of(&refused));
             return Ok(login_page(&request, &sessions, status, false, &problem, next));
         }
     };
@@ -125,9 +123,8 @@ pub(in crate::http) async fn confirm(
     match shown.and_then(|shown| sessions.confirm(&session, &shown)) {
         Ok(()) => Ok(see_other(&next)),
         Err(refused) => {
-            let status = StatusCode::from_u16(refused.code().status());
-            let status = status.unwrap_or(StatusCode::UNAUTHORIZED);
-            Ok(confirmation(&request, &session, status, &problem_of(&refused), next))
+            let (status, problem) = (refused.status_code(), problem_of(&refused));
+            Ok(confirmation(&request, &session, status, &problem, next))
         }
     }
 }
@@ -214,6 +211,5 @@ fn problem_of(refused: &Error) -> String {
 
 fn next_of(request: &HttpRequest) -> Result<String, Error> {
     let asked = query(request, |_| false)?;
-    let next = asked.get("next").and_then(|next| next.as_str()).unwrap_or("/ui/");
-    Ok(local_path(next).to_owned())
+    Ok(local_path(&text_of(&asked, "next")).to_owned())
 }

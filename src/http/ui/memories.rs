@@ -14,7 +14,7 @@ use crate::actors::Sessions;
 use crate::engine::{Arguments, List, Order, Shown, Sort, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::{Scope, Status, Timestamp};
+use crate::model::{EventTime, Scope, Status};
 
 /// Rows of a page.
 const ROWS: usize = 50;
@@ -160,8 +160,8 @@ async fn show(
     asked.retain(|name, _| FILTERS.contains(&name.as_str()));
     let verb = List::parse(Arguments::new(asked.clone()))?.verb;
     // Days have no priority.
-    let by_day = if verb.sort == Sort::Priority { Sort::CreatedAt } else { verb.sort };
-    let sort = if is_timeline { by_day } else { verb.sort };
+    let has_no_day = is_timeline && verb.sort == Sort::Priority;
+    let sort = if has_no_day { Sort::CreatedAt } else { verb.sort };
     // Who looks with a browser is given nothing, as an assistant would be.
     let mut verb = List { limit: ROWS, sort, is_unnoted: true, ..verb };
     (preset.narrow)(&mut verb);
@@ -243,18 +243,13 @@ fn grouped(memories: &[Shown], sort: Option<Sort>) -> Vec<DayGroup> {
             Sort::EventAt => memory.event_at.map_or(memory.created_at, |event| event.at),
             Sort::CreatedAt | Sort::Priority => memory.created_at,
         });
-        let day = moment.map(day_of).unwrap_or_default();
+        let day = moment.map(|at| EventTime::from(at).day()).unwrap_or_default();
         match groups.last_mut().filter(|group| group.day == day) {
             Some(group) => group.rows.push(row),
             None => groups.push(DayGroup { day, rows: vec![row] }),
         }
     }
     groups
-}
-
-/// `2026-03-01`.
-fn day_of(at: Timestamp) -> String {
-    at.to_string().get(..10).unwrap_or_default().to_owned()
 }
 
 /// Arguments as a query.

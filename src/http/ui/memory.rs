@@ -3,19 +3,21 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use serde_json::{Map, Value};
 
+use super::bulk::BULK;
 use super::csrf;
 use super::diff::{DiffPart, diff};
 use super::form::FormBody;
 use super::login::must_confirm;
-use super::page::{Page, respond, see_other};
+use super::page::{FRAME, Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::view::{MemoryRow, beginning, state_of};
 use crate::actors::Sessions;
 use crate::engine::{
     Arguments, Change, Delete, DeleteTarget, Detail, Draft, Filter, Got, History, Mode, QueryText,
-    Search, Spoken, Undo, Update,
+    Search, Spoken, Undo, Undone, Update,
 };
 use crate::error::Error;
 use crate::http::front::PathId;
@@ -88,7 +90,7 @@ pub(in crate::http) async fn show(
         may_change: session.may(needed),
         is_fresh: session.is_fresh,
         csrf: session.csrf(MEMORY),
-        bulk_csrf: session.csrf("bulk"),
+        bulk_csrf: session.csrf(BULK),
         row,
     };
     Ok(respond(StatusCode::OK, &page))
@@ -149,11 +151,8 @@ pub(in crate::http) async fn undo(
     browsers: web::Data<BrowserSessions>,
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
-    csrf::check(&request, &session, super::page::FRAME, form.csrf())?;
-    let mut arguments = form.arguments(&["id"]);
-    arguments.insert("dry_run".to_owned(), false.into());
-    let verb = Undo::parse(Arguments::new(arguments))?.verb;
-    let undone = sessions.ask(&session.caller, verb).await?;
+    csrf::check(&request, &session, FRAME, form.csrf())?;
+    let undone = take_back(&sessions, &session, form.arguments(&["id"]), false).await?;
     let text = match (undone.reverted.len(), undone.conflicts.len()) {
         (0, 0) => "There was nothing to undo.".to_owned(),
         (0, _) => "It was changed again since, and stays as it is.".to_owned(),
@@ -162,6 +161,18 @@ pub(in crate::http) async fn undo(
     browsers.leave_note(&session, text, None);
     let id = MemoryId::parse(form.get("id"));
     Ok(id.map_or_else(|_| see_other("/ui/"), |id| see_other(&place_of(id))))
+}
+
+/// Takes back the changes that the arguments name, or only tells what that would do.
+pub(super) async fn take_back(
+    sessions: &Sessions,
+    session: &BrowserSession,
+    mut arguments: Map<String, Value>,
+    is_tried: bool,
+) -> Result<Undone, Error> {
+    arguments.insert("dry_run".to_owned(), is_tried.into());
+    let verb = Undo::parse(Arguments::new(arguments))?.verb;
+    Ok(sessions.ask(&session.caller, verb).await?)
 }
 
 /// Where a memory is shown.

@@ -34,6 +34,7 @@ pub mod search;
 pub mod sessions;
 mod snippets;
 pub mod text;
+mod told;
 pub mod transfer;
 mod view;
 

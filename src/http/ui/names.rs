@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::bulk::{AT_ONCE, SurePage, memories, retag};
+use super::bulk::{AT_ONCE, SurePage, change, memories, retag};
 use super::csrf;
 use super::form::FormBody;
 use super::page::{Page, respond, see_other};
@@ -13,7 +13,7 @@ use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
 use super::view::{NameLink, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{Arguments, Detail, List, ListProjects, ListTags, Spoken, Update};
+use crate::engine::{Arguments, Detail, List, ListProjects, ListTags, Spoken};
 use crate::error::Error;
 use crate::model::MemoryId;
 
@@ -84,7 +84,7 @@ pub(in crate::http) async fn rename(
         if is_tag {
             retag(&sessions, &session, *id, Some(from), Some(to)).await?;
         } else {
-            move_to(&sessions, &session, *id, to).await?;
+            change(&sessions, &session, *id, "project", to.into()).await?;
         }
     }
     let text = match ids.len() {
@@ -152,18 +152,4 @@ async fn bearing(
         }
     }
     Ok(ids)
-}
-
-async fn move_to(
-    sessions: &Sessions,
-    session: &BrowserSession,
-    id: MemoryId,
-    project: &str,
-) -> Result<(), Error> {
-    let mut said = Map::new();
-    said.insert("id".to_owned(), id.to_string().into());
-    said.insert("project".to_owned(), project.into());
-    let verb = Update::parse(Arguments::new(said))?.verb;
-    sessions.ask(&session.caller, verb).await?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 
 use super::sessions::{BrowserSession, BrowserSessions};
@@ -159,11 +159,11 @@ pub(super) fn refusal(
     error: &Error,
     kept: &str,
 ) -> HttpResponse {
-    let code = error.code();
-    let is_signed_out = code.status() == StatusCode::UNAUTHORIZED.as_u16();
+    let status = error.status_code();
+    let is_signed_out = status == StatusCode::UNAUTHORIZED;
     let page = ErrorPage {
-        page: Page::of(request, session, code.title()),
-        status: code.status(),
+        page: Page::of(request, session, error.code().title()),
+        status: status.as_u16(),
         message: match is_signed_out {
             true => PageText::of("You are signed out. Sign in again to go on."),
             false => PageText::of(&error.told()),
@@ -171,7 +171,6 @@ pub(super) fn refusal(
         kept: kept.to_owned(),
         is_signed_out,
     };
-    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = respond(status, &page);
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

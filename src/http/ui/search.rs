@@ -4,19 +4,19 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+use super::bulk::BULK;
+use super::form::text_of;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::text::PageText;
 use super::view::{MemoryRow, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{Arguments, Search, SearchHit, Shown, Spoken};
+use crate::engine::{Arguments, Search, SearchHit, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
 
 /// Hits of a page.
 const HITS: usize = 20;
-/// The purpose of the form around the hits is that of the lists: its buttons are the same.
-const BULK: &str = "bulk";
 
 #[derive(Template)]
 #[template(path = "ui/search.html")]
@@ -57,11 +57,7 @@ pub(in crate::http) async fn search(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(&request, |_| false)?;
-    let text = |asked: &serde_json::Map<String, serde_json::Value>, name: &str| {
-        asked.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-    };
-    let (question, mode, project) =
-        (text(&asked, "q"), text(&asked, "mode"), text(&asked, "project"));
+    let [question, mode, project] = ["q", "mode", "project"].map(|name| text_of(&asked, name));
     asked.retain(|name, _| ["mode", "project"].contains(&name.as_str()));
     asked.insert("query".to_owned(), question.clone().into());
     let mut page = SearchPage {
@@ -101,7 +97,7 @@ impl SearchPage {
         let found = sessions.ask(&session.caller, verb).await?;
         self.took_ms = begun.elapsed().as_millis();
         let terms = terms_of(&self.question);
-        let tokens: usize = found.results.iter().map(|hit| tokens_of(&hit.memory)).sum();
+        let tokens: usize = found.results.iter().map(|hit| hit.memory.cost()).sum();
         self.hits = found.results.iter().filter_map(|hit| HitView::of(hit, &terms)).collect();
         self.total = counted_of(found.total);
         self.mode_used = format!("{:?}", found.mode_used).to_lowercase();
@@ -129,14 +125,6 @@ impl HitView {
             why: said.map(|(name, value)| (name, format!("{value:+.3}"))).collect(),
             row,
         })
-    }
-}
-
-/// By rule of thumb, as the engine does: four letters to a token.
-fn tokens_of(shown: &Shown) -> usize {
-    match shown {
-        Shown::Full(view) => view.memory.content.len().div_ceil(4),
-        Shown::Brief(brief) => brief.snippet.len().div_ceil(4),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::model::{Caller, MemoryId, Scope, Secret, Timestamp};
 /// A browser that nobody has used for so long is another person's by now.
 const IDLE: Duration = Duration::from_secs(12 * 3_600);
 /// However often it is used, a cookie that was stolen ends.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// How long what cannot be undone goes without showing the credential again.
 const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A household with its devices. The one that was used least recently gives way.

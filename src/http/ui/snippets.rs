@@ -3,7 +3,7 @@
 
 const DOCUMENT: &str = include_str!("../../../docs/CLIENTS.md");
 /// What the document writes for the address of a server, and for a key.
-const ADDRESS: &str = "http://127.0.0.1:3000";
+pub(super) const ADDRESS: &str = "http://127.0.0.1:3000";
 const KEYS: [&str; 2] = ["YOUR_KEY", "$K"];
 /// What follows is about machines and not about a client.
 const END: &str = "## HTTPS and other machines";

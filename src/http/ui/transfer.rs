@@ -8,12 +8,13 @@ use askama::Template;
 use super::csrf;
 use super::form::FormBody;
 use super::login::must_confirm;
+use super::memory::take_back;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
 use super::view::beginning;
 use crate::actors::Sessions;
-use crate::engine::{Arguments, ImportLines, Imported, LineCutter, Spoken, TriedOutcome, Undo};
+use crate::engine::{ImportLines, Imported, LineCutter, TriedOutcome};
 use crate::error::Error;
 use crate::http::{OpenStreams, rest};
 use crate::model::AuditKind;
@@ -141,10 +142,7 @@ pub(in crate::http) async fn undo_import(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, TRANSFER, form.csrf())?;
-    let mut arguments = form.arguments(&["step"]);
-    arguments.insert("dry_run".to_owned(), false.into());
-    let verb = Undo::parse(Arguments::new(arguments))?.verb;
-    let undone = sessions.ask(&session.caller, verb).await?;
+    let undone = take_back(&sessions, &session, form.arguments(&["step"]), false).await?;
     let text = format!("The import is taken back: {} memories.", undone.reverted.len());
     browsers.leave_note(&session, text, None);
     Ok(see_other(HERE))

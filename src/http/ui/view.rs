@@ -2,7 +2,7 @@
 
 use super::form::encoded;
 use super::text::{PageText, PageTime};
-use crate::engine::{MemoryView, Shown};
+use crate::engine::Shown;
 use crate::model::{Memory, Status};
 
 /// A name that leads to what bears it.
@@ -65,18 +65,14 @@ impl MemoryRow {
     /// Nothing of what was asked for without its text.
     pub(super) fn of_shown(shown: &Shown) -> Option<Self> {
         match shown {
-            Shown::Full(view) => Some(Self::of_view(view)),
+            Shown::Full(view) => Some(Self::of(&view.memory)),
             Shown::Brief(_) => None,
         }
-    }
-
-    pub(super) fn of_view(view: &MemoryView) -> Self {
-        Self::of(&view.memory)
     }
 }
 
 /// Which program wrote a memory, as it names itself; else the credential.
-pub(super) fn client_of(memory: &Memory) -> PageText {
+fn client_of(memory: &Memory) -> PageText {
     let source = &memory.source;
     PageText::of_any(source.client.as_deref().or(source.credential.as_deref()))
 }
@@ -89,6 +85,15 @@ pub(super) fn state_of(memory: &Memory) -> &'static str {
         Status::Archived => "archived",
         Status::Active if memory.provisional => "to review",
         Status::Active => "",
+    }
+}
+
+/// What a credential may do, and where.
+pub(super) fn allowed(scopes: &[String], project: Option<&str>) -> String {
+    let scopes = scopes.join(", ");
+    match project {
+        Some(project) => format!("{scopes}; in {project} only"),
+        None => scopes,
     }
 }
 

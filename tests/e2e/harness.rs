@@ -14,6 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Opens every test server, with every scope.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789";
 
+/// How long an answer may take before a test fails instead of hanging.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A real server on a free port of its own, with its own data directory and its own clock.
 ///
 /// The port is taken before `start` returns, so no test needs to wait or retry.
@@ -174,7 +177,19 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: Option<(&str, Vec<u8>)>,
     ) -> Reply {
-        let client = awc::Client::builder().timeout(Duration::from_secs(60)).finish();
+        let client = awc::Client::builder().timeout(PATIENCE).finish();
+        self.send_by(&client, method, path, headers, body).await
+    }
+
+    /// The same by a client that is set up otherwise.
+    pub async fn send_by(
+        &self,
+        client: &awc::Client,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Reply {
         let mut request = client.request(method.parse().unwrap(), format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.insert_header((*name, *value));
@@ -200,7 +215,7 @@ impl TestServer {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
-        let ended = rt::time::timeout(Duration::from_secs(60), read).await.expect("no end");
+        let ended = rt::time::timeout(PATIENCE, read).await.expect("no end");
         if let Err(error) = ended {
             assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
         }

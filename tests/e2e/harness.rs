@@ -207,6 +207,24 @@ impl TestServer {
         Reply { status: response.status().as_u16(), headers, body }
     }
 
+    /// Opens the stream of a user's changes, and waits for its first words.
+    pub async fn listen(&self, headers: &[(&str, &str)]) -> rt::net::TcpStream {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
+        let lines: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("GET /api/v1/events HTTP/1.1\r\nConnection: close\r\n{lines}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(": listening") {
+            let mut part = [0; 1_024];
+            let read = stream.read(&mut part).await.unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend(&part[..read]);
+        }
+        stream
+    }
+
     /// Sends bytes as they are, which a client would tidy up first, and returns what comes back
     /// until the server closes. The request has to ask for that with `Connection: close`.
     pub async fn raw(&self, request: &str) -> String {

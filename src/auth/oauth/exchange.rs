@@ -108,7 +108,7 @@ fn basic(line: &str) -> Option<Result<(String, String), OauthError>> {
         let bytes = STANDARD.decode(text.trim()).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         let (id, secret) = text.split_once(':')?;
-        Some((decoded(id, true)?, decoded(secret, true)?))
+        Some((decoded(id)?, decoded(secret)?))
     };
     Some(read().ok_or(OauthError::InvalidClient))
 }

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use super::OauthError;
+
 /// Named values of a query or of a form, in the order in which they came. Those without a value are left
 /// out, as RFC 6749 (3.1) has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,11 +43,16 @@ impl Pairs {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether any name stands there twice.
-    #[must_use]
-    pub fn repeats(&self) -> bool {
+    /// Fails if any name stands there twice.
+    pub fn refuse_repeated(&self) -> Result<(), Repeated> {
         let names: BTreeSet<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
-        names.len() < self.0.len()
+        if names.len() < self.0.len() { Err(Repeated) } else { Ok(()) }
+    }
+}
+
+impl From<Repeated> for OauthError {
+    fn from(_: Repeated) -> Self {
+        Self::InvalidRequest("a parameter stands there twice")
     }
 }
 
@@ -102,11 +109,11 @@ mod tests {
         );
         assert_eq!(pairs.one("a="), Ok(Some("x")));
         assert_eq!(pairs.one("e"), Ok(Some("%zz%4")));
-        assert!(!pairs.repeats());
+        assert_eq!(pairs.refuse_repeated(), Ok(()));
 
         let twice = Pairs::parse("resource=a&x=1&resource=a").unwrap();
         assert_eq!(twice.one("resource"), Err(Repeated));
-        assert!(twice.repeats() && twice.first("resource") == Some("a"));
+        assert_eq!((twice.refuse_repeated(), twice.first("resource")), (Err(Repeated), Some("a")));
         assert_eq!(twice.all("resource").count(), 2);
         assert!(Pairs::parse("a=%ff").is_none());
     }

@@ -208,12 +208,31 @@ impl Keeper {
             self.book.grants().put(grant.clone());
             self.ended_grants.insert(grant.id.clone());
         }
+        if ended.is_empty() && matches!(which, MeantGrants::Named(_)) {
+            return Err(TokenError::UnknownGrant.into());
+        }
         if ended.is_empty() || (told.is_empty() && !is_leaving) {
             return Ok((ended, None));
         }
         match self.put_grants(&ended, &told) {
             Ok(receipt) => Ok((ended, Some(receipt))),
             Err(error) => Err(self.grants_only_shut(&ended, &error)),
+        }
+    }
+
+    /// The same, and waits for the disk. What it does not take is written later.
+    fn end_for_good(&mut self, which: &MeantGrants, why: &Ending) -> Answered<Vec<Grant>> {
+        match self.end_grants(which, why) {
+            Err(error) => answered(Err(error)),
+            Ok((ended, None)) => answered(Ok(ended)),
+            Ok((ended, Some(receipt))) => {
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    match durable.map_err(EngineError::from) {
+                        Err(error) => Err(keeper.grants_only_shut(&ended, &error)),
+                        Ok(()) => Ok(ended),
+                    }
+                }))
+            }
         }
     }
 
@@ -350,11 +369,13 @@ impl Handler<RenewGrant> for Keeper {
         let renewed = match renew(&before, &refresh, &pair, now, idle) {
             Renewal::Unfit => return answered(Ok(None)),
             Renewal::Reused => {
-                let which = MeantGrants::One(before.id);
-                if let Err(error) = self.end_grants(&which, &Ending::Reuse(from)) {
-                    log::warn!("a refresh token came again: {error}");
-                }
-                return answered(Ok(None));
+                let ended = self.end_for_good(&MeantGrants::One(before.id), &Ending::Reuse(from));
+                return Box::pin(ended.map(|ended, _, _| {
+                    if let Err(error) = ended {
+                        log::warn!("a refresh token came again: {error}");
+                    }
+                    Ok(None)
+                }));
             }
             Renewal::Renewed(grant) => *grant,
         };
@@ -383,35 +404,19 @@ impl Handler<EndGrants> for Keeper {
         EndGrants { which, why }: EndGrants,
         _: &mut Context<Self>,
     ) -> Self::Result {
-        let is_named = matches!(which, MeantGrants::Named(_));
-        match self.end_grants(&which, &why) {
-            Err(error) => answered(Err(error)),
-            Ok((ended, _)) if ended.is_empty() && is_named => {
-                answered(Err(TokenError::UnknownGrant.into()))
-            }
-            Ok((ended, None)) => answered(Ok(ended)),
-            Ok((ended, Some(receipt))) => {
-                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    match durable.map_err(EngineError::from) {
-                        Err(error) => Err(keeper.grants_only_shut(&ended, &error)),
-                        Ok(()) => Ok(ended),
-                    }
-                }))
-            }
-        }
+        self.end_for_good(&which, &why)
     }
 }
 
 impl Handler<EndAccess> for Keeper {
     type Result = ();
 
-    fn handle(&mut self, EndAccess(access): EndAccess, _: &mut Context<Self>) {
+    fn handle(&mut self, EndAccess(access): EndAccess, context: &mut Context<Self>) {
         let Some(mut grant) = self.book.grants().of_access(&access) else { return };
         grant.access.retain(|ticket| ticket.digest != access);
-        self.book.grants().put(grant.clone());
-        if self.put_grants(std::slice::from_ref(&grant), &[]).is_err() {
-            self.late_grants.insert(grant.id);
-        }
+        self.late_grants.insert(grant.id.clone());
+        self.book.grants().put(grant);
+        self.write_late_grants(context);
     }
 }
 

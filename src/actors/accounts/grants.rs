@@ -7,6 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture}
 
 use super::keeper::{Answered, Keeper, event};
 use super::ledger::put_events;
+use super::naming::{first_free, fitting};
 use crate::actors::CallError;
 use crate::auth::TokenError;
 use crate::auth::oauth::{Redirect, RedirectKind, Renewal, TokenPair, digest_of, renew};
@@ -141,7 +142,7 @@ impl Keeper {
 
     fn open_grant(&mut self, grant: Grant, from: AskedFrom) -> Result<(Grant, Receipt), CallError> {
         let now = self.clock.now();
-        let grant = Grant { name: self.free_grant_name(&grant)?, ..grant };
+        let grant = Grant { name: self.free_grant_name(&grant), ..grant };
         let reason = format!("{} at {}", grant.client.name, host_of(&grant));
         let told = AuditEvent {
             reason: Some(reason),
@@ -155,28 +156,15 @@ impl Keeper {
 
     /// Names a grant after its client. Grants of one user to what calls itself the same and answers at the
     /// same place share a name, as tokens do that took each other's place.
-    fn free_grant_name(&self, grant: &Grant) -> Result<CredentialName, CallError> {
-        let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let client = grant.client.name.chars();
-        let fit: String =
-            client.map(|c| if is_fit(c) { c } else { '-' }).take(NAME_CHARS).collect();
-        let fit = fit.trim_matches('-');
-        let base = format!("{NAME_START}{}", if fit.is_empty() { "client" } else { fit });
+    fn free_grant_name(&self, grant: &Grant) -> CredentialName {
+        let fit = fitting(&grant.client.name, NAME_CHARS, "-_.");
+        let base = format!("{NAME_START}{}", if fit.is_empty() { "client" } else { fit.as_str() });
         let others = self.book.grants().list();
         let is_same = |other: &Grant| {
             (&other.user, &other.client.name, host_of(other))
                 == (&grant.user, &grant.client.name, host_of(grant))
         };
-        let mut name = base.clone();
-        let mut number = 2_u64;
-        loop {
-            let parsed = CredentialName::parse(&name).map_err(|_| CallError::Panicked)?;
-            if !others.iter().any(|other| other.name == parsed && !is_same(other)) {
-                return Ok(parsed);
-            }
-            name = format!("{base}-{number}");
-            number += 1;
-        }
+        first_free(&base, |name| !others.iter().any(|other| other.name == *name && !is_same(other)))
     }
 
     /// Ends grants at once, whatever the disk says to it. Those that have ended are left as they are.

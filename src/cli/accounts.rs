@@ -264,7 +264,7 @@ fn show_made(made: &Value, wants_json: bool) -> Outcome {
         "-" => "for ever".to_owned(),
         end => format!("until {end}"),
     };
-    let scopes = scopes_of(made);
+    let scopes = joined(made, "scopes");
     let (name, user) = (text(made, "name"), text(made, "user_id"));
     tell(&format!("{name} acts for {user} with {scopes}, {end}. It is shown this once."));
     Ok(())
@@ -279,7 +279,7 @@ fn line_of(token: &Value) -> String {
         text(token, "state"),
         text(token, "name"),
         text(token, "user_id"),
-        scopes_of(token),
+        joined(token, "scopes"),
         text(token, "project"),
         text(token, "expires_at"),
     )
@@ -303,9 +303,9 @@ fn line_of_group(group: &Value) -> String {
     format!("{:>8} {}", group.get("count").map(plain).unwrap_or_default(), text(group, "name"))
 }
 
-fn scopes_of(token: &Value) -> String {
-    let scopes = listed(token, "scopes");
-    scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+/// The words of a list, on one line.
+pub(super) fn joined(told: &Value, name: &str) -> String {
+    listed(told, name).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
 }
 
 pub(super) fn listed<'a>(told: &'a Value, name: &str) -> &'a [Value] {

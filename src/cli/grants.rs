@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::accounts::{Question, ask, listed, named, text};
+use super::accounts::{Question, ask, joined, listed, named, text};
 use super::arguments::ServerArguments;
 use super::{Failed, Outcome, say_inline, say_json};
 use crate::actors::AdminRequest;
@@ -83,20 +83,16 @@ fn meant(grant: &str) -> Result<String, Failed> {
 }
 
 fn line_of(grant: &Value) -> String {
-    let scopes = listed(grant, "scopes");
-    let scopes: Vec<&str> = scopes.iter().filter_map(Value::as_str).collect();
-    let redirects: Vec<&str> =
-        listed(grant, "redirect_uris").iter().filter_map(Value::as_str).collect();
     format!(
         "{}  {:<8} {:<24} user={} scopes={} project={} expires={} used={} answers={}",
         text(grant, "id"),
         text(grant, "state"),
         text(grant, "name"),
         text(grant, "user_id"),
-        scopes.join(","),
+        joined(grant, "scopes"),
         text(grant, "project"),
         text(grant, "expires_at"),
         text(grant, "last_used_at"),
-        redirects.join(","),
+        joined(grant, "redirect_uris"),
     )
 }

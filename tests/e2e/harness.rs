@@ -14,6 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Opens every test server, with every scope.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789";
 
+/// How long an answer may take before a test fails instead of hanging.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A real server on a free port of its own, with its own data directory and its own clock.
 ///
 /// The port is taken before `start` returns, so no test needs to wait or retry.
@@ -174,7 +177,19 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: Option<(&str, Vec<u8>)>,
     ) -> Reply {
-        let client = awc::Client::builder().timeout(Duration::from_secs(60)).finish();
+        let client = awc::Client::builder().timeout(PATIENCE).finish();
+        self.send_by(&client, method, path, headers, body).await
+    }
+
+    /// The same by a client that is set up otherwise.
+    pub async fn send_by(
+        &self,
+        client: &awc::Client,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Reply {
         let mut request = client.request(method.parse().unwrap(), format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.insert_header((*name, *value));
@@ -192,6 +207,24 @@ impl TestServer {
         Reply { status: response.status().as_u16(), headers, body }
     }
 
+    /// Opens the stream of a user's changes, and waits for its first words.
+    pub async fn listen(&self, headers: &[(&str, &str)]) -> rt::net::TcpStream {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
+        let lines: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("GET /api/v1/events HTTP/1.1\r\nConnection: close\r\n{lines}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(": listening") {
+            let mut part = [0; 1_024];
+            let read = stream.read(&mut part).await.unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend(&part[..read]);
+        }
+        stream
+    }
+
     /// Sends bytes as they are, which a client would tidy up first, and returns what comes back
     /// until the server closes. The request has to ask for that with `Connection: close`.
     pub async fn raw(&self, request: &str) -> String {
@@ -200,7 +233,7 @@ impl TestServer {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
-        let ended = rt::time::timeout(Duration::from_secs(60), read).await.expect("no end");
+        let ended = rt::time::timeout(PATIENCE, read).await.expect("no end");
         if let Err(error) = ended {
             assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
         }

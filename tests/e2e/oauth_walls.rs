@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::rt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 use crate::harness::{KEY, Reply, rpc};
 use crate::oauth_client::{
@@ -219,21 +219,8 @@ async fn a_stream_ends_when_its_grant_is_taken_back() {
     let outside = Outside::start();
     let client = outside.client().await;
     let tokens = outside.signed_in(&client).await;
-    let address = outside.server.url.trim_start_matches("http://");
-    let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "GET /api/v1/events HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\
-         Authorization: Bearer {}\r\n\r\n",
-        tokens.access
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut seen = Vec::new();
-    while !String::from_utf8_lossy(&seen).contains(": listening") {
-        let mut part = [0; 1_024];
-        let read = stream.read(&mut part).await.unwrap();
-        assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
-        seen.extend(&part[..read]);
-    }
+    let bearer = format!("Bearer {}", tokens.access);
+    let mut stream = outside.server.listen(&[("Host", HOST), ("Authorization", &bearer)]).await;
 
     let name = outside.server.get("/admin/oauth").await.json()["grants"][0]["id"].clone();
     let path = format!("/admin/oauth/{}/revoke", name.as_str().unwrap());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::rt;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 use crate::harness::{KEY, Reply, TestServer, days, rpc};
 
@@ -144,24 +144,6 @@ async fn what_a_token_is_to_be_is_understood_or_refused() {
     }
 }
 
-/// Opens the stream of a user's changes and waits for its first words.
-async fn listen(server: &TestServer, token: &str) -> rt::net::TcpStream {
-    let address = server.url.trim_start_matches("http://");
-    let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nX-API-Key: {token}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut seen = Vec::new();
-    while !String::from_utf8_lossy(&seen).contains(": listening") {
-        let mut part = [0; 1_024];
-        let read = stream.read(&mut part).await.unwrap();
-        assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
-        seen.extend(&part[..read]);
-    }
-    stream
-}
-
 #[actix_web::test]
 async fn a_revoked_token_is_refused_by_the_very_next_request_and_its_streams_end() {
     let server = TestServer::with(&[("AUTH_FAIL_LIMIT", "1000")]);
@@ -169,7 +151,7 @@ async fn a_revoked_token_is_refused_by_the_very_next_request_and_its_streams_end
     for _ in 0..100 {
         let token = token(&server, json!({ "user_id": "ada" })).await;
         assert_eq!(status(&server, &token, LIST).await, 200);
-        let mut stream = listen(&server, &token).await;
+        let mut stream = server.listen(&[("Host", "127.0.0.1"), ("X-API-Key", &token)]).await;
         assert_eq!(change(&server, &token, "revoke").await.status, 200);
         assert_eq!(status(&server, &token, LIST).await, 401);
         let mut rest = Vec::new();

@@ -7,6 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture}
 
 use super::keeper::{Answered, Keeper, event};
 use super::ledger::put_events;
+use super::naming::{first_free, fitting};
 use crate::actors::CallError;
 use crate::auth::TokenError;
 use crate::auth::oauth::{Redirect, RedirectKind, Renewal, TokenPair, digest_of, renew};
@@ -141,7 +142,7 @@ impl Keeper {
 
     fn open_grant(&mut self, grant: Grant, from: AskedFrom) -> Result<(Grant, Receipt), CallError> {
         let now = self.clock.now();
-        let grant = Grant { name: self.free_grant_name(&grant)?, ..grant };
+        let grant = Grant { name: self.free_grant_name(&grant), ..grant };
         let reason = format!("{} at {}", grant.client.name, host_of(&grant));
         let told = AuditEvent {
             reason: Some(reason),
@@ -155,28 +156,15 @@ impl Keeper {
 
     /// Names a grant after its client. Grants of one user to what calls itself the same and answers at the
     /// same place share a name, as tokens do that took each other's place.
-    fn free_grant_name(&self, grant: &Grant) -> Result<CredentialName, CallError> {
-        let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let client = grant.client.name.chars();
-        let fit: String =
-            client.map(|c| if is_fit(c) { c } else { '-' }).take(NAME_CHARS).collect();
-        let fit = fit.trim_matches('-');
-        let base = format!("{NAME_START}{}", if fit.is_empty() { "client" } else { fit });
+    fn free_grant_name(&self, grant: &Grant) -> CredentialName {
+        let fit = fitting(&grant.client.name, NAME_CHARS, "-_.");
+        let base = format!("{NAME_START}{}", if fit.is_empty() { "client" } else { fit.as_str() });
         let others = self.book.grants().list();
         let is_same = |other: &Grant| {
             (&other.user, &other.client.name, host_of(other))
                 == (&grant.user, &grant.client.name, host_of(grant))
         };
-        let mut name = base.clone();
-        let mut number = 2_u64;
-        loop {
-            let parsed = CredentialName::parse(&name).map_err(|_| CallError::Panicked)?;
-            if !others.iter().any(|other| other.name == parsed && !is_same(other)) {
-                return Ok(parsed);
-            }
-            name = format!("{base}-{number}");
-            number += 1;
-        }
+        first_free(&base, |name| !others.iter().any(|other| other.name == *name && !is_same(other)))
     }
 
     /// Ends grants at once, whatever the disk says to it. Those that have ended are left as they are.
@@ -208,12 +196,31 @@ impl Keeper {
             self.book.grants().put(grant.clone());
             self.ended_grants.insert(grant.id.clone());
         }
+        if ended.is_empty() && matches!(which, MeantGrants::Named(_)) {
+            return Err(TokenError::UnknownGrant.into());
+        }
         if ended.is_empty() || (told.is_empty() && !is_leaving) {
             return Ok((ended, None));
         }
         match self.put_grants(&ended, &told) {
             Ok(receipt) => Ok((ended, Some(receipt))),
             Err(error) => Err(self.grants_only_shut(&ended, &error)),
+        }
+    }
+
+    /// The same, and waits for the disk. What it does not take is written later.
+    fn end_for_good(&mut self, which: &MeantGrants, why: &Ending) -> Answered<Vec<Grant>> {
+        match self.end_grants(which, why) {
+            Err(error) => answered(Err(error)),
+            Ok((ended, None)) => answered(Ok(ended)),
+            Ok((ended, Some(receipt))) => {
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    match durable.map_err(EngineError::from) {
+                        Err(error) => Err(keeper.grants_only_shut(&ended, &error)),
+                        Ok(()) => Ok(ended),
+                    }
+                }))
+            }
         }
     }
 
@@ -350,11 +357,13 @@ impl Handler<RenewGrant> for Keeper {
         let renewed = match renew(&before, &refresh, &pair, now, idle) {
             Renewal::Unfit => return answered(Ok(None)),
             Renewal::Reused => {
-                let which = MeantGrants::One(before.id);
-                if let Err(error) = self.end_grants(&which, &Ending::Reuse(from)) {
-                    log::warn!("a refresh token came again: {error}");
-                }
-                return answered(Ok(None));
+                let ended = self.end_for_good(&MeantGrants::One(before.id), &Ending::Reuse(from));
+                return Box::pin(ended.map(|ended, _, _| {
+                    if let Err(error) = ended {
+                        log::warn!("a refresh token came again: {error}");
+                    }
+                    Ok(None)
+                }));
             }
             Renewal::Renewed(grant) => *grant,
         };
@@ -383,35 +392,19 @@ impl Handler<EndGrants> for Keeper {
         EndGrants { which, why }: EndGrants,
         _: &mut Context<Self>,
     ) -> Self::Result {
-        let is_named = matches!(which, MeantGrants::Named(_));
-        match self.end_grants(&which, &why) {
-            Err(error) => answered(Err(error)),
-            Ok((ended, _)) if ended.is_empty() && is_named => {
-                answered(Err(TokenError::UnknownGrant.into()))
-            }
-            Ok((ended, None)) => answered(Ok(ended)),
-            Ok((ended, Some(receipt))) => {
-                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    match durable.map_err(EngineError::from) {
-                        Err(error) => Err(keeper.grants_only_shut(&ended, &error)),
-                        Ok(()) => Ok(ended),
-                    }
-                }))
-            }
-        }
+        self.end_for_good(&which, &why)
     }
 }
 
 impl Handler<EndAccess> for Keeper {
     type Result = ();
 
-    fn handle(&mut self, EndAccess(access): EndAccess, _: &mut Context<Self>) {
+    fn handle(&mut self, EndAccess(access): EndAccess, context: &mut Context<Self>) {
         let Some(mut grant) = self.book.grants().of_access(&access) else { return };
         grant.access.retain(|ticket| ticket.digest != access);
-        self.book.grants().put(grant.clone());
-        if self.put_grants(std::slice::from_ref(&grant), &[]).is_err() {
-            self.late_grants.insert(grant.id);
-        }
+        self.late_grants.insert(grant.id.clone());
+        self.book.grants().put(grant);
+        self.write_late_grants(context);
     }
 }
 

@@ -9,6 +9,7 @@ use actix::{
 
 use super::audit::Counts;
 use super::ledger::put_events;
+use super::naming::{first_free, fitting};
 use super::wanted::{NewToken, Rotation};
 use super::{Made, TokenChange};
 use crate::actors::CallError;
@@ -313,24 +314,12 @@ impl Keeper {
 
     /// A name for logs and lists that no other token has.
     fn free_name(&self, label: &str) -> CredentialName {
-        let is_fit = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-        let fit: String =
-            label.chars().map(|c| if is_fit(c) { c } else { '-' }).take(NAME_CHARS).collect();
-        let fit = fit.trim_matches('-');
-        let base = if fit.is_empty() { "token" } else { fit };
+        let fit = fitting(label, NAME_CHARS, "-_.@");
+        let base = if fit.is_empty() { "token" } else { fit.as_str() };
         let tokens = self.book.list();
-        let is_taken = |name: &str| {
-            TAKEN.contains(&name) || tokens.iter().any(|token| token.name.as_str() == name)
-        };
-        let mut name = base.to_owned();
-        let mut number = 2_u64;
-        loop {
-            if let Some(parsed) = CredentialName::parse(&name).ok().filter(|_| !is_taken(&name)) {
-                return parsed;
-            }
-            name = format!("{base}-{number}");
-            number += 1;
-        }
+        first_free(base, |name| {
+            !TAKEN.contains(&name.as_str()) && !tokens.iter().any(|token| token.name == *name)
+        })
     }
 }
 

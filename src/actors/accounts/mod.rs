@@ -12,6 +12,7 @@ mod grant_desk;
 mod grants;
 mod keeper;
 mod ledger;
+mod naming;
 mod wanted;
 
 use std::fmt::Display;

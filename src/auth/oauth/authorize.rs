@@ -72,9 +72,7 @@ impl AuthorizeRequest {
 }
 
 fn read(pairs: &Pairs, issuer: &Issuer) -> Result<(String, Scopes), OauthError> {
-    if pairs.repeats() {
-        return Err(OauthError::InvalidRequest("a parameter stands there twice"));
-    }
+    pairs.refuse_repeated()?;
     if pairs.first("state").is_some_and(|state| state.len() > MAX_STATE_BYTES) {
         return Err(OauthError::InvalidRequest("the state is longer than 4 KiB"));
     }

@@ -27,9 +27,7 @@ pub struct ClientClaim {
 
 impl TokenAsk {
     pub fn parse(pairs: &Pairs, issuer: &Issuer) -> Result<Self, OauthError> {
-        if pairs.repeats() {
-            return Err(OauthError::InvalidRequest("a parameter stands there twice"));
-        }
+        pairs.refuse_repeated()?;
         let secret = |name, missing| {
             let found = pairs.first(name).map(|text| Secret::new(text.to_owned()));
             found.ok_or(OauthError::InvalidRequest(missing))
@@ -63,8 +61,7 @@ impl ClientClaim {
     pub fn parse(pairs: &Pairs, authorization: Option<&str>) -> Result<Self, OauthError> {
         let basic = authorization.and_then(basic).transpose()?;
         let is_basic = basic.is_some();
-        let once = |name| pairs.one(name).map_err(|_| twice());
-        let (body_id, body_secret) = (once("client_id")?, once("client_secret")?);
+        let (body_id, body_secret) = (pairs.one("client_id")?, pairs.one("client_secret")?);
         let (basic_id, basic_secret) = basic.unzip();
         let basic_secret = basic_secret.filter(|secret| !secret.is_empty());
         let id = same(body_id, basic_id.as_deref())?;
@@ -86,10 +83,6 @@ impl ClientClaim {
     }
 }
 
-fn twice() -> OauthError {
-    OauthError::InvalidRequest("a parameter stands there twice")
-}
-
 fn same<'a>(body: Option<&'a str>, basic: Option<&'a str>) -> Result<Option<&'a str>, OauthError> {
     match (body, basic) {
         (Some(body), Some(basic)) if body != basic => Err(OauthError::InvalidClient),
@@ -108,7 +101,7 @@ fn basic(line: &str) -> Option<Result<(String, String), OauthError>> {
         let bytes = STANDARD.decode(text.trim()).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         let (id, secret) = text.split_once(':')?;
-        Some((decoded(id, true)?, decoded(secret, true)?))
+        Some((decoded(id)?, decoded(secret)?))
     };
     Some(read().ok_or(OauthError::InvalidClient))
 }

@@ -6,7 +6,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::OauthFace;
 use super::answers::form;
 use super::consent::{Consent, consent_page};
-use super::face::address_of;
 use crate::actors::CallError;
 use crate::auth::oauth::{
     Approved, AuthorizeRequest, BadAsk, Door, OauthError, Pairs, TooMany, answer_url,
@@ -27,15 +26,12 @@ pub(in crate::http) async fn begin(
     request: HttpRequest,
     face: web::Data<OauthFace>,
 ) -> Result<HttpResponse, Error> {
-    let now = face.now();
-    let entered = address_of(&request).map(|from| face.lobby.enter(Door::Authorize, from, now));
-    if let Some(Err(TooMany { retry_after })) = entered {
-        return Err(Error::RateLimited { retry_after });
-    }
+    let busy = |TooMany { retry_after }| Error::RateLimited { retry_after };
+    face.enter(Door::Authorize, &request).map_err(busy)?;
     let pairs = Pairs::parse(request.query_string()).ok_or(Error::BadQuery)?;
     match AuthorizeRequest::parse(&pairs, &face.issuer, |id| face.client(id)) {
         Ok(asked) => {
-            let id = face.lobby.ask(asked, now).map_err(failed)?;
+            let id = face.lobby.ask(asked, face.now()).map_err(failed)?;
             Ok(see_other(&pending(id.reveal())))
         }
         Err(BadAsk::Page(problem)) => Err(Error::BadRequest { problem: problem.to_owned() }),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::actors::{Accounts, AskedFrom};
-use crate::auth::oauth::{Issuer, Lobby, pinned_client};
+use crate::auth::oauth::{Door, Issuer, Lobby, TooMany, pinned_client};
 use crate::http::front::Client;
 use crate::model::{OauthClient, Timestamp};
 
@@ -26,6 +26,11 @@ impl OauthFace {
         self.accounts.now()
     }
 
+    /// Counts something that a stranger begins.
+    pub(super) fn enter(&self, door: Door, request: &HttpRequest) -> Result<(), TooMany> {
+        address_of(request).map_or(Ok(()), |from| self.lobby.enter(door, from, self.now()))
+    }
+
     /// A client that is known, that was allowed something before, or that has registered.
     pub(super) fn client(&self, id: &str) -> Option<OauthClient> {
         let of_grant = || self.accounts.book().grants().client(id);
@@ -34,7 +39,7 @@ impl OauthFace {
 }
 
 /// From where a request comes.
-pub(super) fn address_of(request: &HttpRequest) -> Option<IpAddr> {
+fn address_of(request: &HttpRequest) -> Option<IpAddr> {
     request.extensions().get::<Client>().map(|client| client.address)
 }
 

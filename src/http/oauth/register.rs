@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::OauthFace;
 use super::answers::{authorization, failed, no_randomness, refused, told, too_many};
-use super::face::{address_of, asked_from};
+use super::face::asked_from;
 use crate::auth::oauth::{
     Door, OauthError, Registered, Registration, client_document, manages_client,
 };
@@ -20,9 +20,7 @@ pub(in crate::http) async fn register(
     face: web::Data<OauthFace>,
     RawBody(body): RawBody,
 ) -> HttpResponse {
-    let entered =
-        address_of(&request).map(|from| face.lobby.enter(Door::Register, from, face.now()));
-    if let Some(Err(refusal)) = entered {
+    if let Err(refusal) = face.enter(Door::Register, &request) {
         return too_many(refusal);
     }
     match registered(&face, &body) {

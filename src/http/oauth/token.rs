@@ -13,7 +13,7 @@ use crate::auth::oauth::{
     digest_of, issue,
 };
 use crate::http::body::RawBody;
-use crate::model::{Grant, OauthClient, Scope, Secret, TokenDigest, TokenPrefix};
+use crate::model::{Grant, OauthClient, Scope, TokenDigest, TokenPrefix};
 
 /// `POST /token`.
 pub(in crate::http) async fn exchange(
@@ -41,17 +41,21 @@ pub(in crate::http) async fn revoke(
     face: web::Data<OauthFace>,
     RawBody(body): RawBody,
 ) -> HttpResponse {
-    let pairs = match form(&request, &body) {
-        Ok(pairs) => pairs,
-        Err(error) => return refused(error),
-    };
-    let Ok(Some(token)) = pairs.one("token") else {
-        return refused(OauthError::InvalidRequest("name one token"));
-    };
-    match face.accounts.give_back(&digest_of(token), asked_from(&request)).await {
+    match given_back(&request, &face, &body).await {
         Ok(()) => HttpResponse::Ok().finish(),
-        Err(error) => refused(failed(error)),
+        Err(error) => refused(error),
     }
+}
+
+async fn given_back(
+    request: &HttpRequest,
+    face: &OauthFace,
+    body: &[u8],
+) -> Result<(), OauthError> {
+    let pairs = form(request, body)?;
+    let token = pairs.one("token").ok().flatten();
+    let token = digest_of(token.ok_or(OauthError::InvalidRequest("name one token"))?);
+    face.accounts.give_back(&token, asked_from(request)).await.map_err(failed)
 }
 
 async fn exchanged(
@@ -81,7 +85,7 @@ async fn exchanged(
             renewed.map_err(failed)?.ok_or(OauthError::InvalidGrant)?
         }
     };
-    Ok(answer(face, &grant, &pair.access, &pair.refresh))
+    Ok(answer(face, &grant, &pair))
 }
 
 /// What a code stands for. One that comes a second time ends what it was changed for: two have it, and one
@@ -126,14 +130,14 @@ async fn reused(request: &HttpRequest, face: &OauthFace, id: &TokenPrefix) -> Oa
     }
 }
 
-fn answer(face: &OauthFace, grant: &Grant, access: &Secret, refresh: &Secret) -> Value {
+fn answer(face: &OauthFace, grant: &Grant, pair: &TokenPair) -> Value {
     let left = grant.expires_at.since(face.now()).min(ACCESS_LIFE);
     let scopes: Vec<String> = grant.scopes.as_slice().iter().map(Scope::to_string).collect();
     json!({
-        "access_token": access.reveal(),
+        "access_token": pair.access.reveal(),
         "token_type": "Bearer",
         "expires_in": left.as_secs(),
-        "refresh_token": refresh.reveal(),
+        "refresh_token": pair.refresh.reveal(),
         "scope": scopes.join(" "),
     })
 }

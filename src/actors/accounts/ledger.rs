@@ -237,7 +237,9 @@ impl Handler<Read> for Keeper {
 impl Handler<Forget> for Keeper {
     type Result = Answered<Erased>;
 
-    fn handle(&mut self, Forget { user, by }: Forget, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Forget { user, by }: Forget, context: &mut Context<Self>) -> Self::Result {
+        // Written afterwards, a row of the user would be back.
+        self.write_late(context);
         match self.forget(&user, &by) {
             Err(error) => Box::pin(actix::fut::ready(Err(error))),
             Ok(Forgotten { erased, tokens, grants, receipt }) => {

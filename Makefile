@@ -4,7 +4,7 @@
 # Everything that a target makes, downloads or installs stays in here.
 OUT := target
 BINARY := $(OUT)/release/memoryd
-FIXTURES := $(OUT)/release/memoryd-fixtures
+FIXTURES := $(OUT)/release/examples/memoryd-fixtures
 VENV := $(OUT)/venv
 VENV_MCPO := $(OUT)/venv-mcpo
 VENV_MEM0 := $(OUT)/venv-mem0
@@ -31,15 +31,12 @@ run: ## build, and serve on 127.0.0.1:3000 with ./data
 
 build: ## the release binary, and beside it the one with the conformance fixtures
 	cargo build --release
-	# A program of its own under the same profile: the dependencies are shared, and the real binary never has the feature.
-	cargo build --release --features conformance --bin memoryd-fixtures
+	cargo build --release --example memoryd-fixtures
 
 test: test-rust build test-clients test-conformance ui-test ## everything that needs no other machine; sets itself up under target/
 
 test-rust: ## the Rust tests
 	cargo test --release
-	# What only a build with this feature has.
-	cargo test --release --features local-model --lib embedding
 
 test-clients: tools ## clients and assistants from npm and PyPI against the built binary
 	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)

@@ -34,6 +34,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Loaded, Reader, Surroundings};
+use crate::mcp;
 use crate::model::foreign::{self, inline};
 use crate::store;
 use arguments::{CommandLine, Verb};
@@ -80,6 +81,14 @@ pub fn run() -> ExitCode {
             ExitCode::from(failed.code)
         }
     }
+}
+
+/// [`run`] with the tools, resources and prompts that the official MCP conformance suite asks for.
+/// For `memoryd-fixtures` only.
+#[must_use]
+pub fn run_with_fixtures() -> ExitCode {
+    mcp::add_fixtures();
+    run()
 }
 
 /// As many heaps as threads can run at a time; one alone would make them wait for each other.

@@ -167,9 +167,9 @@ fn start(pace: Pace, settings: &EmbeddingSection) -> Result<Option<Started>, Emb
                 BuiltIn::Table => Ok(None),
             },
             (None, Some(path)) if path.is_file() => builtin::start_file(path).map(Some),
-            #[cfg(feature = "local-model")]
+            #[cfg(any(test, feature = "local-model"))]
             (None, Some(path)) => super::folder::start(path).map(Some),
-            #[cfg(not(feature = "local-model"))]
+            #[cfg(not(any(test, feature = "local-model")))]
             (None, Some(_)) => Err(EmbedderError::NotBuilt),
         },
     }

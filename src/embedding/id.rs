@@ -18,7 +18,7 @@ pub struct ModelId {
 pub(super) enum Home {
     BuiltIn,
     Url,
-    #[cfg(feature = "local-model")]
+    #[cfg(any(test, feature = "local-model"))]
     Folder,
 }
 
@@ -48,7 +48,7 @@ impl Home {
         match self {
             Self::BuiltIn => "builtin",
             Self::Url => "url",
-            #[cfg(feature = "local-model")]
+            #[cfg(any(test, feature = "local-model"))]
             Self::Folder => "folder",
         }
     }
@@ -84,7 +84,7 @@ impl Fingerprint {
     }
 
     /// Takes in a piece of a part whose length was added before.
-    #[cfg(feature = "local-model")]
+    #[cfg(any(test, feature = "local-model"))]
     pub(super) fn add_piece(&mut self, piece: &[u8]) {
         self.context.update(piece);
     }

@@ -16,7 +16,7 @@ mod breaker;
 mod builtin;
 mod embedder;
 mod error;
-#[cfg(feature = "local-model")]
+#[cfg(any(test, feature = "local-model"))]
 mod folder;
 mod id;
 mod line;

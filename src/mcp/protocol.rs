@@ -18,7 +18,7 @@
 //! [`Messages`] cancels the request; a write that a session has taken is then still carried out.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -34,7 +34,6 @@ use super::about;
 use super::context::{Asker, McpContext};
 use super::deaf::{DeafPeers, peer_info};
 use super::dispatcher::Dispatcher;
-#[cfg(feature = "conformance")]
 use super::fixtures::Fixtures;
 use super::handler::Handler;
 use super::message::{
@@ -48,6 +47,19 @@ use super::version::Version;
 use crate::actors::Sessions;
 use crate::model::foreign::shortened;
 use crate::model::{Caller, Secret};
+
+/// How a handler becomes a dispatcher in this process, if not plainly.
+static DISPATCHING: OnceLock<fn(Handler, &Secret) -> Dispatcher> = OnceLock::new();
+
+/// Puts the fixtures of the conformance suite around every handler that is made from now on. The
+/// linker leaves them out of a program that does not call this.
+pub fn add_fixtures() {
+    DISPATCHING.get_or_init(|| {
+        |handler, secret| {
+            Dispatcher::new(Fixtures::around(handler, secret), Fixtures::speaks_unasked)
+        }
+    });
+}
 
 /// The protocol over one set of sessions. Cheap to clone; every clone is the same.
 #[derive(Clone)]
@@ -103,12 +115,8 @@ impl Protocol {
     pub fn new(sessions: Sessions, listed: ToolSets, secret: &Secret) -> Self {
         let mcp = Arc::new(McpContext::new(sessions, listed, secret));
         let handler = Handler::new(Arc::clone(&mcp));
-        // The one place where the feature counts: it puts the fixtures around the handler.
-        #[cfg(feature = "conformance")]
-        let dispatcher =
-            Dispatcher::new(Fixtures::around(handler, secret), Fixtures::speaks_unasked);
-        #[cfg(not(feature = "conformance"))]
-        let dispatcher = Dispatcher::new(handler, |_| false);
+        let dispatch = DISPATCHING.get().copied().unwrap_or(|handler, _| Dispatcher::new(handler, |_| false));
+        let dispatcher = dispatch(handler, secret);
         Self { mcp, dispatcher, deaf: Arc::default() }
     }
 

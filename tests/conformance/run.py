@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The official MCP conformance suite against memoryd, both eras, with authentication on.
 
-    python3 tests/conformance/run.py [--fixtures target/release/memoryd-fixtures] [--real target/release/memoryd]
+    python3 tests/conformance/run.py [--fixtures target/release/examples/memoryd-fixtures] [--real target/release/memoryd]
 
 The fixture binary runs everything that revisions 2026-07-28 and 2025-11-25 require; what may fail is in
 expected-failures.yml. The real binary runs the scenarios of real-server.txt. Results stand under --out
@@ -190,7 +190,7 @@ def without_fixtures(suite, url, tally):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--fixtures", type=pathlib.Path, default=ROOT / "target/release/memoryd-fixtures")
+    p.add_argument("--fixtures", type=pathlib.Path, default=ROOT / "target/release/examples/memoryd-fixtures")
     p.add_argument("--real", type=pathlib.Path, default=ROOT / "target/release/memoryd")
     p.add_argument("--npm", type=pathlib.Path, default=ROOT / "target/npm")
     p.add_argument("--out", type=pathlib.Path, default=ROOT / "target/conformance")

@@ -52,6 +52,18 @@ fn no_key_is_made_where_one_is_configured() {
 }
 
 #[test]
+fn a_folder_with_a_model_needs_a_build_that_can_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serve = command(dir.path(), &["serve"]);
+
+    let refused = serve.env("EMBEDDING_MODEL_PATH", dir.path()).output().unwrap();
+
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let named = if cfg!(feature = "local-model") { "config.json" } else { "--features local-model" };
+    assert!(!refused.status.success() && told.contains(named), "{told}");
+}
+
+#[test]
 fn a_server_for_all_addresses_says_one_that_can_be_used() {
     let dir = tempfile::tempdir().unwrap();
     let mut serve = command(dir.path(), &["serve"]);

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    memoryd::cli::run()
+    memoryd::cli::run_with_fixtures()
 }

@@ -208,7 +208,7 @@ fn nothing_is_sealed_with_a_key_that_a_read_only_disk_did_not_take() {
 
     let store = Store::open_frozen(dir.path(), sealed_by(1)).unwrap();
     // Now the disk takes writes.
-    store.rebuild_now().unwrap();
+    wait_until(|| store.shared().trees().unwritable().is_none());
 
     assert_eq!(contents(&store, "annemarie"), expected);
     let refusal = put(&mut store.session(&user("eve")).unwrap(), 9, "new").unwrap_err();

@@ -273,6 +273,10 @@ impl Engine {
         let mut ids: Vec<MemoryId> = self.written.take().map_or_else(Vec::new, |last| last.ids);
         ids.extend(steps.iter().filter_map(Step::changes));
         self.written = Some(Written { receipt, ids });
+        // Vectors alone are nothing of the past.
+        if steps.is_empty() || steps.iter().any(|step| step.changes().is_some()) {
+            self.mind.past = None;
+        }
         for step in steps {
             match &step {
                 Step::Enter(memory) => self.ids.continue_after(memory.id),
@@ -382,6 +386,8 @@ impl Engine {
     /// Removes what was deleted or has expired longer ago than it can be brought back, and writes
     /// down what was found how often. What may be erased is said apart: the clock may be doubted.
     pub fn sweep(&mut self, now: Timestamp, erasable: Timestamp) -> Result<(), EngineError> {
+        // Whoever looked back has done so for now, and it may be as large as what is awake.
+        self.mind.past = None;
         let undo = self.limits.undo;
         let over = |moment: Timestamp| moment.plus(undo) <= erasable;
         let ended: Vec<MemoryId> = self

@@ -78,7 +78,7 @@ struct Work {
     checkpointed: Checkpoint,
     /// Trees that were replaced, until their last reader is done.
     retired: Vec<Arc<Trees>>,
-    /// Trees that were replaced, and whose folder is still the one that the checkpoint names.
+    /// Trees that were replaced, and that the checkpoint still names.
     superseded: Vec<Arc<Trees>>,
     /// Whether the trees of before the start lie beside those in use.
     has_left_over: bool,
@@ -281,7 +281,7 @@ impl Work {
         })?;
         fresh.trees.stall("the disk takes no writes");
         let old = self.swap_in(fresh, built_to)?;
-        self.superseded.push(old);
+        self.put_away(old);
         self.shared.keep_scratch(Some(scratch));
         Ok(())
     }
@@ -330,6 +330,13 @@ impl Work {
         self.checkpointed = checkpoint;
         self.retire_superseded();
         Ok(())
+    }
+
+    /// Trees that the checkpoint names stay until it names others: a start would look for them.
+    fn put_away(&mut self, old: Arc<Trees>) {
+        let is_here = old.path().parent() == Some(&self.shared.dir);
+        let is_named = is_here && old.generation() == self.checkpointed.generation;
+        if is_named { self.superseded.push(old) } else { self.retired.push(old) }
     }
 
     /// The checkpoint names the trees in use, so the files of others count for nothing any more.
@@ -398,7 +405,7 @@ impl Work {
             built_to = to;
         }
         let old = self.swap_in(fresh, built_to)?;
-        self.superseded.push(old);
+        self.put_away(old);
         self.checkpoint()?;
         log::info!("sled was rebuilt as generation {generation}");
         Ok(())

@@ -150,10 +150,15 @@ impl Catalog {
         self.words.name(word)
     }
 
-    /// An entry for a version that is not the newest, without entering it.
-    pub(super) fn entry_of(&self, memory: &Memory) -> Entry {
-        let look_up = |name: &str| self.word(name).unwrap_or(UNKNOWN);
-        entry(memory, self.digest(&memory.content), look_up)
+    /// An entry for a version that is not the newest, without entering it. Names that no other version bears
+    /// are numbered, so that they can be asked for.
+    pub(super) fn past_entry(&mut self, memory: &Memory) -> Entry {
+        entry(memory, self.digest(&memory.content), |name| self.words.intern(name))
+    }
+
+    /// What [`Catalog::show_only`] was told last.
+    pub(super) fn reach(&self) -> Option<Word> {
+        self.reach
     }
 
     /// A place for a new memory, whose entry must follow.

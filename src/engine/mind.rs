@@ -4,6 +4,7 @@ use super::catalog::{Catalog, Entry};
 use super::files::Files;
 use super::graph::Graph;
 use super::numbers::Numbers;
+use super::past::Past;
 use super::write::Step;
 use crate::model::{Memory, MemoryId, Timestamp};
 use crate::retrieval::{DocId, Document, Index, ModelDigest};
@@ -26,6 +27,8 @@ pub(super) struct Mind {
     pub(super) files: Option<Files>,
     /// The numbers of memories, once somebody has asked for one.
     pub(super) numbers: Option<Numbers>,
+    /// What there was at an earlier time, once somebody has asked for it.
+    pub(super) past: Option<Past>,
     /// The memories that have an end, by when that is.
     ends: BTreeSet<(Timestamp, MemoryId)>,
 }
@@ -41,6 +44,7 @@ impl Mind {
             graph: None,
             files: None,
             numbers: None,
+            past: None,
             ends: BTreeSet::new(),
         }
     }

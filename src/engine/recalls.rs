@@ -2,11 +2,17 @@
 //!
 //! A recall is noted in memory when a verb has answered, and written with the next sweep or when
 //! there is a page full of them, so a question waits for no disk. A crash may cost the last minute.
+//!
+//! No text of a memory is in it but where somebody asked for one by its own words. What is erased takes
+//! such words along ([`Engine::forget_words`]). Its id stays: it tells nothing, and by it the owner learns to
+//! whom that was given which is erased now. Whoever is erased takes all of it along.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::verbs::Mode;
 use super::view::estimate_tokens;
+use super::write::Write;
 use super::{Engine, EngineError, Filter, MemoryView, QueryText, SearchResults, Shown};
 use crate::model::{Given, MemoryId, Recall, RecallPage, Timestamp};
 
@@ -172,6 +178,29 @@ impl Engine {
         Ok(recalls)
     }
 
+    /// Forgets, in the same write, the words of questions in which a text stands that is erased by it. Returns
+    /// those texts as questions spell them, for what is not written yet: [`Engine::forget_pending_words`].
+    pub(super) fn forget_words(&mut self, write: &mut Write) -> Result<Vec<String>, EngineError> {
+        let texts: Vec<String> = write.erased_texts().filter_map(as_asked).collect();
+        if texts.is_empty() {
+            return Ok(texts);
+        }
+        for row in self.store.scan::<RecallPage>() {
+            let (id, mut page) = row?;
+            if forget_in(&mut page.0, &texts) {
+                write.put_recalls(&id, &page);
+                // It is counted anew.
+                self.recalls.stored = None;
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The same for what was noted since the last page, once the erasure is accepted.
+    pub(super) fn forget_pending_words(&mut self, texts: &[String]) {
+        forget_in(&mut self.recalls.pending, texts);
+    }
+
     /// Writes what was noted, and forgets what is too old or too much.
     pub(super) fn write_recalls(
         &mut self,
@@ -217,6 +246,32 @@ impl Engine {
     }
 }
 
+/// Leaves of each question in which one of these texts stands no more than of what kind it was. Returns whether
+/// there was one.
+fn forget_in(recalls: &mut [Recall], texts: &[String]) -> bool {
+    let mut has_changed = false;
+    for recall in recalls {
+        if texts.iter().any(|text| recall.asked.contains(text)) {
+            let kind_only = kind_only(&recall.asked);
+            has_changed |= kind_only != recall.asked;
+            recall.asked = kind_only;
+        }
+    }
+    has_changed
+}
+
+fn kind_only(asked: &str) -> String {
+    let asked = serde_json::from_str::<Value>(asked).unwrap_or_default();
+    json!({ "verb": asked.get("verb") }).to_string()
+}
+
+/// A text as it stands within JSON. Nothing for one that stands everywhere.
+fn as_asked(text: &str) -> Option<String> {
+    let quoted = Value::from(text.trim()).to_string();
+    let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    (!inner.is_empty()).then(|| inner.to_owned())
+}
+
 /// About how many bytes it takes on the disk.
 fn weight(recall: &Recall) -> usize {
     RECALL_BYTES + recall.asked.len() + recall.given.len() * GIVEN_BYTES
@@ -224,4 +279,40 @@ fn weight(recall: &Recall) -> usize {
 
 fn whole(tokens: usize) -> u32 {
     u32::try_from(tokens).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Author, CredentialName, Interface};
+
+    fn asked(question: &Value) -> Recall {
+        let author = Author {
+            credential: CredentialName::parse("default").unwrap(),
+            token: None,
+            client: None,
+            session: None,
+            face: Interface::Rest,
+        };
+        let asked = question.to_string();
+        Recall { at: Timestamp(1), author, asked, tokens: 0, given: Vec::new() }
+    }
+
+    #[test]
+    fn words_go_with_the_text_that_they_are_of_and_others_stay() {
+        let text = " she said: \"no\"\n";
+        let mut recalls = [
+            asked(&json!({ "verb": "search", "query": "what was it when she said: \"no\"" })),
+            asked(&json!({ "verb": "search", "query": "she said" })),
+            asked(&json!({ "verb": "file", "path": "/memories/no" })),
+        ];
+        let others = recalls[1..].to_vec();
+
+        assert!(forget_in(&mut recalls, &[as_asked(text).unwrap()]));
+
+        assert_eq!(recalls[0].asked, r#"{"verb":"search"}"#);
+        assert_eq!(recalls[1..], others);
+        assert!(!forget_in(&mut recalls, &[as_asked(text).unwrap()]), "once");
+        assert_eq!(as_asked(" \n"), None);
+    }
 }

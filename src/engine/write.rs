@@ -19,8 +19,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::catalog::Entry;
 use super::draft::{METADATA_LIMIT, check_metadata};
+use super::files::{FILE, PATH};
 use super::stamp::Stamp;
 use super::{Asked, Engine, EngineError, InvalidArguments};
 use crate::model::{
@@ -39,6 +42,8 @@ const BATCH_BYTES: usize = 4 << 20;
 pub(super) struct Write {
     batch: Batch,
     steps: Vec<Step>,
+    /// What the memories and versions said that it removes.
+    erased: Vec<String>,
     /// Of texts and metadata, about.
     bytes: usize,
     /// Bytes of one memory's text at most.
@@ -118,13 +123,14 @@ impl Write {
     /// Removes a memory for good, with all its versions.
     pub(super) fn forget(&mut self, memory: Memory, versions: &[Memory]) {
         let id = memory.id;
-        for version in versions {
-            self.batch.remove::<PastVersion>(&(id, version.version));
-        }
+        versions.iter().for_each(|version| self.forget_version(version));
         self.batch.remove::<Access>(&id);
         self.batch.remove::<StoredVector>(&id);
         self.batch.remove::<Number>(&id);
         self.batch.remove::<Memory>(&id);
+        let path = memory.metadata.get(PATH).and_then(Value::as_str);
+        self.erased.extend(path.filter(|_| memory.kind.as_str() == FILE).map(str::to_owned));
+        self.erased.push(memory.content.clone());
         self.steps.push(Step::Forget(Box::new(memory)));
     }
 
@@ -193,8 +199,15 @@ impl Write {
     }
 
     /// Removes an earlier version for good.
-    pub(super) fn forget_version(&mut self, id: MemoryId, version: u32) {
-        self.batch.remove::<PastVersion>(&(id, version));
+    pub(super) fn forget_version(&mut self, version: &Memory) {
+        self.batch.remove::<PastVersion>(&(version.id, version.version));
+        self.erased.push(version.content.clone());
+    }
+
+    /// The texts that it erases and does not store as well.
+    pub(super) fn erased_texts(&self) -> impl Iterator<Item = &str> {
+        let is_kept = |text: &str| self.stored().any(|memory| memory.content == text);
+        self.erased.iter().map(String::as_str).filter(move |text| !is_kept(text))
     }
 
     pub(super) fn is_trial(&self) -> bool {
@@ -266,6 +279,7 @@ impl Engine {
         }
         self.check_reach(&write.steps)?;
         self.put_step(&mut write);
+        let erased = self.forget_words(&mut write)?;
         let Write { batch, steps, .. } = write;
         let receipt = self.store.commit(batch)?;
         // Receipts come true in order, so the newest stands for all of them. It is noted before
@@ -273,6 +287,11 @@ impl Engine {
         let mut ids: Vec<MemoryId> = self.written.take().map_or_else(Vec::new, |last| last.ids);
         ids.extend(steps.iter().filter_map(Step::changes));
         self.written = Some(Written { receipt, ids });
+        self.forget_pending_words(&erased);
+        // Vectors alone are nothing of the past.
+        if steps.is_empty() || steps.iter().any(|step| step.changes().is_some()) {
+            self.mind.past = None;
+        }
         for step in steps {
             match &step {
                 Step::Enter(memory) => self.ids.continue_after(memory.id),
@@ -382,6 +401,8 @@ impl Engine {
     /// Removes what was deleted or has expired longer ago than it can be brought back, and writes
     /// down what was found how often. What may be erased is said apart: the clock may be doubted.
     pub fn sweep(&mut self, now: Timestamp, erasable: Timestamp) -> Result<(), EngineError> {
+        // Whoever looked back has done so for now, and it may be as large as what is awake.
+        self.mind.past = None;
         let undo = self.limits.undo;
         let over = |moment: Timestamp| moment.plus(undo) <= erasable;
         let ended: Vec<MemoryId> = self

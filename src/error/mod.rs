@@ -288,6 +288,7 @@ fn code_of_fault(broken: &StoreError) -> Code {
         | StoreError::NewerFormat { .. }
         | StoreError::Encrypted { .. }
         | StoreError::OtherKey { .. }
+        | StoreError::NoRoomToEncrypt { .. }
         | StoreError::StoreKeyLost
         | StoreError::Unrecoverable { .. }
         | StoreError::BadFile { .. } => Code::Internal,

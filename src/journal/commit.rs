@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::frame::Frame;
+use super::frozen::Frozen;
 use super::hooks::Hooks;
 use super::queue::{Shared, Work};
 use super::receipt::{Group, Outcome};
@@ -46,6 +47,8 @@ pub(super) struct Committer {
     pub(super) free_bytes: u64,
     /// Nothing after a failure, until a new segment could be made.
     pub(super) writer: Option<Writer>,
+    /// Until the first write, where nothing could be written at the start.
+    pub(super) frozen: Option<Frozen>,
     pub(super) hooks: Hooks,
     pub(super) buffer: Vec<u8>,
 }
@@ -161,6 +164,7 @@ impl Committer {
 
     fn probe(&mut self, next: Seq) {
         let opened = disk::require_free(&self.folder, self.free_bytes + PROBE_BYTES)
+            .and_then(|()| self.thaw())
             .and_then(|()| self.create(next));
         match opened {
             Ok(writer) => {
@@ -171,6 +175,12 @@ impl Committer {
             }
             Err(error) => log::debug!("the journal still cannot be written: {error}"),
         }
+    }
+
+    fn thaw(&mut self) -> io::Result<()> {
+        self.frozen.as_mut().map_or(Ok(()), Frozen::thaw)?;
+        self.frozen = None;
+        Ok(())
     }
 
     /// The next segment is made when the next batch comes.

@@ -28,7 +28,7 @@ pub struct Folder {
     strangers: Vec<Stranger>,
     blemishes: Vec<Blemish>,
     damage: Vec<Damage>,
-    torn: Option<Torn>,
+    pub(super) torn: Option<Torn>,
     last_seq: Seq,
 }
 

@@ -14,6 +14,7 @@ mod compaction;
 mod error;
 mod folder;
 mod frame;
+mod frozen;
 mod hooks;
 mod listing;
 mod numbers;
@@ -35,6 +36,7 @@ pub use commit::Sink;
 pub use error::JournalError;
 pub use folder::{Damage, Expected, Folder};
 pub(crate) use frame::MAGIC;
+pub use frozen::Thaw;
 #[cfg(test)]
 pub(crate) use hooks::{Faults, SyncHook};
 pub(crate) use listing::is_file_name;

@@ -41,6 +41,7 @@ use std::thread::{Builder, JoinHandle};
 use super::commit::{Committer, Sink};
 use super::compaction;
 use super::folder::{Folder, SegmentFile, replay_files};
+use super::frozen::{Frozen, Thaw};
 use super::hooks::Hooks;
 use super::queue::{Files, Shared, Submitted};
 use super::snapshot::{Draft, Snapshot};
@@ -76,34 +77,53 @@ impl Journal {
         options: &JournalOptions,
     ) -> Result<Self, JournalError> {
         let path = folder.path.clone();
-        let is_frozen = disk::is_read_only(&path);
-        if !is_frozen {
-            disk::create_folder_within(&path).map_err(JournalError::disk("create", &path))?;
-            for stale in folder.stale.drain(..) {
-                disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
-            }
+        disk::create_folder_within(&path).map_err(JournalError::disk("create", &path))?;
+        for stale in folder.stale.drain(..) {
+            disk::remove_file(&stale).map_err(JournalError::disk("remove", &stale))?;
         }
-        let last = folder.last_seq();
-        let store = folder.store();
-        let hooks = Hooks::of(options);
-        let open = if is_frozen {
-            None
-        } else {
-            last_segment(&mut folder, store, last, options.segment_bytes)
-        };
+        let (store, last) = (folder.store(), folder.last_seq());
+        let open = last_segment(&mut folder, store, last, options.segment_bytes);
         let writer = open
             .map(|segment| {
-                let path = segment.path.clone();
-                Writer::resume(segment, hooks.clone()).map_err(JournalError::disk("open", &path))
+                let (path, hooks) = (segment.path.clone(), Hooks::of(options));
+                Writer::resume(segment, hooks).map_err(JournalError::disk("open", &path))
             })
             .transpose()?;
+        Self::run(folder, writer, None, sink, options)
+    }
+
+    /// The same where the disk takes no writes, and neither does the journal. Once the disk does, `thaw` is
+    /// called, again and again until it succeeds, and nothing is written before that.
+    pub fn start_frozen(
+        mut folder: Folder,
+        sink: Box<dyn Sink>,
+        thaw: Thaw,
+        options: &JournalOptions,
+    ) -> Result<Self, JournalError> {
+        let frozen = Frozen::of(&mut folder, thaw);
+        Self::run(folder, None, Some(frozen), sink, options)
+    }
+
+    fn run(
+        mut folder: Folder,
+        writer: Option<Writer>,
+        frozen: Option<Frozen>,
+        sink: Box<dyn Sink>,
+        options: &JournalOptions,
+    ) -> Result<Self, JournalError> {
+        let (path, store, last) = (folder.path.clone(), folder.store(), folder.last_seq());
+        if writer.is_none() {
+            // The next segment has the name of one without frames, and must not go with those that a
+            // snapshot takes the place of.
+            folder.segments.pop_if(|segment| segment.last < segment.first);
+        }
         let active = writer.as_ref().map(|writer| writer.segment().clone());
         let active_bytes = active.as_ref().map_or(0, |segment| segment.end);
         let (snapshot, closed) = (folder.snapshot, folder.segments);
         let files = Files { snapshot, closed, active, stale: Vec::new() };
         let shared = Arc::new(Shared::new(last, files, options.queue_bytes));
         shared.active_bytes.store(active_bytes, Relaxed);
-        if is_frozen {
+        if frozen.is_some() {
             shared.fail("the disk is read-only");
         }
         let committer = Committer {
@@ -114,7 +134,8 @@ impl Journal {
             segment_bytes: options.segment_bytes,
             free_bytes: options.free_bytes,
             writer,
-            hooks,
+            frozen,
+            hooks: Hooks::of(options),
             buffer: Vec::new(),
         };
         let thread = Builder::new()

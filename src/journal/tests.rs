@@ -11,7 +11,7 @@ use super::segment::Segment;
 use super::snapshot::Draft;
 use super::{
     EncodedBatch, Expected, Faults, Folder, Journal, JournalError, JournalOptions, Op, Seq,
-    SessionNo, Sink, StoreId, SyncHook,
+    SessionNo, Sink, StoreId, SyncHook, Thaw,
 };
 
 type Seen = Arc<Mutex<Vec<Seq>>>;
@@ -290,6 +290,72 @@ fn a_first_segment_waits_for_a_file_descriptor() {
     write(&journal, "patient").unwrap();
 
     assert_eq!((journal.epoch(), journal.failure()), (0, None));
+}
+
+/// Opens a folder as if its disk took no writes, which it does from the next moment on.
+fn start_frozen(dir: &Path, thaw: Thaw) -> Journal {
+    let folder = Folder::open(dir, Expected::default()).unwrap();
+    let sink = Box::new(Notebook(Seen::default()));
+    Journal::start_frozen(folder, sink, thaw, &JournalOptions::default()).unwrap()
+}
+
+#[test]
+fn nothing_is_written_to_a_disk_that_took_nothing_before_its_owner_was_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, starts) = segment(dir.path(), &[(1, 0), (2, 1), (3, 2)]);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..starts[2] + 9]).unwrap();
+    let (asked, asking) = std::sync::mpsc::channel();
+    let (answer, answers) = std::sync::mpsc::channel::<std::io::Result<()>>();
+    let thaw = Box::new(move || {
+        asked.send(()).unwrap();
+        answers.recv().unwrap()
+    });
+
+    let journal = start_frozen(dir.path(), thaw);
+
+    assert!(matches!(journal.submit(batch("early"), 1), Err(JournalError::Unavailable { .. })));
+    asking.recv().unwrap();
+    answer.send(Err(std::io::ErrorKind::ReadOnlyFilesystem.into())).unwrap();
+    asking.recv().unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(&path).unwrap().len(), starts[2] + 9, "nothing is cut either");
+    answer.send(Ok(())).unwrap();
+    wait_until_taken(&journal);
+    write(&journal, "thawed").unwrap();
+    drop(journal);
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
+    assert_eq!(keys(&folder), ["frame 1", "frame 2", "thawed"]);
+    assert!(folder.blemishes().is_empty(), "the torn end is cut");
+}
+
+#[test]
+fn a_segment_without_frames_does_not_go_with_those_that_a_snapshot_replaces() {
+    let dir = tempfile::tempdir().unwrap();
+    segment(dir.path(), &[(1, 0)]);
+    let empty = Header::segment(StoreId::UNNAMED, Seq(2), Seq(1)).to_bytes();
+    fs::write(dir.path().join("00000000000000000002.log"), empty).unwrap();
+    let journal = start_frozen(dir.path(), Box::new(|| Ok(())));
+    wait_until_taken(&journal);
+
+    journal.write_snapshot().unwrap();
+    journal.discard_stale().unwrap();
+
+    write(&journal, "after it").unwrap();
+    drop(journal);
+    let folder = Folder::open(dir.path(), Expected::default()).unwrap();
+    assert_eq!(keys(&folder), ["frame 1", "after it"]);
+}
+
+fn wait_until_taken(journal: &Journal) {
+    let (_keep, never) = std::sync::mpsc::channel::<()>();
+    for _ in 0..200 {
+        if journal.unavailable().is_none() {
+            return;
+        }
+        let _ = never.recv_timeout(std::time::Duration::from_millis(50));
+    }
+    panic!("the journal takes no writes");
 }
 
 #[test]

@@ -12,9 +12,9 @@ pub struct CertificateState {
     /// Nothing where the certificate cannot be understood.
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
-    /// When the first of the certificate and those behind it in its file ends.
+    /// When the first of the certificate and of those behind it that a client needs ends.
     pub chain_not_after: Option<Timestamp>,
-    /// Until then; 0 on the last day and afterwards.
+    /// Until the end of the certificate itself; 0 on the last day and afterwards.
     pub days_left: Option<u64>,
     /// What its owner should see to, in whole lines.
     pub problems: Vec<String>,
@@ -50,11 +50,11 @@ impl fmt::Display for CertificateState {
         if let (Some(from), Some(to)) = (self.not_before, self.not_after) {
             write!(f, ": from {from} to {to}")?;
         }
-        if let Some(chain) = self.chain_not_after.filter(|chain| Some(*chain) != self.not_after) {
-            write!(f, ", its chain to {chain}")?;
+        if let Some(days) = self.days_left {
+            write!(f, ", {days} days left")?;
         }
-        match self.days_left {
-            Some(days) => write!(f, ", {days} days left"),
+        match self.chain_not_after.filter(|chain| Some(*chain) != self.not_after) {
+            Some(chain) => write!(f, "; its chain ends at {chain}"),
             None => Ok(()),
         }
     }

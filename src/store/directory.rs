@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::frozen::Scratch;
+use super::frozen::{Frozen, Scratch};
 use super::keeper::Keeper;
 use super::lock::Lock;
 use super::recovery::Recovered;
@@ -16,7 +16,7 @@ use super::{
     backup, check, encrypting, frozen, premises, recovery, salvage,
 };
 use crate::disk;
-use crate::journal::{EncodedBatch, Journal, Seq, Sink};
+use crate::journal::{EncodedBatch, Journal, Seq, Sink, Thaw};
 use crate::model::{Memory, MemoryId, UserId};
 
 /// The open data directory. Clones share it.
@@ -43,32 +43,47 @@ impl Store {
             if options.create { premises::enter_or_create(dir) } else { premises::enter(dir) };
         entered?;
         let lock = Lock::take(dir, options.lock_patience)?;
-        let found = if disk::is_read_only(dir) {
-            let (found, scratch) = frozen::recover(dir, &options)?;
-            (found, Some(scratch))
-        } else {
-            (recovery::recover(dir, &options)?, None)
-        };
-        Self::start(dir, options, lock, found)
+        if disk::is_read_only(dir) {
+            let frozen = frozen::recover(dir, &options)?;
+            return Self::start_frozen(dir, options, lock, frozen);
+        }
+        let found = recovery::recover(dir, &options)?;
+        Self::start(dir, options, lock, (found, None))
     }
 
     /// Opens one as if its disk took no writes, which it does from the next moment on.
     #[cfg(test)]
     pub(super) fn open_frozen(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let lock = Lock::take(dir, options.lock_patience)?;
-        let (found, scratch) = frozen::recover(dir, &options)?;
-        Self::start(dir, options, lock, (found, Some(scratch)))
+        let frozen = frozen::recover(dir, &options)?;
+        Self::start_frozen(dir, options, lock, frozen)
+    }
+
+    fn start_frozen(
+        dir: &Path,
+        options: StoreOptions,
+        lock: Lock,
+        frozen: Frozen,
+    ) -> Result<Self, StoreError> {
+        let thaw = frozen.thaw(dir);
+        let Frozen { recovered, scratch, held } = frozen;
+        let store = Self::start(dir, options, lock, (recovered, Some((scratch, thaw))))?;
+        if let Some(reason) = held {
+            store.inner.shared.hold_writes(reason);
+        }
+        Ok(store)
     }
 
     fn start(
         dir: &Path,
         options: StoreOptions,
         lock: Lock,
-        (found, scratch): (Recovered, Option<Scratch>),
+        (found, frozen): (Recovered, Option<(Scratch, Thaw)>),
     ) -> Result<Self, StoreError> {
         let ledger = Ledger::new(found.folder.last_seq(), found.counts);
         let journal_options = options.journal.clone();
         let identity = found.checkpoint.identity;
+        let (scratch, thaw) = frozen.unzip();
         let place = Place { dir: dir.to_owned(), options, scratch, lock };
         let vault = Vault::open(&found.trees, place.options.encryption.as_ref())?;
         let shared = Shared::new(place, identity, (found.trees, vault), ledger)?;
@@ -77,7 +92,11 @@ impl Store {
             shared.note_removal();
         }
         let sink = Box::new(TreeSink(Arc::clone(&shared)));
-        let journal = Arc::new(Journal::start(found.folder, sink, &journal_options)?);
+        let journal = match thaw {
+            Some(thaw) => Journal::start_frozen(found.folder, sink, thaw, &journal_options)?,
+            None => Journal::start(found.folder, sink, &journal_options)?,
+        };
+        let journal = Arc::new(journal);
         let keeper = Keeper::start(&shared, &journal, found.checkpoint)?;
         let store = Self { inner: Arc::new(Inner { shared, journal, keeper }) };
         let inner = &store.inner;
@@ -200,8 +219,8 @@ impl Store {
     pub fn problem(&self) -> Option<String> {
         let of_trees = || self.inner.shared.trees().unwritable().map(|broken| broken.to_string());
         let of_journal = self.inner.journal.unavailable().map(|reason| reason.to_string());
-        let of_keys = || self.inner.shared.held().map(str::to_owned);
-        of_journal.or_else(of_trees).or_else(of_keys)
+        let held = self.inner.shared.held().map(str::to_owned);
+        held.or(of_journal).or_else(of_trees)
     }
 
     #[must_use]

@@ -71,6 +71,14 @@ pub enum StoreError {
     )]
     OtherKey { key: String, given: String },
 
+    /// Said before anything is written. What is plain does not go on being written in silence.
+    #[error(
+        "encrypting the store in {} needs {needed} bytes of room, and {free} bytes are free; nothing was \
+         changed. Make room, and start again",
+        dir.display()
+    )]
+    NoRoomToEncrypt { dir: PathBuf, needed: u64, free: u64 },
+
     /// Its users are there, and what could open their records is not.
     #[error(
         "the record with the key of this encrypted store is lost, and nothing of it can be read without; \

@@ -3,6 +3,16 @@
 //! sled changes its files even where it only reads, so its trees are made from the journal in a folder
 //! elsewhere. They are called stalled: they are read until the disk takes writes, and then the keeper
 //! builds others where they belong.
+//!
+//! **The thaw.** Once the disk takes writes, the journal asks [`Frozen::thaw`] before anything is written:
+//! there the checkpoint takes back that the store was closed in good order. Then the journal goes on in a
+//! new segment, the keeper builds a new generation of trees and swaps it in, from which moment on sessions
+//! write, and a checkpoint names it. A crash before that finds the old checkpoint, which says no more than
+//! what is so, the old generation, which it names, and all that was acknowledged in the journal, as after any
+//! crash; the new generation is removed. The old one is removed once the checkpoint does not name it.
+//!
+//! What a start would mend, move aside or bring to today's format first is not for a thaw: such a store is
+//! read only until the next start, and nothing at all is written to it.
 
 use std::fs;
 use std::io;
@@ -14,12 +24,25 @@ use super::recovery::Recovered;
 use super::survey::Survey;
 use super::{StoreError, StoreOptions, check, vault};
 use crate::disk;
-use crate::journal::{Ownership, Seq, StoreId};
+use crate::journal::{Ownership, Seq, StoreId, Thaw};
 
 /// Where a folder for a while may be, the first in memory.
 const PLACES: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
 
 const NAME: &str = "memoryd-reading-";
+
+/// Why a store whose files a start has to put in order first takes no writes.
+const NOT_IN_ORDER: &str = "the disk took no writes at the start, so files that have to be mended or brought to \
+                            this version were not; once it takes writes, start memoryd again";
+
+/// A store that is read where nothing can be written.
+#[derive(Debug)]
+pub(super) struct Frozen {
+    pub(super) recovered: Recovered,
+    pub(super) scratch: Scratch,
+    /// Why nothing may be written before the next start, if that is so.
+    pub(super) held: Option<&'static str>,
+}
 
 /// A folder on a disk that takes writes, gone when it is dropped.
 #[derive(Debug)]
@@ -75,10 +98,19 @@ impl Drop for Scratch {
     }
 }
 
-pub(super) fn recover(
-    dir: &Path,
-    options: &StoreOptions,
-) -> Result<(Recovered, Scratch), StoreError> {
+impl Frozen {
+    /// What is done on the disk before the first write to it.
+    pub(super) fn thaw(&self, dir: &Path) -> Thaw {
+        let (dir, held) = (dir.to_owned(), self.held);
+        let checkpoint = self.recovered.checkpoint.clone();
+        Box::new(move || match held {
+            Some(reason) => Err(io::Error::other(reason)),
+            None => checkpoint.write(&dir),
+        })
+    }
+}
+
+pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Frozen, StoreError> {
     let scratch = Scratch::make().map_err(StoreError::disk("make a folder to read", dir))?;
     let survey = check::look(dir, options)?;
     let Some(identity) = survey.identity().filter(|_| survey.is_journal_whole()) else {
@@ -87,8 +119,22 @@ pub(super) fn recover(
         ));
     };
     log::warn!("the disk of {} takes no writes: the store is read-only", dir.display());
+    let held = (!is_in_order(&survey)).then_some(NOT_IN_ORDER);
+    if let Some(reason) = held {
+        survey.complaints(dir).iter().for_each(|complaint| log::error!("{complaint}"));
+        log::warn!("{reason}");
+    }
     let recovered = build(survey, identity, &scratch, options)?;
-    Ok((recovered, scratch))
+    Ok(Frozen { recovered, scratch, held })
+}
+
+/// Whether a start would only have read. A torn end is no more than cut off, which a thaw does as well.
+fn is_in_order(survey: &Survey) -> bool {
+    let is_named = |found: &Checkpoint| found.identity.store != StoreId::UNNAMED;
+    survey.checkpoint.as_ref().is_some_and(is_named)
+        && survey.bad_checkpoint.is_none()
+        && survey.folder.strangers().is_empty()
+        && survey.folder.blemishes().is_empty()
 }
 
 fn build(
@@ -100,7 +146,7 @@ fn build(
     // So that the next one is not there yet.
     let newest = survey.generations.last().copied().unwrap_or_default();
     let generation = newest.max(survey.generation());
-    let folder = survey.folder;
+    let Survey { folder, checkpoint: found, .. } = survey;
     let named = (identity.store, generation);
     let build = rebuild::build(scratch.path(), options, named, folder.bytes(), &mut |visitor| {
         folder.replay(Seq::ZERO, visitor)
@@ -109,14 +155,19 @@ fn build(
     let applied = folder.last_seq();
     trees.set_applied(applied)?;
     trees.stall("the disk takes no writes");
-    let checkpoint = Checkpoint {
-        identity,
-        is_final: false,
-        keys: vault::records(&trees)?,
-        has_removals,
-        generation,
-        applied,
-        counts: counts.clone(),
+    let has_removals = has_removals || found.as_ref().is_some_and(|found| found.has_removals);
+    let checkpoint = match found {
+        // What lies on the disk once it takes writes.
+        Some(found) => Checkpoint { is_final: false, ..found },
+        None => Checkpoint {
+            identity,
+            is_final: false,
+            keys: vault::records(&trees)?,
+            has_removals,
+            generation,
+            applied,
+            counts: counts.clone(),
+        },
     };
     Ok(Recovered { folder, trees, counts, checkpoint, has_removals })
 }

@@ -13,7 +13,7 @@ use super::frozen::{self, Scratch};
 use super::rebuild::Build;
 use super::shared::Shared;
 use super::trees::Trees;
-use super::{StoreError, aside, rebuild};
+use super::{StoreError, aside, rebuild, survey};
 use crate::disk;
 use crate::journal::{Journal, Seq};
 
@@ -78,8 +78,10 @@ struct Work {
     checkpointed: Checkpoint,
     /// Trees that were replaced, until their last reader is done.
     retired: Vec<Arc<Trees>>,
-    /// Trees that failed, and whose folder is still the one that the checkpoint names.
-    kept_for_its_files: Vec<Arc<Trees>>,
+    /// Trees that were replaced, and that the checkpoint still names.
+    superseded: Vec<Arc<Trees>>,
+    /// Whether the trees of before the start lie beside those in use.
+    has_left_over: bool,
     retry_at: Option<Instant>,
     retry_in: Duration,
     /// When files may be made anew again only because something was removed.
@@ -104,7 +106,8 @@ impl Keeper {
             journal: Arc::clone(journal),
             checkpointed,
             retired: Vec::new(),
-            kept_for_its_files: Vec::new(),
+            superseded: Vec::new(),
+            has_left_over: shared.trees().path().parent() != Some(&shared.dir),
             retry_at: None,
             retry_in: FIRST_RETRY,
             scrub_at: None,
@@ -278,7 +281,7 @@ impl Work {
         })?;
         fresh.trees.stall("the disk takes no writes");
         let old = self.swap_in(fresh, built_to)?;
-        self.kept_for_its_files.push(old);
+        self.put_away(old);
         self.shared.keep_scratch(Some(scratch));
         Ok(())
     }
@@ -325,7 +328,26 @@ impl Work {
             .map_err(StoreError::disk("write a checkpoint to", path))?;
         checkpoint.conclude(path, trees)?;
         self.checkpointed = checkpoint;
+        self.retire_superseded();
         Ok(())
+    }
+
+    /// Trees that the checkpoint names stay until it names others: a start would look for them.
+    fn put_away(&mut self, old: Arc<Trees>) {
+        let is_here = old.path().parent() == Some(&self.shared.dir);
+        let is_named = is_here && old.generation() == self.checkpointed.generation;
+        if is_named { self.superseded.push(old) } else { self.retired.push(old) }
+    }
+
+    /// The checkpoint names the trees in use, so the files of others count for nothing any more.
+    fn retire_superseded(&mut self) {
+        self.retired.append(&mut self.superseded);
+        self.remove_retired();
+        self.shared.keep_scratch(None);
+        if std::mem::take(&mut self.has_left_over) {
+            let trees = self.shared.trees();
+            survey::remove_other_generations(&self.shared.dir, &trees, &self.shared.options);
+        }
     }
 
     /// Files of format 1 are folded into one of today's at once.
@@ -383,12 +405,8 @@ impl Work {
             built_to = to;
         }
         let old = self.swap_in(fresh, built_to)?;
-        self.retired.push(old);
+        self.put_away(old);
         self.checkpoint()?;
-        // The folder of those that failed before is that of no generation that counts any more.
-        self.retired.append(&mut self.kept_for_its_files);
-        self.remove_retired();
-        self.shared.keep_scratch(None);
         log::info!("sled was rebuilt as generation {generation}");
         Ok(())
     }

@@ -109,13 +109,12 @@ impl SessionStore {
     /// Fails while the store takes no writes, so that nobody prepares one in vain.
     pub fn require_writable(&self) -> Result<(), StoreError> {
         self.refuse_if_lost()?;
+        self.refuse_if_held()?;
         if let Some(broken) = self.shared.trees().broken() {
             return Err(broken.into());
         }
-        match self.journal.unavailable() {
-            Some(reason) => Err(StoreError::unavailable(&*reason)),
-            None => self.refuse_if_held(),
-        }
+        let reason = self.journal.unavailable();
+        reason.map_or(Ok(()), |reason| Err(StoreError::unavailable(&*reason)))
     }
 
     /// Comes true when everything that this owner has committed is durable.
@@ -179,10 +178,10 @@ impl SessionStore {
         if let Some((kind, source)) = batch.failed {
             return Err(StoreError::Damaged { kind, source });
         }
+        self.refuse_if_held()?;
         if let Some(broken) = self.shared.trees().unwritable() {
             return Err(broken.into());
         }
-        self.refuse_if_held()?;
         if batch.ops.is_empty() {
             return Ok(Receipt(journal::GroupReceipt::granted()));
         }

@@ -32,7 +32,8 @@ pub enum Concern {
         path: PathBuf,
         at: Timestamp,
     },
-    /// One of those that signed the certificate ends before it, within 14 days or already.
+    /// One of those that signed the certificate, and that a client needs, ends before it, within 14 days or
+    /// already.
     ChainEnds {
         path: PathBuf,
         at: Timestamp,
@@ -95,7 +96,7 @@ fn standing(validity: Option<Validity>, now: Timestamp) -> CertificateStanding {
 /// How things stand with what is shown, but for what its owner should see to.
 pub(super) fn state(cert: &Path, identity: &ServerIdentity, now: Timestamp) -> CertificateState {
     let validity = identity.validity();
-    let left = |validity: Validity| validity.chain_not_after.since(now).as_secs() / DAY_SECONDS;
+    let left = |validity: Validity| validity.not_after.since(now).as_secs() / DAY_SECONDS;
     CertificateState {
         path: cert.display().to_string(),
         state: standing(validity, now),

@@ -26,16 +26,23 @@ pub struct ServerIdentity {
 pub(super) struct Validity {
     pub not_before: Timestamp,
     pub not_after: Timestamp,
-    /// When the first of those ends that stand in its file.
+    /// When the first of those ends that a client needs: it, and what stands between it and a root.
     pub chain_not_after: Timestamp,
 }
 
 impl Validity {
     /// Of a chain, the server's own certificate first; nothing where that cannot be understood.
     fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
-        let own = Facts::read(chain.first()?)?;
-        let ends = chain.iter().filter_map(Facts::read).map(|facts| facts.not_after);
-        let chain_not_after = ends.min().unwrap_or(own.not_after);
+        let (own, signers) = chain.split_first()?;
+        let own = Facts::read(own)?;
+        // The last of several may be a root that another root signed as well, for clients of old. Those who
+        // know it by itself take the chain to its end and after.
+        let needed = match signers {
+            [others @ .., _] if !others.is_empty() => others,
+            all => all,
+        };
+        let ends = needed.iter().filter_map(Facts::read).map(|facts| facts.not_after);
+        let chain_not_after = ends.fold(own.not_after, Timestamp::min);
         Some(Self { not_before: own.not_before, not_after: own.not_after, chain_not_after })
     }
 }

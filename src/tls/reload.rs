@@ -151,6 +151,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     use tempfile::TempDir;
 
     use super::*;
@@ -242,6 +243,58 @@ mod tests {
         assert_eq!((now.state, now.not_after), (CertificateStanding::Valid, Some(end)));
         assert!(now.days_left > Some(300) && now.not_before <= Some(NOW), "{now}");
         assert_eq!((then.state, then.days_left), (CertificateStanding::Expired, Some(0)));
+    }
+
+    /// What is told of a chain whose certificates end with the beginning of these years, the server's own first.
+    fn told_of_chain(years: &[i32]) -> (Vec<Concern>, CertificateState) {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key_path) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+        let (mut chain, mut key_pem) = (String::new(), String::new());
+        let mut issuer: Option<Issuer<'static, KeyPair>> = None;
+        for year in years.iter().rev() {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::default();
+            params.not_after = rcgen::date_time_ymd(*year, 1, 1);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let made = match &issuer {
+                Some(issuer) => params.signed_by(&key, issuer),
+                None => params.self_signed(&key),
+            };
+            chain = made.unwrap().pem() + &chain;
+            key_pem = key.serialize_pem();
+            issuer = Some(Issuer::new(params, key));
+        }
+        fs::write(&cert, chain).unwrap();
+        fs::write(&key_path, key_pem).unwrap();
+        fs::set_permissions(&key_path, fs::Permissions::from_mode(0o600)).unwrap();
+        let reloader = Reloader::open(&cert, &key_path).unwrap();
+        (reloader.concerns(NOW), reloader.state(NOW))
+    }
+
+    #[test]
+    fn a_root_that_ended_behind_the_others_is_nothing_that_a_client_needs() {
+        let (none, alone) = told_of_chain(&[2028]);
+        let (concerns, state) = told_of_chain(&[2028, 2030, 2021]);
+
+        assert!(none.is_empty() && concerns.is_empty(), "{concerns:?}");
+        assert!(state.days_left > Some(300) && state.days_left == alone.days_left, "{state}");
+        assert_eq!(state.chain_not_after, state.not_after);
+        assert_eq!(state.state, CertificateStanding::Valid);
+    }
+
+    #[test]
+    fn a_signer_between_that_ended_is_told_apart_from_the_certificate() {
+        for years in [&[2028, 2021, 2035][..], &[2028, 2021], &[2028, 2030, 2021, 2035]] {
+            let (concerns, state) = told_of_chain(years);
+
+            assert!(matches!(concerns[..], [Concern::ChainEnds { .. }]), "{concerns:?}");
+            assert!(state.days_left > Some(300), "{years:?}: {state}");
+            assert_eq!(state.chain_not_after, Some(Timestamp::parse("2021-01-01").unwrap()));
+            assert_eq!(state.state, CertificateStanding::Valid);
+        }
+        let (concerns, state) = told_of_chain(&[2021, 2030]);
+        assert!(matches!(concerns[..], [Concern::Expired { .. }]), "{concerns:?}");
+        assert_eq!((state.state, state.days_left), (CertificateStanding::Expired, Some(0)));
     }
 
     #[test]

@@ -42,6 +42,28 @@ async fn the_past_is_answered_as_it_was() {
 }
 
 #[actix_web::test]
+async fn the_past_is_filtered_by_the_names_of_its_time_however_often_it_is_asked() {
+    let server = TestServer::start();
+    let id =
+        server.ok("add_memory", json!({ "content": "the tap drips", "tags": ["kitchen"] })).await;
+    let id = id["memory"]["id"].clone();
+    server.clock.advance(days(10));
+    server.ok("update_memory", json!({ "id": id, "tags": ["bath"] })).await;
+
+    let then = |tag: &str| json!({ "query": "tap", "tags": [tag], "as_of": "2026-01-05" });
+    for number in 0..3 {
+        assert_eq!(server.found(then("kitchen")).await, ["the tap drips"], "{number}");
+        assert!(server.found(then("bath")).await.is_empty(), "{number}");
+        let listed = json!({ "tags": ["kitchen"], "as_of": "2026-01-05" });
+        assert_eq!(server.ok("list_memories", listed).await["total"], 1, "{number}");
+        server.add(&format!("something else {number}")).await;
+    }
+    let purge = json!({ "id": id, "purge": true });
+    server.ok("delete_memory", purge).await;
+    assert!(server.found(then("kitchen")).await.is_empty(), "what is erased has no past");
+}
+
+#[actix_web::test]
 async fn since_and_until_look_at_the_event() {
     let server = TestServer::start();
     for (text, event) in [("trip to Rome", "2024-05-01"), ("trip to Oslo", "2025-05-01")] {

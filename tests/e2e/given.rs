@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{KEY, TestServer, days, rpc};
-use crate::tokens::token;
+use crate::tokens::{left_on_disk, token};
 
 const WHY: &str = "/api/v1/why";
 
@@ -158,4 +158,40 @@ async fn nobody_but_an_administrator_reads_what_others_asked() {
     assert!(why(&server, "").await.is_empty(), "another user's are not one's own");
     let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("memoryd_tokens_given_total{client="), "{metrics}");
+}
+
+#[actix_web::test]
+async fn questions_that_hold_a_text_lose_it_when_it_is_erased() {
+    let server = TestServer::start();
+    let text = "the safe opens with xyzzymark";
+    let safe = server.add(text).await;
+    let door = server.add("the door is green").await;
+    let change = json!({ "id": door, "content": "the door opens with qwertymark" });
+    let changed = server.ok("update_memory", change).await;
+    assert_eq!(changed["memory"]["version"], 2);
+    search_as(&server, "cursor", text).await;
+    search_as(&server, "cursor", "does the door opens with qwertymark help?").await;
+    search_as(&server, "cursor", "safe").await;
+    // What was noted is on the disk now, and what comes is not yet.
+    let server = server.restart().await;
+    search_as(&server, "cursor", &format!("is it true that {text}")).await;
+    assert!(left_on_disk(&server, &["xyzzymark"]) && left_on_disk(&server, &["qwertymark"]));
+
+    let purged = format!("/api/v1/memories/{safe}?purge=true&wait=true");
+    assert_eq!(server.send("DELETE", &purged, &[("X-API-Key", KEY)], None).await.status, 200);
+    let undo = json!({ "id": door, "dry_run": false, "purge": true, "wait": true });
+    assert_eq!(server.post("/api/v1/undo", undo).await.status, 200);
+
+    assert!(!left_on_disk(&server, &["xyzzymark", "qwertymark"]));
+    let given = why(&server, "client=cursor").await;
+    let asked: Vec<&Value> = given.iter().map(|recall| &recall["asked"]).collect();
+    let (lost, kept) = (json!({ "verb": "search" }), &asked[1]);
+    assert_eq!((asked[0], kept["query"].as_str()), (&lost, Some("safe")), "{asked:?}");
+    assert_eq!(asked[2..], [&lost, &lost]);
+    // To whom it was given is told as before, by an id that tells nothing else.
+    assert_eq!(given[1]["given"][0]["id"], json!(safe));
+    assert_eq!(given[1]["given"][0]["now"], "erased");
+    let server = server.restart().await;
+    assert!(!left_on_disk(&server, &["xyzzymark", "qwertymark"]));
+    assert_eq!(why(&server, "client=cursor&replay=now").await.len(), 4);
 }

@@ -341,6 +341,11 @@ async fn an_erased_user_leaves_no_byte_behind() {
         .send("PATCH", &path, &mine, Some(&json!({ "content": "and again xyzzymarkplugh" })))
         .await;
     server.send("DELETE", &path, &mine, None).await;
+    // What was asked is kept as well: some of it on the disk, and some not written yet.
+    let asked = "/api/v1/search?query=who+said+xyzzymarkplugh";
+    for _ in 0..300 {
+        assert_eq!(server.send("GET", asked, &mine, None).await.status, 200);
+    }
     let stays = server.add("staying put").await;
     let listed = server.get("/admin/users").await.text();
     assert!(listed.contains("gone@x.com") && listed.contains("default"), "{listed}");
@@ -397,7 +402,7 @@ async fn who_waits_for_a_purge_is_answered_when_no_file_has_a_byte_of_it() {
 }
 
 /// Whether one of these texts stands in a file of the data directory.
-fn left_on_disk(server: &TestServer, texts: &[&str]) -> bool {
+pub(crate) fn left_on_disk(server: &TestServer, texts: &[&str]) -> bool {
     let mut folders = vec![server.dir.path().join("data")];
     let mut found = false;
     while let Some(folder) = folders.pop() {

@@ -125,14 +125,14 @@ impl Verb for Context {
             Some(Replay::Now) | None => None,
         };
         let parts = match moment {
-            None => Parts::collect(&engine.mind.catalog, project.as_ref(), asked.now),
-            Some(moment) => {
-                let mut then = Catalog::default();
-                for memory in engine.state_at(moment, &Filter::default())? {
-                    then.put(&memory);
-                }
-                Parts::collect(&then, project.as_ref(), moment)
+            None => {
+                let catalog = &engine.mind.catalog;
+                let entries = catalog.iter().map(|(_, entry)| entry);
+                Parts::collect(catalog, entries, project.as_ref(), asked.now)
             }
+            Some(moment) => engine.with_past(moment, |engine, past| {
+                Parts::collect(&engine.mind.catalog, past.iter(), project.as_ref(), moment)
+            })?,
         };
         let relevant = self.relevant(engine, project, moment, asked.now)?;
         let read = |id| {
@@ -176,7 +176,7 @@ impl ContextBlock {
 impl Context {
     fn relevant(
         &self,
-        engine: &Engine,
+        engine: &mut Engine,
         project: Option<Project>,
         past: Option<Timestamp>,
         now: Timestamp,
@@ -200,15 +200,19 @@ struct Parts {
 }
 
 impl Parts {
-    fn collect(catalog: &Catalog, project: Option<&Project>, now: Timestamp) -> Self {
+    /// Of entries whose names the catalog knows.
+    fn collect<'a>(
+        catalog: &Catalog,
+        entries: impl Iterator<Item = &'a Entry>,
+        project: Option<&Project>,
+        now: Timestamp,
+    ) -> Self {
         let project = project.map(|project| catalog.word(project.as_str()));
         let fits = |entry: &Entry| match project {
             None => true,
             Some(word) => entry.project.is_none() || entry.project == word,
         };
-        let mut entries: Vec<&Entry> = catalog
-            .iter()
-            .map(|(_, entry)| entry)
+        let mut entries: Vec<&Entry> = entries
             .filter(|entry| entry.is_alive(now) && !entry.provisional && fits(entry))
             .collect();
         // Most important first, then the newest; ids grow with time.

@@ -144,11 +144,18 @@ impl Verb for List {
 }
 
 impl Engine {
-    fn rows(&self, filter: &Filter, sort: Sort, now: Timestamp) -> Result<Vec<Place>, EngineError> {
+    fn rows(
+        &mut self,
+        filter: &Filter,
+        sort: Sort,
+        now: Timestamp,
+    ) -> Result<Vec<Place>, EngineError> {
         if let Some(moment) = filter.past() {
-            let state = self.state_at(moment, filter)?;
-            let entries = state.iter().map(|memory| self.mind.catalog.entry_of(memory));
-            return Ok(entries.map(|entry| place(&entry, sort)).collect());
+            return self.with_past(moment, |engine, past| {
+                let matcher = filter.matcher(&engine.mind.catalog, moment);
+                let matching = past.iter().filter(|entry| matcher.accepts(entry));
+                matching.map(|entry| place(entry, sort)).collect()
+            });
         }
         let matcher = filter.matcher(&self.mind.catalog, now);
         let matching = self.mind.catalog.iter().filter(|(_, entry)| matcher.accepts(entry));

@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::model::{Caller, Kind, Memory, MemoryId, Scope, Timestamp};
 pub use crate::retrieval::Why;
-use crate::retrieval::{self, DocId, Document, Hit, Index, Query, Vector};
+use crate::retrieval::{self, DocId, Hit, Query, Vector};
 
 /// Finds the memories that answer a question, best first.
 #[derive(Debug, Clone)]
@@ -200,11 +200,11 @@ pub(in crate::engine) struct Ranked {
     why: Why,
 }
 
-/// Present memories are read only when they are shown.
-#[derive(Debug)]
+/// Memories are read only when they are shown, those of the past as they were at a moment.
+#[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum RankedMemory {
     Present(DocId),
-    Past(Box<Memory>),
+    Past(MemoryId, Timestamp),
 }
 
 /// A text to look for, and its vector where the index cannot make it.
@@ -218,7 +218,7 @@ impl Engine {
     /// Ranks what matches, and says which ranking it was: without a vector of a model that somebody
     /// chose only words are left. The one that the program carries is stood in for by the table.
     pub(in crate::engine) fn rank(
-        &self,
+        &mut self,
         wanted: Wanted<'_>,
         filter: &Filter,
         mode: Mode,
@@ -236,8 +236,11 @@ impl Engine {
         let query = Query::new(wanted.text, now).with_mode(ranking);
         let query = Query { vector: vector.as_ref(), ..query };
         let ranked = match filter.past() {
-            Some(moment) => self.rank_past(query, filter, moment)?,
-            None => {
+            Some(moment) if self.has_changed_since(moment) => {
+                self.rank_past(query, filter, moment)?
+            }
+            past => {
+                let query = Query { now: past.unwrap_or(now), ..query };
                 let matcher = filter.matcher(&self.mind.catalog, now);
                 let allowed =
                     |doc| self.mind.entry(doc).is_some_and(|entry| matcher.accepts(entry));
@@ -248,28 +251,24 @@ impl Engine {
         Ok((used, ranked))
     }
 
-    /// Ranks what was known at an earlier moment, by an index made for this one question.
+    /// Ranks what was known at an earlier moment. [`Engine::with_past_index`] says what it costs.
     fn rank_past(
-        &self,
+        &mut self,
         query: Query<'_>,
         filter: &Filter,
         moment: Timestamp,
     ) -> Result<Vec<Ranked>, EngineError> {
-        let state = self.state_at(moment, filter)?;
-        let documents: Vec<_> =
-            (0..).zip(&state).map(|(n, memory)| (DocId(n), Document::of(memory))).collect();
-        // Its vectors are its own, whatever model the session has.
-        let mut index = Index::new();
-        index.extend(&documents, &[]);
         let query = Query { now: moment, vector: None, ..query };
-        let hits = index.rank(&query, &|_| true, DEPTH);
-        let mut state: Vec<Option<Memory>> = state.into_iter().map(Some).collect();
-        let taken = hits.into_iter().filter_map(|hit| {
-            let memory = state.get_mut(hit.doc.0 as usize)?.take()?;
-            let memory = RankedMemory::Past(Box::new(memory));
-            Some(Ranked { memory, score: hit.score, why: hit.why })
-        });
-        Ok(taken.collect())
+        self.with_past_index(moment, |engine, past, index| {
+            let matcher = filter.matcher(&engine.mind.catalog, moment);
+            let allowed = |doc| past.get(doc).is_some_and(|entry| matcher.accepts(entry));
+            let hits = index.rank(&query, &allowed, DEPTH).into_iter();
+            let taken = hits.filter_map(|hit| {
+                let memory = RankedMemory::Past(past.get(hit.doc)?.id, moment);
+                Some(Ranked { memory, score: hit.score, why: hit.why })
+            });
+            taken.collect()
+        })
     }
 
     fn shown(&self, ranked: RankedMemory, detail: Detail) -> Result<Shown, EngineError> {
@@ -297,12 +296,16 @@ impl Engine {
     }
 
     /// What matches a filter, newest first, for a question without a word.
-    fn newest(&self, filter: &Filter, now: Timestamp) -> Result<Vec<Ranked>, EngineError> {
+    fn newest(&mut self, filter: &Filter, now: Timestamp) -> Result<Vec<Ranked>, EngineError> {
         if let Some(moment) = filter.past() {
-            let mut state = self.state_at(moment, filter)?;
-            state.sort_unstable_by_key(|memory| std::cmp::Reverse((memory.created_at, memory.id)));
-            let past = state.into_iter().map(|memory| RankedMemory::Past(Box::new(memory)));
-            return Ok(past.take(DEPTH).map(Ranked::unranked).collect());
+            return self.with_past(moment, |engine, past| {
+                let matcher = filter.matcher(&engine.mind.catalog, moment);
+                let mut found: Vec<_> =
+                    past.iter().filter(|entry| matcher.accepts(entry)).collect();
+                found.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.created, entry.id)));
+                let past = found.into_iter().map(|entry| RankedMemory::Past(entry.id, moment));
+                past.take(DEPTH).map(Ranked::unranked).collect()
+            });
         }
         let matcher = filter.matcher(&self.mind.catalog, now);
         let mut found: Vec<_> =
@@ -314,14 +317,14 @@ impl Engine {
 
     fn load_ranked(&self, ranked: RankedMemory) -> Result<Memory, EngineError> {
         match ranked {
-            RankedMemory::Past(memory) => Ok(*memory),
+            RankedMemory::Past(id, moment) => self.read_at(id, moment),
             RankedMemory::Present(_) => self.read(self.id_of(&ranked)),
         }
     }
 
     pub(in crate::engine) fn id_of(&self, ranked: &RankedMemory) -> MemoryId {
         match ranked {
-            RankedMemory::Past(memory) => memory.id,
+            RankedMemory::Past(id, _) => *id,
             RankedMemory::Present(doc) => {
                 self.mind.entry(*doc).map(|entry| entry.id).unwrap_or_default()
             }

@@ -187,9 +187,10 @@ impl Verb for Undo {
                 }
                 Some(then) => {
                     write.replace(&now, then, asked.now)?;
-                    if self.purge {
-                        versions.iter().for_each(|n| write.forget_version(id, *n));
-                    }
+                    let kept = if self.purge { engine.all_versions(id)? } else { Vec::new() };
+                    let made = kept.iter().chain(self.purge.then_some(&now));
+                    made.filter(|version| versions.contains(&version.version))
+                        .for_each(|version| write.forget_version(version));
                 }
             }
             engine.commit_if_full(&mut write)?;

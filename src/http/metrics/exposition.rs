@@ -39,10 +39,18 @@ pub(super) fn write(metrics: &Metrics, others: &Others<'_>) -> String {
     if let Some(age) = others.backup_age {
         one(&mut text, "backup_age_seconds", "gauge", "Since the newest backup.", age.as_secs());
     }
-    if let Some(ends) = others.certificate_ends {
-        let help = "When the certificate or its chain ends, in seconds since 1970.";
-        let seconds = u64::try_from(ends.0 / 1_000).unwrap_or_default();
-        one(&mut text, "certificate_not_after_seconds", "gauge", help, seconds);
+    let (own, first) = (
+        "When the certificate ends, in seconds since 1970.",
+        "When the first of the certificate and of its signers that a client needs ends.",
+    );
+    for (name, help, ends) in [
+        ("certificate_not_after_seconds", own, others.certificate_ends),
+        ("certificate_chain_not_after_seconds", first, others.chain_ends),
+    ] {
+        if let Some(ends) = ends {
+            let seconds = u64::try_from(ends.0 / 1_000).unwrap_or_default();
+            one(&mut text, name, "gauge", help, seconds);
+        }
     }
     if let Some(bytes) = resident_memory() {
         one(&mut text, "resident_memory_bytes", "gauge", "Memory of the process.", bytes);

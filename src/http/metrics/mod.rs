@@ -30,8 +30,9 @@ pub struct Others<'a> {
     pub is_writable: bool,
     /// Of the newest backup, if there is one.
     pub backup_age: Option<Duration>,
-    /// Of the certificate or of what signed it, whichever ends first.
     pub certificate_ends: Option<Timestamp>,
+    /// Of the certificate and of those who signed it that a client needs, whichever ends first.
+    pub chain_ends: Option<Timestamp>,
 }
 
 /// Counts since the start. Shared by all workers, and cheap to add to.

@@ -40,6 +40,7 @@ fn prometheus_gets_the_same() {
         is_writable: true,
         backup_age: None,
         certificate_ends: Some(Timestamp(1_800_000_000_000)),
+        chain_ends: Some(Timestamp(1_790_000_000_000)),
     };
     let text = busy().prometheus(&others);
 
@@ -49,6 +50,7 @@ fn prometheus_gets_the_same() {
         "memoryd_failed_authentications_total 1",
         "memoryd_tokens_given_total{client=\"cur\\\"sor\"} 7",
         "memoryd_certificate_not_after_seconds 1800000000",
+        "memoryd_certificate_chain_not_after_seconds 1790000000",
         "memoryd_response_seconds_count 5",
         "memoryd_response_seconds_bucket{le=\"+Inf\"} 5",
     ] {

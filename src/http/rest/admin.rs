@@ -59,11 +59,14 @@ pub(in crate::http) async fn metrics(
     face: web::Data<Face>,
 ) -> HttpResponse {
     let certificate = face.certificate.as_ref().map(|certificate| certificate());
+    let ends = certificate.map(|certificate| (certificate.not_after, certificate.chain_not_after));
+    let (certificate_ends, chain_ends) = ends.unwrap_or_default();
     let others = Others {
         tokens_given: &sessions.tokens_given(),
         is_writable: sessions.is_writable(),
         backup_age: sessions.backups().age(),
-        certificate_ends: certificate.and_then(|certificate| certificate.chain_not_after),
+        certificate_ends,
+        chain_ends,
     };
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")

@@ -64,6 +64,19 @@ fn filled_and_sealed() -> tempfile::TempDir {
     dir
 }
 
+/// A disk that is full after so many syncs.
+fn cut_after(syncs: u32) -> journal::JournalOptions {
+    let left = AtomicU32::new(syncs);
+    let hook = SyncHook::new(move || match left.load(SeqCst) {
+        0 => Err(std::io::ErrorKind::StorageFull.into()),
+        more => {
+            left.store(more - 1, SeqCst);
+            Ok(())
+        }
+    });
+    journal::JournalOptions { sync_hook: Some(hook), ..journal::JournalOptions::default() }
+}
+
 /// Which of the words stand in a file below.
 fn readable(dir: &Path) -> Vec<&'static str> {
     WORDS.into_iter().filter(|word| is_on_disk(dir, word)).collect()
@@ -149,30 +162,67 @@ fn a_plain_store_becomes_an_encrypted_one_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_store_that_cannot_be_encrypted_for_want_of_room_is_refused_and_stays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let expected = fill(&store);
+    store.close();
+    let before = journal_files(dir.path(), "").remove(0);
+    let journal_before = fs::read(&before).unwrap();
+    // More than any disk has.
+    let free_bytes = 1 << 62;
+    let journal = journal::JournalOptions { free_bytes, ..journal::JournalOptions::default() };
+
+    let refusal = Store::open(dir.path(), StoreOptions { journal, ..sealed_by(1) }).unwrap_err();
+
+    let StoreError::NoRoomToEncrypt { needed, free, .. } = refusal else { panic!("{refusal}") };
+    assert!(needed > free_bytes + 4 * 20_000 && free < needed, "{needed} {free}");
+    let said = refusal.to_string();
+    assert!(said.contains(&needed.to_string()) && said.contains(&free.to_string()), "{said}");
+    assert_eq!(fs::read(&before).unwrap(), journal_before);
+    // It is as plain as it was, until there is room.
+    let store = open(dir.path());
+    assert_eq!(contents(&store, "annemarie"), expected);
+    store.close();
+    assert_eq!(contents(&open_with(dir.path(), 1), "annemarie"), expected);
+    assert_eq!(readable(dir.path()), Vec::<&str>::new());
+}
+
+#[test]
+fn an_encryption_that_was_cut_off_asks_for_room_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let expected = fill(&store);
+    store.close();
+    let begun = Store::open(dir.path(), StoreOptions { journal: cut_after(3), ..sealed_by(1) });
+    assert!(begun.is_err());
+    drop(begun);
+    let journal =
+        journal::JournalOptions { free_bytes: 1 << 62, ..journal::JournalOptions::default() };
+
+    let refusal = Store::open(dir.path(), StoreOptions { journal, ..sealed_by(1) }).unwrap_err();
+
+    assert!(matches!(refusal, StoreError::NoRoomToEncrypt { .. }), "{refusal}");
+    assert_eq!(contents(&open_with(dir.path(), 1), "annemarie"), expected);
+    assert_eq!(readable(dir.path()), Vec::<&str>::new());
+}
+
+#[test]
 fn an_encryption_that_is_cut_off_goes_on_where_it_was() {
-    for cut_after in 0..9 {
+    for syncs in 0..9 {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         let expected = fill(&store);
         store.close();
-        let left = AtomicU32::new(cut_after);
-        let hook = SyncHook::new(move || match left.load(SeqCst) {
-            0 => Err(std::io::ErrorKind::StorageFull.into()),
-            more => {
-                left.store(more - 1, SeqCst);
-                Ok(())
-            }
-        });
-        let journal =
-            journal::JournalOptions { sync_hook: Some(hook), ..journal::JournalOptions::default() };
+        let journal = cut_after(syncs);
         let opened = Store::open(dir.path(), StoreOptions { journal, ..sealed_by(1) });
         // One of the key, one a user, and one for each of the three trees.
-        assert!(opened.is_err() || cut_after >= 6, "after {cut_after}");
+        assert!(opened.is_err() || syncs >= 6, "after {syncs}");
         drop(opened);
 
         let store = open_with(dir.path(), 1);
 
-        assert_eq!(contents(&store, "annemarie"), expected, "after {cut_after}");
+        assert_eq!(contents(&store, "annemarie"), expected, "after {syncs}");
         assert_eq!(contents(&store, "bob").len(), 1);
         assert_eq!(readable(dir.path()), Vec::<&str>::new());
     }
@@ -208,7 +258,7 @@ fn nothing_is_sealed_with_a_key_that_a_read_only_disk_did_not_take() {
 
     let store = Store::open_frozen(dir.path(), sealed_by(1)).unwrap();
     // Now the disk takes writes.
-    store.rebuild_now().unwrap();
+    wait_until(|| store.shared().trees().unwritable().is_none());
 
     assert_eq!(contents(&store, "annemarie"), expected);
     let refusal = put(&mut store.session(&user("eve")).unwrap(), 9, "new").unwrap_err();

@@ -6,6 +6,7 @@ mod durability;
 mod encryption;
 mod foreign;
 mod formats;
+mod frozen;
 mod layout;
 mod premises;
 mod salvage;
@@ -156,9 +157,13 @@ fn failing(faults: &Arc<Faults>) -> StoreOptions {
 }
 
 fn wait_until_writable(store: &Store) {
+    wait_until(|| store.is_writable());
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
     let (_keep, never) = std::sync::mpsc::channel::<()>();
     for _ in 0..200 {
-        if store.is_writable() {
+        if is_so() {
             return;
         }
         let _ = never.recv_timeout(std::time::Duration::from_millis(50));

@@ -10,7 +10,7 @@ use super::ledger::put_events;
 use super::naming::{first_free, fitting};
 use crate::actors::CallError;
 use crate::auth::TokenError;
-use crate::auth::oauth::{Redirect, RedirectKind, Renewal, TokenPair, digest_of, renew};
+use crate::auth::oauth::{Approved, Redirect, RedirectKind, Renewal, TokenPair, digest_of, renew};
 use crate::engine::EngineError;
 use crate::model::{
     AuditEvent, AuditKind, Caller, CredentialName, Grant, Timestamp, TokenDigest, TokenPrefix,
@@ -31,11 +31,12 @@ const NAME_CHARS: usize = 48;
 #[derive(Debug, Clone, Copy)]
 pub struct AskedFrom(pub Option<IpAddr>);
 
-/// Begins a grant, which has its first tokens.
+/// Begins a grant, which has its first tokens, for a code that was spent.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Grant, CallError>")]
 pub(super) struct OpenGrant {
-    pub(super) grant: Grant,
+    pub(super) approved: Approved,
+    pub(super) code: TokenDigest,
     pub(super) from: AskedFrom,
 }
 
@@ -140,8 +141,14 @@ impl Keeper {
         }
     }
 
-    fn open_grant(&mut self, grant: Grant, from: AskedFrom) -> Result<(Grant, Receipt), CallError> {
+    fn open_grant(&mut self, asked: OpenGrant) -> Result<(Grant, Receipt), CallError> {
+        let OpenGrant { approved: Approved { grant, by, .. }, code, from } = asked;
         let now = self.clock.now();
+        // Looked at here, where users are forgotten and tokens taken back: no such word comes in between.
+        let is_shut_out = by.is_some_and(|by| !self.book.is_open(&by, now));
+        if is_shut_out || !self.lobby.holds(&code) {
+            return Err(TokenError::UnknownGrant.into());
+        }
         let grant = Grant { name: self.free_grant_name(&grant), ..grant };
         let reason = format!("{} at {}", grant.client.name, host_of(&grant));
         let told = AuditEvent {
@@ -318,12 +325,8 @@ fn of_grant(kind: AuditKind, grant: &Grant, from: AskedFrom, now: Timestamp) -> 
 impl Handler<OpenGrant> for Keeper {
     type Result = Answered<Grant>;
 
-    fn handle(
-        &mut self,
-        OpenGrant { grant, from }: OpenGrant,
-        _: &mut Context<Self>,
-    ) -> Self::Result {
-        match self.open_grant(grant, from) {
+    fn handle(&mut self, asked: OpenGrant, _: &mut Context<Self>) -> Self::Result {
+        match self.open_grant(asked) {
             Err(error) => answered(Err(error)),
             Ok((grant, receipt)) => {
                 Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {

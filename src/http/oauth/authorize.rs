@@ -31,7 +31,7 @@ pub(in crate::http) async fn begin(
     let pairs = Pairs::parse(request.query_string()).ok_or(Error::BadQuery)?;
     match AuthorizeRequest::parse(&pairs, &face.issuer, |id| face.client(id)) {
         Ok(asked) => {
-            let id = face.lobby.ask(asked, face.now()).map_err(failed)?;
+            let id = face.lobby().ask(asked, face.now()).map_err(failed)?;
             Ok(see_other(&pending(id.reveal())))
         }
         Err(BadAsk::Page(problem)) => Err(Error::BadRequest { problem: problem.to_owned() }),
@@ -49,8 +49,9 @@ pub(in crate::http) async fn ask(
     sessions: web::Data<BrowserSessions>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    let asked = face.lobby.asked(&id, face.now()).ok_or_else(gone)?;
+    let asked = face.lobby().asked(&id, face.now()).ok_or_else(gone)?;
     let Some(session) = sessions.of(&request) else { return Ok(to_sign_in(&id)) };
+    face.lobby().note_shown(&id, &session.caller.user);
     let longest = face.accounts.book().grants().policy().longest;
     consent_page(&request, &session, &asked, &purpose(&id), longest)
 }
@@ -64,7 +65,7 @@ pub(in crate::http) async fn answer(
     RawBody(body): RawBody,
 ) -> Result<HttpResponse, Error> {
     let now = face.now();
-    let asked = face.lobby.asked(&id, now).ok_or_else(gone)?;
+    let asked = face.lobby().asked(&id, now).ok_or_else(gone)?;
     let Some(session) = sessions.of(&request) else { return Ok(to_sign_in(&id)) };
     let form = form(&request, &body).map_err(|_| Error::FormRefused)?;
     let given = form.first("csrf").unwrap_or_default();
@@ -72,7 +73,7 @@ pub(in crate::http) async fn answer(
     match form.first("answer") {
         Some("allow") => allow(&face, &session, &asked, &form, &id),
         Some("deny") => {
-            let asked = face.lobby.answer(&id, now).ok_or_else(gone)?;
+            let asked = face.lobby().answer(&id, now).ok_or_else(gone)?;
             let told = refusal(OauthError::AccessDenied);
             Ok(send_back(&face, &asked.redirect, asked.state.as_deref(), &told))
         }
@@ -92,10 +93,11 @@ fn allow(
     let consent = Consent::read(form, asked, &session.caller, &face.accounts)?;
     let grant = consent.into_grant(&session.caller, asked.client.clone(), now).map_err(failed)?;
     // Only now, so that a form with a mistake in it can be sent again.
-    let asked = face.lobby.answer(id, now).ok_or_else(gone)?;
+    let asked = face.lobby().answer(id, now).ok_or_else(gone)?;
     let AuthorizeRequest { redirect, state, challenge, .. } = asked;
-    let approved = Approved { grant, redirect: redirect.clone(), challenge };
-    let code = face.lobby.allow(approved, now).map_err(failed)?;
+    let by = session.caller.token.clone();
+    let approved = Approved { grant, redirect: redirect.clone(), challenge, by };
+    let code = face.lobby().allow(approved, now).map_err(failed)?;
     let told = [("code", code.reveal().to_owned())];
     Ok(send_back(face, &redirect, state.as_deref(), &told))
 }

@@ -12,14 +12,18 @@ use crate::model::{OauthClient, Timestamp};
 pub struct OauthFace {
     pub(super) issuer: Issuer,
     pub(super) accounts: Accounts,
-    pub(super) lobby: Lobby,
 }
 
 impl OauthFace {
     /// Of a server that is reached at this URL.
     #[must_use]
     pub fn new(public_url: &str, accounts: Accounts) -> Self {
-        Self { issuer: Issuer::of(public_url), accounts, lobby: Lobby::default() }
+        Self { issuer: Issuer::of(public_url), accounts }
+    }
+
+    /// What waits for its next step.
+    pub(super) fn lobby(&self) -> &Lobby {
+        self.accounts.lobby()
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -28,13 +32,13 @@ impl OauthFace {
 
     /// Counts something that a stranger begins.
     pub(super) fn enter(&self, door: Door, request: &HttpRequest) -> Result<(), TooMany> {
-        address_of(request).map_or(Ok(()), |from| self.lobby.enter(door, from, self.now()))
+        address_of(request).map_or(Ok(()), |from| self.lobby().enter(door, from, self.now()))
     }
 
     /// A client that is known, that was allowed something before, or that has registered.
     pub(super) fn client(&self, id: &str) -> Option<OauthClient> {
         let of_grant = || self.accounts.book().grants().client(id);
-        pinned_client(id).or_else(of_grant).or_else(|| self.lobby.client(id, self.now()))
+        pinned_client(id).or_else(of_grant).or_else(|| self.lobby().client(id, self.now()))
     }
 }
 

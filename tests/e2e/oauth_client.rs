@@ -227,7 +227,7 @@ pub fn value_of(url: &str, name: &str) -> Option<String> {
     pairs.find(|(own, _)| *own == name).map(|(_, value)| value.to_owned())
 }
 
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let escape = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
             char::from(byte).to_string()

@@ -142,7 +142,7 @@ impl Keeper {
     }
 
     fn open_grant(&mut self, asked: OpenGrant) -> Result<(Grant, Receipt), CallError> {
-        let OpenGrant { approved: Approved { grant, by, .. }, code, from } = asked;
+        let OpenGrant { approved: Approved { grant, redirect, by, .. }, code, from } = asked;
         let now = self.clock.now();
         // Looked at here, where users are forgotten and tokens taken back: no such word comes in between.
         let is_shut_out = by.is_some_and(|by| !self.book.is_open(&by, now));
@@ -150,7 +150,7 @@ impl Keeper {
             return Err(TokenError::UnknownGrant.into());
         }
         let grant = Grant { name: self.free_grant_name(&grant), ..grant };
-        let reason = format!("{} at {}", grant.client.name, host_of(&grant));
+        let reason = format!("{} at {}", grant.client.name, place_of(&redirect));
         let told = AuditEvent {
             reason: Some(reason),
             ..of_grant(AuditKind::GrantCreated, &grant, from, now)
@@ -161,15 +161,15 @@ impl Keeper {
         Ok((grant, receipt))
     }
 
-    /// Names a grant after its client. Grants of one user to what calls itself the same and answers at the
-    /// same place share a name, as tokens do that took each other's place.
+    /// Names a grant after its client. Grants of one user to what calls itself the same and registered the
+    /// same place first share a name, as tokens do that took each other's place.
     fn free_grant_name(&self, grant: &Grant) -> CredentialName {
         let fit = fitting(&grant.client.name, NAME_CHARS, "-_.");
         let base = format!("{NAME_START}{}", if fit.is_empty() { "client" } else { fit.as_str() });
         let others = self.book.grants().list();
         let is_same = |other: &Grant| {
-            (&other.user, &other.client.name, host_of(other))
-                == (&grant.user, &grant.client.name, host_of(grant))
+            (&other.user, &other.client.name, home_of(other))
+                == (&grant.user, &grant.client.name, home_of(grant))
         };
         first_free(&base, |name| !others.iter().any(|other| other.name == *name && !is_same(other)))
     }
@@ -294,10 +294,14 @@ impl Ending {
     }
 }
 
-/// Where the code of a grant went.
-fn host_of(grant: &Grant) -> String {
-    let first = grant.client.redirect_uris.first();
-    match first.and_then(|uri| Redirect::parse(uri)) {
+/// By what clients that call themselves the same are told apart: the first place at which one may answer.
+fn home_of(grant: &Grant) -> String {
+    grant.client.redirect_uris.first().map(|uri| place_of(uri)).unwrap_or_default()
+}
+
+/// Where a code goes that is sent to a redirect URI.
+fn place_of(uri: &str) -> String {
+    match Redirect::parse(uri) {
         // Its port is another each time.
         Some(Redirect { kind: RedirectKind::Loopback, .. }) => {
             "the machine of the browser".to_owned()

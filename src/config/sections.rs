@@ -73,7 +73,7 @@ section! {
             "Value of the Server header; a drop-in for another server may have to bear its name.",
         ),
 
-        /// Without a final slash.
+        /// As clients compare it: see [`web::web_address`].
         pub public_url: Option<String> = optional(
             "server.public_url", &["PUBLIC_URL"], "none", web::public_url,
         )

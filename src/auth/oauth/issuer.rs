@@ -15,10 +15,10 @@ const RESOURCE_PATH: &str = "/mcp";
 pub struct Issuer(String);
 
 impl Issuer {
-    /// Of a public URL that has no path.
+    /// Of a public URL that has no path, in the one spelling of the settings.
     #[must_use]
     pub fn of(public_url: &str) -> Self {
-        Self(origin(public_url).unwrap_or_else(|| public_url.to_owned()))
+        Self(public_url.to_owned())
     }
 
     #[must_use]
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn one_resource_has_several_spellings_and_no_other_is_ours() {
-        let issuer = Issuer::of("https://Memory.Example.com:443");
+        let issuer = Issuer::of("https://memory.example.com");
         assert_eq!(issuer.resource(), "https://memory.example.com/mcp");
 
         for ours in [

@@ -114,14 +114,9 @@ impl Keeper {
 
     /// Notes that a grant was used.
     pub(super) fn use_grant(&mut self, id: &TokenPrefix) {
-        let now = self.clock.now();
-        let Some(grant) = self.book.grants().get(id).filter(|_| self.book.is_open(id, now)) else {
-            return;
-        };
-        let used = Grant { last_used_at: Some(now), ..grant };
-        match self.put_grants(std::slice::from_ref(&used), &[]) {
-            Ok(_) => self.book.grants().put(used),
-            Err(error) => log::debug!("the last use of a grant is not written: {error}"),
+        let Some(used) = self.book.grants().used(id, self.clock.now()) else { return };
+        if let Err(error) = self.put_grants(std::slice::from_ref(&used), &[]) {
+            log::debug!("the last use of a grant is not written: {error}");
         }
     }
 

@@ -1,6 +1,6 @@
-use super::form::encoded;
 use super::issuer::offered;
 use super::{Issuer, OauthError, Pairs, Redirect, pkce};
+use crate::model::percent::encoded;
 use crate::model::{Grant, OauthClient, Scopes, TokenPrefix};
 
 /// Longer ones are no state of a client, and would not fit into a URL.

@@ -203,6 +203,16 @@ section! {
                  server and allow them in. It needs server.public_url, and changes nothing for keys.",
             ),
 
+        /// Whether a client may name itself by the address of a description that is fetched.
+        pub fetch_clients: bool = setting(
+            "oauth.fetch_clients", &["OAUTH_FETCH_CLIENTS"], "false", parse::boolean,
+        )
+        .because(
+            "With true a client may give the address of its description instead of registering, and it is \
+             fetched from there (https, public hosts only) once you have signed in. Without it nobody is called; \
+             the usual clients are known or register.",
+        ),
+
         /// Without being used.
         pub idle: Duration = setting(
             "oauth.idle_days", &["OAUTH_IDLE_DAYS"], "90",

@@ -59,9 +59,10 @@ impl Issuer {
         })
     }
 
-    /// What is told of the authorization server (RFC 8414). A client refuses one that does not say S256.
+    /// What is told of the authorization server (RFC 8414). A client refuses one that does not say S256, and
+    /// names itself by the address of a description only where that is fetched.
     #[must_use]
-    pub fn server_document(&self) -> Value {
+    pub fn server_document(&self, fetches_clients: bool) -> Value {
         let at = |path: &str| format!("{}{path}", self.0);
         json!({
             "issuer": self.0,
@@ -77,7 +78,7 @@ impl Issuer {
                 ["none", "client_secret_post", "client_secret_basic"],
             "scopes_supported": ["read", "write", "offline_access"],
             "authorization_response_iss_parameter_supported": true,
-            "client_id_metadata_document_supported": false,
+            "client_id_metadata_document_supported": fetches_clients,
             "service_documentation": at("/"),
         })
     }
@@ -181,10 +182,11 @@ mod tests {
     #[test]
     fn the_documents_name_us_and_say_what_clients_insist_on() {
         let issuer = Issuer::of("https://h");
-        let server = issuer.server_document();
+        let server = issuer.server_document(false);
 
         assert_eq!(server["code_challenge_methods_supported"], json!(["S256"]));
         assert_eq!(server["client_id_metadata_document_supported"], false);
+        assert_eq!(issuer.server_document(true)["client_id_metadata_document_supported"], true);
         assert_eq!(
             (&server["issuer"], &server["token_endpoint"]),
             (&json!("https://h"), &json!("https://h/token"))

@@ -128,12 +128,17 @@ impl Lobby {
         keep_last(&mut waiting.clients, MOST_CLIENTS);
     }
 
-    /// A client that has registered, which is then the last to be forgotten.
+    /// A client that has registered, which is then the last to be forgotten, or one that was allowed
+    /// something and has not come for it yet.
     #[must_use]
     pub fn client(&self, id: &str, now: Timestamp) -> Option<OauthClient> {
         let mut waiting = self.lock();
         waiting.sweep(now);
-        let at = waiting.clients.iter().position(|client| client.id == id)?;
+        let Some(at) = waiting.clients.iter().position(|client| client.id == id) else {
+            let mut allowed = waiting.codes.iter().filter(|code| now < code.ends);
+            let found = allowed.find(|code| code.approved.grant.client.id == id)?;
+            return Some(found.approved.grant.client.clone());
+        };
         let client = waiting.clients.remove(at);
         waiting.clients.push(client.clone());
         Some(client)

@@ -1,10 +1,10 @@
 //! Calls to the outside, none of which is made unless a setting asks for it.
 //!
 //! A service that the owner named is called where it is ([`client`]). An address that somebody else named is
-//! asked for a document ([`Documents`]) only where everybody could ask it: whatever it leads to, nobody
-//! reaches a machine of the owner's network through this one.
+//! asked for a document ([`Documents`]) only where everybody could ask it.
 //!
-//! Begin reading at `documents.rs`.
+//! It refuses whatever could lead to this machine or to one of the owner's network, and what is long, slow or
+//! no JSON. Begin reading at `documents.rs`.
 
 mod documents;
 mod internet;

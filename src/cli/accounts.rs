@@ -11,6 +11,7 @@ use super::{Failed, Outcome, say_inline, say_json, tell, transfer};
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::config::Config;
 use crate::engine::{Arguments, Stats};
+use crate::model::percent::encoded;
 use crate::model::{Caller, CredentialName, TokenPrefix};
 
 /// One question, as a server is asked and as the store is.
@@ -132,8 +133,7 @@ pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcom
                      --yes does it (memoryd user export {user} keeps a copy)"
                 )));
             }
-            let named = user.as_str().bytes().map(escaped).collect::<String>();
-            let path = format!("/admin/users/{named}");
+            let path = format!("/admin/users/{}", encoded(user.as_str()));
             let question = Question { method: Method::DELETE, path, named: Map::new() };
             let erase = |_| AdminRequest::EraseUser(user.clone());
             let told = ask(config, server, &question, erase)?;
@@ -144,15 +144,6 @@ pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcom
             let pseudonym = text(&told, "pseudonym");
             say_inline(&format!("erased {user} and {tokens} tokens; the audit knows {pseudonym}"))
         }
-    }
-}
-
-/// A byte as it stands in a path (RFC 3986).
-fn escaped(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-        char::from(byte).to_string()
-    } else {
-        format!("%{byte:02X}")
     }
 }
 

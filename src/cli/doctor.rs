@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::daemon::Channel;
 use super::{Failed, Outcome, say_inline, say_json};
-use crate::config::Config;
+use crate::config::{Config, web_address};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct DoctorArguments {
@@ -77,13 +77,8 @@ static STEPS: [Step; 4] = [
 
 /// Prints a line a step, and the command that shows the same. It fails if one of them does.
 pub(super) fn run(config: &Config, arguments: &DoctorArguments, wants_json: bool) -> Outcome {
-    let url = arguments.url.clone().or_else(|| config.server.public_url.clone());
-    let url = url.ok_or_else(|| {
-        Failed::new(
-            "no public URL is set: set server.public_url (PUBLIC_URL), or use --url".to_owned(),
-        )
-    })?;
-    let url = url.trim_end_matches('/');
+    let url = meant(arguments.url.as_deref(), config.server.public_url.as_deref())?;
+    let url = url.as_str();
     let authorities = arguments.ca.iter().chain(&config.tls.authority).cloned().collect();
     let outcomes = actix_web::rt::System::new().block_on(async {
         let channel = Channel::to(url, authorities)?;
@@ -121,6 +116,20 @@ pub(super) fn run(config: &Config, arguments: &DoctorArguments, wants_json: bool
         0 => Ok(()),
         failed => Err(Failed::new(format!("{failed} of {} steps failed", STEPS.len()))),
     }
+}
+
+/// The URL that is asked for, spelled as the server spells its own.
+fn meant(given: Option<&str>, set: Option<&str>) -> Result<String, Failed> {
+    let Some(given) = given else {
+        return set.map(str::to_owned).ok_or_else(|| {
+            Failed::new(
+                "no public URL is set: set server.public_url (PUBLIC_URL), or use --url".to_owned(),
+            )
+        });
+    };
+    web_address(given).ok_or_else(|| {
+        Failed::new(format!("--url {given}: expected a URL such as https://memory.example.com"))
+    })
 }
 
 impl Step {
@@ -261,6 +270,18 @@ mod tests {
         assert!(told(2, &Answer { status: 404, ..Answer::default() }).contains("X-Forwarded-Host"));
         assert!(told(2, &ok(json!({ "resource": "https://other/mcp" }))).contains("another URL"));
         assert!(told(3, &ok(json!({ "issuer": "https://h" }))).contains("not the document"));
+    }
+
+    #[test]
+    fn a_url_is_asked_for_as_the_server_spells_its_own() {
+        let asked = |given, set| meant(given, set).map_err(|failed| failed.text);
+
+        let own = Some("https://memory.example.com");
+        assert_eq!(asked(None, own).as_deref(), Ok("https://memory.example.com"));
+        let typed = asked(Some(" HTTPS://Nas.Example.com:443/ "), own);
+        assert_eq!(typed.as_deref(), Ok("https://nas.example.com"));
+        assert!(asked(Some("memory.example.com"), own).unwrap_err().contains("--url"));
+        assert!(asked(None, None).unwrap_err().contains("PUBLIC_URL"));
     }
 
     #[test]

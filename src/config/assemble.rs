@@ -105,6 +105,12 @@ fn worth_telling(config: &Config, layers: &Layers) -> Vec<Notice> {
         let text = format!("{giver}: every memory and every question is sent there");
         notices.push(Notice { level: Level::Info, text });
     }
+    if config.oauth.enabled && config.oauth.fetch_clients {
+        let giver = layers.giver("oauth.fetch_clients");
+        let text =
+            format!("{giver}: descriptions of clients are fetched once somebody has signed in");
+        notices.push(Notice { level: Level::Info, text });
+    }
     notices
 }
 

@@ -55,7 +55,7 @@ pub use sections::{
     ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
     ToolsSection,
 };
-pub use web::{AllowedOrigins, Host, HostPattern, Port, base_path, is_on_loopback};
+pub use web::{AllowedOrigins, Host, HostPattern, Port, base_path, is_on_loopback, web_address};
 pub use wire::{DashboardSection, HttpSection, MetricsSection};
 
 /// Everything the server can be told. One field of a section, one key in `config.toml`.

@@ -73,7 +73,7 @@ section! {
             "Value of the Server header; a drop-in for another server may have to bear its name.",
         ),
 
-        /// Without a final slash.
+        /// As clients compare it: see [`web::web_address`].
         pub public_url: Option<String> = optional(
             "server.public_url", &["PUBLIC_URL"], "none", web::public_url,
         )
@@ -202,6 +202,16 @@ section! {
                 "For claude.ai, ChatGPT and other clients that take no key: you sign in on a page of this \
                  server and allow them in. It needs server.public_url, and changes nothing for keys.",
             ),
+
+        /// Whether a client may name itself by the address of a description that is fetched.
+        pub fetch_clients: bool = setting(
+            "oauth.fetch_clients", &["OAUTH_FETCH_CLIENTS"], "false", parse::boolean,
+        )
+        .because(
+            "With true a client may give the address of its description instead of registering, and it is \
+             fetched from there (https, public hosts only) once you have signed in. Without it nobody is called; \
+             the usual clients are known or register.",
+        ),
 
         /// Without being used.
         pub idle: Duration = setting(

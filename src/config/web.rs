@@ -131,20 +131,25 @@ impl AllowedOrigins {
     }
 }
 
-/// Reads the address under which clients reach the server; a final slash is dropped.
+/// Reads the address under which clients reach the server.
 pub(super) fn public_url(raw: &Raw) -> Parsed<String> {
-    let given = parse::text(raw)?.trim_end_matches('/');
     let expected = || "a URL such as https://memory.example.com".to_owned();
-    let (scheme, rest) = given.split_once("://").ok_or_else(expected)?;
+    web_address(parse::text(raw)?).ok_or_else(expected)
+}
+
+/// Reads the address of a server, and writes it as every spelling of it comes out: clients compare it as
+/// text. Scheme and host are in small letters; the usual port and a final slash are dropped. Nothing for what
+/// is no such address.
+#[must_use]
+pub fn web_address(text: &str) -> Option<String> {
+    let (scheme, rest) = text.trim().split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
-    let authority = rest.split('/').next().unwrap_or_default();
     let is_web = scheme == "http" || scheme == "https";
     let is_clean = !rest.contains(['?', '#', '"', '\'', '\\', ' ', '<', '>']);
-    if is_web && is_clean && is_authority(authority) {
-        Ok(format!("{scheme}://{rest}"))
-    } else {
-        Err(expected())
-    }
+    let rest = rest.trim_end_matches('/');
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = tidy(&scheme, authority)?;
+    (is_web && is_clean).then(|| format!("{scheme}://{authority}{path}"))
 }
 
 /// Reads what stands before the paths of a server, such as `/memory`; a final slash is dropped.
@@ -204,13 +209,27 @@ fn origin(item: &str) -> Option<String> {
     let (scheme, authority) = lower.split_once("://")?;
     let is_scheme = !scheme.is_empty()
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    // A browser leaves the usual port out, and origins are compared as text.
-    let authority = match scheme {
-        "http" => authority.strip_suffix(":80").unwrap_or(authority),
-        "https" => authority.strip_suffix(":443").unwrap_or(authority),
-        _ => authority,
+    let authority = tidy(scheme, authority)?;
+    is_scheme.then(|| format!("{scheme}://{authority}"))
+}
+
+/// Host and port in small letters, without the port that is usual for a scheme: browsers leave it out.
+/// Nothing for what is no host.
+fn tidy(scheme: &str, authority: &str) -> Option<String> {
+    if !is_authority(authority) {
+        return None;
+    }
+    let (name, port) = split_port(authority);
+    let usual = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
     };
-    (is_scheme && is_authority(authority)).then(|| format!("{scheme}://{authority}"))
+    let name = name.to_ascii_lowercase();
+    match port.and_then(|port| port.parse::<u16>().ok()) {
+        Some(port) if Some(port) != usual => Some(format!("{name}:{port}")),
+        _ => Some(name),
+    }
 }
 
 /// The host and the port. An IPv6 address keeps its brackets.
@@ -223,7 +242,9 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 
 fn is_authority(authority: &str) -> bool {
     let (name, port) = split_port(authority);
-    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port =
+        port.is_none_or(|port| is_number(port) && port.parse::<u16>().is_ok_and(|port| port > 0));
     let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let is_host = match bracketed {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -320,8 +341,32 @@ mod tests {
     fn a_public_url_is_a_web_address() {
         let kept = public_url(&Raw::text("HTTPS://memory.example.com:8443/base/"));
         assert_eq!(kept, Ok("https://memory.example.com:8443/base".to_owned()));
-        for odd in ["memory.example.com", "ftp://a", "https://", "https://a b", "https://u:p@a"] {
+        for odd in [
+            "memory.example.com",
+            "ftp://a",
+            "https://",
+            "https://a b",
+            "https://u:p@a",
+            "https://a:+443",
+            "https://a:",
+        ] {
             assert!(public_url(&Raw::text(odd)).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_has_one_spelling() {
+        for (given, kept) in [
+            ("https://Memory.Example.COM", "https://memory.example.com"),
+            ("https://memory.example.com/", "https://memory.example.com"),
+            ("https://memory.example.com:443//", "https://memory.example.com"),
+            ("HTTPS://MEMORY.example.com:0443/Base/", "https://memory.example.com/Base"),
+            ("https://memory.example.com:80", "https://memory.example.com:80"),
+            ("http://LocalHost:80/", "http://localhost"),
+            ("http://[2001:DB8::1]:3000", "http://[2001:db8::1]:3000"),
+            ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+        ] {
+            assert_eq!(public_url(&Raw::text(given)).as_deref(), Ok(kept), "{given}");
         }
     }
 }

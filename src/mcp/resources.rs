@@ -14,6 +14,7 @@ use crate::engine::{
 };
 use crate::error::Error;
 use crate::model::foreign::{self, inline, shortened};
+use crate::model::percent::{decoded, encoded};
 use crate::model::{Caller, MemoryId, Project, Tag};
 
 /// What a uri of ours names.
@@ -243,33 +244,6 @@ fn closed(name: &str) -> String {
 fn opened(cursor: &str) -> Option<String> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     text.strip_prefix("after:").map(str::to_owned)
-}
-
-/// Writes a name as one segment of a uri.
-fn encoded(name: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let parts = name.bytes().map(|byte| match is_plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    });
-    parts.collect()
-}
-
-/// Reads a segment of a uri back; nothing if its escapes are broken.
-fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        if first != b'%' {
-            bytes.push(first);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod interface;
 pub mod json;
 mod memory;
 mod name;
+pub mod percent;
 mod recall;
 mod secret;
 mod step;

@@ -3,6 +3,7 @@ use std::io;
 use crate::auth::{KeptKeyError, RandomnessFailed, RunFileError};
 use crate::embedding::EmbedderError;
 use crate::model::{InvalidName, Timestamp};
+use crate::outward::OutwardError;
 use crate::store::StoreError;
 use crate::tls::TlsError;
 
@@ -18,6 +19,9 @@ pub enum StartError {
 
     #[error(transparent)]
     Embedder(#[from] EmbedderError),
+
+    #[error(transparent)]
+    Outward(#[from] OutwardError),
 
     #[error(transparent)]
     RunFiles(#[from] RunFileError),

@@ -24,6 +24,7 @@ use crate::auth::{InstanceToken, KeptKey, Listening, RunFileError, RunFiles};
 use crate::config::Config;
 use crate::disk;
 use crate::model::{Clock, Secret, Timestamp};
+use crate::outward::{Internet, PublicInternet};
 use crate::store::{Progress, Store};
 pub use error::StartError;
 use hand_over::Taken;
@@ -88,6 +89,16 @@ impl Server {
         clock: &Arc<dyn Clock>,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self, StartError> {
+        Self::start_on(&public_internet(), config, clock, progress)
+    }
+
+    /// The same on a network that a program made itself.
+    pub fn start_on(
+        internet: &Arc<dyn Internet>,
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        progress: Option<Arc<dyn Progress>>,
+    ) -> Result<Self, StartError> {
         require_time(clock)?;
         let open_files = disk::raise_open_files();
         // Certificates and models are read first: a mistake there must not touch anything.
@@ -112,6 +123,7 @@ impl Server {
             kept: kept_key.as_ref(),
             sessions: &sessions,
             clock,
+            internet,
             wanted: None,
         };
         let socket = run_files.as_mut().and_then(RunFiles::take_listener);
@@ -161,6 +173,10 @@ impl Server {
         let stopped = self.running.take_down().await;
         served.and(stopped)
     }
+}
+
+fn public_internet() -> Arc<dyn Internet> {
+    Arc::new(PublicInternet)
 }
 
 /// The dates of answers are written by a library that panics at any other year.

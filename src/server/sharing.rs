@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::hand_over::Wanted;
 use super::wiring::{self, Listeners, Parts, open_store_within, session_settings};
-use super::{LAST_GUESTS, Running, StartError, require_time};
+use super::{LAST_GUESTS, Running, StartError, public_internet, require_time};
 use crate::actors::Sessions;
 use crate::auth::{InstanceToken, RunFiles};
 use crate::config::{Config, HostPattern};
@@ -78,6 +78,7 @@ impl Sharing {
             kept: kept.as_ref(),
             sessions: &sessions,
             clock,
+            internet: &public_internet(),
             wanted: Some(&wanted),
         };
         let http =

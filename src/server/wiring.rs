@@ -13,7 +13,7 @@ use super::hand_over::{self, Wanted};
 use super::handshakes::Tls;
 use super::serving::{self, Patience, Served};
 use super::{DRAIN, StartError, reload};
-use crate::actors::{Accounts, BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
+use crate::actors::{BackupSettings, Limiter, Quota, Quotas, SessionSettings, Sessions};
 use crate::auth::oauth::GrantPolicy;
 use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, RingKey, TokenBook};
 use crate::config::Config;
@@ -30,6 +30,7 @@ use crate::http::ui::sessions::{BrowserSessions, SignInRules};
 use crate::http::{self, Face, McpFace, OpenStreams, PagesFace};
 use crate::mcp::{Protocol, ToolSets};
 use crate::model::{Clock, CredentialName, InvalidName, Scopes, Secret};
+use crate::outward::{Documents, Internet};
 use crate::store::{EncryptionKeys, Progress, SealingKey, Store, StoreError, StoreOptions};
 
 /// How long a client may take to read a refusal while it still sends what was refused.
@@ -104,6 +105,9 @@ pub(crate) fn backup_key(config: &Config) -> Option<SealingKey> {
     config.backup.key.as_ref().map(SealingKey::new)
 }
 
+/// The pages, and OAuth, if there are any.
+type ForPeople = (Option<PagesFace>, Option<web::Data<OauthFace>>);
+
 /// What the wire is made of.
 pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
@@ -111,6 +115,7 @@ pub(super) struct Parts<'a> {
     pub(super) kept: Option<&'a KeptKey>,
     pub(super) sessions: &'a Sessions,
     pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) internet: &'a Arc<dyn Internet>,
     /// Woken when a server asks for the store; nothing where it is a server's already.
     pub(super) wanted: Option<&'a Wanted>,
 }
@@ -130,12 +135,12 @@ pub(super) fn http(
     certificates: Option<&reload::Certificates>,
     open_files: u64,
 ) -> Result<ActixServer, StartError> {
-    let Parts { config, token, kept, sessions, clock, wanted } = *parts;
+    let Parts { config, token, kept, sessions, clock, wanted, .. } = *parts;
     let accounts = sessions.accounts();
     let credentials = credentials(config, token, kept, accounts.book())?;
     let metrics = Arc::new(Metrics::default());
     let is_guarded = !credentials.is_disabled();
-    let (pages, oauth) = for_people(config, accounts, is_guarded, kept.is_some());
+    let (pages, oauth) = for_people(parts, is_guarded)?;
     let front = web::Data::new(Front::new(
         config,
         credentials,
@@ -153,7 +158,7 @@ pub(super) fn http(
     let streams = web::Data::new(streams);
     let sessions = web::Data::new(sessions.clone());
     let bounds = ConnectionBounds::new(&config.http, open_files);
-    let connections = Connections::new(bounds, config.http.trusted_proxies.clone());
+    let connections = Connections::new(bounds, &config.http.trusted_proxies);
     let token = web::Data::new(token.clone());
     let wanted = wanted.cloned();
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };
@@ -201,20 +206,20 @@ fn builder(workers: usize, bounds: ConnectionBounds) -> ServerBuilder {
 }
 
 /// Who has signed in with a browser, and whom they let in: each where the settings have it.
-fn for_people(
-    config: &Config,
-    accounts: &Accounts,
-    is_guarded: bool,
-    has_kept_key: bool,
-) -> (Option<PagesFace>, Option<web::Data<OauthFace>>) {
+fn for_people(parts: &Parts<'_>, is_guarded: bool) -> Result<ForPeople, StartError> {
+    let Parts { config, kept, sessions, internet, .. } = *parts;
+    let accounts = sessions.accounts();
     let rules = SignInRules { is_guarded, allows_http: config.dashboard.allow_http };
     let pages = config.dashboard.enabled.then(|| PagesFace {
         browsers: BrowserSessions::new(accounts.clone(), rules),
-        about: web::Data::new(AboutServer::new(config, has_kept_key)),
+        about: web::Data::new(AboutServer::new(config, kept.is_some())),
     });
     let public_url = config.server.public_url.as_deref().filter(|_| config.oauth.enabled);
-    let oauth = public_url.map(|url| web::Data::new(OauthFace::new(url, accounts.clone())));
-    (pages, oauth)
+    let Some(url) = public_url else { return Ok((pages, None)) };
+    let fetches = config.oauth.fetch_clients;
+    let documents = fetches.then(|| Documents::new(Arc::clone(internet))).transpose()?;
+    let oauth = OauthFace::new(url, accounts.clone(), documents);
+    Ok((pages, Some(web::Data::new(oauth))))
 }
 
 /// Only the owner of the run directory comes over its socket, and nobody needs to be bounded.

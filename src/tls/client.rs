@@ -13,10 +13,13 @@ use super::TlsError;
 use super::identity::provider;
 use super::pem::PemFile;
 
+/// How a client speaks TLS.
+pub type TlsClient = Arc<ClientConfig>;
+
 /// A client side that trusts the authorities in these PEM files and no others.
 ///
 /// It names no application protocol, so both ends speak HTTP/1.1.
-pub fn client_config(authorities: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(authorities: &[PathBuf]) -> Result<TlsClient, TlsError> {
     Ok(Arc::new(builder(verifier(authorities)?)?.with_no_client_auth()))
 }
 
@@ -26,7 +29,7 @@ pub fn client_config(authorities: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsEr
 ///
 /// The machine's own list is read instead of one that is compiled in, so that an authority that was
 /// added to it counts, and one that was withdrawn does not.
-pub fn client_config_beside_system(named: &[PathBuf]) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config_beside_system(named: &[PathBuf]) -> Result<TlsClient, TlsError> {
     let mut authorities = system_authorities();
     authorities.extend(named.iter().cloned());
     let mut certificates = Vec::new();
@@ -42,7 +45,7 @@ pub fn client_config_beside_system(named: &[PathBuf]) -> Result<Arc<ClientConfig
 /// `openssl req` made for `CN=localhost` has no name that a stricter check would accept.
 ///
 /// The file is read at every handshake, so a long-lived client follows a renewal.
-pub fn pinned_client_config(cert: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn pinned_client_config(cert: &Path) -> Result<TlsClient, TlsError> {
     let pinned = Pinned { path: cert.to_owned(), provider: provider() };
     pinned.expected()?;
     Ok(Arc::new(builder(Arc::new(pinned))?.with_no_client_auth()))

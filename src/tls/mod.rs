@@ -23,7 +23,7 @@ mod trust;
 mod x509;
 
 pub use client::{
-    client_config, client_config_beside_system, pinned_client_config, system_authorities,
+    TlsClient, client_config, client_config_beside_system, pinned_client_config, system_authorities,
 };
 pub use concern::Concern;
 pub use identity::ServerIdentity;

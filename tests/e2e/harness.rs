@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::rt;
 use memoryd::config::{Config, Flags, Reader, Surroundings};
 use memoryd::model::{Clock, Timestamp};
+use memoryd::outward::{Internet, PublicInternet};
 use memoryd::server::{Control, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -53,7 +54,23 @@ impl TestServer {
         Self::in_dir(dir, env, ManualClock::default())
     }
 
+    /// On a network of the test's own.
+    pub fn on(internet: Arc<dyn Internet>, env: &[(&str, &str)]) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        Self::in_dir_on(&internet, dir, env, ManualClock::default())
+    }
+
     fn in_dir(dir: Arc<TempDir>, env: &[(&str, &str)], clock: ManualClock) -> Self {
+        let internet: Arc<dyn Internet> = Arc::new(PublicInternet);
+        Self::in_dir_on(&internet, dir, env, clock)
+    }
+
+    fn in_dir_on(
+        internet: &Arc<dyn Internet>,
+        dir: Arc<TempDir>,
+        env: &[(&str, &str)],
+        clock: ManualClock,
+    ) -> Self {
         let data = dir.path().join("data");
         let mut all = vec![
             ("HOST", "127.0.0.1"),
@@ -70,7 +87,7 @@ impl TestServer {
         let surroundings = Surroundings::only(dir.path().to_owned(), &all);
         let config = Config::load(&Flags::default(), &surroundings, Reader::Serve).unwrap().config;
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let server = Server::start(&config, &shared, None).unwrap();
+        let server = Server::start_on(internet, &config, &shared, None).unwrap();
         let scheme = if config.tls.enabled { "https" } else { "http" };
         let url = format!("{scheme}://127.0.0.1:{}", server.address().port());
         let control = server.control();

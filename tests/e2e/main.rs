@@ -32,6 +32,8 @@ mod meaning;
 mod memories;
 mod oauth;
 mod oauth_client;
+mod oauth_described;
+mod oauth_waiting;
 mod oauth_walls;
 mod older;
 mod pages;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{KEY, TestServer, days, rpc};
 use crate::oauth_client::{
-    BACK, HOST, ISSUER, Outside, csrf_of, field_of, form, question, tokens, value_of,
+    BACK, HOST, ISSUER, Outside, csrf_of, encoded, field_of, form, question, tokens, value_of,
 };
 use crate::tokens::token;
 
@@ -434,4 +434,33 @@ async fn the_page_of_the_clients_shows_what_was_let_in_and_ends_it() {
     let fields = [("csrf", csrf.as_str()), ("grant", grant.as_str())];
     assert_eq!(browser.post(path, &fields).await.status, 303);
     assert_eq!(outside.status(&tokens.access).await, 401);
+}
+
+#[actix_web::test]
+async fn the_audit_names_the_place_to_which_the_code_went() {
+    let outside = Outside::start();
+    let cursor = "https://www.cursor.com/agents/mcp/oauth/callback";
+    let uris = ["cursor://anysphere.cursor-mcp/oauth/callback", cursor, BACK];
+    let told = json!({ "client_name": "Cursor", "redirect_uris": uris });
+    let client = outside.register(told).await["client_id"].as_str().unwrap().to_owned();
+    let browser = outside.browser(KEY).await;
+
+    for (uri, place) in [
+        (uris[0], "cursor://anysphere.cursor-mcp"),
+        (cursor, "www.cursor.com"),
+        (BACK, "the machine of the browser"),
+    ] {
+        let question = question(&client).replace(&encoded(BACK), &encoded(uri));
+        let code = browser.allow(&question).await;
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("client_id", client.as_str()),
+            ("code", code.as_str()),
+            ("code_verifier", crate::oauth_client::VERIFIER),
+        ];
+        tokens(&outside.form("/token", &fields, &[]).await);
+        let audit = outside.server.get("/admin/audit?event=grant_created").await.json();
+        let last = audit["events"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(last["reason"], format!("Cursor at {place}"));
+    }
 }

@@ -1,5 +1,6 @@
 //! A client of OAuth and the browser of its user, as far as the tests need them.
 
+pub use memoryd::model::percent::encoded;
 use serde_json::{Value, json};
 
 use crate::harness::{KEY, PATIENCE, Reply, TestServer, rpc};
@@ -225,14 +226,4 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 pub fn value_of(url: &str, name: &str) -> Option<String> {
     let mut pairs = url.split_once('?')?.1.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(own, _)| *own == name).map(|(_, value)| value.to_owned())
-}
-
-fn encoded(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
 }

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{KEY, Reply, rpc};
+use crate::harness::{KEY, Reply, TestServer, rpc};
 use crate::oauth_client::{
-    BACK, CHALLENGE, HOST, Outside, VERIFIER, csrf_of, form, question, tokens, value_of,
+    BACK, CHALLENGE, HOST, ISSUER, Outside, VERIFIER, csrf_of, form, question, tokens, value_of,
 };
 
 #[actix_web::test]
@@ -357,4 +357,38 @@ async fn where_oauth_is_switched_off_again_nothing_that_was_allowed_is_good() {
     assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"memoryd\""));
     let grants = off.get("/admin/oauth").await.json();
     assert_eq!(grants["grants"].as_array().unwrap().len(), 1, "it can still be seen");
+}
+
+#[actix_web::test]
+async fn however_the_public_url_is_spelled_everything_names_one_server() {
+    let client = "https://claude.ai/oauth/claude-code-client-metadata";
+    for spelled in [
+        "HTTPS://Memory.Example.COM",
+        "https://memory.example.com:443/",
+        "https://MEMORY.example.com//",
+    ] {
+        let env = [("OAUTH_ENABLED", "true"), ("PUBLIC_URL", spelled)];
+        let outside = Outside { server: TestServer::with(&env) };
+
+        let server = outside.get("/.well-known/oauth-authorization-server").await.json();
+        assert_eq!(
+            (&server["issuer"], &server["token_endpoint"]),
+            (&json!(ISSUER), &json!("https://memory.example.com/token")),
+            "{spelled}"
+        );
+        let resource = outside.get("/.well-known/oauth-protected-resource/mcp").await.json();
+        assert_eq!(resource["resource"], "https://memory.example.com/mcp");
+        assert_eq!(resource["authorization_servers"], json!([ISSUER]));
+        let refused = outside.send("POST", "/mcp", &[], None).await;
+        let place = "resource_metadata=\"https://memory.example.com/.well-known/";
+        assert!(refused.header("www-authenticate").unwrap().contains(place));
+        let browser = outside.browser(KEY).await;
+        let (path, page) = browser.asked(&question(client)).await;
+        let csrf = csrf_of(&page);
+        let fields = [("csrf", csrf.as_str()), ("answer", "deny")];
+        let denied = browser.post(&path, &fields).await;
+        let back = denied.header("location").unwrap();
+        assert!(back.ends_with("iss=https%3A%2F%2Fmemory.example.com"), "{back}");
+        outside.signed_in(client).await;
+    }
 }

@@ -34,12 +34,12 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("rcgen::", &["tls"]),
     ("rmcp::", &["mcp", "http"]),
     ("clap::", &["cli"]),
-    ("if_addrs::", &["cli"]),
+    ("if_addrs::", &["cli", "outward"]),
     ("env_logger::", &["logging"]),
     ("subtle::", &["auth"]),
     ("ring::digest", &["auth", "embedding", "store"]),
     ("ndarray::", &["embedding"]),
-    ("awc::", &["cli", "embedding"]),
+    ("awc::", &["cli", "embedding", "outward"]),
 ];
 
 /// What no source may hold, and why.

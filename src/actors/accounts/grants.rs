@@ -10,7 +10,7 @@ use super::ledger::put_events;
 use super::naming::{first_free, fitting};
 use crate::actors::CallError;
 use crate::auth::TokenError;
-use crate::auth::oauth::{Redirect, RedirectKind, Renewal, TokenPair, digest_of, renew};
+use crate::auth::oauth::{Approved, Redirect, RedirectKind, Renewal, TokenPair, digest_of, renew};
 use crate::engine::EngineError;
 use crate::model::{
     AuditEvent, AuditKind, Caller, CredentialName, Grant, Timestamp, TokenDigest, TokenPrefix,
@@ -31,11 +31,12 @@ const NAME_CHARS: usize = 48;
 #[derive(Debug, Clone, Copy)]
 pub struct AskedFrom(pub Option<IpAddr>);
 
-/// Begins a grant, which has its first tokens.
+/// Begins a grant, which has its first tokens, for a code that was spent.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Grant, CallError>")]
 pub(super) struct OpenGrant {
-    pub(super) grant: Grant,
+    pub(super) approved: Approved,
+    pub(super) code: TokenDigest,
     pub(super) from: AskedFrom,
 }
 
@@ -113,14 +114,9 @@ impl Keeper {
 
     /// Notes that a grant was used.
     pub(super) fn use_grant(&mut self, id: &TokenPrefix) {
-        let now = self.clock.now();
-        let Some(grant) = self.book.grants().get(id).filter(|_| self.book.is_open(id, now)) else {
-            return;
-        };
-        let used = Grant { last_used_at: Some(now), ..grant };
-        match self.put_grants(std::slice::from_ref(&used), &[]) {
-            Ok(_) => self.book.grants().put(used),
-            Err(error) => log::debug!("the last use of a grant is not written: {error}"),
+        let Some(used) = self.book.grants().used(id, self.clock.now()) else { return };
+        if let Err(error) = self.put_grants(std::slice::from_ref(&used), &[]) {
+            log::debug!("the last use of a grant is not written: {error}");
         }
     }
 
@@ -140,10 +136,16 @@ impl Keeper {
         }
     }
 
-    fn open_grant(&mut self, grant: Grant, from: AskedFrom) -> Result<(Grant, Receipt), CallError> {
+    fn open_grant(&mut self, asked: OpenGrant) -> Result<(Grant, Receipt), CallError> {
+        let OpenGrant { approved: Approved { grant, redirect, by, .. }, code, from } = asked;
         let now = self.clock.now();
+        // Looked at here, where users are forgotten and tokens taken back: no such word comes in between.
+        let is_shut_out = by.is_some_and(|by| !self.book.is_open(&by, now));
+        if is_shut_out || !self.lobby.holds(&code) {
+            return Err(TokenError::UnknownGrant.into());
+        }
         let grant = Grant { name: self.free_grant_name(&grant), ..grant };
-        let reason = format!("{} at {}", grant.client.name, host_of(&grant));
+        let reason = format!("{} at {}", grant.client.name, place_of(&redirect));
         let told = AuditEvent {
             reason: Some(reason),
             ..of_grant(AuditKind::GrantCreated, &grant, from, now)
@@ -154,15 +156,15 @@ impl Keeper {
         Ok((grant, receipt))
     }
 
-    /// Names a grant after its client. Grants of one user to what calls itself the same and answers at the
-    /// same place share a name, as tokens do that took each other's place.
+    /// Names a grant after its client. Grants of one user to what calls itself the same and registered the
+    /// same place first share a name, as tokens do that took each other's place.
     fn free_grant_name(&self, grant: &Grant) -> CredentialName {
         let fit = fitting(&grant.client.name, NAME_CHARS, "-_.");
         let base = format!("{NAME_START}{}", if fit.is_empty() { "client" } else { fit.as_str() });
         let others = self.book.grants().list();
         let is_same = |other: &Grant| {
-            (&other.user, &other.client.name, host_of(other))
-                == (&grant.user, &grant.client.name, host_of(grant))
+            (&other.user, &other.client.name, home_of(other))
+                == (&grant.user, &grant.client.name, home_of(grant))
         };
         first_free(&base, |name| !others.iter().any(|other| other.name == *name && !is_same(other)))
     }
@@ -287,10 +289,14 @@ impl Ending {
     }
 }
 
-/// Where the code of a grant went.
-fn host_of(grant: &Grant) -> String {
-    let first = grant.client.redirect_uris.first();
-    match first.and_then(|uri| Redirect::parse(uri)) {
+/// By what clients that call themselves the same are told apart: the first place at which one may answer.
+fn home_of(grant: &Grant) -> String {
+    grant.client.redirect_uris.first().map(|uri| place_of(uri)).unwrap_or_default()
+}
+
+/// Where a code goes that is sent to a redirect URI.
+fn place_of(uri: &str) -> String {
+    match Redirect::parse(uri) {
         // Its port is another each time.
         Some(Redirect { kind: RedirectKind::Loopback, .. }) => {
             "the machine of the browser".to_owned()
@@ -318,12 +324,8 @@ fn of_grant(kind: AuditKind, grant: &Grant, from: AskedFrom, now: Timestamp) -> 
 impl Handler<OpenGrant> for Keeper {
     type Result = Answered<Grant>;
 
-    fn handle(
-        &mut self,
-        OpenGrant { grant, from }: OpenGrant,
-        _: &mut Context<Self>,
-    ) -> Self::Result {
-        match self.open_grant(grant, from) {
+    fn handle(&mut self, asked: OpenGrant, _: &mut Context<Self>) -> Self::Result {
+        match self.open_grant(asked) {
             Err(error) => answered(Err(error)),
             Ok((grant, receipt)) => {
                 Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {

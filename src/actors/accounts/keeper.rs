@@ -14,6 +14,7 @@ use super::wanted::{NewToken, Rotation};
 use super::{Made, TokenChange};
 use crate::actors::CallError;
 use crate::actors::clock_watch::ClockWatch;
+use crate::auth::oauth::Lobby;
 use crate::auth::{TokenBook, TokenError};
 use crate::engine::EngineError;
 use crate::model::{
@@ -40,6 +41,7 @@ pub(super) struct Keeper {
     pub(super) open: Option<Open>,
     pub(super) book: Arc<TokenBook>,
     pub(super) counts: Arc<Counts>,
+    pub(super) lobby: Arc<Lobby>,
     pub(super) clock: ClockWatch,
     pub(super) keep_audit: Duration,
     /// Tokens of which the last word was that they open nothing: what is still on its way to the disk
@@ -101,6 +103,7 @@ impl Keeper {
         store: Store,
         book: Arc<TokenBook>,
         counts: Arc<Counts>,
+        lobby: Arc<Lobby>,
         clock: ClockWatch,
         keep_audit: Duration,
     ) -> Result<Self, StoreError> {
@@ -115,6 +118,7 @@ impl Keeper {
             open: Some(Open { store, records }),
             book,
             counts,
+            lobby,
             clock,
             keep_audit,
             taken_back: HashSet::new(),

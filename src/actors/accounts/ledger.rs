@@ -115,6 +115,7 @@ impl Keeper {
         // Shut first, so that nothing is counted any more that would name them.
         tokens.iter().for_each(|token| self.take_back(token.clone(), now));
         let grants = self.shut_grants_of(user);
+        self.lobby.forget_user(user);
         self.append_counted();
         let names = tokens.iter().map(|token| &token.name);
         let names: Vec<&CredentialName> = names.chain(grants.iter().map(|one| &one.name)).collect();

@@ -23,7 +23,7 @@ use actix::{Actor, Addr, Arbiter};
 
 use super::clock_watch::ClockWatch;
 use super::{CallError, Erased, PATIENCE};
-use crate::auth::oauth::{GrantPolicy, TokenPair};
+use crate::auth::oauth::{Approved, GrantPolicy, Lobby, TokenPair};
 use crate::auth::{self, AuthError, TokenBook};
 use crate::model::{
     AuditEvent, AuditKind, Caller, Grant, Scope, Secret, Timestamp, Token, TokenDigest,
@@ -45,6 +45,7 @@ pub struct Accounts {
     keeper: Addr<Keeper>,
     book: Arc<TokenBook>,
     counts: Arc<Counts>,
+    lobby: Arc<Lobby>,
     clock: ClockWatch,
 }
 
@@ -80,22 +81,30 @@ impl Accounts {
     ) -> Result<Self, StoreError> {
         let book = Arc::new(TokenBook::with_grants(policy));
         let counts = Arc::new(Counts::default());
+        let lobby = Arc::new(Lobby::default());
         let keeper = Keeper::new(
             store.clone(),
             Arc::clone(&book),
             Arc::clone(&counts),
+            Arc::clone(&lobby),
             clock.clone(),
             keep_audit,
         )?;
         // A thread of its own: a long look into the audit holds up nobody.
         let keeper = Keeper::start_in_arbiter(&Arbiter::new().handle(), move |_| keeper);
-        Ok(Self { keeper, book, counts, clock: clock.clone() })
+        Ok(Self { keeper, book, counts, lobby, clock: clock.clone() })
     }
 
     /// What the guard reads.
     #[must_use]
     pub fn book(&self) -> &Arc<TokenBook> {
         &self.book
+    }
+
+    /// What waits to become a grant.
+    #[must_use]
+    pub fn lobby(&self) -> &Lobby {
+        &self.lobby
     }
 
     #[must_use]
@@ -119,9 +128,15 @@ impl Accounts {
         }
     }
 
-    /// Begins a grant that has its first tokens. They are good when this returns.
-    pub async fn open_grant(&self, grant: Grant, from: AskedFrom) -> Result<Grant, CallError> {
-        self.keeper.send(OpenGrant { grant, from }).timeout(PATIENCE).await?
+    /// Begins a grant that has its first tokens, for a code that was just spent. They are good when this
+    /// returns. Refused if the user was erased since, or who allowed it is shut out.
+    pub async fn open_grant(
+        &self,
+        approved: Approved,
+        code: TokenDigest,
+        from: AskedFrom,
+    ) -> Result<Grant, CallError> {
+        self.keeper.send(OpenGrant { approved, code, from }).timeout(PATIENCE).await?
     }
 
     /// Changes a refresh token of a client for a new pair, which is good when this returns; nothing if it
@@ -161,12 +176,14 @@ impl Accounts {
         Ok(())
     }
 
-    /// Ends every grant of a client that removes its registration.
+    /// Ends every grant of a client that removes its registration, and what waits to become one.
     pub async fn end_grants_of_client(
         &self,
         client: &str,
         from: AskedFrom,
     ) -> Result<(), CallError> {
+        // First: a code that comes later opens nothing, and a grant that it opened before is ended.
+        self.lobby.dismiss_client(client);
         let which = MeantGrants::OfClient(client.to_owned());
         self.end_grants(which, Ending::ByClient(from)).await.map(drop)
     }
@@ -245,7 +262,8 @@ impl Administration<'_> {
         self.accounts.end_grants(which, why).await
     }
 
-    /// Forgets a user: the tokens go, and the audit knows a pseudonym from now on.
+    /// Forgets a user: the tokens go with what waits to become some, and the audit knows a pseudonym from now
+    /// on.
     pub async fn forget_user(&self, user: &UserId) -> Result<Erased, CallError> {
         let asked = Forget { user: user.clone(), by: self.caller.clone() };
         self.accounts.keeper.send(asked).timeout(PATIENCE).await?

@@ -118,6 +118,15 @@ impl Limiter {
         self.send(Check { client, attempt, count: 1 }).await
     }
 
+    /// Counts the failure of a credential that was found out after the request had taken its place.
+    pub async fn check_failure(
+        &self,
+        client: ClientKey,
+        mistake: Mistake,
+    ) -> Result<Checked, Unreachable> {
+        self.send(Check { client, attempt: Attempt::Failed(mistake), count: 0 }).await
+    }
+
     /// Counts what else a request with a valid credential stands for: all of it, or nothing if that
     /// is more than is left.
     pub async fn check_further(
@@ -350,6 +359,20 @@ mod tests {
         assert_eq!(further(4).await, (true, 6));
         assert_eq!(further(7).await, (false, 6));
         assert_eq!(further(6).await, (true, 0));
+    }
+
+    #[actix_web::test]
+    async fn a_failure_can_be_counted_without_another_place() {
+        let quotas = Quotas { requests: quota(1, 60_000), failures: quota(1, 60_000) };
+        let limiter = Limiter::start(quotas).unwrap();
+        let fail =
+            async |mistake| limiter.check_failure(client(1), Mistake(mistake)).await.unwrap();
+
+        assert!(limiter.check(client(1), Attempt::Absent).await.unwrap().requests.unwrap().allowed);
+        let first = fail(1).await;
+        assert!(first.requests.unwrap().allowed && first.attempts.unwrap().allowed);
+        let second = fail(2).await;
+        assert!(second.requests.unwrap().allowed && !second.attempts.unwrap().allowed);
     }
 
     #[actix_web::test]

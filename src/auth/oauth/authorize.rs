@@ -1,7 +1,7 @@
-use super::form::encoded;
 use super::issuer::offered;
 use super::{Issuer, OauthError, Pairs, Redirect, pkce};
-use crate::model::{Grant, OauthClient, Scopes};
+use crate::model::percent::encoded;
+use crate::model::{Grant, OauthClient, Scopes, TokenPrefix};
 
 /// Longer ones are no state of a client, and would not fit into a URL.
 const MAX_STATE_BYTES: usize = 4 * 1024;
@@ -24,6 +24,8 @@ pub struct Approved {
     pub grant: Grant,
     pub redirect: String,
     pub challenge: String,
+    /// The token with which the user had signed in, if it was one. The code is good for as long as that.
+    pub by: Option<TokenPrefix>,
 }
 
 /// Why nobody is asked.

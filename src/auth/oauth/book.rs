@@ -126,6 +126,18 @@ impl GrantBook {
         self.changes.send_modify(|count| *count += 1);
     }
 
+    /// Notes that a grant was used; gives it back as it is to be kept. One that opens nothing any more is left
+    /// alone. Nobody is woken: what was open is open.
+    pub fn used(&self, id: &TokenPrefix, now: Timestamp) -> Option<Grant> {
+        let mut grants = self.write();
+        let grant = grants.by_id.get_mut(id).filter(|_| self.policy.is_on)?;
+        if grant.state(now, self.policy.idle) != TokenState::Active {
+            return None;
+        }
+        grant.last_used_at = Some(now);
+        Some(grant.clone())
+    }
+
     /// Forgets one that is gone from the store.
     pub fn remove(&self, id: &TokenPrefix) {
         self.write().forget(id);
@@ -202,6 +214,25 @@ mod tests {
         assert!(
             book.of_access(&digest_of(shown)).is_none() && book.client(&grant.client.id).is_none()
         );
+    }
+
+    #[test]
+    fn a_use_is_noted_of_what_is_open_and_wakes_nobody() {
+        let (book, pair, now) = (book(true), TokenPair::generate().unwrap(), Timestamp(5));
+        let grant = issue(&grant(), &pair, now);
+        book.put(grant.clone());
+        let before = *book.changes.borrow();
+
+        let used = book.used(&grant.id, Timestamp(6)).unwrap();
+        assert_eq!(used.last_used_at, Some(Timestamp(6)));
+        assert_eq!(book.get(&grant.id), Some(used));
+        assert_eq!(*book.changes.borrow(), before);
+        assert!(book.verify(pair.access.reveal(), Timestamp(6)).is_ok_and(|(_, is_due)| !is_due));
+
+        book.put(Grant { revoked_at: Some(now), ..grant.clone() });
+        assert!(book.used(&grant.id, Timestamp(7)).is_none(), "it was taken back");
+        book.remove(&grant.id);
+        assert!(book.used(&grant.id, Timestamp(7)).is_none());
     }
 
     #[test]

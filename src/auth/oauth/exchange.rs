@@ -2,8 +2,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
-use super::form::decoded;
 use super::{Issuer, OauthError, Pairs, digest_of, pkce};
+use crate::model::percent::decoded_form;
 use crate::model::{OauthClient, Secret};
 
 /// What is asked of the token endpoint. There are no other grants: with open registration any that knows no
@@ -101,7 +101,7 @@ fn basic(line: &str) -> Option<Result<(String, String), OauthError>> {
         let bytes = STANDARD.decode(text.trim()).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         let (id, secret) = text.split_once(':')?;
-        Some((decoded(id)?, decoded(secret)?))
+        Some((decoded_form(id)?, decoded_form(secret)?))
     };
     Some(read().ok_or(OauthError::InvalidClient))
 }

@@ -15,10 +15,10 @@ const RESOURCE_PATH: &str = "/mcp";
 pub struct Issuer(String);
 
 impl Issuer {
-    /// Of a public URL that has no path.
+    /// Of a public URL that has no path, in the one spelling of the settings.
     #[must_use]
     pub fn of(public_url: &str) -> Self {
-        Self(origin(public_url).unwrap_or_else(|| public_url.to_owned()))
+        Self(public_url.to_owned())
     }
 
     #[must_use]
@@ -59,9 +59,10 @@ impl Issuer {
         })
     }
 
-    /// What is told of the authorization server (RFC 8414). A client refuses one that does not say S256.
+    /// What is told of the authorization server (RFC 8414). A client refuses one that does not say S256, and
+    /// names itself by the address of a description only where that is fetched.
     #[must_use]
-    pub fn server_document(&self) -> Value {
+    pub fn server_document(&self, fetches_clients: bool) -> Value {
         let at = |path: &str| format!("{}{path}", self.0);
         json!({
             "issuer": self.0,
@@ -77,7 +78,7 @@ impl Issuer {
                 ["none", "client_secret_post", "client_secret_basic"],
             "scopes_supported": ["read", "write", "offline_access"],
             "authorization_response_iss_parameter_supported": true,
-            "client_id_metadata_document_supported": false,
+            "client_id_metadata_document_supported": fetches_clients,
             "service_documentation": at("/"),
         })
     }
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn one_resource_has_several_spellings_and_no_other_is_ours() {
-        let issuer = Issuer::of("https://Memory.Example.com:443");
+        let issuer = Issuer::of("https://memory.example.com");
         assert_eq!(issuer.resource(), "https://memory.example.com/mcp");
 
         for ours in [
@@ -181,10 +182,11 @@ mod tests {
     #[test]
     fn the_documents_name_us_and_say_what_clients_insist_on() {
         let issuer = Issuer::of("https://h");
-        let server = issuer.server_document();
+        let server = issuer.server_document(false);
 
         assert_eq!(server["code_challenge_methods_supported"], json!(["S256"]));
         assert_eq!(server["client_id_metadata_document_supported"], false);
+        assert_eq!(issuer.server_document(true)["client_id_metadata_document_supported"], true);
         assert_eq!(
             (&server["issuer"], &server["token_endpoint"]),
             (&json!("https://h"), &json!("https://h/token"))

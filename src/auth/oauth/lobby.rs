@@ -2,14 +2,14 @@
 //! has not answered, codes that are not changed for tokens. All of it is bounded, ends by itself, and is
 //! gone with the process: a client then begins anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Approved, AuthorizeRequest, digest_of, new_code};
 use crate::auth::{RandomnessFailed, generate_key};
-use crate::model::{OauthClient, Secret, Timestamp, TokenDigest, TokenPrefix};
+use crate::model::{OauthClient, Secret, Timestamp, TokenDigest, TokenPrefix, UserId};
 
 /// A client registers when it looks whether a server is there, and forgets about it.
 const CLIENT_LIFE: Duration = Duration::from_secs(3_600);
@@ -70,6 +70,8 @@ struct Waiting {
 struct Request {
     id: TokenDigest,
     asked: AuthorizeRequest,
+    /// Who was asked last.
+    shown_to: Option<UserId>,
     ends: Timestamp,
 }
 
@@ -126,20 +128,49 @@ impl Lobby {
         keep_last(&mut waiting.clients, MOST_CLIENTS);
     }
 
-    /// A client that has registered, which is then the last to be forgotten.
+    /// A client that has registered, which is then the last to be forgotten, or one that was allowed
+    /// something and has not come for it yet.
     #[must_use]
     pub fn client(&self, id: &str, now: Timestamp) -> Option<OauthClient> {
         let mut waiting = self.lock();
         waiting.sweep(now);
-        let at = waiting.clients.iter().position(|client| client.id == id)?;
+        let Some(at) = waiting.clients.iter().position(|client| client.id == id) else {
+            let mut allowed = waiting.codes.iter().filter(|code| now < code.ends);
+            let found = allowed.find(|code| code.approved.grant.client.id == id)?;
+            return Some(found.approved.grant.client.clone());
+        };
         let client = waiting.clients.remove(at);
         waiting.clients.push(client.clone());
         Some(client)
     }
 
-    /// Forgets a registration: its client is gone, or is kept with what it was allowed.
+    /// Forgets a registration whose client is kept with what it was allowed.
     pub fn forget_client(&self, id: &str) {
         self.lock().clients.retain(|client| client.id != id);
+    }
+
+    /// Lets go of all that waits for a client which is gone.
+    pub fn dismiss_client(&self, id: &str) {
+        let mut waiting = self.lock();
+        waiting.clients.retain(|client| client.id != id);
+        waiting.requests.retain(|request| request.asked.client.id != id);
+        waiting.codes.retain(|code| code.approved.grant.client.id != id);
+    }
+
+    /// Lets go of all that waits for a user: the codes of what was allowed, the requests that were shown,
+    /// and the registrations of the clients behind both, unless others have to do with them as well.
+    pub fn forget_user(&self, user: &UserId) {
+        let mut waiting = self.lock();
+        let was_shown = |request: &mut Request| request.shown_to.as_ref() == Some(user);
+        let shown = waiting.requests.extract_if(.., was_shown);
+        let mut theirs: Vec<String> = shown.map(|request| request.asked.client.id).collect();
+        let has_allowed = |code: &mut Code| code.approved.grant.user == *user;
+        let allowed = waiting.codes.extract_if(.., has_allowed);
+        theirs.extend(allowed.map(|code| code.approved.grant.client.id));
+        let others: BTreeSet<String> = waiting.awaited().map(str::to_owned).collect();
+        waiting
+            .clients
+            .retain(|client| !theirs.contains(&client.id) || others.contains(&client.id));
     }
 
     /// Keeps a request until a user has answered it. The name by which it is found again is nobody's to
@@ -149,7 +180,8 @@ impl Lobby {
         let mut waiting = self.lock();
         waiting.sweep(now);
         let ends = now.plus(REQUEST_LIFE);
-        waiting.requests.push(Request { id: digest_of(id.reveal()), asked, ends });
+        let id_digest = digest_of(id.reveal());
+        waiting.requests.push(Request { id: id_digest, asked, shown_to: None, ends });
         keep_last(&mut waiting.requests, MOST_REQUESTS);
         Ok(id)
     }
@@ -161,6 +193,15 @@ impl Lobby {
         waiting.sweep(now);
         let id = digest_of(id);
         waiting.requests.iter().find(|request| request.id == id).map(|found| found.asked.clone())
+    }
+
+    /// Notes who is asked.
+    pub fn note_shown(&self, id: &str, user: &UserId) {
+        let id = digest_of(id);
+        let mut waiting = self.lock();
+        if let Some(request) = waiting.requests.iter_mut().find(|request| request.id == id) {
+            request.shown_to = Some(user.clone());
+        }
     }
 
     /// Takes a request to answer it, which can be done once.
@@ -204,6 +245,12 @@ impl Lobby {
         Spending::Fresh(Box::new(kept.approved.clone()))
     }
 
+    /// Whether a code is still known, spent or not. What has let go of it wants no grant of it.
+    #[must_use]
+    pub fn holds(&self, code: &TokenDigest) -> bool {
+        self.lock().codes.iter().any(|kept| kept.digest == *code)
+    }
+
     /// Whether a code came again while it was changed for tokens.
     #[must_use]
     pub fn is_burnt(&self, code: &TokenDigest) -> bool {
@@ -221,6 +268,12 @@ impl Waiting {
         self.clients.retain(|client| now < client.registered_at.plus(CLIENT_LIFE));
         self.requests.retain(|request| now < request.ends);
         self.codes.retain(|code| now < code.ends.plus(MEMORY_OF_CODES));
+    }
+
+    /// The clients that have a request or a code.
+    fn awaited(&self) -> impl Iterator<Item = &str> {
+        let asking = self.requests.iter().map(|request| request.asked.client.id.as_str());
+        asking.chain(self.codes.iter().map(|code| code.approved.grant.client.id.as_str()))
     }
 }
 
@@ -241,6 +294,7 @@ mod tests {
     use super::super::rotation::tests::grant;
     use super::super::{Issuer, Pairs, Registration, pinned_client};
     use super::*;
+    use crate::model::Grant;
 
     fn later(seconds: u64) -> Timestamp {
         Timestamp(0).plus(Duration::from_secs(seconds))
@@ -262,7 +316,7 @@ mod tests {
 
     fn approved() -> Approved {
         let AuthorizeRequest { redirect, challenge, .. } = asked();
-        Approved { grant: grant(), redirect, challenge }
+        Approved { grant: grant(), redirect, challenge, by: None }
     }
 
     #[test]
@@ -336,5 +390,51 @@ mod tests {
 
         let late = lobby.allow(approved, later(0)).unwrap();
         assert_eq!(lobby.spend(&digest_of(late.reveal()), &owner, later(60)), Spending::Unknown);
+    }
+
+    #[test]
+    fn nothing_waits_for_a_user_who_is_erased_and_all_else_stays() {
+        let lobby = Lobby::default();
+        let [ada, bob] = ["ada", "bob"].map(|name| UserId::parse(name).unwrap());
+        let [hers, both] = [client(later(0)), client(later(0))];
+        let ask = |client: &OauthClient, user: &UserId| {
+            let asked = AuthorizeRequest { client: client.clone(), ..asked() };
+            let id = lobby.ask(asked, later(0)).unwrap();
+            lobby.note_shown(id.reveal(), user);
+            id
+        };
+        let allow = |client: &OauthClient, user: &UserId| {
+            let grant = Grant { client: client.clone(), user: user.clone(), ..grant() };
+            let code = lobby.allow(Approved { grant, ..approved() }, later(0)).unwrap();
+            digest_of(code.reveal())
+        };
+        lobby.register(hers.clone(), later(0));
+        lobby.register(both.clone(), later(0));
+        let (her_request, his_request) = (ask(&hers, &ada), ask(&both, &bob));
+        let (her_code, his_code) = (allow(&both, &ada), allow(&both, &bob));
+        let spent = lobby.spend(&her_code, &both.id, later(1));
+        assert!(matches!(spent, Spending::Fresh(_)) && lobby.holds(&her_code));
+
+        lobby.forget_user(&ada);
+
+        assert!(!lobby.holds(&her_code) && lobby.holds(&his_code));
+        assert_eq!(lobby.spend(&her_code, &both.id, later(1)), Spending::Unknown);
+        assert!(lobby.asked(her_request.reveal(), later(1)).is_none());
+        assert!(lobby.asked(his_request.reveal(), later(1)).is_some());
+        assert!(lobby.client(&hers.id, later(1)).is_none());
+        assert!(lobby.client(&both.id, later(1)).is_some(), "it is his as well");
+    }
+
+    #[test]
+    fn a_client_that_leaves_has_nothing_that_waits() {
+        let lobby = Lobby::default();
+        let id = lobby.ask(asked(), later(0)).unwrap();
+        let code = lobby.allow(approved(), later(0)).unwrap();
+
+        lobby.dismiss_client(&asked().client.id);
+        assert!(lobby.asked(id.reveal(), later(1)).is_none(), "the request is gone");
+        assert!(lobby.holds(&digest_of(code.reveal())), "the code of another stays");
+        lobby.dismiss_client(&approved().grant.client.id);
+        assert!(!lobby.holds(&digest_of(code.reveal())));
     }
 }

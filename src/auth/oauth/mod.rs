@@ -1,13 +1,14 @@
 //! The rules of OAuth 2.1 as they are without a wire: who may register, where a browser is sent back to,
 //! which codes and tokens are good, and how long.
 //!
-//! A client registers ([`Registration`]) or is known by name ([`pinned_client`]), asks ([`AuthorizeRequest`]), is
+//! A client registers ([`Registration`]), is known by name ([`pinned_client`]) or describes itself ([`ClientUrl`]), asks ([`AuthorizeRequest`]), is
 //! allowed something by a user, and changes a code for tokens ([`TokenAsk`]). What waits for its next step
 //! lies in the [`Lobby`] and ends with the process; what was allowed is a [`Grant`](crate::model::Grant) in
 //! the [`GrantBook`]. Times are arguments, and every secret is kept as its digest.
 
 mod authorize;
 mod book;
+mod described;
 mod exchange;
 mod form;
 mod issuer;
@@ -26,6 +27,7 @@ use crate::model::{GRANT_START, Secret, TokenDigest, TokenPrefix};
 
 pub use authorize::{Approved, AuthorizeRequest, BadAsk, answer_url};
 pub use book::{GrantBook, GrantPolicy};
+pub use described::{BadDescription, ClientUrl, Descriptions, Standing};
 pub use exchange::{ClientClaim, TokenAsk};
 pub use form::Pairs;
 pub use issuer::{Issuer, OFFERED_SCOPES};

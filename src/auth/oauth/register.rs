@@ -66,6 +66,19 @@ impl Registration {
         };
         Ok(Registered { client, secret, token })
     }
+
+    /// The same without a secret, under an id that the client has already.
+    pub(super) fn into_public_client(self, id: String, now: Timestamp) -> OauthClient {
+        OauthClient {
+            id,
+            name: self.name,
+            redirect_uris: self.redirect_uris,
+            auth: ClientAuth::None,
+            secret: None,
+            registration: None,
+            registered_at: now,
+        }
+    }
 }
 
 impl Registered {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use awc::Client;
 use awc::error::{PayloadError, SendRequestError};
-use awc::{Client, Connector};
 use log::warn;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc};
@@ -24,6 +24,7 @@ use super::started::{Name, Prefixes, Started};
 use super::{EmbedError, EmbedderError, Pace};
 use crate::config::EmbeddingSection;
 use crate::model::Secret;
+use crate::outward;
 use crate::tls;
 
 /// Requests for searches that are under way at once.
@@ -97,20 +98,8 @@ fn client(
         }
         config = Some(tls::client_config(&authorities)?);
     }
-    Ok(move || {
-        // Each lane has its own time-out, which covers the body, too.
-        let mut client = Client::builder()
-            .disable_timeout()
-            .disable_redirects()
-            .add_default_header(("User-Agent", "memoryd"));
-        if let Some(key) = key {
-            client = client.bearer_auth(key.reveal());
-        }
-        match config {
-            Some(config) => client.connector(Connector::new().rustls_0_23(config)).finish(),
-            None => client.connector(Connector::new()).finish(),
-        }
-    })
+    // Each lane has its own time-out, which covers the body, too.
+    Ok(move || outward::client(config, key.as_ref()))
 }
 
 fn is_header_text(key: &Secret) -> bool {

@@ -5,7 +5,9 @@ use actix_web::{HttpMessage, HttpRequest, ResponseError, Route, web};
 
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
-use crate::actors::{Accounts, Attempt, Checked, ClientKey, Mistake, Verdict};
+use crate::actors::{
+    Accounts, Attempt, Checked, ClientKey, Limiter, Mistake, Unreachable, Verdict,
+};
 use crate::auth::{self, Presented, Refused, Verified};
 use crate::error::Error;
 use crate::model::{AuditEvent, AuditKind, Caller, Scope, Timestamp};
@@ -31,6 +33,9 @@ pub enum Guard {
     /// Every browser: what is there before somebody has signed in. With the reason.
     Visitor(&'static str),
 }
+
+/// What is said where nothing is limited.
+const NOT_LIMITED: Checked = Checked { requests: None, attempts: None };
 
 /// Marks a request whose credential did not verify, for the log.
 pub(super) struct InvalidCredential;
@@ -139,14 +144,44 @@ impl Front {
         attempt: Attempt,
         verified: Result<Option<Caller>, Error>,
     ) -> Admission {
-        let is_invalid = matches!(attempt, Attempt::Failed(_));
-        let checked = match &self.limiter {
-            // The owner's own programs share an address with everything else on this machine.
-            Some(limiter) if !client.is_owner => {
-                limiter.check(ClientKey::of(client.address), attempt).await
-            }
-            _ => Ok(Checked { requests: None, attempts: None }),
+        let checked = match self.limiter_for(client) {
+            Some(limiter) => limiter.check(ClientKey::of(client.address), attempt).await,
+            None => Ok(NOT_LIMITED),
         };
+        self.judge(guard, attempt, checked, verified)
+    }
+
+    /// The same for a request that has its place already: a wrong credential is counted as one, and nothing
+    /// else.
+    pub(super) async fn settle_counted(
+        &self,
+        guard: Guard,
+        client: Client,
+        attempt: Attempt,
+        verified: Result<Option<Caller>, Error>,
+    ) -> Admission {
+        let checked = match (self.limiter_for(client), attempt) {
+            (Some(limiter), Attempt::Failed(mistake)) => {
+                limiter.check_failure(ClientKey::of(client.address), mistake).await
+            }
+            _ => Ok(NOT_LIMITED),
+        };
+        self.judge(guard, attempt, checked, verified)
+    }
+
+    /// The owner's own programs share an address with everything else on this machine.
+    fn limiter_for(&self, client: Client) -> Option<&Limiter> {
+        self.limiter.as_ref().filter(|_| !client.is_owner)
+    }
+
+    fn judge(
+        &self,
+        guard: Guard,
+        attempt: Attempt,
+        checked: Result<Checked, Unreachable>,
+        verified: Result<Option<Caller>, Error>,
+    ) -> Admission {
+        let is_invalid = matches!(attempt, Attempt::Failed(_));
         let (caller, denied) = match verified {
             Ok(caller) => (caller, None),
             Err(denied) => (None, Some(denied)),
@@ -164,7 +199,7 @@ impl Front {
     /// of a batch. All of it, or nothing if that is more than its client has left.
     pub async fn count_further(&self, request: &HttpRequest, count: usize) -> Result<(), Error> {
         let client = self.client(request);
-        let Some(limiter) = self.limiter.as_ref().filter(|_| count > 0 && !client.is_owner) else {
+        let Some(limiter) = self.limiter_for(client).filter(|_| count > 0) else {
             return Ok(());
         };
         // As with the request itself: a limiter that does not answer is no fault of who has a key.

@@ -2,9 +2,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{HeaderMap, HeaderValue};
-use ipnet::IpNet;
 
 use super::names;
+use super::trusted::TrustedProxies;
 
 /// Headers by which a proxy says that it forwards for somebody else, besides all that begin with
 /// [`X_FORWARDED`].
@@ -39,14 +39,14 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn of(head: &RequestHead, proxies: &[IpNet], is_tls: bool) -> Self {
+    pub(super) fn of(head: &RequestHead, proxies: &TrustedProxies, is_tls: bool) -> Self {
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let peer = head.peer_addr.map_or(unknown, |peer| peer.ip().to_canonical());
         Self::behind(peer, head.headers(), proxies, is_tls)
     }
 
     /// Whoever comes over the local socket is on this machine.
-    pub(super) fn over_socket(head: &RequestHead, proxies: &[IpNet]) -> Self {
+    pub(super) fn over_socket(head: &RequestHead, proxies: &TrustedProxies) -> Self {
         let client = Self::behind(Ipv4Addr::LOCALHOST.into(), head.headers(), proxies, false);
         Self { is_owner: client.is_local, ..client }
     }
@@ -64,20 +64,19 @@ impl Client {
                 headers.append(name, value);
             }
         }
-        let proxies = [IpNet::from(IpAddr::from(Ipv4Addr::LOCALHOST))];
+        let proxies = TrustedProxies::new(&[IpAddr::from(Ipv4Addr::LOCALHOST).into()]);
         Self::behind(Ipv4Addr::LOCALHOST.into(), &headers, &proxies, false)
     }
 
-    fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet], is_tls: bool) -> Self {
-        let is_trusted = |address: IpAddr| proxies.iter().any(|net| net.contains(&address));
+    fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies, is_tls: bool) -> Self {
         let is_proxied = peer.is_loopback() && is_forwarded(headers);
         let is_local = peer.is_loopback() && !is_proxied;
         let direct =
             Self { address: peer, is_local, is_proxied, is_https: is_tls, is_owner: false };
-        if !is_trusted(peer) {
+        if !proxies.has(peer) {
             return direct;
         }
-        let address = forwarded_for(headers, peer, is_trusted);
+        let address = forwarded_for(headers, peer, proxies);
         Self { address, is_https: is_tls || says_https(headers), ..direct }
     }
 }
@@ -89,7 +88,7 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 
 /// Walks back from the peer over proxies that are trusted, to the first address that is not. An
 /// entry that cannot be read ends the walk: what stands before it could be anybody's invention.
-fn forwarded_for(headers: &HeaderMap, peer: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+fn forwarded_for(headers: &HeaderMap, peer: IpAddr, proxies: &TrustedProxies) -> IpAddr {
     let lines: Vec<&HeaderValue> = headers.get_all(&names::X_FORWARDED_FOR).collect();
     let mut last = peer;
     for line in lines.iter().rev() {
@@ -99,7 +98,7 @@ fn forwarded_for(headers: &HeaderMap, peer: IpAddr, is_trusted: impl Fn(IpAddr) 
         for entry in line.rsplit(',') {
             match parse_address(entry) {
                 None => return last,
-                Some(address) if is_trusted(address) => last = address,
+                Some(address) if proxies.has(address) => last = address,
                 Some(address) => return address,
             }
         }
@@ -137,8 +136,9 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn client(peer: &str, headers: &[(&str, &str)]) -> Client {
-        let proxies: Vec<IpNet> =
-            ["127.0.0.0/8", "10.0.0.0/8"].iter().map(|net| net.parse().unwrap()).collect();
+        let networks =
+            ["127.0.0.0/8", "10.0.0.0/8"].map(|text| text.parse::<ipnet::IpNet>().unwrap());
+        let proxies = TrustedProxies::new(&networks);
         let mut request = TestRequest::get().peer_addr(SocketAddr::new(peer.parse().unwrap(), 1));
         for header in headers {
             request = request.append_header(*header);

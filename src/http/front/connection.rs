@@ -407,7 +407,7 @@ mod tests {
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, address) = listener.accept().unwrap();
         let few = [("HTTP_UNREAD_BYTES", "8 MiB")];
-        let connections = Connections::new(bounds(1_024, &few), Vec::new());
+        let connections = Connections::new(bounds(1_024, &few), &[]);
         let place = connections.take_place(address.ip()).unwrap();
         (Connection::open(socket, Rc::default(), place), peer)
     }

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use super::ConnectionBounds;
 use super::connection::Connection;
+use super::trusted::TrustedProxies;
 use super::unread::Unread;
 use super::wire::{Flow, Wire};
 use crate::actors::ClientKey;
@@ -20,7 +21,7 @@ use crate::actors::ClientKey;
 #[derive(Debug)]
 pub struct Connections {
     bounds: ConnectionBounds,
-    proxies: Vec<IpNet>,
+    proxies: TrustedProxies,
     by_address: Mutex<HashMap<ClientKey, usize>>,
     unread: Unread,
 }
@@ -34,8 +35,9 @@ pub struct ConnectionPlace {
 
 impl Connections {
     #[must_use]
-    pub fn new(bounds: ConnectionBounds, proxies: Vec<IpNet>) -> Arc<Self> {
+    pub fn new(bounds: ConnectionBounds, proxies: &[IpNet]) -> Arc<Self> {
         let unread = Unread::new(bounds.unread_bytes);
+        let proxies = TrustedProxies::new(proxies);
         Arc::new(Self { bounds, proxies, by_address: Mutex::default(), unread })
     }
 
@@ -83,9 +85,7 @@ impl Connections {
     /// Takes a place for one more connection of an address, if one is free.
     pub fn take_place(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPlace> {
         let address = address.to_canonical();
-        let speaks_for_many =
-            address.is_loopback() || self.proxies.iter().any(|proxies| proxies.contains(&address));
-        if speaks_for_many {
+        if address.is_loopback() || self.proxies.has(address) {
             return Some(ConnectionPlace { connections: Arc::clone(self), client: None });
         }
         let client = ClientKey::of(address);
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn one_address_has_so_many_connections_and_gives_them_back() {
         let few = ConnectionBounds { per_address: 2, ..bounds(1_024, &[]) };
-        let connections = Connections::new(few, vec!["10.0.0.0/8".parse().unwrap()]);
+        let connections = Connections::new(few, &["10.0.0.0/8".parse().unwrap()]);
         let take = |address: &str| connections.take_place(address.parse().unwrap());
 
         let (first, second) = (take("192.0.2.1"), take("192.0.2.1"));

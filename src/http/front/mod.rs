@@ -23,6 +23,7 @@ mod public_host;
 mod receive;
 mod refusal;
 mod request_id;
+mod trusted;
 mod typed;
 mod unread;
 mod wire;
@@ -41,7 +42,6 @@ use std::sync::Arc;
 
 use actix_cors::Cors;
 use actix_web::middleware::Condition;
-use ipnet::IpNet;
 
 use crate::actors::{Accounts, Limiter};
 use crate::auth::{Credentials, PasswordFile, ProjectRule};
@@ -65,6 +65,7 @@ use public_host::PublicHost;
 pub use receive::{arrive, receive};
 pub use request_id::RequestId;
 use request_id::RequestIds;
+use trusted::TrustedProxies;
 pub use wire::Wire;
 
 /// What the layers in front of the routes need to know. One for all workers.
@@ -72,7 +73,7 @@ pub use wire::Wire;
 pub struct Front {
     is_tls: bool,
     requires_https: bool,
-    proxies: Vec<IpNet>,
+    proxies: TrustedProxies,
     /// What proxies take off a path that do not tell so.
     base_path: String,
     proxy_signs: ProxySigns,
@@ -108,7 +109,7 @@ impl Front {
         Self {
             is_tls: config.tls.enabled,
             requires_https: config.tls.require,
-            proxies: config.http.trusted_proxies.clone(),
+            proxies: TrustedProxies::new(&config.http.trusted_proxies),
             base_path: config.dashboard.base_path.clone().unwrap_or_default(),
             proxy_signs: ProxySigns::new(config),
             hosts,

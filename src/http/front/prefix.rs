@@ -2,8 +2,8 @@
 
 use actix_web::HttpRequest;
 use actix_web::dev::RequestHead;
-use ipnet::IpNet;
 
+use super::trusted::TrustedProxies;
 use super::{Front, names};
 use crate::config::base_path;
 
@@ -20,9 +20,8 @@ impl Front {
 }
 
 /// Of two lines one is not the proxy's, so neither counts.
-fn told(head: &RequestHead, proxies: &[IpNet]) -> Option<String> {
-    let peer = head.peer_addr?.ip().to_canonical();
-    if !proxies.iter().any(|net| net.contains(&peer)) {
+fn told(head: &RequestHead, proxies: &TrustedProxies) -> Option<String> {
+    if !proxies.sent(head) {
         return None;
     }
     let mut lines = head.headers().get_all(&names::X_FORWARDED_PREFIX);
@@ -39,7 +38,7 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_says_what_stands_before_a_path() {
-        let proxies: [IpNet; 1] = ["10.0.0.0/8".parse().unwrap()];
+        let proxies = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]);
         let of = |peer: &str, lines: &[&str]| {
             let peer = SocketAddr::new(peer.parse().unwrap(), 1);
             let mut request = TestRequest::get().peer_addr(peer);

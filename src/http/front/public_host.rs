@@ -2,8 +2,8 @@ use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpMessage, HttpResponse};
-use ipnet::IpNet;
 
+use super::trusted::TrustedProxies;
 use super::{caller, hosts, names};
 use crate::auth::oauth::Issuer;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::model::{Caller, TokenPrefix};
 #[derive(Debug, Clone)]
 pub(super) struct PublicHost {
     issuer: Issuer,
-    proxies: Vec<IpNet>,
+    proxies: TrustedProxies,
 }
 
 /// Marks a request that came under that name.
@@ -39,16 +39,14 @@ impl PublicHost {
     /// Nothing where OAuth is off.
     pub(super) fn new(config: &Config) -> Option<Self> {
         let url = config.server.public_url.as_deref().filter(|_| config.oauth.enabled)?;
-        Some(Self { issuer: Issuer::of(url), proxies: config.http.trusted_proxies.clone() })
+        let proxies = TrustedProxies::new(&config.http.trusted_proxies);
+        Some(Self { issuer: Issuer::of(url), proxies })
     }
 
     /// Whether a request came under this name, or a trusted proxy says that it did.
     pub(super) fn is_meant(&self, head: &RequestHead) -> bool {
-        let peer = head.peer_addr.map(|peer| peer.ip().to_canonical());
-        let is_trusted =
-            peer.is_some_and(|peer| self.proxies.iter().any(|net| net.contains(&peer)));
         let forwarded = head.headers().get_all(&names::X_FORWARDED_HOST).last();
-        let host = match forwarded.filter(|_| is_trusted) {
+        let host = match forwarded.filter(|_| self.proxies.sent(head)) {
             // The last value is the one that the nearest proxy put there.
             Some(line) => line.to_str().ok().and_then(|line| line.rsplit(',').next()),
             None => hosts::host_of(head).ok().flatten(),
@@ -136,7 +134,7 @@ mod tests {
     fn a_request_is_under_our_name_by_its_host_or_by_the_word_of_a_trusted_proxy() {
         let host = PublicHost {
             issuer: Issuer::of("https://memory.example.com"),
-            proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            proxies: TrustedProxies::new(&["10.0.0.0/8".parse().unwrap()]),
         };
         let is_meant = |peer: &str, lines: &[(&str, &str)]| {
             let peer = SocketAddr::new(peer.parse().unwrap(), 1);

@@ -45,7 +45,7 @@ impl TestServer {
     }
 
     pub(super) fn bounded(env: &[(&str, &str)], bounds: ConnectionBounds) -> Self {
-        let connections = Connections::new(bounds, Vec::new());
+        let connections = Connections::new(bounds, &[]);
         let metrics = Arc::new(Metrics::default());
         let front = web::Data::new(front_of(env, Arc::clone(&metrics)));
         let rules = BodyRules { limit: 1_000, timeout: Duration::from_millis(300) };

@@ -158,7 +158,12 @@ fn allowable(asked: &AuthorizeRequest, caller: &Caller) -> Vec<Scope> {
     offered.filter(|scope| asked.scopes.has(*scope) && caller.may(*scope)).collect()
 }
 
-/// A program that was let in lets nobody in, and who may do nothing has nothing to allow.
+/// A program that was let in lets nobody in, and has nothing fetched.
+pub(super) fn refuse_programs(caller: &Caller) -> Result<(), Error> {
+    refuse_who_may_not(caller, false)
+}
+
+/// Who may do nothing has nothing to allow, and a program neither.
 fn refuse_who_may_not(caller: &Caller, is_nothing_left: bool) -> Result<(), Error> {
     let is_program = caller.token.as_ref().is_some_and(TokenPrefix::is_of_grant);
     if !is_program && !is_nothing_left {

@@ -15,7 +15,7 @@ pub(in crate::http) async fn resource(face: web::Data<OauthFace>) -> HttpRespons
 /// Tells how they are had.
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn server(face: web::Data<OauthFace>) -> HttpResponse {
-    document(&face.issuer.server_document())
+    document(&face.issuer.server_document(face.fetches_clients()))
 }
 
 fn document(told: &Value) -> HttpResponse {

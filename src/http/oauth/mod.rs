@@ -8,6 +8,7 @@
 mod answers;
 mod authorize;
 mod consent;
+mod describing;
 mod discovery;
 mod face;
 mod register;

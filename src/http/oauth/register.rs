@@ -33,7 +33,7 @@ fn registered(face: &OauthFace, body: &[u8]) -> Result<Registered, OauthError> {
     let metadata = parse_object(body)
         .map_err(|_| OauthError::InvalidClientMetadata("the body is not a JSON object"))?;
     let made = Registration::parse(&metadata)?.register(face.now()).map_err(no_randomness)?;
-    face.lobby.register(made.client.clone(), face.now());
+    face.lobby().register(made.client.clone(), face.now());
     Ok(made)
 }
 
@@ -59,7 +59,6 @@ pub(in crate::http) async fn remove(
     let Some(client) = managed(&face, &request, &id) else {
         return refused(OauthError::InvalidClient);
     };
-    face.lobby.forget_client(&client.id);
     match face.accounts.end_grants_of_client(&client.id, asked_from(&request)).await {
         Ok(()) => HttpResponse::NoContent().finish(),
         Err(error) => refused(failed(error)),

@@ -77,7 +77,7 @@ async fn exchanged(
             if is_other || !TokenAsk::verifies(&verifier, &approved.challenge) {
                 return Err(OauthError::InvalidGrant);
             }
-            (opened(request, face, &code, approved.grant, &pair).await?, pair)
+            (opened(request, face, &code, approved, &pair).await?, pair)
         }
         TokenAsk::Refresh { token } => {
             let refresh = digest_of(token.reveal());
@@ -96,7 +96,7 @@ async fn spent(
     client: &OauthClient,
     code: &TokenDigest,
 ) -> Result<Approved, OauthError> {
-    match face.lobby.spend(code, &client.id, face.now()) {
+    match face.lobby().spend(code, &client.id, face.now()) {
         Spending::Fresh(approved) => Ok(*approved),
         Spending::Spent(id) => Err(reused(request, face, &id).await),
         Spending::Unknown => Err(OauthError::InvalidGrant),
@@ -108,18 +108,20 @@ async fn opened(
     request: &HttpRequest,
     face: &OauthFace,
     code: &TokenDigest,
-    grant: Grant,
+    approved: Approved,
     pair: &TokenPair,
 ) -> Result<Grant, OauthError> {
     let now = face.now();
-    let grant = issue(&Grant { created_at: now, ..grant }, pair, now);
-    let opened = face.accounts.open_grant(grant, asked_from(request)).await.map_err(failed)?;
+    let grant = issue(&Grant { created_at: now, ..approved.grant }, pair, now);
+    let approved = Approved { grant, ..approved };
+    let opened = face.accounts.open_grant(approved, *code, asked_from(request)).await;
+    let opened = opened.map_err(failed)?;
     // Whoever came with the code a second time meanwhile could end nothing that was not there yet.
-    if face.lobby.is_burnt(code) {
+    if face.lobby().is_burnt(code) {
         return Err(reused(request, face, &opened.id).await);
     }
     // From now on it is kept with the grant.
-    face.lobby.forget_client(&opened.client.id);
+    face.lobby().forget_client(&opened.client.id);
     Ok(opened)
 }
 

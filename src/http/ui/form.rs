@@ -63,19 +63,6 @@ pub(super) fn text_of(asked: &Map<String, Value>, name: &str) -> String {
     asked.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// A path as a part of a query.
-pub(super) fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 /// A path of this server that somebody is led to; the first page for whatever is none. A browser takes
 /// `//host` and `/\host` for another server.
 pub(super) fn local_path(given: &str) -> &str {
@@ -107,6 +94,5 @@ mod tests {
         {
             assert_eq!(local_path(odd), "/ui/", "{odd}");
         }
-        assert_eq!(encoded("/a b?c=\u{e9}&d"), "/a%20b%3Fc%3D%C3%A9%26d");
     }
 }

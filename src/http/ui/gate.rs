@@ -9,12 +9,13 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Route, web};
 
 use super::base::based;
-use super::form::{FormBody, encoded};
+use super::form::FormBody;
 use super::page::{refusal, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use crate::auth::AuthError;
 use crate::error::Error;
 use crate::http::front::{Front, Guard};
+use crate::model::percent::encoded_path;
 
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
@@ -66,7 +67,7 @@ async fn turn_away(mut request: ServiceRequest) -> ServiceResponse<BoxBody> {
         request.headers().get(&SEC_FETCH_DEST).is_some_and(|dest| dest.as_bytes() == b"empty");
     if request.method() == Method::GET && !is_background {
         let wanted = request.uri().path_and_query().map_or("/ui/", |wanted| wanted.as_str());
-        let to = see_other(&format!("/ui/login?next={}", encoded(wanted)));
+        let to = see_other(&format!("/ui/login?next={}", encoded_path(wanted)));
         return request.into_response(to);
     }
     let typed = match is_background {

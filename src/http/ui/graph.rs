@@ -8,7 +8,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::Value;
 
-use super::form::encoded;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::text::PageText;
@@ -17,6 +16,7 @@ use crate::actors::Sessions;
 use crate::engine::{Neighborhood, Neighbors, Relation};
 use crate::error::Error;
 use crate::http::ask::query;
+use crate::model::percent::encoded_path;
 
 /// More names than these are one dark spot.
 const NODES: usize = 200;
@@ -125,7 +125,7 @@ fn nodes(found: &Neighbors, points: &[Point]) -> Vec<NodeView> {
             name: PageText::of(&node.name),
             label: PageText::of(&format!("{short}{dots}")),
             kind: PageText::of(&node.kind),
-            path: format!("/ui/graph?name={}", encoded(&node.name)),
+            path: format!("/ui/graph?name={}", encoded_path(&node.name)),
             memory: node.id.map(|id| id.to_string()).unwrap_or_default(),
             x: rounded(*x),
             y: rounded(*y),

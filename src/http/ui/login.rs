@@ -7,13 +7,14 @@ use serde_json::json;
 
 use super::cookies;
 use super::csrf::{self, comes_from_here};
-use super::form::{FormBody, encoded, local_path, text_of};
+use super::form::{FormBody, local_path, text_of};
 use super::page::{FRAME, Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions, LINK_LIFE};
 use super::text::PageText;
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::http::front::{Front, program};
+use crate::model::percent::encoded_path;
 use crate::model::{Caller, Interface};
 
 #[derive(Template)]
@@ -132,7 +133,7 @@ pub(in crate::http) async fn confirm(
 /// Where somebody has to go first who wants to do what cannot be undone; nothing if that was done
 /// within the last minutes.
 pub(super) fn must_confirm(session: &BrowserSession, back: &str) -> Option<HttpResponse> {
-    let to = || see_other(&format!("/ui/confirm?next={}", encoded(back)));
+    let to = || see_other(&format!("/ui/confirm?next={}", encoded_path(back)));
     (!session.is_fresh).then(to)
 }
 

@@ -6,7 +6,6 @@ use askama::Template;
 use serde_json::{Map, Value};
 
 use super::bulk::BULK;
-use super::form::encoded;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::view::{MemoryRow, counted_of};
@@ -14,6 +13,7 @@ use crate::actors::Sessions;
 use crate::engine::{Arguments, List, Order, Shown, Sort, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
+use crate::model::percent::encoded_path;
 use crate::model::{EventTime, Scope, Status};
 
 /// Rows of a page.
@@ -260,7 +260,7 @@ fn written(asked: &Map<String, Value>) -> String {
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
             value => value.as_str().into_iter().collect(),
         };
-        parts.extend(texts.into_iter().map(|text| format!("{name}={}", encoded(text))));
+        parts.extend(texts.into_iter().map(|text| format!("{name}={}", encoded_path(text))));
     }
     parts.join("&")
 }

@@ -1,8 +1,8 @@
 //! Memories as the pages show them.
 
-use super::form::encoded;
 use super::text::{PageText, PageTime};
 use crate::engine::Shown;
+use crate::model::percent::encoded_path;
 use crate::model::{Memory, Status};
 
 /// A name that leads to what bears it.
@@ -41,7 +41,7 @@ impl NameLink {
     }
 
     fn new(name: &str, field: &str) -> Self {
-        let path = format!("/ui/memories?{field}={}", encoded(name));
+        let path = format!("/ui/memories?{field}={}", encoded_path(name));
         Self { name: PageText::of(name), path }
     }
 }

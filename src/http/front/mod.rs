@@ -59,6 +59,7 @@ use hosts::HostRule;
 use origins::OriginRule;
 pub use origins::origin_of_request;
 pub use place::{PathId, extractors, no_route};
+pub use prefix::Ingress;
 use proxy_signs::ProxySigns;
 pub use public_host::OnPublicHost;
 use public_host::PublicHost;
@@ -75,6 +76,8 @@ pub struct Front {
     proxies: Vec<IpNet>,
     /// What proxies take off a path that do not tell so.
     base_path: String,
+    /// Whether one of them may have the pages shown in a frame.
+    takes_ingress: bool,
     proxy_signs: ProxySigns,
     hosts: HostRule,
     /// Nothing where OAuth is off.
@@ -110,6 +113,7 @@ impl Front {
             requires_https: config.tls.require,
             proxies: config.http.trusted_proxies.clone(),
             base_path: config.dashboard.base_path.clone().unwrap_or_default(),
+            takes_ingress: config.dashboard.ingress,
             proxy_signs: ProxySigns::new(config),
             hosts,
             public: PublicHost::new(config),

@@ -80,7 +80,7 @@ pub(in crate::http) async fn sign_in(
     sessions.end(&request);
     let secret = sessions.begin(caller)?;
     let mut response = see_other(&next);
-    cookies::give(&mut response, wire, &secret);
+    cookies::give(&request, &mut response, wire, &secret);
     Ok(response)
 }
 
@@ -95,7 +95,7 @@ pub(in crate::http) async fn sign_out(
     csrf::check(&request, &session, FRAME, form.csrf())?;
     sessions.end(&request);
     let mut response = see_other("/ui/login");
-    cookies::take_back(&mut response);
+    cookies::take_back(&request, &mut response);
     Ok(response)
 }
 
@@ -145,7 +145,7 @@ pub(in crate::http) async fn theme(
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, FRAME, form.csrf())?;
     let mut response = see_other(local_path(form.get("next")));
-    cookies::keep_theme(&mut response, form.get("theme"));
+    cookies::keep_theme(&request, &mut response, form.get("theme"));
     Ok(response)
 }
 

@@ -207,3 +207,30 @@ async fn what_lies_around_a_name_is_drawn_and_nothing_counts_as_given() {
     let stats = server.get("/api/v1/stats").await.json();
     assert_eq!(stats["given"]["answers"], 0, "{stats}");
 }
+
+#[actix_web::test]
+async fn a_text_is_shown_formatted_where_that_is_asked_for_and_nothing_of_it_is_loaded() {
+    let server = TestServer::start();
+    let text = "# Plan\n\n- *tea* at [four](https://clock.example/x)\n- [here](/ui/logout)\n\n\
+                <img src=x onerror=y()>\n\n![a picture](https://evil.example/p.png)";
+    let id = server.add(text).await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let place = format!("/ui/memories/{id}");
+
+    let plain = browser.get(&place).await.body;
+    let shown = browser.get(&format!("{place}?view=formatted")).await.body;
+
+    assert!(plain.contains("# Plan") && plain.contains(&format!("{place}?view=formatted")));
+    for there in [
+        "<h2>Plan</h2><ul><li><em>tea</em> at <a href=\"https://clock.example/x\" rel=\"noopener \
+         noreferrer nofollow\">four</a> <span class=\"quiet\">(<bdi>clock.example</bdi>)</span></li>",
+        "<li>here (/ui/logout)</li></ul>",
+        "img src=x onerror=y()",
+        "<p>a picture</p>",
+        &format!("href=\"{place}\""),
+    ] {
+        assert!(shown.contains(there), "{there}: {shown}");
+    }
+    assert!(!shown.contains("<img") && !shown.contains("p.png"), "{shown}");
+    assert_eq!(shown.matches("<h1>").count(), 1);
+}

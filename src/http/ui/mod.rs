@@ -25,6 +25,7 @@ pub mod graph;
 pub mod health;
 pub mod help;
 pub mod login;
+mod markdown;
 pub mod memories;
 pub mod memory;
 pub mod names;

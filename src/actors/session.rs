@@ -101,6 +101,8 @@ pub(super) struct SessionHandle {
 struct Call<V> {
     caller: Caller,
     verb: V,
+    /// When it was asked, before it waited for anything.
+    since: Instant,
     place: OwnedSemaphorePermit,
 }
 
@@ -204,11 +206,12 @@ impl SessionHandle {
         &self,
         caller: Caller,
         verb: V,
+        since: Instant,
     ) -> Result<V::Answer, CallError> {
         let place = free_place(&self.places, PLACE_PATIENCE).await?;
         let reads = !verb.may_write();
         let _answer = if reads { Some(free_place(&self.answers, PATIENCE).await?) } else { None };
-        self.actor.send(Call { caller, verb, place }).timeout(PATIENCE).await?
+        self.actor.send(Call { caller, verb, since, place }).timeout(PATIENCE).await?
     }
 
     /// Asks how a text is to be read, ahead of its verb. While others are written a newcomer is not
@@ -415,11 +418,13 @@ impl<V: Verb> Handler<Call<V>> for Session {
     type Result = ResponseActFuture<Self, Result<V::Answer, CallError>>;
 
     fn handle(&mut self, call: Call<V>, context: &mut Context<Self>) -> Self::Result {
-        let Call { caller, verb, place } = call;
+        let Call { caller, verb, since, place } = call;
         self.count_use(&caller.credential);
         let may_write = verb.may_write();
         let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
-        if let Some((client, tokens)) = self.engine.as_mut().and_then(Engine::take_given) {
+        let engine = self.engine.as_mut();
+        if let Some((client, tokens)) = engine.and_then(|engine| engine.take_given(since.elapsed()))
+        {
             self.given.add(client.as_deref(), tokens);
         }
         self.embed(context);

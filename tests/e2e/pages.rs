@@ -138,13 +138,19 @@ async fn the_overview_shows_what_came_in_what_was_given_and_what_to_see_to() {
         "in the trash",
         "What is never given out",
         "see backup.every in config.toml",
+        "In the last 30 days 1 answers gave out memories; half of them took at most ",
         &format!("/ui/memories/{id}"),
     ] {
         assert!(page.contains(there), "{there}: {page}");
     }
     assert_eq!(page.matches("<summary>As a table</summary>").count(), 2, "{page}");
     let seen = Browser::signed_in(&server, &phone).await.get("/ui/").await.body;
-    assert!(!seen.contains("Tokens given") && !seen.contains("backup.every"), "{seen}");
+    assert!(
+        !seen.contains("gave out")
+            && !seen.contains("Tokens given")
+            && !seen.contains("backup.every"),
+        "{seen}"
+    );
 }
 
 #[actix_web::test]

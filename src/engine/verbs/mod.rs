@@ -43,7 +43,7 @@ pub use restore::Restore;
 mod search;
 pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Shown};
 mod stats;
-pub use stats::{GivenTotals, Stats};
+pub use stats::{GivenTotals, RecentAnswers, Stats};
 mod undo;
 pub use undo::{ToldStep, Undo, Undone};
 mod update;

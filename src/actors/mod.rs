@@ -42,9 +42,10 @@ pub use changes::ChangeNotice;
 use clock_watch::ClockWatch;
 use given::GivenCounts;
 pub use limiter::*;
+use meaning::ToRead;
 pub use registry::ActiveSession;
 use registry::{Directory, ListActive, Locate, Registry, StopAll};
-use session::{SessionHandle, ToRead};
+use session::SessionHandle;
 pub use users::Erased;
 
 /// How long a caller waits for an answer. The command may still be carried out afterwards.

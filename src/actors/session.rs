@@ -25,10 +25,10 @@ use tokio::time::timeout;
 use super::changes::Changes;
 use super::clock_watch::ClockWatch;
 use super::given::GivenCounts;
-use super::meaning::Writing;
+use super::meaning::{ToRead, Writing};
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
-use crate::engine::{Asker, Engine, EngineError, Verb, Written};
+use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb, Written};
 use crate::model::{Caller, CredentialName, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
@@ -108,15 +108,6 @@ struct Call<V> {
 
 impl<V: Verb> Message for Call<V> {
     type Result = Result<V::Answer, CallError>;
-}
-
-/// Asks a session how a text is to be read by the model before its verb is carried out; nothing if
-/// it is not to be read at all.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Option<String>, CallError>")]
-pub(super) struct ToRead {
-    pub(super) text: String,
-    pub(super) asker: Asker,
 }
 
 /// Tells a session that somebody has come, who has not asked for anything yet.
@@ -284,13 +275,13 @@ impl Session {
 
     /// Waits for a receipt, whoever else does, and tells what has changed when it comes true.
     fn follow(&mut self, written: Written, context: &mut Context<Self>) {
-        let Written { receipt, ids } = written;
-        if !ids.is_empty() {
+        let Written { receipt, changes, client } = written;
+        if !changes.is_empty() {
             self.writing.note();
         }
         let opened = self.opened;
         context.spawn(receipt.into_actor(self).map(move |outcome, session, _| match outcome {
-            Ok(()) => session.changes.tell(ids),
+            Ok(()) => session.changes.tell(changes, client.as_deref()),
             Err(error) => {
                 log::error!("session {}: a write failed: {error}", session.user);
                 if session.opened == opened {
@@ -363,7 +354,7 @@ impl Session {
         let (ended, _) = self.enter(context, |engine, now| Ok((engine.ended(after, now), now)));
         if let Ok((ended, now)) = ended {
             self.ended_until = now.max(after);
-            self.changes.tell(ended);
+            self.changes.tell(ended.into_iter().map(MemoryChange::ended).collect(), None);
         }
         self.watch_ends(context);
         newest
@@ -440,21 +431,6 @@ impl<V: Verb> Handler<Call<V>> for Session {
             durable.map_err(EngineError::from)?;
             Ok(answer)
         }))
-    }
-}
-
-impl Handler<ToRead> for Session {
-    type Result = Result<Option<String>, CallError>;
-
-    fn handle(&mut self, read: ToRead, context: &mut Context<Self>) -> Self::Result {
-        let ToRead { text, asker } = read;
-        let (text, _) = self.enter(context, |engine, _| {
-            Ok(match asker {
-                Asker::Search => Some(engine.bare(&text)),
-                Asker::Newcomer => engine.knows_alike().then_some(text),
-            })
-        });
-        text
     }
 }
 

@@ -36,7 +36,9 @@ use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{BackupError, Store, StoreError, Usage};
-pub use accounts::{Accounts, AdminRequest, AskedFrom, NewToken, Rotation, TokenChange};
+pub use accounts::{
+    Accounts, AdminRequest, AskedFrom, AuditPart, AuditPlace, NewToken, Rotation, TokenChange,
+};
 pub use backups::{BackupSettings, Backups};
 pub use changes::ChangeNotice;
 use clock_watch::ClockWatch;

@@ -30,6 +30,8 @@ mod link;
 pub use link::{Link, Linked};
 mod list;
 pub use list::{List, Listed, Order, Sort};
+mod look;
+pub use look::Look;
 mod names;
 pub use names::{ListProjects, ListTags};
 mod neighborhood;

@@ -202,10 +202,7 @@ impl KeyLine {
 
 impl TokenLine {
     fn of(told: &Told) -> Self {
-        let mut may = allowed(&told.scopes, told.project.as_deref());
-        if told.guest {
-            may.push_str("; as a guest");
-        }
+        let may = allowed(&told.scopes, told.project.as_deref(), told.guest);
         Self {
             prefix: PageText::of(&told.prefix),
             name: PageText::of(told.label.as_deref().unwrap_or(&told.name)),

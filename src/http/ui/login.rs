@@ -136,6 +136,26 @@ pub(super) fn must_confirm(session: &BrowserSession, back: &str) -> Option<HttpR
     (!session.is_fresh).then(to)
 }
 
+/// The same on a page that holds what somebody has typed, and has a field for the credential: nothing if
+/// it may be done, else the status and what to say.
+pub(super) async fn still_refused(
+    request: &HttpRequest,
+    session: &BrowserSession,
+    sessions: &BrowserSessions,
+    front: &Front,
+    typed: &str,
+) -> Option<(StatusCode, String)> {
+    if session.is_fresh {
+        return None;
+    }
+    if typed.is_empty() {
+        return Some((StatusCode::FORBIDDEN, "Show once more that it is you.".to_owned()));
+    }
+    let shown = shown_by(request, sessions, front, typed).await;
+    let refused = shown.and_then(|shown| sessions.confirm(session, &shown)).err()?;
+    Some((refused.status_code(), problem_of(&refused)))
+}
+
 /// Keeps how the pages are to look.
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn theme(

@@ -78,7 +78,8 @@ pub(in crate::http) async fn show(
 ) -> Result<HttpResponse, Error> {
     let id = id_of(&request)?;
     let is_formatted = text_of(&query(&request, |_| false)?, VIEW) == FORMATTED;
-    let got = read(&sessions, &session, id).await?;
+    let history = History { id, max_tokens: Some(HISTORY_TOKENS) };
+    let got = sessions.ask(&session.caller, history).await?;
     let related = neighbors(&sessions, &session, &got.memory.memory).await?;
     let memory = &got.memory.memory;
     let row = MemoryRow::of(memory);
@@ -195,16 +196,6 @@ pub(super) fn place_of(id: MemoryId) -> String {
 /// The memory that the path names.
 pub(super) fn id_of(request: &HttpRequest) -> Result<MemoryId, Error> {
     Ok(PathId::of(request)?.ok_or(Error::UnknownMemory)?.0)
-}
-
-/// Reads a memory with as much of its history as a page shows.
-pub(super) async fn read(
-    sessions: &Sessions,
-    session: &BrowserSession,
-    id: MemoryId,
-) -> Result<Got, Error> {
-    let verb = History { id, max_tokens: Some(HISTORY_TOKENS) };
-    Ok(sessions.ask(&session.caller, verb).await?)
 }
 
 /// What is like it. Nobody is given anything by that.

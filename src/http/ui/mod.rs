@@ -8,6 +8,7 @@
 pub mod about;
 pub mod activity;
 mod assets;
+pub mod audit_file;
 mod base;
 pub mod bulk;
 mod chart;

@@ -154,14 +154,15 @@ impl BrowserSessions {
         Ok(secret)
     }
 
-    /// Notes that a browser has shown the credential again, if it is one of the same owner.
+    /// Notes that a browser has shown the credential again, if it is one of the same owner that may do
+    /// no less than the one with which the browser has signed in.
     pub fn confirm(&self, session: &BrowserSession, shown: &Caller) -> Result<(), Error> {
-        if shown.user != session.caller.user {
+        let mut kept = self.kept();
+        let signed = kept.signed_in.get_mut(&session.digest).ok_or(AuthError::Missing)?;
+        if !covers(shown, &signed.caller) {
             return Err(AuthError::Rejected.into());
         }
-        if let Some(signed) = self.kept().signed_in.get_mut(&session.digest) {
-            signed.confirmed = self.0.accounts.now();
-        }
+        signed.confirmed = self.0.accounts.now();
         Ok(())
     }
 
@@ -280,6 +281,13 @@ impl Drop for StreamSeat {
             }
         }
     }
+}
+
+/// Whether a credential is of the same owner as another and may do all that it may.
+fn covers(shown: &Caller, own: &Caller) -> bool {
+    let is_wide = shown.bound.is_none() || shown.bound == own.bound;
+    let may_all = Scope::ALL.into_iter().all(|scope| !own.may(scope) || shown.may(scope));
+    shown.user == own.user && is_wide && may_all
 }
 
 fn failed(error: RandomnessFailed) -> Error {

@@ -7,7 +7,7 @@ use super::browser::{Browser, written};
 use super::harness::{KEY, TestServer, days};
 
 /// Every page that is behind the sign-in.
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "/ui/",
     "/ui/memories",
     "/ui/memories?kind=note&sort=updated_at&pinned=true",
@@ -21,6 +21,7 @@ const PAGES: [&str; 19] = [
     "/ui/tags",
     "/ui/graph",
     "/ui/clients",
+    "/ui/users",
     "/ui/activity",
     "/ui/activity/undo?credential=default",
     "/ui/transfer",
@@ -30,7 +31,7 @@ const PAGES: [&str; 19] = [
 ];
 
 /// Every form.
-const FORMS: [&str; 13] = [
+const FORMS: [&str; 15] = [
     "/ui/logout",
     "/ui/theme",
     "/ui/confirm",
@@ -41,6 +42,8 @@ const FORMS: [&str; 13] = [
     "/ui/clients/tokens",
     "/ui/clients/change",
     "/ui/clients/grants",
+    "/ui/users/look",
+    "/ui/users/back",
     "/ui/activity/undo",
     "/ui/transfer/import",
     "/ui/health/backup",
@@ -187,7 +190,7 @@ async fn who_may_only_read_has_no_buttons_and_changes_nothing() {
     let refused =
         browser.post(&edit, &[("csrf", &token), ("content", "mine"), ("version", "1")]).await;
     assert_eq!(refused.status, 403);
-    for path in ["/ui/activity", "/ui/activity/audit.jsonl"] {
+    for path in ["/ui/activity", "/ui/activity/audit.jsonl", "/ui/users"] {
         assert_eq!(browser.get(path).await.status, 403, "{path}");
     }
     let one = format!("trash:{id}");

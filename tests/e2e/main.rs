@@ -28,6 +28,7 @@ mod isolation;
 mod languages;
 mod life;
 mod limits;
+mod looking;
 mod matrix;
 mod meaning;
 mod memories;

@@ -38,6 +38,7 @@ mod snippets;
 pub mod text;
 mod told;
 pub mod transfer;
+pub mod users;
 mod view;
 
 pub(in crate::http) use assets::asset;

@@ -150,22 +150,48 @@ each('[data-keys]', (box) => {
 // from another tab.
 if (signedIn && 'EventSource' in window) {
   const channel = 'BroadcastChannel' in window ? new BroadcastChannel('memoryd') : null;
-  let count = 0;
-  let last = 0;
-  const news = () => {
-    count += 1;
-    if (Date.now() - last < 5000) return;
-    last = Date.now();
-    say(`${count} new ${count === 1 ? 'change' : 'changes'}`, 'Show', location.href);
+  const PAUSE = 5000; // between two announcements, so that nobody is talked over
+  const MOST = 1000;
+  const heard = new Set(); // the same comes from the stream and from other tabs
+  const changed = new Map();
+  let own = '';
+  let pending = 0;
+  let next = 0;
+  const words = () => {
+    if (own) return own;
+    const all = [...changed.values()];
+    const added = all.filter((op) => op === 'added').length;
+    const parts = [];
+    if (added) parts.push(`${added} new`);
+    if (all.length > added) parts.push(`${all.length - added} changed`);
+    return parts.join(', ') || 'Something has changed';
+  };
+  const tell = () => {
+    pending = 0;
+    next = Date.now() + PAUSE;
+    say(words(), 'Show', location.pathname + location.search);
+  };
+  // Rows stay where they are until somebody asks for the new ones.
+  const news = () => { pending ||= setTimeout(tell, Math.max(0, next - Date.now())); };
+  const note = ({ number, change }) => {
+    const { id, op, client } = JSON.parse(change);
+    const key = `${number} ${id}`;
+    if (heard.has(key)) return;
+    if (heard.size > MOST) heard.clear();
+    heard.add(key);
+    const name = id ?? number;
+    if (changed.size < MOST && changed.get(name) !== 'added') changed.set(name, op);
+    if (id && location.pathname.includes(id)) own = `This memory was ${op}${client ? ` by ${client}` : ''}`;
+    news();
   };
   const ended = () => say('You are signed out.', 'Sign in again', `${UI}login?next=${encodeURIComponent(location.pathname.replace(UI, '/ui/'))}`);
-  const hear = (kind) => (kind === 'ended' ? ended() : news());
+  const hear = (what) => (what.ended ? ended() : what.change ? note(what) : news());
   channel?.addEventListener('message', (message) => hear(message.data));
   const stream = new EventSource(`${UI}events`);
-  const pass = (kind) => { hear(kind); channel?.postMessage(kind); };
-  stream.addEventListener('change', () => pass('change'));
-  // The stream was away, and something has changed meanwhile.
-  stream.addEventListener('resync', () => pass('change'));
-  stream.addEventListener('session-ended', () => { stream.close(); pass('ended'); });
+  const pass = (what) => { hear(what); channel?.postMessage(what); };
+  stream.addEventListener('memory', (event) => pass({ number: event.lastEventId, change: event.data }));
+  // The stream was away and something has changed meanwhile, or very much has.
+  stream.addEventListener('resync', () => pass({}));
+  stream.addEventListener('session-ended', () => { stream.close(); pass({ ended: true }); });
   addEventListener('pagehide', () => stream.close());
 }

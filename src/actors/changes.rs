@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::broadcast;
 
+use crate::engine::MemoryChange;
 use crate::model::{MemoryId, Timestamp};
 
 /// A subscriber that is further behind than this is told so, and reads everything anew.
@@ -14,10 +15,19 @@ const CHANGES: usize = 256;
 /// Somebody's memories have changed.
 #[derive(Debug, Clone)]
 pub struct ChangeNotice {
-    pub memories: Arc<[MemoryId]>,
+    pub memories: Arc<[MemoryChange]>,
+    /// The program that asked for it, as it names itself; nothing where nobody did.
+    pub client: Option<Arc<str>>,
     /// Each is one more than the one before. Another start, or a session that started anew, counts
     /// from elsewhere.
     pub number: u64,
+}
+
+impl ChangeNotice {
+    #[must_use]
+    pub fn ids(&self) -> Vec<MemoryId> {
+        self.memories.iter().map(|memory| memory.id).collect()
+    }
 }
 
 /// Tells of the changes of one session. Cheap to clone.
@@ -39,13 +49,14 @@ impl Changes {
         self.sender.receiver_count() > 0
     }
 
-    pub(super) fn tell(&self, memories: Vec<MemoryId>) {
+    pub(super) fn tell(&self, memories: Vec<MemoryChange>, client: Option<&str>) {
         if memories.is_empty() {
             return;
         }
         let number = self.last.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
+        let (memories, client) = (memories.into(), client.map(Arc::from));
         // Nobody listening is no failure.
-        let _ = self.sender.send(ChangeNotice { memories: memories.into(), number });
+        let _ = self.sender.send(ChangeNotice { memories, client, number });
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<ChangeNotice> {
@@ -65,13 +76,16 @@ mod tests {
     #[test]
     fn every_change_is_counted_whether_somebody_listens_or_not() {
         let changes = Changes::begin(Timestamp(1_000));
-        changes.tell(vec![MemoryId::LAST]);
-        changes.tell(Vec::new());
+        let ended = || vec![MemoryChange::ended(MemoryId::LAST)];
+        changes.tell(ended(), None);
+        changes.tell(Vec::new(), None);
         let mut heard = changes.subscribe();
 
-        changes.tell(vec![MemoryId::LAST]);
+        changes.tell(ended(), Some("phone"));
 
-        assert_eq!(heard.try_recv().unwrap().number, 1_002);
+        let notice = heard.try_recv().unwrap();
+        assert_eq!((notice.number, notice.client.as_deref()), (1_002, Some("phone")));
+        assert_eq!(notice.ids(), [MemoryId::LAST]);
         assert_eq!(changes.last(), 1_002);
         assert!(heard.try_recv().is_err());
     }

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
+use super::CallError;
 use super::session::Session;
 use crate::embedding::{EmbedError, Embedder, Purpose};
-use crate::engine::{Embedded, EngineError, Unembedded};
+use crate::engine::{Asker, Embedded, EngineError, Unembedded};
 use crate::model::MemoryId;
 
 /// How many memories are embedded before the session looks again what there is to do.
@@ -22,6 +23,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// handles share it, so that an add need not stand in line to learn of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writing(Arc<Mutex<Option<(Instant, Instant)>>>);
+
+/// Asks a session how a text is to be read by the model before its verb is carried out; nothing if
+/// it is not to be read at all.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<String>, CallError>")]
+pub(super) struct ToRead {
+    pub(super) text: String,
+    pub(super) asker: Asker,
+}
 
 impl Writing {
     pub(super) fn note(&self) {
@@ -47,6 +57,21 @@ impl Writing {
 
     fn span(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handler<ToRead> for Session {
+    type Result = Result<Option<String>, CallError>;
+
+    fn handle(&mut self, read: ToRead, context: &mut Context<Self>) -> Self::Result {
+        let ToRead { text, asker } = read;
+        let (text, _) = self.enter(context, |engine, _| {
+            Ok(match asker {
+                Asker::Search => Some(engine.bare(&text)),
+                Asker::Newcomer => engine.knows_alike().then_some(text),
+            })
+        });
+        text
     }
 }
 

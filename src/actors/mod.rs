@@ -25,7 +25,7 @@ mod why;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, MailboxError};
 use tokio::sync::{broadcast, watch};
@@ -36,15 +36,18 @@ use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{BackupError, Store, StoreError, Usage};
-pub use accounts::{Accounts, AdminRequest, AskedFrom, NewToken, Rotation, TokenChange};
+pub use accounts::{
+    Accounts, AdminRequest, AskedFrom, AuditPart, AuditPlace, NewToken, Rotation, TokenChange,
+};
 pub use backups::{BackupSettings, Backups};
 pub use changes::ChangeNotice;
 use clock_watch::ClockWatch;
 use given::GivenCounts;
 pub use limiter::*;
+use meaning::ToRead;
 pub use registry::ActiveSession;
 use registry::{Directory, ListActive, Locate, Registry, StopAll};
-use session::{SessionHandle, ToRead};
+use session::SessionHandle;
 pub use users::Erased;
 
 /// How long a caller waits for an answer. The command may still be carried out afterwards.
@@ -154,6 +157,7 @@ impl Sessions {
 
     /// Asks the caller's session something, and brings the answer back.
     pub async fn ask<V: Verb>(&self, caller: &Caller, verb: V) -> Result<V::Answer, CallError> {
+        let since = Instant::now();
         self.permit(caller, auth::require(caller, verb.scope()))?;
         // A call may be one of many of a body or a stream that began while the token was good.
         if let Some(token) = &caller.token
@@ -164,8 +168,8 @@ impl Sessions {
         let session = self.locate(&caller.user).await?;
         let verb = self.with_vector(&session, verb).await;
         let (deed, awaits_scrub) = (verb.deed(), verb.awaits_scrub());
-        let answer =
-            session.ask(caller.clone(), verb).await.map_err(|e| self.told_apart(caller, e));
+        let answer = session.ask(caller.clone(), verb, since).await;
+        let answer = answer.map_err(|e| self.told_apart(caller, e));
         match (&answer, deed) {
             (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
             (Err(error), _) if error.is_denial() => self.accounts.note_denial(caller, error),

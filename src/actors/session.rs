@@ -25,10 +25,10 @@ use tokio::time::timeout;
 use super::changes::Changes;
 use super::clock_watch::ClockWatch;
 use super::given::GivenCounts;
-use super::meaning::Writing;
+use super::meaning::{ToRead, Writing};
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
-use crate::engine::{Asker, Engine, EngineError, Verb, Written};
+use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb, Written};
 use crate::model::{Caller, CredentialName, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
@@ -101,20 +101,13 @@ pub(super) struct SessionHandle {
 struct Call<V> {
     caller: Caller,
     verb: V,
+    /// When it was asked, before it waited for anything.
+    since: Instant,
     place: OwnedSemaphorePermit,
 }
 
 impl<V: Verb> Message for Call<V> {
     type Result = Result<V::Answer, CallError>;
-}
-
-/// Asks a session how a text is to be read by the model before its verb is carried out; nothing if
-/// it is not to be read at all.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<Option<String>, CallError>")]
-pub(super) struct ToRead {
-    pub(super) text: String,
-    pub(super) asker: Asker,
 }
 
 /// Tells a session that somebody has come, who has not asked for anything yet.
@@ -204,11 +197,12 @@ impl SessionHandle {
         &self,
         caller: Caller,
         verb: V,
+        since: Instant,
     ) -> Result<V::Answer, CallError> {
         let place = free_place(&self.places, PLACE_PATIENCE).await?;
         let reads = !verb.may_write();
         let _answer = if reads { Some(free_place(&self.answers, PATIENCE).await?) } else { None };
-        self.actor.send(Call { caller, verb, place }).timeout(PATIENCE).await?
+        self.actor.send(Call { caller, verb, since, place }).timeout(PATIENCE).await?
     }
 
     /// Asks how a text is to be read, ahead of its verb. While others are written a newcomer is not
@@ -281,13 +275,13 @@ impl Session {
 
     /// Waits for a receipt, whoever else does, and tells what has changed when it comes true.
     fn follow(&mut self, written: Written, context: &mut Context<Self>) {
-        let Written { receipt, ids } = written;
-        if !ids.is_empty() {
+        let Written { receipt, changes, client } = written;
+        if !changes.is_empty() {
             self.writing.note();
         }
         let opened = self.opened;
         context.spawn(receipt.into_actor(self).map(move |outcome, session, _| match outcome {
-            Ok(()) => session.changes.tell(ids),
+            Ok(()) => session.changes.tell(changes, client.as_deref()),
             Err(error) => {
                 log::error!("session {}: a write failed: {error}", session.user);
                 if session.opened == opened {
@@ -360,7 +354,7 @@ impl Session {
         let (ended, _) = self.enter(context, |engine, now| Ok((engine.ended(after, now), now)));
         if let Ok((ended, now)) = ended {
             self.ended_until = now.max(after);
-            self.changes.tell(ended);
+            self.changes.tell(ended.into_iter().map(MemoryChange::ended).collect(), None);
         }
         self.watch_ends(context);
         newest
@@ -415,11 +409,13 @@ impl<V: Verb> Handler<Call<V>> for Session {
     type Result = ResponseActFuture<Self, Result<V::Answer, CallError>>;
 
     fn handle(&mut self, call: Call<V>, context: &mut Context<Self>) -> Self::Result {
-        let Call { caller, verb, place } = call;
+        let Call { caller, verb, since, place } = call;
         self.count_use(&caller.credential);
         let may_write = verb.may_write();
         let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
-        if let Some((client, tokens)) = self.engine.as_mut().and_then(Engine::take_given) {
+        let engine = self.engine.as_mut();
+        if let Some((client, tokens)) = engine.and_then(|engine| engine.take_given(since.elapsed()))
+        {
             self.given.add(client.as_deref(), tokens);
         }
         self.embed(context);
@@ -435,21 +431,6 @@ impl<V: Verb> Handler<Call<V>> for Session {
             durable.map_err(EngineError::from)?;
             Ok(answer)
         }))
-    }
-}
-
-impl Handler<ToRead> for Session {
-    type Result = Result<Option<String>, CallError>;
-
-    fn handle(&mut self, read: ToRead, context: &mut Context<Self>) -> Self::Result {
-        let ToRead { text, asker } = read;
-        let (text, _) = self.enter(context, |engine, _| {
-            Ok(match asker {
-                Asker::Search => Some(engine.bare(&text)),
-                Asker::Newcomer => engine.knows_alike().then_some(text),
-            })
-        });
-        text
     }
 }
 

@@ -194,6 +194,15 @@ section! {
             "What a proxy takes off the path, such as /memory, so that links lead back to it. A trusted proxy \
              may tell it in X-Forwarded-Prefix instead.",
         ),
+
+        /// Whether a trusted proxy may have the pages shown in a frame, at the path that it tells.
+        pub ingress: bool = setting(
+            "dashboard.ingress", &["DASHBOARD_INGRESS"], "false", parse::boolean,
+        )
+        .because(
+            "For the ingress of Home Assistant. With true, what a trusted proxy says in X-Ingress-Path is where \
+             the pages are, and there a page of the same host may show them in a frame.",
+        ),
     }
 }
 

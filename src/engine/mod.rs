@@ -9,6 +9,7 @@
 
 mod arguments;
 mod catalog;
+mod changed;
 mod confirming;
 mod cursor;
 mod draft;
@@ -39,6 +40,7 @@ use crate::model::{Access, Caller, MemoryId, MemoryIds, Scope, SecretScreen, Tim
 use crate::retrieval::ModelDigest;
 use crate::store::{SessionStore, StoreError};
 pub use arguments::{Arguments, Change, FieldProblem, InvalidArguments, MODEL_TOKENS};
+pub use changed::MemoryChange;
 pub use draft::Draft;
 pub use field::{Field, Shape};
 pub use filter::{Filter, Named, QueryScope};

@@ -7,6 +7,8 @@
 //! such words along ([`Engine::forget_words`]). Its id stays: it tells nothing, and by it the owner learns to
 //! whom that was given which is erased now. Whoever is erased takes all of it along.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -87,7 +89,7 @@ const MOST_PENDING: usize = 1_024;
 /// Bytes of the ring: some 20,000 searches.
 const RING_BYTES: usize = 8 << 20;
 /// About what a recall takes besides its question and its memories, and what a memory takes.
-const RECALL_BYTES: usize = 96;
+const RECALL_BYTES: usize = 101;
 const GIVEN_BYTES: usize = 29;
 /// Pages that are looked at in one sweep for what is too old.
 const AT_ONCE: usize = 256;
@@ -148,7 +150,7 @@ impl Engine {
         };
         self.recalls.told = Some((author.client.clone(), out.tokens));
         let GivenOut { given, tokens } = out;
-        let recall = Recall { at: now, author, asked, tokens: whole(tokens), given };
+        let recall = Recall { at: now, author, asked, tokens: whole(tokens), given, took: None };
         let pending = &mut self.recalls.pending;
         pending.push(recall);
         if pending.len() >= PAGE && pending.len().is_multiple_of(PAGE) {
@@ -163,9 +165,15 @@ impl Engine {
         pending.drain(..over);
     }
 
-    /// What was given since this was last asked: the client, and how many tokens.
-    pub fn take_given(&mut self) -> Option<(Option<String>, usize)> {
-        self.recalls.told.take()
+    /// What was given since this was last asked: the client, and how many tokens. It is noted how long
+    /// that took.
+    pub fn take_given(&mut self, took: Duration) -> Option<(Option<String>, usize)> {
+        let told = self.recalls.told.take()?;
+        // One that filled a page is on its way to the disk already, and goes without.
+        if let Some(recall) = self.recalls.pending.last_mut() {
+            recall.took = Some(took);
+        }
+        Some(told)
     }
 
     /// Every recall that is kept, the oldest first.

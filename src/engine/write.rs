@@ -9,7 +9,7 @@
 //! is kept can be read on every face, exported, and taken back.
 //!
 //! Accepted is not durable. Every commit leaves a [`Written`] for the owner of the engine, who takes
-//! it with [`Engine::take_written`] after each command, waits for the receipt, and tells of the ids.
+//! it with [`Engine::take_written`] after each command, waits for the receipt, and tells of the changes.
 //! If the receipt fails, the engine knows what the store does not: the owner drops it. Opening
 //! another one waits for everything that was submitted before (`store/session.rs`), so it starts
 //! from what became durable, no more and no less.
@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::catalog::Entry;
+use super::changed::MemoryChange;
 use super::draft::{METADATA_LIMIT, check_metadata};
 use super::files::{FILE, PATH};
 use super::stamp::Stamp;
@@ -66,8 +67,9 @@ pub(super) enum Step {
 pub struct Written {
     /// Comes true when all of it is durable.
     pub receipt: Receipt,
-    /// The memories that are not as they were before.
-    pub ids: Vec<MemoryId>,
+    pub changes: Vec<MemoryChange>,
+    /// The program that asked for it, as it names itself.
+    pub client: Option<String>,
 }
 
 impl Write {
@@ -244,17 +246,6 @@ impl Write {
     }
 }
 
-impl Step {
-    /// The memory that is not as it was before; a vector is nothing that anybody sees.
-    fn changes(&self) -> Option<MemoryId> {
-        match self {
-            Self::Enter(memory) | Self::Forget(memory) => Some(memory.id),
-            Self::Replace { after, .. } => Some(after.id),
-            Self::Embed { .. } => None,
-        }
-    }
-}
-
 impl Engine {
     /// Begins a change. Refused where the store takes no writes, before anything costs anything.
     pub(super) fn begin(&self) -> Result<Write, EngineError> {
@@ -284,6 +275,7 @@ impl Engine {
         let receipt = self.store.commit(batch)?;
         // Receipts come true in order, so the newest stands for all of them. It is noted before
         // anything else is done, so that whatever happens somebody waits for it.
+<<<<<<< HEAD
         let mut ids: Vec<MemoryId> = self.written.take().map_or_else(Vec::new, |last| last.ids);
         ids.extend(steps.iter().filter_map(Step::changes));
         self.written = Some(Written { receipt, ids });
@@ -292,6 +284,12 @@ impl Engine {
         if steps.is_empty() || steps.iter().any(|step| step.changes().is_some()) {
             self.mind.past = None;
         }
+=======
+        let mut changes = self.written.take().map_or_else(Vec::new, |last| last.changes);
+        changes.extend(steps.iter().filter_map(MemoryChange::of));
+        let client = self.stamp.as_ref().and_then(|stamp| stamp.author().client.clone());
+        self.written = Some(Written { receipt, changes, client });
+>>>>>>> wb
         for step in steps {
             match &step {
                 Step::Enter(memory) => self.ids.continue_after(memory.id),

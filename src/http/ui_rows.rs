@@ -4,8 +4,8 @@ use super::front::Guard;
 use super::route::{Row, get, post};
 use super::ui;
 use super::ui::{
-    activity, bulk, clients, edit, events, files, grants, graph, health, help, login, memories,
-    memory, names, overview, search, transfer,
+    activity, audit_file, bulk, clients, edit, events, files, grants, graph, health, help, login,
+    memories, memory, names, overview, search, transfer, users,
 };
 
 const SIGN_IN: Guard = Guard::Visitor("who signs in has not signed in");
@@ -57,8 +57,11 @@ fn of_the_server() -> Vec<Row> {
         signed_in(post("/ui/clients/tokens")).to(clients::create),
         signed_in(post("/ui/clients/change")).to(clients::change),
         signed_in(post("/ui/clients/grants")).to(grants::end),
+        signed_in(get("/ui/users")).to(users::users),
+        signed_in(post("/ui/users/look")).to(users::look),
+        signed_in(post("/ui/users/back")).to(users::back),
         signed_in(get("/ui/activity")).to(activity::activity),
-        signed_in(get("/ui/activity/audit.jsonl")).to(activity::audit_file),
+        signed_in(get("/ui/activity/audit.jsonl")).to(audit_file::audit_file),
         signed_in(get("/ui/activity/undo")).to(activity::undo_preview),
         signed_in(post("/ui/activity/undo")).to(activity::undo_work),
         signed_in(get("/ui/transfer")).to(transfer::show),

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use super::context::{McpContext, bad_cursor, refused, to_json};
 use crate::actors::CallError;
 use crate::engine::{
-    EngineError, Filter, Get, Got, History, List, ListProjects, MODEL_TOKENS, QueryScope, Sort,
-    Stats,
+    EngineError, Filter, Get, Got, List, ListProjects, Look, MODEL_TOKENS, QueryScope, Sort, Stats,
 };
 use crate::error::Error;
 use crate::model::foreign::{self, inline, shortened};
@@ -109,9 +108,7 @@ impl ResourceUri {
         caller: &Caller,
     ) -> Result<Option<Value>, ErrorData> {
         match self {
-            Self::Memory(id) => memory_of(
-                mcp.sessions().ask(caller, History { id: *id, max_tokens: Some(0) }).await,
-            ),
+            Self::Memory(id) => memory_of(mcp.sessions().ask(caller, Look { id: *id }).await),
             Self::Stats | Self::List(_) => self.contents(mcp, caller).await,
         }
     }

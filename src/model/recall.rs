@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::{Author, MemoryId, Timestamp};
 
 /// Some recalls in a row, which are written and removed together: the oldest first.
@@ -15,6 +17,8 @@ pub struct Recall {
     pub tokens: u32,
     /// In the order in which they were given.
     pub given: Vec<Given>,
+    /// From the question to the answer, in the server; nothing of what was noted before this was.
+    pub took: Option<Duration>,
 }
 
 /// One memory that was given, as it was then.

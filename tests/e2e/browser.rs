@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use actix_web::rt::net::TcpStream;
+
 use super::harness::TestServer;
 
 /// An answer, in its parts.
@@ -62,6 +64,13 @@ impl<'a> Browser<'a> {
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
         self.send("POST", path, &[("Sec-Fetch-Site", "same-origin")], &written(form)).await
+    }
+
+    /// Opens the stream of changes that pages have, and waits for its first words.
+    pub async fn listen(&self) -> TcpStream {
+        let host = self.server.url.trim_start_matches("http://");
+        let headers = [("Host", host), ("Cookie", self.cookies.as_str())];
+        self.server.listen_at("/ui/events", &headers).await
     }
 
     pub async fn send(

@@ -1,12 +1,13 @@
 //! The pages as a browser sees them, without one: `tests/ui` has the browser.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 use super::browser::{Browser, written};
 use super::harness::{KEY, TestServer, days};
 
 /// Every page that is behind the sign-in.
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "/ui/",
     "/ui/memories",
     "/ui/memories?kind=note&sort=updated_at&pinned=true",
@@ -20,6 +21,7 @@ const PAGES: [&str; 19] = [
     "/ui/tags",
     "/ui/graph",
     "/ui/clients",
+    "/ui/users",
     "/ui/activity",
     "/ui/activity/undo?credential=default",
     "/ui/transfer",
@@ -29,7 +31,7 @@ const PAGES: [&str; 19] = [
 ];
 
 /// Every form.
-const FORMS: [&str; 13] = [
+const FORMS: [&str; 15] = [
     "/ui/logout",
     "/ui/theme",
     "/ui/confirm",
@@ -40,6 +42,8 @@ const FORMS: [&str; 13] = [
     "/ui/clients/tokens",
     "/ui/clients/change",
     "/ui/clients/grants",
+    "/ui/users/look",
+    "/ui/users/back",
     "/ui/activity/undo",
     "/ui/transfer/import",
     "/ui/health/backup",
@@ -186,7 +190,7 @@ async fn who_may_only_read_has_no_buttons_and_changes_nothing() {
     let refused =
         browser.post(&edit, &[("csrf", &token), ("content", "mine"), ("version", "1")]).await;
     assert_eq!(refused.status, 403);
-    for path in ["/ui/activity", "/ui/activity/audit.jsonl"] {
+    for path in ["/ui/activity", "/ui/activity/audit.jsonl", "/ui/users"] {
         assert_eq!(browser.get(path).await.status, 403, "{path}");
     }
     let one = format!("trash:{id}");
@@ -347,4 +351,31 @@ async fn a_browser_is_led_to_the_pages_and_a_program_is_not() {
     }
     assert_eq!(browser.send("GET", "/", &html, "").await.status, 200);
     assert_eq!(without.post("/admin/browser-link", json!({})).await.status, 404);
+}
+
+#[actix_web::test]
+async fn an_open_page_hears_which_memory_has_changed_and_not_what_it_says() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let mut stream = browser.listen().await;
+
+    let added = server.ok("add_memory", json!({ "content": "loud", "project": "home" })).await;
+    let id = added["id"].as_str().unwrap();
+    server.ok("delete_memory", json!({ "id": id })).await;
+
+    let mut heard = String::new();
+    while heard.matches("event: memory").count() < 2 || !heard.ends_with("\n\n\r\n") {
+        let mut part = [0; 1_024];
+        let read = stream.read(&mut part).await.unwrap();
+        assert!(read > 0, "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
+    let data = heard.lines().filter_map(|line| line.strip_prefix("data: "));
+    let told: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    assert_eq!(told.len(), 2, "{heard}");
+    for (told, op) in told.iter().zip(["added", "deleted"]) {
+        assert_eq!((&told["id"], &told["op"]), (&json!(id), &json!(op)), "{heard}");
+        assert_eq!(told["project"], "home");
+    }
+    assert!(!heard.contains("loud"), "{heard}");
 }

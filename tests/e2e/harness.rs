@@ -226,11 +226,16 @@ impl TestServer {
 
     /// Opens the stream of a user's changes, and waits for its first words.
     pub async fn listen(&self, headers: &[(&str, &str)]) -> rt::net::TcpStream {
+        self.listen_at("/api/v1/events", headers).await
+    }
+
+    /// The same for any stream.
+    pub async fn listen_at(&self, path: &str, headers: &[(&str, &str)]) -> rt::net::TcpStream {
         let address = self.url.trim_start_matches("http://");
         let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
         let lines: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head = format!("GET /api/v1/events HTTP/1.1\r\nConnection: close\r\n{lines}\r\n");
+        let head = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{lines}\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut seen = Vec::new();
         while !String::from_utf8_lossy(&seen).contains(": listening") {

@@ -57,7 +57,16 @@ async fn what_several_memories_are_about_to_suffer_is_counted_first() {
     assert_eq!(browser.post("/ui/bulk", &sure).await.status, 303);
     assert_eq!((version(&one).await, version(&two).await), (json!(2), json!(2)));
 
+    // Of one that is checked it is told as well.
+    let single = [&chosen[..2], &[("action", "pin"), ("next", "/ui/memories")]].concat();
+    let asked = browser.post("/ui/bulk", &single).await;
+    assert!(asked.body.contains("One memory would be pinned."), "{}", asked.body);
+    assert_eq!(version(&one).await, json!(2));
+
     let names = browser.get("/ui/tags").await.csrf("/ui/tags");
+    let respelled = [("csrf", names.as_str()), ("what", "tag"), ("from", "drink"), ("to", "Drink")];
+    let asked = browser.post("/ui/tags", &respelled).await.body;
+    assert!(asked.contains("2 memories of drink") && !asked.contains("both become one"), "{asked}");
     let rename = [("csrf", names.as_str()), ("what", "tag"), ("from", "drink"), ("to", "beverage")];
     let asked = browser.post("/ui/tags", &rename).await;
     assert!(asked.body.contains("2 memories of drink would be of beverage."), "{}", asked.body);
@@ -88,6 +97,8 @@ async fn an_import_is_tried_first_then_done_and_taken_back() {
         assert!(tried.body.contains(outcome), "{outcome}: {}", tried.body);
     }
     assert!(!tried.body.contains("<b>new"), "{}", tried.body);
+    let row = tried.body.split("<bdi>no line</bdi>").nth(1).expect("line 3 is in the table");
+    assert!(row.split("</tr>").next().unwrap().contains("cannot be taken"), "{}", tried.body);
     assert_eq!(total().await, 1);
     let sure = [&form[..], &[("sure", "true")]].concat();
     let done = browser.post(here, &sure).await;
@@ -138,13 +149,19 @@ async fn the_overview_shows_what_came_in_what_was_given_and_what_to_see_to() {
         "in the trash",
         "What is never given out",
         "see backup.every in config.toml",
+        "In the last 30 days 1 answers gave out memories; half of them took at most ",
         &format!("/ui/memories/{id}"),
     ] {
         assert!(page.contains(there), "{there}: {page}");
     }
     assert_eq!(page.matches("<summary>As a table</summary>").count(), 2, "{page}");
     let seen = Browser::signed_in(&server, &phone).await.get("/ui/").await.body;
-    assert!(!seen.contains("Tokens given") && !seen.contains("backup.every"), "{seen}");
+    assert!(
+        !seen.contains("gave out")
+            && !seen.contains("Tokens given")
+            && !seen.contains("backup.every"),
+        "{seen}"
+    );
 }
 
 #[actix_web::test]
@@ -206,4 +223,73 @@ async fn what_lies_around_a_name_is_drawn_and_nothing_counts_as_given() {
     assert!(nothing.contains("Nothing bears this name.") && !nothing.contains("<circle"));
     let stats = server.get("/api/v1/stats").await.json();
     assert_eq!(stats["given"]["answers"], 0, "{stats}");
+}
+
+#[actix_web::test]
+async fn a_text_is_shown_formatted_where_that_is_asked_for_and_nothing_of_it_is_loaded() {
+    let server = TestServer::start();
+    let text = "# Plan\n\n- *tea* at [four](https://clock.example/x)\n- [here](/ui/logout)\n\n\
+                <img src=x onerror=y()>\n\n![a picture](https://evil.example/p.png)";
+    let id = server.add(text).await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let place = format!("/ui/memories/{id}");
+
+    let plain = browser.get(&place).await.body;
+    let shown = browser.get(&format!("{place}?view=formatted")).await.body;
+
+    assert!(plain.contains("# Plan") && plain.contains(&format!("{place}?view=formatted")));
+    for there in [
+        "<h2>Plan</h2><ul><li><em>tea</em> at <a href=\"https://clock.example/x\" rel=\"noopener \
+         noreferrer nofollow\">four</a> <span class=\"quiet\">(<bdi>clock.example</bdi>)</span></li>",
+        "<li>here (/ui/logout)</li></ul>",
+        "img src=x onerror=y()",
+        "<p>a picture</p>",
+        &format!("href=\"{place}\""),
+    ] {
+        assert!(shown.contains(there), "{there}: {shown}");
+    }
+    assert!(!shown.contains("<img") && !shown.contains("p.png"), "{shown}");
+    assert_eq!(shown.matches("<h1>").count(), 1);
+}
+
+#[actix_web::test]
+async fn an_import_takes_the_credential_once_more_and_loses_nothing_that_was_typed() {
+    let server = TestServer::start();
+    let reader = server.post("/admin/tokens", json!({ "name": "r", "scopes": ["read"] })).await;
+    let reader = reader.json()["token"].as_str().unwrap().to_owned();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let here = "/ui/transfer/import";
+    let csrf = browser.get("/ui/transfer").await.csrf(here);
+    let form = [("csrf", csrf.as_str()), ("content", "{\"content\": \"typed\"}")];
+    let sure = |credential| [&form[..], &[("sure", "true"), ("credential", credential)]].concat();
+    let total = async || server.get("/api/v1/memories").await.json()["total"].clone();
+    assert!(!browser.post(here, &form).await.body.contains("name=\"credential\""));
+    server.clock.advance(std::time::Duration::from_secs(600));
+
+    let asked = browser.post(here, &form).await;
+    assert!(asked.status == 200 && asked.body.contains("name=\"credential\""), "{}", asked.body);
+    // One that may do less than the one of the sign-in shows nothing.
+    for (credential, status) in [("", 403), ("no-such-key", 401), (reader.as_str(), 401)] {
+        let refused = browser.post(here, &sure(credential)).await;
+        assert_eq!(refused.status, status, "{}", refused.body);
+        assert!(refused.body.contains("typed") && refused.body.contains("id=\"problem\""));
+        assert_eq!(total().await, 0);
+    }
+    let done = browser.post(here, &sure(KEY)).await;
+    assert!(done.body.contains("1 memories are stored"), "{}", done.body);
+    assert_eq!(total().await, 1);
+}
+
+#[actix_web::test]
+async fn the_audit_can_be_had_whole() {
+    let server = TestServer::start();
+    for n in 0..3 {
+        server.post("/admin/tokens", json!({ "name": format!("t{n}") })).await;
+    }
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let file = browser.get("/ui/activity/audit.jsonl").await;
+
+    assert!(file.header("content-disposition").unwrap().contains("memoryd-audit.jsonl"));
+    assert_eq!(file.body.matches("token_created").count(), 3, "{}", file.body);
 }

@@ -26,6 +26,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("actix_service::", &["server"]),
     ("actix_cors::", &["http"]),
     ("askama::", &["http"]),
+    ("pulldown_cmark::", &["http"]),
     ("argon2::", &["auth"]),
     ("figment::", &["config"]),
     ("std::env::var", &["config"]),

@@ -27,6 +27,25 @@ pub(super) struct Note(pub(super) AuditEvent);
 #[rtype(result = "Result<Vec<AuditEvent>, CallError>")]
 pub(super) struct Read(pub(super) AuditFilter);
 
+/// Reads on in the whole audit, the oldest first: at most so many events behind a place.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<AuditPart, CallError>")]
+pub(super) struct ReadOn {
+    pub(super) after: Option<AuditPlace>,
+    pub(super) most: usize,
+}
+
+/// Where a reader of the whole audit is.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditPlace(AuditKey);
+
+/// Events in a row, and where it goes on; nowhere at the end.
+#[derive(Debug)]
+pub struct AuditPart {
+    pub events: Vec<AuditEvent>,
+    pub next: Option<AuditPlace>,
+}
+
 /// Forgets a user.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Erased, CallError>")]
@@ -94,10 +113,8 @@ impl Keeper {
         old.len() == AT_ONCE
     }
 
-    /// The events from a moment on, as they are now. Whoever has them reads them elsewhere.
-    fn rows(&self, filter: &AuditFilter) -> Result<impl Rows + use<>, StoreError> {
-        let since = filter.since.map_or(0, |since| u64::try_from(since.0).unwrap_or_default());
-        let from = AuditKey { at: since, number: 0 };
+    /// The events from a key on, as they are now. Whoever has them reads them elsewhere.
+    fn rows(&self, from: AuditKey) -> Result<impl Rows + use<>, StoreError> {
         let range = from..=AuditKey { at: u64::MAX, number: u64::MAX };
         let open = self.open.as_ref().ok_or(StoreError::Lost)?;
         Ok(open.records.scan_range::<AuditEvent>(&range))
@@ -185,6 +202,17 @@ fn pick(rows: impl Rows, filter: &AuditFilter) -> Result<Vec<AuditEvent>, StoreE
     Ok(events.into())
 }
 
+fn part(rows: impl Rows, most: usize) -> Result<AuditPart, StoreError> {
+    let (mut events, mut last) = (Vec::new(), None);
+    for row in rows.take(most) {
+        let (key, event) = row?;
+        last = Some(AuditPlace(key));
+        events.push(event);
+    }
+    let next = last.filter(|_| events.len() == most);
+    Ok(AuditPart { events, next })
+}
+
 /// Gives each event a key of its own; those of one millisecond are numbered.
 pub(super) fn put_events(batch: &mut Batch, records: &SessionStore, events: &[AuditEvent]) {
     let mut used: Vec<AuditKey> = Vec::new();
@@ -226,11 +254,33 @@ impl Handler<Read> for Keeper {
     fn handle(&mut self, Read(filter): Read, context: &mut Context<Self>) -> Self::Result {
         self.write_late(context);
         self.append_counted();
-        let rows = self.rows(&filter);
+        let since = filter.since.map_or(0, |since| u64::try_from(since.0).unwrap_or_default());
+        let rows = self.rows(AuditKey { at: since, number: 0 });
         Box::pin(async move {
             let picking = spawn_blocking(move || pick(rows?, &filter));
             let picked = picking.await.map_err(|_| CallError::Panicked)?;
             Ok(picked.map_err(EngineError::from)?)
+        })
+    }
+}
+
+impl Handler<ReadOn> for Keeper {
+    type Result = ResponseFuture<Result<AuditPart, CallError>>;
+
+    fn handle(
+        &mut self,
+        ReadOn { after, most }: ReadOn,
+        context: &mut Context<Self>,
+    ) -> Self::Result {
+        self.write_late(context);
+        self.append_counted();
+        let start = AuditKey { at: 0, number: 0 };
+        let behind = |place: AuditPlace| AuditKey { number: place.0.number + 1, ..place.0 };
+        let rows = self.rows(after.map_or(start, behind));
+        Box::pin(async move {
+            let reading = spawn_blocking(move || part(rows?, most));
+            let read = reading.await.map_err(|_| CallError::Panicked)?;
+            Ok(read.map_err(EngineError::from)?)
         })
     }
 }

@@ -36,7 +36,8 @@ pub use desk::AdminRequest;
 pub use grants::AskedFrom;
 use grants::{EndAccess, EndGrants, Ending, MeantGrants, OpenGrant, RenewGrant};
 use keeper::{Change, Create, End, Keeper, Rotate, Use};
-use ledger::{Forget, Note, Read};
+pub use ledger::{AuditPart, AuditPlace};
+use ledger::{Forget, Note, Read, ReadOn};
 pub use wanted::{NewToken, Rotation};
 
 /// A handle to the tokens and the audit. Cheap to clone.
@@ -272,5 +273,14 @@ impl Administration<'_> {
     /// What the audit says, the oldest first.
     pub async fn audit(&self, filter: AuditFilter) -> Result<Vec<AuditEvent>, CallError> {
         self.accounts.keeper.send(Read(filter)).timeout(PATIENCE).await?
+    }
+
+    /// Reads on in all that the audit says, the oldest first: at most so many events behind a place.
+    pub async fn audit_part(
+        &self,
+        after: Option<AuditPlace>,
+        most: usize,
+    ) -> Result<AuditPart, CallError> {
+        self.accounts.keeper.send(ReadOn { after, most }).timeout(PATIENCE).await?
     }
 }

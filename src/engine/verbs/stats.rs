@@ -1,5 +1,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -44,7 +45,20 @@ pub struct GivenTotals {
     pub by_client: BTreeMap<String, u64>,
     /// The memories that took the most of them, with the tokens of each.
     pub by_memory: Vec<(MemoryId, u64)>,
+    /// For the pages.
+    #[serde(skip)]
+    pub recent: RecentAnswers,
 }
+
+/// The answers of the last 30 days, as far as they are kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct RecentAnswers {
+    pub count: usize,
+    /// Half of them took no longer; nothing where that is not known of any.
+    pub median: Option<Duration>,
+}
+
+const RECENT: Duration = Duration::from_secs(30 * 86_400);
 
 /// How many memories are named as those that were given most.
 const MOST_GIVEN: usize = 10;
@@ -95,15 +109,16 @@ impl Verb for Stats {
         totals.projects = projects.len();
         totals.vectors = engine.vectors();
         if engine.keeps_recalls() && asked.caller.may(Scope::Admin) {
-            totals.given = Some(GivenTotals::of(&engine.recalls()?));
+            totals.given = Some(GivenTotals::of(&engine.recalls()?, asked.now));
         }
         Ok(totals)
     }
 }
 
 impl GivenTotals {
-    fn of(recalls: &[Recall]) -> Self {
-        let mut totals = Self { answers: recalls.len(), ..Self::default() };
+    fn of(recalls: &[Recall], now: Timestamp) -> Self {
+        let recent = RecentAnswers::of(recalls, now);
+        let mut totals = Self { answers: recalls.len(), recent, ..Self::default() };
         let mut by_memory: BTreeMap<MemoryId, u64> = BTreeMap::new();
         for Recall { author, tokens, given, .. } in recalls {
             totals.tokens += u64::from(*tokens);
@@ -117,5 +132,57 @@ impl GivenTotals {
         totals.by_memory.sort_by_key(|(id, tokens)| (Reverse(*tokens), *id));
         totals.by_memory.truncate(MOST_GIVEN);
         totals
+    }
+}
+
+impl RecentAnswers {
+    fn of(recalls: &[Recall], now: Timestamp) -> Self {
+        let is_recent = |recall: &&Recall| now < recall.at.plus(RECENT);
+        let recent: Vec<&Recall> = recalls.iter().filter(is_recent).collect();
+        let mut took: Vec<Duration> = recent.iter().filter_map(|recall| recall.took).collect();
+        took.sort_unstable();
+        // Of two in the middle it is the shorter one.
+        let median = took.get(took.len().saturating_sub(1) / 2).copied();
+        Self { count: recent.len(), median }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Author, CredentialName, Interface};
+
+    #[test]
+    fn the_median_is_of_what_is_known_of_the_last_month() {
+        let now = Timestamp(100 * 86_400_000);
+        let recall = |days_ago: i64, took_ms: Option<u64>| Recall {
+            at: Timestamp(now.0 - days_ago * 86_400_000),
+            author: Author {
+                credential: CredentialName::parse("laptop").unwrap(),
+                token: None,
+                client: None,
+                session: None,
+                face: Interface::Mcp,
+            },
+            asked: String::new(),
+            tokens: 0,
+            given: Vec::new(),
+            took: took_ms.map(Duration::from_millis),
+        };
+        let of = |recalls: &[Recall]| RecentAnswers::of(recalls, now);
+
+        assert_eq!(of(&[]), RecentAnswers::default());
+        assert_eq!(of(&[recall(1, None)]), RecentAnswers { count: 1, median: None });
+        let several = [
+            recall(40, Some(900)),
+            recall(30, Some(800)),
+            recall(29, Some(7)),
+            recall(2, None),
+            recall(1, Some(3)),
+            recall(0, Some(50)),
+            recall(0, Some(4)),
+        ];
+        let median = Some(Duration::from_millis(4));
+        assert_eq!(of(&several), RecentAnswers { count: 5, median });
     }
 }

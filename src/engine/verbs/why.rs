@@ -249,7 +249,7 @@ impl RecallView {
 
 impl Engine {
     fn recall_view(&self, recall: Recall) -> Result<RecallView, EngineError> {
-        let Recall { at, author, asked, tokens, given } = recall;
+        let Recall { at, author, asked, tokens, given, .. } = recall;
         let given: Result<_, _> = given.into_iter().map(|one| self.given_view(one)).collect();
         let asked = serde_json::from_str(&asked).unwrap_or(Value::String(asked));
         Ok(RecallView { at, author, asked, tokens, given: given?, replay: None })

@@ -8,7 +8,7 @@ use super::trusted::TrustedProxies;
 
 /// Headers by which a proxy says that it forwards for somebody else, besides all that begin with
 /// [`X_FORWARDED`].
-const FORWARDING: [&str; 8] = [
+const FORWARDING: [&str; 9] = [
     "forwarded",
     "via",
     "x-real-ip",
@@ -17,6 +17,7 @@ const FORWARDING: [&str; 8] = [
     "true-client-ip",
     "cf-connecting-ip",
     "fastly-client-ip",
+    "x-ingress-path",
 ];
 const X_FORWARDED: &str = "x-forwarded";
 

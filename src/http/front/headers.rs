@@ -17,6 +17,10 @@ pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 
     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
+/// What a policy says of frames, and what it says where a page of the same host may have one of ours in it.
+const NO_FRAME: &str = "frame-ancestors 'none'";
+const OWN_FRAME: &str = "frame-ancestors 'self'";
+
 /// What a page wears besides. With `no-referrer` a browser would send its own forms with `Origin: null`.
 static OF_PAGES: [(HeaderName, HeaderValue); 4] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
@@ -50,13 +54,14 @@ impl DefaultHeaders {
     }
 
     /// Whatever is answered below `/ui`, and a page elsewhere, which is known by its policy, wears
-    /// what pages wear.
+    /// what pages wear. In a frame may be what came through it, but for what is allowed to clients.
     pub(super) fn apply(
         &self,
         headers: &mut HeaderMap,
         id: &RequestId,
         client: Client,
         path: &str,
+        is_framed: bool,
     ) {
         for (name, value) in &ALWAYS {
             headers.insert(name.clone(), value.clone());
@@ -67,6 +72,9 @@ impl DefaultHeaders {
                 // A page that opened a window for this waits for what its own page in there says.
                 headers.remove("cross-origin-opener-policy");
             }
+        }
+        if is_framed && (path == "/" || is_of_pages(path)) {
+            let_be_framed(headers);
         }
         headers.insert(header::SERVER, self.server.clone());
         headers.insert(names::X_REQUEST_ID.clone(), id.header());
@@ -98,6 +106,17 @@ fn dress_as_page(headers: &mut HeaderMap) {
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+fn let_be_framed(headers: &mut HeaderMap) {
+    let policy = headers.get(header::CONTENT_SECURITY_POLICY);
+    let policy = policy.and_then(|policy| policy.to_str().ok());
+    let policy =
+        policy.map_or_else(|| OWN_FRAME.to_owned(), |all| all.replace(NO_FRAME, OWN_FRAME));
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers.remove(header::X_FRAME_OPTIONS);
     }
 }
 

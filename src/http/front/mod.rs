@@ -59,6 +59,7 @@ use hosts::HostRule;
 use origins::OriginRule;
 pub use origins::origin_of_request;
 pub use place::{PathId, extractors, no_route};
+pub use prefix::Ingress;
 use proxy_signs::ProxySigns;
 pub use public_host::OnPublicHost;
 use public_host::PublicHost;
@@ -76,6 +77,8 @@ pub struct Front {
     proxies: TrustedProxies,
     /// What proxies take off a path that do not tell so.
     base_path: String,
+    /// Whether one of them may have the pages shown in a frame.
+    takes_ingress: bool,
     proxy_signs: ProxySigns,
     hosts: HostRule,
     /// Nothing where OAuth is off.
@@ -111,6 +114,7 @@ impl Front {
             requires_https: config.tls.require,
             proxies: TrustedProxies::new(&config.http.trusted_proxies),
             base_path: config.dashboard.base_path.clone().unwrap_or_default(),
+            takes_ingress: config.dashboard.ingress,
             proxy_signs: ProxySigns::new(config),
             hosts,
             public: PublicHost::new(config),

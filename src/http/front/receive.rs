@@ -38,6 +38,8 @@ struct Arrival {
     client: Client,
     /// The answer to a challenge.
     proof: Option<HeaderValue>,
+    /// Whether it came through the frame of another page.
+    is_framed: bool,
     method: Method,
     path: String,
 }
@@ -176,14 +178,19 @@ impl Arrival {
         let proof = token.zip(challenge).and_then(|(token, text)| token.prove(text.as_bytes()));
         let proof = proof.and_then(|proof| HeaderValue::from_str(&proof).ok());
         let is_public = front.public.as_ref().is_some_and(|host| host.is_meant(request.head()));
+        let ingress = front.ingress(request.head());
+        let is_framed = ingress.is_some();
         let mut extensions = request.extensions_mut();
+        if let Some(ingress) = ingress {
+            extensions.insert(ingress);
+        }
         if is_public {
             extensions.insert(OnPublicHost);
         }
         extensions.insert(id.clone());
         extensions.insert(client);
         let (method, path) = (request.method().clone(), request.path().to_owned());
-        Self { at: Instant::now(), id, client, proof, method, path }
+        Self { at: Instant::now(), id, client, proof, is_framed, method, path }
     }
 }
 
@@ -218,6 +225,7 @@ impl Front {
             &arrival.id,
             arrival.client,
             &arrival.path,
+            arrival.is_framed,
         );
         if let Some(proof) = &arrival.proof {
             response.headers_mut().insert(names::PROOF.clone(), proof.clone());
@@ -246,6 +254,7 @@ impl Front {
             &arrival.id,
             arrival.client,
             &arrival.path,
+            arrival.is_framed,
         );
         let (shown, status) = ("-", response.status());
         let outcome = Outcome { route: None, credential: None, shown, status, event: None };

@@ -62,7 +62,7 @@ impl Feed {
         let text = match change {
             Err(_) => ": still here\n\n".to_owned(),
             Ok(Ok(change)) if self.names_them => {
-                format!("event: change\ndata: {}\n\n", json!({ "memories": *change.memories }))
+                format!("event: change\ndata: {}\n\n", json!({ "memories": change.ids() }))
             }
             // The listener was too slow to hear all of it: anything may have changed.
             Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {

@@ -1,11 +1,9 @@
 //! What was done and what was given out; and the way back from what one client did.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::csrf;
 use super::form::{FormBody, text_of};
@@ -124,22 +122,6 @@ pub(in crate::http) async fn activity(
         is_failed,
     };
     Ok(respond(StatusCode::OK, &page))
-}
-
-/// The audit as a file, one event a line.
-pub(in crate::http) async fn audit_file(
-    session: BrowserSession,
-    sessions: web::Data<Sessions>,
-) -> Result<HttpResponse, Error> {
-    let asked = AdminRequest::Audit(Arguments::default());
-    let told = sessions.administer(&session.caller, asked).await?;
-    let events = told.get("events").and_then(Value::as_array);
-    let lines = events.into_iter().flatten().map(|event| format!("{event}\n"));
-    let lines: String = lines.collect();
-    let mut response = HttpResponse::Ok();
-    response.content_type("application/x-ndjson");
-    response.insert_header((CONTENT_DISPOSITION, "attachment; filename=\"memoryd-audit.jsonl\""));
-    Ok(response.body(lines))
 }
 
 /// Shows what would be taken back of what a credential or a session did. Nothing is changed by it.

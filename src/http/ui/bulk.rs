@@ -11,9 +11,7 @@ use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
 use crate::actors::{CallError, Sessions};
-use crate::engine::{
-    Arguments, Delete, DeleteTarget, EngineError, History, Restore, Spoken, Update,
-};
+use crate::engine::{Arguments, Delete, DeleteTarget, EngineError, Look, Restore, Spoken, Update};
 use crate::error::Error;
 use crate::model::{Memory, MemoryId, Scope, Status, folded};
 
@@ -57,14 +55,14 @@ pub(in crate::http) async fn bulk(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, BULK, form.csrf())?;
-    let (name, ids) = match form.get("one").split_once(':') {
-        Some((name, id)) => (name, vec![id]),
-        None => (form.get("action"), form.all("ids").collect()),
+    let (name, ids, is_own_button) = match form.get("one").split_once(':') {
+        Some((name, id)) => (name, vec![id], true),
+        None => (form.get("action"), form.all("ids").collect(), false),
     };
     let ids = ids.into_iter().filter_map(|id| MemoryId::parse(id).ok()).take(AT_ONCE);
     let mut ids: Vec<MemoryId> = ids.collect();
     let action = Bulk::parse(name, form.get("value")).ok_or(Error::FormRefused)?;
-    if ids.len() > 1 {
+    if !is_own_button && !ids.is_empty() {
         let plan = Plan::of(&action, &ids, &sessions, &session).await?;
         if form.get("sure") != "true" {
             let page = plan.page(&request, &session, &action, &form);
@@ -101,8 +99,7 @@ impl Plan {
     ) -> Result<Self, Error> {
         let mut plan = Self::default();
         for &id in ids {
-            let read = History { id, max_tokens: Some(0) };
-            match sessions.ask(&session.caller, read).await {
+            match sessions.ask(&session.caller, Look { id }).await {
                 Ok(got) => {
                     let memory = &got.memory.memory;
                     if !action.changes(memory) {
@@ -273,8 +270,7 @@ pub(super) async fn retag(
     old: Option<&str>,
     new: Option<&str>,
 ) -> Result<(), Error> {
-    let read = History { id, max_tokens: Some(0) };
-    let memory = sessions.ask(&session.caller, read).await?.memory.memory;
+    let memory = sessions.ask(&session.caller, Look { id }).await?.memory.memory;
     let is_old = |tag: &str| old.is_some_and(|old| folded(old) == folded(tag));
     let kept = memory.tags.as_slice().iter().map(|tag| tag.as_str()).filter(|tag| !is_old(tag));
     let tags: Vec<Value> = kept.chain(new).map(Value::from).collect();

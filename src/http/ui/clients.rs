@@ -21,7 +21,7 @@ use super::view::allowed;
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::engine::Arguments;
 use crate::error::Error;
-use crate::http::front::origin_of_request;
+use crate::http::front::{Ingress, origin_of_request};
 use crate::model::{Scope, Timestamp};
 
 /// The purpose of the forms of this page.
@@ -181,9 +181,11 @@ async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<Tol
 
 /// Where clients find this server, as this browser does.
 fn origin(request: &HttpRequest) -> String {
-    let origin = origin_of_request(request);
-    let origin = origin.unwrap_or_else(|| ADDRESS.to_owned());
-    origin + &base_of(request)
+    // No client gets past the sign-in of a page around ours.
+    match origin_of_request(request).filter(|_| Ingress::of(request).is_none()) {
+        Some(origin) => origin + &base_of(request),
+        None => ADDRESS.to_owned(),
+    }
 }
 
 impl KeyLine {
@@ -200,10 +202,7 @@ impl KeyLine {
 
 impl TokenLine {
     fn of(told: &Told) -> Self {
-        let mut may = allowed(&told.scopes, told.project.as_deref());
-        if told.guest {
-            may.push_str("; as a guest");
-        }
+        let may = allowed(&told.scopes, told.project.as_deref(), told.guest);
         Self {
             prefix: PageText::of(&told.prefix),
             name: PageText::of(told.label.as_deref().unwrap_or(&told.name)),

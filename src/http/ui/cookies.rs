@@ -4,7 +4,7 @@ use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::sessions::LONGEST;
-use crate::http::front::Client;
+use crate::http::front::{Client, Ingress};
 use crate::model::Secret;
 
 /// A browser keeps it only if it came over TLS, or from this machine in some browsers, and no other
@@ -12,6 +12,9 @@ use crate::model::Secret;
 const SECURE: &str = "__Host-memoryd";
 /// For what is not TLS: not every browser keeps the other one there.
 const LOCAL: &str = "memoryd-local";
+/// Within a frame there is a path, which a cookie with `__Host-` must not have. A browser keeps it only if it
+/// came over TLS.
+const FRAMED: &str = "__Secure-memoryd";
 /// How the pages look.
 const THEME: &str = "memoryd-theme";
 /// As long as a session lasts at most, in seconds.
@@ -39,9 +42,11 @@ impl Wire {
     }
 
     /// The cookies by which a browser is known, with what stands behind each.
-    fn cookies(self) -> &'static [(&'static str, &'static str)] {
+    fn cookies(self, is_framed: bool) -> &'static [(&'static str, &'static str)] {
         match self {
+            Self::Tls if is_framed => &[(FRAMED, "; Secure")],
             Self::Tls => &[(SECURE, "; Secure")],
+            Self::Loopback if is_framed => &[(FRAMED, "; Secure"), (LOCAL, "")],
             Self::Loopback => &[(SECURE, "; Secure"), (LOCAL, "")],
             Self::Plain => &[(LOCAL, "")],
         }
@@ -51,7 +56,8 @@ impl Wire {
 /// What a browser shows of a sign-in. Over TLS a cookie counts for nothing that could have been set
 /// without it.
 pub(super) fn shown(request: &HttpRequest, client: Client) -> Vec<&str> {
-    let mut found = values(request, SECURE);
+    let secure = if Ingress::of(request).is_some() { FRAMED } else { SECURE };
+    let mut found = values(request, secure);
     if !client.is_https {
         found.extend(values(request, LOCAL));
     }
@@ -59,19 +65,26 @@ pub(super) fn shown(request: &HttpRequest, client: Client) -> Vec<&str> {
 }
 
 /// Lets a browser be known from now on.
-pub(super) fn give(response: &mut HttpResponse, wire: Wire, secret: &Secret) {
-    for (name, more) in wire.cookies() {
-        let value = secret.reveal();
-        let line =
-            format!("{name}={value}; Path=/; Max-Age={SESSION_AGE}; HttpOnly; SameSite=Lax{more}");
-        append(response, &line);
+pub(super) fn give(
+    request: &HttpRequest,
+    response: &mut HttpResponse,
+    wire: Wire,
+    secret: &Secret,
+) {
+    let ingress = Ingress::of(request);
+    let (path, value) = (path_of(ingress.as_ref()), secret.reveal());
+    for (name, more) in wire.cookies(ingress.is_some()) {
+        let life = format!("Path={path}; Max-Age={SESSION_AGE}");
+        append(response, &format!("{name}={value}; {life}; HttpOnly; SameSite=Lax{more}"));
     }
 }
 
 /// Makes a browser forget.
-pub(super) fn take_back(response: &mut HttpResponse) {
-    for (name, more) in Wire::Loopback.cookies() {
-        append(response, &format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{more}"));
+pub(super) fn take_back(request: &HttpRequest, response: &mut HttpResponse) {
+    let ingress = Ingress::of(request);
+    let path = path_of(ingress.as_ref());
+    for (name, more) in Wire::Loopback.cookies(ingress.is_some()) {
+        append(response, &format!("{name}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Lax{more}"));
     }
 }
 
@@ -80,9 +93,15 @@ pub(super) fn theme(request: &HttpRequest) -> &'static str {
     values(request, THEME).first().map_or("", |word| known_theme(word))
 }
 
-pub(super) fn keep_theme(response: &mut HttpResponse, word: &str) {
-    let word = known_theme(word);
-    append(response, &format!("{THEME}={word}; Path=/; Max-Age={THEME_AGE}; SameSite=Lax"));
+pub(super) fn keep_theme(request: &HttpRequest, response: &mut HttpResponse, word: &str) {
+    let (word, ingress) = (known_theme(word), Ingress::of(request));
+    let path = path_of(ingress.as_ref());
+    append(response, &format!("{THEME}={word}; Path={path}; Max-Age={THEME_AGE}; SameSite=Lax"));
+}
+
+/// For which pages of its host a cookie is. Within a frame the rest of the host is another program's.
+fn path_of(ingress: Option<&Ingress>) -> &str {
+    ingress.map_or("/", Ingress::path)
 }
 
 fn known_theme(word: &str) -> &'static str {
@@ -134,9 +153,10 @@ mod tests {
     #[test]
     fn every_cookie_says_which_sites_may_send_it() {
         let mut response = HttpResponse::Ok().finish();
-        give(&mut response, Wire::Loopback, &Secret::new("s".to_owned()));
-        take_back(&mut response);
-        keep_theme(&mut response, "dark\r\nx: y");
+        let request = TestRequest::get().to_http_request();
+        give(&request, &mut response, Wire::Loopback, &Secret::new("s".to_owned()));
+        take_back(&request, &mut response);
+        keep_theme(&request, &mut response, "dark\r\nx: y");
 
         let lines: Vec<_> = response.headers().get_all(SET_COOKIE).collect();
         assert_eq!(lines.len(), 5);

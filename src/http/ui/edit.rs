@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 
 use super::csrf;
 use super::form::{FormBody, text_of};
-use super::memory::{MEMORY, id_of, place_of, read};
+use super::memory::{MEMORY, id_of, place_of};
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
 use crate::actors::{CallError, Sessions};
-use crate::engine::{Add, AddStatus, Arguments, EngineError, Spoken, Update};
+use crate::engine::{Add, AddStatus, Arguments, EngineError, Look, Spoken, Update};
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::model::Memory;
@@ -101,7 +101,8 @@ pub(in crate::http) async fn edit_form(
     session: BrowserSession,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let memory = read(&sessions, &session, id_of(&request)?).await?.memory.memory;
+    let look = Look { id: id_of(&request)? };
+    let memory = sessions.ask(&session.caller, look).await?.memory.memory;
     let typed = Typed::of_memory(&memory);
     let page = EditPage::new(&request, &session, &sessions, typed);
     Ok(page.about(&memory).respond(StatusCode::OK))
@@ -117,7 +118,7 @@ pub(in crate::http) async fn save(
 ) -> Result<HttpResponse, Error> {
     let id = id_of(&request)?;
     let mut typed = Typed::of(&form);
-    let memory = read(&sessions, &session, id).await?.memory.memory;
+    let memory = sessions.ask(&session.caller, Look { id }).await?.memory.memory;
     // Browsers end every line with two characters. What had one keeps one.
     if !memory.content.contains('\r') {
         typed.content = typed.content.replace("\r\n", "\n");

@@ -5,13 +5,18 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
+use serde_json::json;
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
 use super::sessions::{BrowserSession, BrowserSessions, StreamSeat};
+use super::text::PageText;
 use crate::actors::{ChangeNotice, Sessions};
 use crate::error::Error;
+use crate::model::Scope;
 
+/// Of one change so many memories are named; of more it is only said that something has changed.
+const NAMED: usize = 32;
 /// Proxies close a connection on which nothing moves; and a session may have ended by time.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -19,7 +24,7 @@ static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-bufferin
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Tells the pages of a browser that something has changed, never what it says, and that it was signed
+/// Tells the pages of a browser which memories have changed, never what they say, and that it was signed
 /// out. Who comes back is told to look anew if something was missed. A browser with streams enough is
 /// told to stop asking.
 pub(in crate::http) async fn events(
@@ -36,6 +41,8 @@ pub(in crate::http) async fn events(
     let last = sessions.last_change(user).await?;
     let feed = Feed {
         greeting: Some(greeting(&request, last)),
+        // Who may know of one project only, or read nothing, learns only that something has changed.
+        names_them: session.caller.bound.is_none() && session.may(Scope::Read),
         changes,
         stopping: sessions.stopping(),
         endings: browsers.endings(),
@@ -61,9 +68,31 @@ fn greeting(request: &HttpRequest, last: u64) -> String {
     format!("retry: 5000\n: listening\nid: {last}\n{word}\n")
 }
 
+/// The events of a change, one for each memory.
+fn told(change: &ChangeNotice, names_them: bool) -> String {
+    let number = change.number;
+    if change.memories.len() > NAMED {
+        return format!("id: {number}\nevent: resync\ndata: {{}}\n\n");
+    }
+    let event = |data: serde_json::Value| format!("id: {number}\nevent: memory\ndata: {data}\n\n");
+    if !names_them {
+        return event(json!({ "id": null, "op": "changed", "project": null, "client": null }));
+    }
+    let shown = |text: &str| PageText::of(text).to_string();
+    let client = change.client.as_deref().map(shown);
+    let memories = change.memories.iter().map(|memory| {
+        let project = memory.project.as_ref().map(|project| shown(project.as_str()));
+        let id = memory.id.to_string();
+        event(json!({ "id": id, "op": memory.op, "project": project, "client": client }))
+    });
+    memories.collect()
+}
+
 struct Feed {
     /// Nothing once it is said.
     greeting: Option<String>,
+    /// Whether it says which memories have changed.
+    names_them: bool,
     changes: broadcast::Receiver<ChangeNotice>,
     stopping: watch::Receiver<bool>,
     endings: watch::Receiver<u64>,
@@ -75,8 +104,8 @@ struct Feed {
 
 /// What woke a stream.
 enum Woken {
-    /// With the number of the change; nothing if there were too many to tell.
-    Changed(Option<u64>),
+    /// Nothing if there were too many to tell.
+    Changed(Option<ChangeNotice>),
     Ended,
     /// A sign-in or a token has ended, maybe this one.
     Look,
@@ -101,9 +130,7 @@ impl Feed {
                 Woken::Ended => return None,
                 Woken::Look => continue,
                 Woken::Quiet => ": still here\n\n".to_owned(),
-                Woken::Changed(Some(number)) => {
-                    format!("id: {number}\nevent: change\ndata: {{}}\n\n")
-                }
+                Woken::Changed(Some(change)) => told(&change, self.names_them),
                 Woken::Changed(None) => "event: resync\ndata: {}\n\n".to_owned(),
             };
             return Some((Ok(Bytes::from(text)), Some(self)));
@@ -121,7 +148,7 @@ impl Feed {
             turned = self.tokens.changed() => looked(turned),
             change = timeout(KEEP_ALIVE, self.changes.recv()) => match change {
                 Err(_) => Woken::Quiet,
-                Ok(Ok(change)) => Woken::Changed(Some(change.number)),
+                Ok(Ok(change)) => Woken::Changed(Some(change)),
                 Ok(Err(broadcast::error::RecvError::Lagged(_))) => Woken::Changed(None),
                 Ok(Err(broadcast::error::RecvError::Closed)) => Woken::Ended,
             },
@@ -132,6 +159,8 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::MemoryChange;
+    use crate::model::MemoryId;
     use actix_web::test::TestRequest;
 
     #[test]
@@ -151,5 +180,23 @@ mod tests {
         for missed in ["6", "8", "odd"] {
             assert!(greet(Some(missed)).ends_with("id: 7\nevent: resync\ndata: {}\n\n"));
         }
+    }
+
+    #[test]
+    fn a_change_is_told_by_its_memories_to_who_may_know_them() {
+        let ended = |count: usize| ChangeNotice {
+            memories: (0..count).map(|_| MemoryChange::ended(MemoryId::LAST)).collect(),
+            client: Some("a\n\u{202e}b".into()),
+            number: 7,
+        };
+
+        let two = told(&ended(2), true);
+        assert_eq!(two.matches("id: 7\nevent: memory\ndata: {").count(), 2, "{two}");
+        assert!(two.contains(&MemoryId::LAST.to_string()) && two.contains("\"op\":\"ended\""));
+        assert!(two.contains("a\\n\u{27e6}U+202E\u{27e7}b"), "{two}");
+        let bound = told(&ended(2), false);
+        assert!(bound.contains("\"id\":null") && bound.contains("\"client\":null"), "{bound}");
+        assert_eq!(bound.matches("event:").count(), 1);
+        assert_eq!(told(&ended(NAMED + 1), true), "id: 7\nevent: resync\ndata: {}\n\n");
     }
 }

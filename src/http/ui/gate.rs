@@ -51,6 +51,7 @@ async fn admit(
     let Some(session) = sessions.of(request.request()) else {
         return Ok(based(turn_away(request).await));
     };
+    let session = sessions.on_pages(session);
     if let Err(refused) = front.count_further(request.request(), 1).await {
         let page = refusal(request.request(), Some(&session), &refused, "");
         return Ok(based(request.into_response(page)));

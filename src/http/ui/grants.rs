@@ -28,6 +28,8 @@ struct ToldGrant {
     redirect_uris: Vec<String>,
     scopes: Vec<String>,
     project: Option<String>,
+    #[serde(default)]
+    guest: bool,
     state: String,
     created_at: Timestamp,
     expires_at: Timestamp,
@@ -83,12 +85,33 @@ impl GrantLine {
             client: PageText::of(&told.client_name),
             answers: PageText::of(&told.redirect_uris.join(" ")),
             user: PageText::of(&told.user_id),
-            may: PageText::of(&allowed(&told.scopes, told.project.as_deref())),
+            may: PageText::of(&allowed(&told.scopes, told.project.as_deref(), told.guest)),
             state: PageText::of(&told.state),
             created: PageTime::of(told.created_at),
             expires: PageTime::of(told.expires_at),
             used: PageTime::of_any(told.last_used_at),
             is_active: told.state == "active",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn it_is_said_of_a_grant_that_it_is_a_guests() {
+        let told = json!({
+            "id": "mgr_1", "name": "claude.ai", "user_id": "ada", "client_name": "Claude",
+            "redirect_uris": ["https://claude.ai/x"], "scopes": ["read", "write"],
+            "project": "home", "guest": true, "state": "active",
+            "created_at": "2026-01-01T00:00:00Z", "expires_at": "2027-01-01T00:00:00Z",
+        });
+
+        let line = GrantLine::of(&serde_json::from_value(told).unwrap());
+
+        assert_eq!(line.may.as_str(), "read, write; in home only; as a guest");
     }
 }

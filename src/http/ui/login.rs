@@ -81,7 +81,7 @@ pub(in crate::http) async fn sign_in(
     sessions.end(&request);
     let secret = sessions.begin(caller)?;
     let mut response = see_other(&next);
-    cookies::give(&mut response, wire, &secret);
+    cookies::give(&request, &mut response, wire, &secret);
     Ok(response)
 }
 
@@ -96,7 +96,7 @@ pub(in crate::http) async fn sign_out(
     csrf::check(&request, &session, FRAME, form.csrf())?;
     sessions.end(&request);
     let mut response = see_other("/ui/login");
-    cookies::take_back(&mut response);
+    cookies::take_back(&request, &mut response);
     Ok(response)
 }
 
@@ -137,6 +137,26 @@ pub(super) fn must_confirm(session: &BrowserSession, back: &str) -> Option<HttpR
     (!session.is_fresh).then(to)
 }
 
+/// The same on a page that holds what somebody has typed, and has a field for the credential: nothing if
+/// it may be done, else the status and what to say.
+pub(super) async fn still_refused(
+    request: &HttpRequest,
+    session: &BrowserSession,
+    sessions: &BrowserSessions,
+    front: &Front,
+    typed: &str,
+) -> Option<(StatusCode, String)> {
+    if session.is_fresh {
+        return None;
+    }
+    if typed.is_empty() {
+        return Some((StatusCode::FORBIDDEN, "Show once more that it is you.".to_owned()));
+    }
+    let shown = shown_by(request, sessions, front, typed).await;
+    let refused = shown.and_then(|shown| sessions.confirm(session, &shown)).err()?;
+    Some((refused.status_code(), problem_of(&refused)))
+}
+
 /// Keeps how the pages are to look.
 #[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn theme(
@@ -146,7 +166,7 @@ pub(in crate::http) async fn theme(
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, FRAME, form.csrf())?;
     let mut response = see_other(local_path(form.get("next")));
-    cookies::keep_theme(&mut response, form.get("theme"));
+    cookies::keep_theme(&request, &mut response, form.get("theme"));
     Ok(response)
 }
 

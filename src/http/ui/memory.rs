@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::bulk::BULK;
 use super::csrf;
 use super::diff::{DiffPart, diff};
-use super::form::FormBody;
+use super::form::{FormBody, text_of};
 use super::login::must_confirm;
+use super::markdown::{FormattedText, Piece, formatted};
 use super::page::{FRAME, Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
@@ -20,6 +21,7 @@ use crate::engine::{
     Search, Spoken, Undo, Undone, Update,
 };
 use crate::error::Error;
+use crate::http::ask::query;
 use crate::http::front::PathId;
 use crate::model::{Memory, MemoryId, Scope, Status};
 
@@ -27,6 +29,9 @@ use crate::model::{Memory, MemoryId, Scope, Status};
 pub(super) const MEMORY: &str = "memory";
 /// Tokens of earlier versions that a page shows; some 200 KB would be more than anybody reads.
 const HISTORY_TOKENS: usize = 20_000;
+/// How the text may be shown besides.
+const VIEW: &str = "view";
+const FORMATTED: &str = "formatted";
 /// How many neighbors are named.
 const NEIGHBORS: usize = 5;
 
@@ -35,7 +40,11 @@ const NEIGHBORS: usize = 5;
 struct MemoryPage {
     page: Page,
     row: MemoryRow,
+    /// As it is stored.
     text: PageText,
+    /// As Markdown, if that was asked for.
+    is_formatted: bool,
+    formatted: FormattedText,
     facts: Vec<(&'static str, PageText)>,
     metadata: PageText,
     supersedes: String,
@@ -68,7 +77,9 @@ pub(in crate::http) async fn show(
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let id = id_of(&request)?;
-    let got = read(&sessions, &session, id).await?;
+    let is_formatted = text_of(&query(&request, |_| false)?, VIEW) == FORMATTED;
+    let history = History { id, max_tokens: Some(HISTORY_TOKENS) };
+    let got = sessions.ask(&session.caller, history).await?;
     let related = neighbors(&sessions, &session, &got.memory.memory).await?;
     let memory = &got.memory.memory;
     let row = MemoryRow::of(memory);
@@ -78,6 +89,8 @@ pub(in crate::http) async fn show(
     let page = MemoryPage {
         page: Page::of(&request, Some(&session), &title),
         text: PageText::of(&memory.content),
+        is_formatted,
+        formatted: if is_formatted { formatted(&memory.content) } else { FormattedText::default() },
         facts: facts(&got),
         metadata: metadata(memory),
         supersedes: memory.supersedes.map(|id| id.to_string()).unwrap_or_default(),
@@ -183,16 +196,6 @@ pub(super) fn place_of(id: MemoryId) -> String {
 /// The memory that the path names.
 pub(super) fn id_of(request: &HttpRequest) -> Result<MemoryId, Error> {
     Ok(PathId::of(request)?.ok_or(Error::UnknownMemory)?.0)
-}
-
-/// Reads a memory with as much of its history as a page shows.
-pub(super) async fn read(
-    sessions: &Sessions,
-    session: &BrowserSession,
-    id: MemoryId,
-) -> Result<Got, Error> {
-    let verb = History { id, max_tokens: Some(HISTORY_TOKENS) };
-    Ok(sessions.ask(&session.caller, verb).await?)
 }
 
 /// What is like it. Nobody is given anything by that.

@@ -8,6 +8,7 @@
 pub mod about;
 pub mod activity;
 mod assets;
+pub mod audit_file;
 mod base;
 pub mod bulk;
 mod chart;
@@ -25,6 +26,7 @@ pub mod graph;
 pub mod health;
 pub mod help;
 pub mod login;
+mod markdown;
 pub mod memories;
 pub mod memory;
 pub mod names;
@@ -36,6 +38,7 @@ mod snippets;
 pub mod text;
 mod told;
 pub mod transfer;
+pub mod users;
 mod view;
 
 pub(in crate::http) use assets::asset;

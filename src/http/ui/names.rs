@@ -15,7 +15,7 @@ use super::view::{NameLink, counted_of};
 use crate::actors::Sessions;
 use crate::engine::{Arguments, Detail, List, ListProjects, ListTags, Spoken};
 use crate::error::Error;
-use crate::model::MemoryId;
+use crate::model::{MemoryId, folded};
 
 /// The purpose of the forms of this page.
 const NAMES: &str = "names";
@@ -76,7 +76,12 @@ pub(in crate::http) async fn rename(
     }
     let ids = bearing(&sessions, &session, field, from).await?;
     if form.get("sure") != "true" {
-        let there = bearing(&sessions, &session, field, to).await?.len();
+        // What differs in capitals only is one name already.
+        let is_same = folded(from) == folded(to);
+        let there = match is_same {
+            true => 0,
+            false => bearing(&sessions, &session, field, to).await?.len(),
+        };
         let page = sure(&request, &session, &form, (ids.len(), there));
         return Ok(respond(StatusCode::OK, &page));
     }

@@ -1,4 +1,5 @@
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -29,6 +30,9 @@ struct OverviewPage {
     kinds: Vec<(PageText, String)>,
     projects: Vec<(NameLink, String)>,
     by_memory: Vec<(String, String)>,
+    /// What was given out of late; empty for who may not know, and where it is not kept.
+    answers: String,
+    median: String,
     warnings: Vec<PageText>,
     backup: String,
     certificate: PageText,
@@ -53,6 +57,7 @@ pub(in crate::http) async fn overview(
     let totals = sessions.ask(caller, Stats).await?;
     let grown = sessions.ask(caller, Growth { days: DAYS }).await?;
     let projects = sessions.ask(caller, ListProjects).await?.projects;
+    let answers = totals.given.as_ref().map(|given| counted_of(given.recent.count));
     let given = totals.given.unwrap_or_default();
     let figure = |label, count, path| Figure { label, count: counted_of(count), path };
     let page = OverviewPage {
@@ -77,6 +82,8 @@ pub(in crate::http) async fn overview(
             .iter()
             .map(|(id, tokens)| (id.to_string(), counted(*tokens)))
             .collect(),
+        answers: answers.unwrap_or_default(),
+        median: given.recent.median.map(milliseconds).unwrap_or_default(),
         warnings: warnings(&sessions, &face, &session),
         backup: backup(&sessions, &session),
         certificate: certificate(&face, &session),
@@ -101,6 +108,11 @@ fn charts(days: &[(String, usize)], given: &GivenTotals) -> Vec<Chart> {
         charts.push(Chart::columns(title, ("Client", "Tokens"), &clients));
     }
     charts
+}
+
+/// To a tenth: most answers take a few.
+fn milliseconds(took: Duration) -> String {
+    format!("{:.1} ms", took.as_secs_f64() * 1_000.0)
 }
 
 /// For how long the certificate is good.

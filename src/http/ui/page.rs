@@ -12,7 +12,7 @@ use super::text::PageText;
 use super::{assets, cookies};
 use crate::error::Error;
 use crate::http::front::{Client, PAGE_POLICY};
-use crate::model::Scope;
+use crate::model::{Scope, UserId};
 
 /// The purpose of the forms that stand around every page.
 pub(super) const FRAME: &str = "frame";
@@ -26,6 +26,8 @@ pub struct Page {
     pub nav: Vec<NavEntry>,
     /// Who has signed in; empty before.
     pub who: PageText,
+    /// Whose memories these are, if they are somebody else's.
+    pub looks_at: PageText,
     /// For the forms around the page.
     pub csrf: String,
     pub may_write: bool,
@@ -92,7 +94,8 @@ impl Page {
         page.is_exposed = client.is_some_and(|client| !client.is_https && !client.is_local);
         if let Some(session) = session {
             let caller = &session.caller;
-            page.who = PageText::of(&format!("{} ({})", caller.user, caller.credential));
+            page.who = PageText::of(&format!("{} ({})", session.own, caller.credential));
+            page.looks_at = PageText::of_any(session.looks_at.as_ref().map(UserId::as_str));
             page.csrf = session.csrf(FRAME);
             page.may_write = session.may(Scope::Write);
             page.is_admin = session.may(Scope::Admin);

@@ -18,7 +18,7 @@ use crate::actors::{Accounts, CallError};
 use crate::auth::{AuthError, BrowserDigest, FormKey, RandomnessFailed, TokenError, generate_key};
 use crate::error::Error;
 use crate::http::front::Client;
-use crate::model::{Caller, MemoryId, Scope, Secret, Timestamp};
+use crate::model::{Caller, MemoryId, Scope, Scopes, Secret, Timestamp, UserId};
 
 /// A browser that nobody has used for so long is another person's by now.
 const IDLE: Duration = Duration::from_secs(12 * 3_600);
@@ -71,6 +71,8 @@ struct SignedIn {
     confirmed: Timestamp,
     /// What the next page says.
     note: Option<PageNote>,
+    /// The other user whose memories its pages show.
+    looks_at: Option<UserId>,
 }
 
 /// A word on what has just been done, for the page that comes next.
@@ -94,6 +96,11 @@ pub struct BrowserSession {
     pub caller: Caller,
     /// Whether the credential was shown within the last minutes, as what cannot be undone needs it.
     pub is_fresh: bool,
+    /// Who has signed in.
+    pub own: UserId,
+    /// The other user whose memories the pages show. Nothing outside of them: what is allowed to a program
+    /// is one's own.
+    pub looks_at: Option<UserId>,
     forms: FormKey,
     digest: BrowserDigest,
 }
@@ -130,7 +137,14 @@ impl BrowserSessions {
         signed.used = now;
         let is_fresh = !self.0.rules.is_guarded || now.since(signed.confirmed) < FRESH;
         let caller = Caller { address: Some(client.address), ..signed.caller.clone() };
-        Some(BrowserSession { caller, is_fresh, forms: signed.forms.clone(), digest })
+        Some(BrowserSession {
+            own: caller.user.clone(),
+            caller,
+            is_fresh,
+            looks_at: None,
+            forms: signed.forms.clone(),
+            digest,
+        })
     }
 
     /// Signs a browser in, under an id that nobody has seen before. Returns what its cookie holds.
@@ -147,22 +161,49 @@ impl BrowserSessions {
                 kept.signed_in.remove(&digest);
             }
         }
-        let signed = SignedIn { caller, forms, began: now, used: now, confirmed: now, note: None };
+        let signed = SignedIn {
+            caller,
+            forms,
+            began: now,
+            used: now,
+            confirmed: now,
+            note: None,
+            looks_at: None,
+        };
         kept.signed_in.insert(BrowserDigest::of(secret.reveal()), signed);
         drop(kept);
         self.tell();
         Ok(secret)
     }
 
-    /// Notes that a browser has shown the credential again, if it is one of the same owner.
+    /// Notes that a browser has shown the credential again, if it is one of the same owner that may do
+    /// no less than the one with which the browser has signed in.
     pub fn confirm(&self, session: &BrowserSession, shown: &Caller) -> Result<(), Error> {
-        if shown.user != session.caller.user {
+        let mut kept = self.kept();
+        let signed = kept.signed_in.get_mut(&session.digest).ok_or(AuthError::Missing)?;
+        if !covers(shown, &signed.caller) {
             return Err(AuthError::Rejected.into());
         }
-        if let Some(signed) = self.kept().signed_in.get_mut(&session.digest) {
-            signed.confirmed = self.0.accounts.now();
-        }
+        signed.confirmed = self.0.accounts.now();
         Ok(())
+    }
+
+    /// Has the pages of a browser show another user's memories from now on, or its own again.
+    pub fn look_at(&self, session: &BrowserSession, user: Option<UserId>) {
+        if let Some(signed) = self.kept().signed_in.get_mut(&session.digest) {
+            signed.looks_at = user;
+        }
+    }
+
+    /// A browser as the pages have it: the memories of somebody else are read, and nothing besides is done
+    /// meanwhile.
+    pub(super) fn on_pages(&self, session: BrowserSession) -> BrowserSession {
+        let wish = |signed: &SignedIn| signed.looks_at.clone();
+        let looks_at = self.kept().signed_in.get(&session.digest).and_then(wish);
+        let Some(user) = looks_at else { return session };
+        let acting = session.caller.on_behalf_of(user.clone());
+        let caller = Caller { scopes: Scopes::read_only(), ..acting };
+        BrowserSession { caller, looks_at: Some(user), ..session }
     }
 
     /// Has the next page of a browser say something.
@@ -254,14 +295,22 @@ impl SignedIn {
 }
 
 impl BrowserSession {
-    /// What a form carries that is made for a purpose.
+    /// What a form carries that is made for a purpose. One that was made while the pages showed the
+    /// memories of somebody else is for those alone.
     #[must_use]
     pub fn csrf(&self, purpose: &str) -> String {
-        self.forms.sign(purpose)
+        self.forms.sign(&self.aim(purpose))
     }
 
     pub(super) fn accepts(&self, purpose: &str, given: &str) -> bool {
-        self.forms.accepts(purpose, given)
+        self.forms.accepts(&self.aim(purpose), given)
+    }
+
+    fn aim(&self, purpose: &str) -> String {
+        match &self.looks_at {
+            Some(user) => format!("{purpose}\0{user}"),
+            None => purpose.to_owned(),
+        }
     }
 
     #[must_use]
@@ -280,6 +329,13 @@ impl Drop for StreamSeat {
             }
         }
     }
+}
+
+/// Whether a credential is of the same owner as another and may do all that it may.
+fn covers(shown: &Caller, own: &Caller) -> bool {
+    let is_wide = shown.bound.is_none() || shown.bound == own.bound;
+    let may_all = Scope::ALL.into_iter().all(|scope| !own.may(scope) || shown.may(scope));
+    shown.user == own.user && is_wide && may_all
 }
 
 fn failed(error: RandomnessFailed) -> Error {

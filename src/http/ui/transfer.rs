@@ -7,7 +7,7 @@ use askama::Template;
 
 use super::csrf;
 use super::form::FormBody;
-use super::login::must_confirm;
+use super::login::{must_confirm, still_refused};
 use super::memory::take_back;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
@@ -16,6 +16,7 @@ use super::view::beginning;
 use crate::actors::Sessions;
 use crate::engine::{ImportLines, Imported, LineCutter, TriedOutcome};
 use crate::error::Error;
+use crate::http::front::Front;
 use crate::http::{OpenStreams, rest};
 use crate::model::AuditKind;
 
@@ -30,6 +31,9 @@ struct TransferPage {
     is_done: bool,
     /// Whether it tells what would come of it.
     is_tried: bool,
+    /// Whether it takes the credential once more, and what was wrong with the one that came.
+    asks_again: bool,
+    problem: PageText,
     imported: usize,
     duplicates: usize,
     failed: usize,
@@ -81,15 +85,28 @@ pub(in crate::http) async fn import(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    front: web::Data<Front>,
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, TRANSFER, form.csrf())?;
     let is_confirmed = form.get("confirm") == "true";
     let lines = ImportLines::default().confirmed(is_confirmed);
-    if form.get("sure") != "true" {
+    let is_sure = form.get("sure") == "true";
+    let refused = match is_sure {
+        true => {
+            let typed = form.get("credential");
+            still_refused(&request, &session, &browsers, &front, typed).await
+        }
+        false => None,
+    };
+    if !is_sure || refused.is_some() {
+        let (status, problem) = refused.unwrap_or_default();
         let told = carried(lines.tried(), form.get("content"), &sessions, &session).await?;
         let page = TransferPage {
             is_tried: true,
+            asks_again: !session.is_fresh,
+            problem: PageText::of(&problem),
             tried: told
                 .tried
                 .iter()
@@ -99,7 +116,7 @@ pub(in crate::http) async fn import(
             is_confirmed,
             ..TransferPage::of(&request, &session, &told)
         };
-        return Ok(respond(StatusCode::OK, &page));
+        return Ok(respond(status, &page));
     }
     let told = carried(lines, form.get("content"), &sessions, &session).await?;
     let what = format!("{} memories in the dashboard", told.imported);
@@ -159,6 +176,8 @@ impl TransferPage {
             page: Page::of(request, Some(session), "Import and export"),
             is_done: false,
             is_tried: false,
+            asks_again: false,
+            problem: PageText::default(),
             imported: told.imported,
             duplicates: told.duplicates,
             failed: told.failed,

@@ -89,12 +89,15 @@ pub(super) fn state_of(memory: &Memory) -> &'static str {
 }
 
 /// What a credential may do, and where.
-pub(super) fn allowed(scopes: &[String], project: Option<&str>) -> String {
-    let scopes = scopes.join(", ");
-    match project {
-        Some(project) => format!("{scopes}; in {project} only"),
-        None => scopes,
+pub(super) fn allowed(scopes: &[String], project: Option<&str>, is_guest: bool) -> String {
+    let mut allowed = scopes.join(", ");
+    if let Some(project) = project {
+        allowed.push_str(&format!("; in {project} only"));
     }
+    if is_guest {
+        allowed.push_str("; as a guest");
+    }
+    allowed
 }
 
 /// The beginning of a text on one line.

@@ -26,6 +26,7 @@ const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
 const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
 const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
+const RECALLS_V2: &str = include_str!("../../../tests/data/recalls-v2.hex");
 const NUMBER_V1: &str = include_str!("../../../tests/data/number-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
@@ -86,7 +87,7 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!((memory, old), (then.clone(), PastVersion(then)));
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
-    assert_eq!((step, page), (self::step(), recalls()));
+    assert_eq!((step, page), (self::step(), recalls(None)));
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
     assert_eq!(own, Number(7));
     assert_eq!((token, event), (self::token(), self::event()));
@@ -98,7 +99,11 @@ fn records_of_version_1_are_still_readable() {
 #[test]
 fn the_layout_of_today_is_the_one_of_its_image() {
     for kind in RECORDS {
-        let newest = if ["memory", "history"].contains(&kind.name) { 3 } else { 1 };
+        let newest = match kind.name {
+            "memory" | "history" => 3,
+            "recalls" => 2,
+            _ => 1,
+        };
         assert_eq!(kind.version, newest, "a new version of {} needs a new image", kind.name);
     }
     let encoded = [
@@ -107,7 +112,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&step()), STEP_V1),
-        (codec::encode(&recalls()), RECALLS_V1),
+        (codec::encode(&recalls(Some(Duration::from_micros(1_500)))), RECALLS_V2),
         (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
@@ -165,8 +170,8 @@ fn step() -> Step {
     }
 }
 
-/// What `recalls-v1.hex` is an image of.
-fn recalls() -> RecallPage {
+/// What `recalls-v1.hex` is an image of, and `recalls-v2.hex` with how long it took.
+fn recalls(took: Option<Duration>) -> RecallPage {
     RecallPage(vec![Recall {
         at: Timestamp(1_700_000_000_001),
         author: step().author,
@@ -176,6 +181,7 @@ fn recalls() -> RecallPage {
             Given { id: id(1), version: 2, score: Some(0.5), tokens: 7 },
             Given { id: id(2), version: 1, score: None, tokens: 5 },
         ],
+        took,
     }])
 }
 

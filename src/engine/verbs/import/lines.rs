@@ -99,6 +99,9 @@ impl ImportLines {
         self.number += 1;
         let FileLine::Whole(line) = line else {
             self.told.refuse(self.number, FileLine::TOO_LONG);
+            if self.dry_run {
+                self.told.try_unreadable(self.number, &[]);
+            }
             return None;
         };
         let line = if self.number == 1 { without_mark(line) } else { line };
@@ -196,6 +199,24 @@ mod tests {
             let long = FileLine::TooLong;
             assert_eq!(lines, [whole("four"), long.clone(), whole("six"), long]);
         }
+    }
+
+    #[test]
+    fn a_trial_tells_of_a_line_that_is_too_long_in_its_place() {
+        let mut lines = ImportLines::default().tried();
+        for line in [whole("one"), FileLine::TooLong, whole("three")] {
+            assert!(lines.take(line).is_none());
+        }
+        let mut part = Imported::default();
+        part.try_unreadable(1, b"one");
+        part.try_unreadable(3, b"thr\xffee");
+        lines.note(part);
+
+        let told = lines.told();
+
+        let tried: Vec<_> = told.tried.iter().map(|one| (one.line, one.text.as_str())).collect();
+        assert_eq!(tried, [(1, "one"), (2, ""), (3, "thr\u{fffd}ee")]);
+        assert_eq!(told.failed, 1);
     }
 
     #[test]

@@ -90,6 +90,9 @@ impl Verb for Import {
                 Ok(None) => continue,
                 Err(problem) => {
                     told.refuse(line, &problem.to_string());
+                    if self.dry_run {
+                        told.try_unreadable(line, &text);
+                    }
                     continue;
                 }
             };

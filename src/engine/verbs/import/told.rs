@@ -90,6 +90,13 @@ impl Imported {
         }
     }
 
+    /// The same of a line that cannot be read: then its text is how it begins.
+    pub(super) fn try_unreadable(&mut self, line: usize, raw: &[u8]) {
+        let start = raw.get(..raw.len().min(TOLD_CHARS)).unwrap_or_default();
+        let text = String::from_utf8_lossy(start).into_owned();
+        self.try_line(TriedLine { line, text, outcome: TriedOutcome::Refused });
+    }
+
     /// Adds up the answers for the parts of one file.
     pub fn absorb(&mut self, part: Self) {
         self.imported += part.imported;
@@ -100,6 +107,8 @@ impl Imported {
         self.errors.sort_by_key(|problem| problem.line);
         self.errors.truncate(TOLD_PROBLEMS);
         self.tried.extend(part.tried);
+        // A line that is too long is noted before the part in which it would stand.
+        self.tried.sort_by_key(|tried| tried.line);
         self.tried.truncate(TRIED_LINES);
     }
 }

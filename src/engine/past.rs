@@ -83,7 +83,7 @@ impl Engine {
         if now.updated_at <= moment {
             return Ok(now);
         }
-        let versions = self.versions(id)?.into_iter();
+        let mut versions = self.versions(id)?.into_iter();
         Ok(versions.rfind(|version| version.updated_at <= moment).unwrap_or(now))
     }
 

@@ -303,7 +303,7 @@ mod tests {
             face: Interface::Rest,
         };
         let asked = question.to_string();
-        Recall { at: Timestamp(1), author, asked, tokens: 0, given: Vec::new() }
+        Recall { at: Timestamp(1), author, asked, tokens: 0, took: None, given: Vec::new() }
     }
 
     #[test]

@@ -275,21 +275,15 @@ impl Engine {
         let receipt = self.store.commit(batch)?;
         // Receipts come true in order, so the newest stands for all of them. It is noted before
         // anything else is done, so that whatever happens somebody waits for it.
-<<<<<<< HEAD
-        let mut ids: Vec<MemoryId> = self.written.take().map_or_else(Vec::new, |last| last.ids);
-        ids.extend(steps.iter().filter_map(Step::changes));
-        self.written = Some(Written { receipt, ids });
-        self.forget_pending_words(&erased);
-        // Vectors alone are nothing of the past.
-        if steps.is_empty() || steps.iter().any(|step| step.changes().is_some()) {
-            self.mind.past = None;
-        }
-=======
         let mut changes = self.written.take().map_or_else(Vec::new, |last| last.changes);
         changes.extend(steps.iter().filter_map(MemoryChange::of));
         let client = self.stamp.as_ref().and_then(|stamp| stamp.author().client.clone());
         self.written = Some(Written { receipt, changes, client });
->>>>>>> wb
+        self.forget_pending_words(&erased);
+        // Vectors alone are nothing of the past.
+        if steps.is_empty() || steps.iter().any(|step| !matches!(step, Step::Embed { .. })) {
+            self.mind.past = None;
+        }
         for step in steps {
             match &step {
                 Step::Enter(memory) => self.ids.continue_after(memory.id),

@@ -43,7 +43,7 @@ pub use message::{
     HEADER_MISMATCH, INTERNAL_ERROR, Incoming, METHOD_NOT_FOUND, MISSING_CAPABILITY, Params,
     Refusal, RpcMessage, RpcRequest, UNSUPPORTED_VERSION,
 };
-pub use protocol::{add_fixtures, Ask, Messages, Protocol, Reply, ReplyLine};
+pub use protocol::{Ask, Messages, Protocol, Reply, ReplyLine, add_fixtures};
 pub use tool_sets::ToolSets;
 pub use version::Version;
 

@@ -115,7 +115,8 @@ impl Protocol {
     pub fn new(sessions: Sessions, listed: ToolSets, secret: &Secret) -> Self {
         let mcp = Arc::new(McpContext::new(sessions, listed, secret));
         let handler = Handler::new(Arc::clone(&mcp));
-        let dispatch = DISPATCHING.get().copied().unwrap_or(|handler, _| Dispatcher::new(handler, |_| false));
+        let dispatch =
+            DISPATCHING.get().copied().unwrap_or(|handler, _| Dispatcher::new(handler, |_| false));
         let dispatcher = dispatch(handler, secret);
         Self { mcp, dispatcher, deaf: Arc::default() }
     }

@@ -59,7 +59,8 @@ fn a_folder_with_a_model_needs_a_build_that_can_read_it() {
     let refused = serve.env("EMBEDDING_MODEL_PATH", dir.path()).output().unwrap();
 
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    let named = if cfg!(feature = "local-model") { "config.json" } else { "--features local-model" };
+    let named =
+        if cfg!(feature = "local-model") { "config.json" } else { "--features local-model" };
     assert!(!refused.status.success() && told.contains(named), "{told}");
 }
 

@@ -27,7 +27,7 @@ use crate::model::{GRANT_START, Secret, TokenDigest, TokenPrefix};
 
 pub use authorize::{Approved, AuthorizeRequest, BadAsk, answer_url};
 pub use book::{GrantBook, GrantPolicy};
-pub use described::{BadDescription, ClientUrl, Descriptions, Standing};
+pub use described::{ClientUrl, Descriptions, Standing};
 pub use exchange::{ClientClaim, TokenAsk};
 pub use form::Pairs;
 pub use issuer::{Issuer, OFFERED_SCOPES};

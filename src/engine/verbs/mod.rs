@@ -45,7 +45,7 @@ pub use restore::Restore;
 mod search;
 pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Shown};
 mod stats;
-pub use stats::{GivenTotals, RecentAnswers, Stats};
+pub use stats::{GivenTotals, Stats};
 mod undo;
 pub use undo::{ToldStep, Undo, Undone};
 mod update;

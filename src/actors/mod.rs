@@ -37,7 +37,7 @@ use crate::engine::{EngineError, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{BackupError, Store, StoreError, Usage};
 pub use accounts::{Accounts, AdminRequest, AskedFrom, NewToken, Rotation, TokenChange};
-pub use backups::{BackupSettings, Backups};
+pub use backups::{BackupSettings, Backups, list_backups};
 pub use changes::ChangeNotice;
 use clock_watch::ClockWatch;
 use given::GivenCounts;

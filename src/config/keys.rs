@@ -1,6 +1,6 @@
 use log::Level;
 
-use crate::model::{CredentialName, InvalidName, Scopes, Secret, UserId};
+use crate::model::{CredentialName, InvalidName, Scopes, Secret, TokenPrefix, UserId};
 
 use super::layers::Layers;
 use super::parse::{self, Parsed};
@@ -116,11 +116,12 @@ pub(super) fn presented(layers: &Layers, flags: &Flags) -> Result<Option<Secret>
 }
 
 /// A verb shows its key in the variable by which a server would take it for the default user's. If
-/// another setting says whose it is, that one is right.
+/// another setting says whose it is, that one is right; if it is a token, the store says so.
 fn forget_if_anothers(found: &mut Vec<Found>) {
     let Some((first, others)) = found.split_first() else { return };
     let is_same = |other: &Found| other.key.secret.reveal() == first.key.secret.reveal();
-    if others.iter().any(is_same) {
+    let is_token = TokenPrefix::of_token(first.key.secret.reveal()).is_some();
+    if is_token || others.iter().any(is_same) {
         found.remove(0);
     }
 }

@@ -26,7 +26,7 @@ mod space;
 
 pub(crate) use files::{
     Draft, FileId, close_to_others, copy_file, create_file, open_for_appending, open_for_output,
-    put_in_place, quoted, remove_file, replace_file,
+    put_in_place, quoted, remove_file, replace_file, replace_with_mode,
 };
 pub(crate) use folders::{
     create_folder, create_folder_with_mode, create_folder_within, remove_any, remove_folder,
@@ -35,7 +35,7 @@ pub(crate) use folders::{
 pub(crate) use limits::{is_out_of_files, is_passing, raise_open_files};
 pub(crate) use owner::leave_path_to_owner;
 pub(crate) use sockets::SocketPath;
-pub(crate) use space::{is_read_only, require_free};
+pub(crate) use space::{free_bytes, is_read_only, require_free};
 
 /// Readable by the owner alone.
 pub(crate) const PRIVATE_FILE: u32 = 0o600;

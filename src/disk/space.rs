@@ -39,7 +39,7 @@ fn is_refusal(tried: &Result<(), Errno>) -> bool {
 }
 
 /// What an unprivileged process may still take.
-fn free_bytes(folder: &Path) -> io::Result<u64> {
+pub(crate) fn free_bytes(folder: &Path) -> io::Result<u64> {
     let stats = rustix::fs::statvfs(folder)?;
     Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
 }

@@ -30,6 +30,9 @@ const BACKUP: &str = ".memoryd-backup";
 /// The bits of a mode that let others read.
 const OTHERS_READ: u32 = 0o044;
 
+/// The bit of a mode that lets the owner write.
+const OWNER_WRITES: u32 = 0o200;
+
 impl ClientFile {
     /// Reads it. One that is not there is an empty one.
     pub(super) fn read(path: &Path) -> Result<Self, Failed> {
@@ -79,19 +82,25 @@ impl ClientFile {
     /// links, and the mode stays; a new file is private.
     pub(super) fn replace(&self, text: &str) -> Result<(), Failed> {
         self.refuse_if_changed()?;
-        if self.mode.is_some_and(|mode| mode & 0o200 == 0) {
-            return Err(Failed::new(format!(
-                "{} is read-only, so somebody else keeps it; nothing was written. Take the lines of \
-                 memoryd client-config to where it comes from",
-                self.path.display()
-            )));
-        }
+        self.refuse_if_read_only()?;
         if let Some(folder) = self.real.parent() {
             disk::create_folder(folder).map_err(|error| unwritable(folder, &error))?;
         }
         let mode = self.mode.unwrap_or(PRIVATE_FILE);
         disk::replace_with_mode(&self.real, text.as_bytes(), mode)
             .map_err(|error| unwritable(&self.path, &error))
+    }
+
+    /// A file that its owner may not write comes from elsewhere, such as a store of configurations.
+    pub(super) fn refuse_if_read_only(&self) -> Result<(), Failed> {
+        if self.mode.is_none_or(|mode| mode & OWNER_WRITES != 0) {
+            return Ok(());
+        }
+        Err(Failed::new(format!(
+            "{} is read-only, so somebody else keeps it; nothing was written. Take the lines of memoryd \
+             client-config to where it comes from",
+            self.path.display()
+        )))
     }
 
     /// Removes it, with the same care.

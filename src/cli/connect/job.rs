@@ -66,6 +66,7 @@ impl Job<'_> {
         let Some(path) = &self.place else { return self.connect_by_hand().await };
         let slot = self.slot();
         let file = ClientFile::read(path)?;
+        file.refuse_if_read_only()?;
         let old = slot.entry(&file.text).map_err(|damage| damaged(path, &damage))?;
         if let Some(old) = &old {
             self.refuse_foreign(old)?;

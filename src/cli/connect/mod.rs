@@ -100,13 +100,18 @@ pub(super) fn run(
         return print(config, config_file, which, wants_json);
     }
     let around = Surroundings::of_process();
+    // To take something out one need not know where the server is.
+    let target = match arguments.undo {
+        true => Target::find(config, &which.server, config_file)?,
+        false => target_of(which, config, config_file)?,
+    };
     let job = Job {
         config,
         client: which.client,
         name: &which.name,
         project: project_of(which)?,
         server: &which.server,
-        target: Target::find(config, &which.server, config_file)?,
+        target,
         place: place(which, &around)?,
         variable: around.variable(crate::clients::KEY_VARIABLE).map(str::to_owned),
         is_agreed: arguments.yes,
@@ -134,8 +139,8 @@ fn print(
     which: &WhichClient,
     wants_json: bool,
 ) -> Outcome {
-    let WhichClient { client, name, server, .. } = which;
-    let target = Target::find(config, server, config_file)?;
+    let WhichClient { client, name, .. } = which;
+    let target = target_of(which, config, config_file)?;
     let reach = target.reach(KEY_PLACE);
     let entry = match project_of(which)? {
         Some(file) => client.project_entry(&file, &reach),
@@ -181,6 +186,19 @@ fn show(job: &Job<'_>, done: &Done) -> Outcome {
     }
     done.notes.iter().for_each(|note| tell(note));
     Ok(())
+}
+
+/// The server, with a URL where the client has to be told one.
+fn target_of(
+    which: &WhichClient,
+    config: &Config,
+    config_file: Option<&Path>,
+) -> Result<Target, Failed> {
+    let target = Target::find(config, &which.server, config_file)?;
+    if !which.client.starts_a_program() {
+        target.require_url()?;
+    }
+    Ok(target)
 }
 
 /// The file of the project, if that is meant.

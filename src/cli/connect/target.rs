@@ -4,15 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::auth::ServerFile;
-use crate::cli::Failed;
 use crate::cli::arguments::ServerArguments;
+use crate::cli::{Failed, Outcome};
 use crate::clients::Reach;
 use crate::config::{Config, Host, Port};
 
 /// A server as a client of this machine gets to it.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Target {
-    /// Without `/mcp`, and without a final slash.
+    /// Without `/mcp`, and without a final slash. Empty where the port is not known before a server runs.
     pub(in crate::cli) base: String,
     /// Whom one has to trust beside the authorities of the system, as whole paths.
     pub(in crate::cli) authorities: Vec<PathBuf>,
@@ -50,9 +50,21 @@ impl Target {
             };
             let beside = certificate.and_then(Path::parent).map(|folder| folder.join(AUTHORITY));
             authorities.extend(beside.filter(|path| path.is_file()).map(|path| absolute(&path)));
-            local_base(config, running.as_ref())?
+            local_base(config, running.as_ref()).unwrap_or_default()
         };
         Ok(Self { base, authorities, program })
+    }
+
+    /// Fails where there is no URL that a client could be told.
+    pub(super) fn require_url(&self) -> Outcome {
+        if !self.base.is_empty() {
+            return Ok(());
+        }
+        Err(Failed::new(
+            "no server runs on this data directory, and its port is not a fixed one; start it with memoryd \
+             serve, set server.port (PORT), or name a server with --url"
+                .to_owned(),
+        ))
     }
 
     /// What a client is told, with its key.
@@ -74,31 +86,26 @@ impl Target {
     }
 }
 
-/// By what a client on the same machine reaches the server of the data directory.
-fn local_base(config: &Config, running: Option<&ServerFile>) -> Result<String, Failed> {
+/// By what a client on the same machine reaches the server of the data directory; nothing where that is
+/// found out at its start.
+fn local_base(config: &Config, running: Option<&ServerFile>) -> Option<String> {
     let is_https = running.map_or(config.tls.enabled, |server| server.scheme == "https");
     let port = match (running, config.server.port) {
         (Some(server), _) => server.port,
         (None, Port::Number(port)) if port != 0 => port,
-        (None, _) => {
-            return Err(Failed::new(
-                "no server runs on this data directory, and its port is not a fixed one; start it with memoryd \
-                 serve, set server.port (PORT), or name a server with --url"
-                    .to_owned(),
-            ));
-        }
+        (None, _) => return None,
     };
     if is_https {
         // Its certificate is for names.
         let local = || format!("https://localhost:{port}");
-        return Ok(config.server.public_url.clone().unwrap_or_else(local));
+        return Some(config.server.public_url.clone().unwrap_or_else(local));
     }
     let host = match (running, &config.server.host) {
         (Some(server), _) => server.address().ip(),
         (None, Host::Address(address)) => reachable(*address),
-        (None, Host::Name(name)) => return Ok(format!("http://{name}:{port}")),
+        (None, Host::Name(name)) => return Some(format!("http://{name}:{port}")),
     };
-    Ok(format!("http://{}", SocketAddr::new(host, port)))
+    Some(format!("http://{}", SocketAddr::new(host, port)))
 }
 
 /// An address that stands for every one is reached on loopback.
@@ -151,7 +158,7 @@ mod tests {
         assert_eq!(base(&[dir, tls[0], tls[1]]), "https://localhost:3000");
         let public = ("PUBLIC_URL", "https://memory.example.com");
         assert_eq!(base(&[dir, tls[0], tls[1], public]), public.1);
-        assert!(found(&[dir, ("PORT", "auto")], None).is_err());
+        assert!(found(&[dir, ("PORT", "auto")], None).unwrap().require_url().is_err());
     }
 
     #[test]

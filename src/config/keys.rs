@@ -276,6 +276,7 @@ fn secret(text: &str) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::Start;
 
     #[test]
     fn keys_out_of_guides_are_weak_and_random_ones_are_not() {
@@ -299,6 +300,18 @@ mod tests {
         ] {
             assert!(!is_weak(strong), "{strong}");
         }
+    }
+
+    #[test]
+    fn a_token_that_a_verb_is_given_is_no_key_of_the_owner() {
+        let token = "mcp_0123456789abcdefghijklmnopqrstuvwxyz0123456";
+        let env = [("MCP_API_KEY", token)];
+
+        let verb = Start::of_verb(&env).config();
+
+        assert!(verb.keys().is_empty());
+        assert_eq!(verb.presented_key().unwrap().reveal(), token);
+        assert_eq!(Start::new(&env).config().keys().len(), 1, "a server has the keys it is given");
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Job<'_> {
     /// Goes the way of the client. Nothing where there is no server yet that could answer.
     async fn try_out(&self, key: &str) -> Result<Option<String>, Failed> {
         let tried = if self.client.starts_a_program() {
-            probe::over_stdio(self.target.program(), key)
+            probe::over_stdio(self.target.program(), key).await
         } else if self.is_server_there().await? {
             let authorities = self.target.authorities.clone();
             probe::over_http(&self.target.base, authorities, key).await

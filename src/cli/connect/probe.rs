@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use actix_web::rt;
 use serde_json::{Value, json};
 
 use crate::cli::daemon::Channel;
@@ -28,8 +29,16 @@ pub(in crate::cli) async fn over_http(
     tools(&channel).await
 }
 
-/// By the program that the client starts. Blocks until it has answered.
-pub(in crate::cli) fn over_stdio(program: &[String], key: &str) -> Result<String, String> {
+/// By the program that the client starts.
+pub(in crate::cli) async fn over_stdio(program: &[String], key: &str) -> Result<String, String> {
+    let (program, key) = (program.to_vec(), key.to_owned());
+    // The program may want the store that this one has just closed, and tasks of this thread still let go of.
+    let tried = rt::task::spawn_blocking(move || start_and_ask(&program, &key)).await;
+    tried.map_err(|error| error.to_string())?
+}
+
+/// Blocks until it has answered.
+fn start_and_ask(program: &[String], key: &str) -> Result<String, String> {
     let [path, arguments @ ..] = program else { return Err("there is no program".to_owned()) };
     let mut command = Command::new(path);
     command.args(arguments).env("MCP_API_KEY", key);

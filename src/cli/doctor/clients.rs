@@ -75,7 +75,7 @@ impl Here {
     /// Goes the way of the client, where that way leads here and can be gone.
     async fn tried(&self, entry: &Value) -> Result<String, String> {
         if let Some(program) = program_of(entry) {
-            return tried_program(&program, key_in(entry).as_deref());
+            return tried_program(&program, key_in(entry).as_deref()).await;
         }
         let base = base_of(entry).unwrap_or_default();
         if !self.is_here(&base) {
@@ -99,7 +99,7 @@ impl Here {
 }
 
 /// Nothing is started but this very program.
-fn tried_program(program: &[String], key: Option<&str>) -> Result<String, String> {
+async fn tried_program(program: &[String], key: Option<&str>) -> Result<String, String> {
     let path = program.first().map(Path::new).unwrap_or(Path::new(""));
     if !path.is_file() {
         return Err(format!("{} is not there", path.display()));
@@ -107,7 +107,7 @@ fn tried_program(program: &[String], key: Option<&str>) -> Result<String, String
     let own = std::env::current_exe().and_then(std::fs::canonicalize).ok();
     let is_own = std::fs::canonicalize(path).ok().is_some_and(|path| Some(path) == own);
     match key.filter(|_| is_own) {
-        Some(key) => Ok(format!("{} tools answer", probe::over_stdio(program, key)?)),
+        Some(key) => Ok(format!("{} tools answer", probe::over_stdio(program, key).await?)),
         None => Ok(format!("not tried, it starts {}", path.display())),
     }
 }

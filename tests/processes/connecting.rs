@@ -160,6 +160,8 @@ fn a_token_that_is_no_longer_good_is_replaced() {
     assert_ne!(after, before);
     assert_eq!(read(&path).matches("[mcp_servers.memory]").count(), 1);
     assert_eq!(states(&program, "codex-2"), ["active"]);
+    done(&program, &["connect", "codex", "--undo", "--yes"]);
+    assert!(!path.exists());
 }
 
 #[test]

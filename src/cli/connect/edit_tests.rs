@@ -200,7 +200,7 @@ fn an_entry_in_the_middle_leaves_its_neighbors_alone() {
     ] {
         assert_eq!(slot.without(text, true).unwrap(), left);
     }
-    let codex = super::edit::Slot { client: find("codex").unwrap(), name: "docs" };
+    let codex = Slot { client: find("codex").unwrap(), name: "docs" };
     let left = codex.without(CODEX, true).unwrap();
     assert!(left.contains("on-request'\n\n[projects."), "{left}");
     assert!(left.ends_with("# the end\n"), "{left}");

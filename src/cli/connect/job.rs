@@ -80,7 +80,7 @@ impl Job<'_> {
         self.show_change(&masked(&file.text, old_key.as_deref()), &shown)?;
         self.agree(&format!("Write this to {}?", path.display()))?;
         let token = self.make_token().await?;
-        match self.write(&slot, &file, old.is_some(), &token).await {
+        match self.write(&slot, &file, old.as_ref(), &token).await {
             Ok(mut done) => {
                 if let Some(key) = old_key {
                     let told = self.end_token(&key).await;
@@ -120,15 +120,17 @@ impl Job<'_> {
         &self,
         slot: &Slot<'_>,
         file: &ClientFile,
-        is_again: bool,
+        old: Option<&Value>,
         token: &MadeToken,
     ) -> Result<Done, Failed> {
         let tools = self.try_out(&token.secret).await?;
         let text = slot.with(&file.text, &self.entry(&token.secret));
         let text = text.map_err(|damage| damaged(file.path(), &damage))?;
-        // The copy is of the file before memoryd was in it.
-        let has_copy = is_again && file.backup().is_some();
-        let backup = if has_copy { None } else { file.back_up()? };
+        // The copy is of the file before memoryd was in it; one that holds nothing else was not there before.
+        let has_no_before = old.is_some_and(|old| {
+            file.backup().is_some() || file.text == self.client.file_with(self.name, old)
+        });
+        let backup = if has_no_before { None } else { file.back_up()? };
         file.replace(&text)?;
         let mut notes = self.notes(token, tools.as_deref());
         let path = file.path().display();
@@ -208,7 +210,7 @@ impl Job<'_> {
 
     /// Another server of the same name is its owner's.
     pub(super) fn refuse_foreign(&self, entry: &Value) -> Result<(), Failed> {
-        let is_of_project = self.project.is_some() && *entry == self.entry("");
+        let is_of_project = self.project.is_some() && entry.to_string().contains(KEY_VARIABLE);
         if is_of_project || found::is_of_memoryd(entry, &self.target.base) {
             return Ok(());
         }

@@ -38,7 +38,7 @@ pub(super) async fn undo(job: &Job<'_>) -> Result<Done, Failed> {
     let key = found::token_in(&entry);
     let after = match &plan {
         Plan::Remove => "",
-        Plan::Write { text, .. } => text,
+        Plan::Write { text, .. } => text.as_str(),
     };
     job.show_change(&masked(&file.text, key.as_deref()), &masked(after, key.as_deref()))?;
     job.agree(&format!("Write this to {}, and revoke the token?", path.display()))?;
@@ -82,7 +82,10 @@ async fn undo_by_hand(job: &Job<'_>) -> Result<Done, Failed> {
 
 fn plan(slot: &Slot<'_>, file: &ClientFile, entry: &Value) -> Result<Plan, Failed> {
     let copy = file.backup();
-    let is_untouched = |copy: &String| slot.with(copy, entry).is_ok_and(|text| text == file.text);
+    let is_untouched = |copy: &String| {
+        let is_before = slot.entry(copy).is_ok_and(|entry| entry.is_none());
+        is_before && slot.with(copy, entry).is_ok_and(|text| text == file.text)
+    };
     match copy {
         Some(copy) if is_untouched(&copy) => Ok(Plan::Write { text: copy, is_copy: true }),
         None if file.text == slot.client.file_with(slot.name, entry) => Ok(Plan::Remove),

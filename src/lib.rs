@@ -12,6 +12,7 @@
 pub(crate) mod actors;
 pub(crate) mod auth;
 pub mod cli;
+pub(crate) mod clients;
 pub mod config;
 pub(crate) mod disk;
 pub(crate) mod embedding;

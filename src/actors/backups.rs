@@ -80,31 +80,7 @@ impl Backups {
 
     /// The files in the folder, the newest first.
     pub fn list(&self) -> Result<Vec<BackupLine>, StoreError> {
-        let dir = &self.inner.settings.dir;
-        let failed = |source| StoreError::Disk { doing: "list", path: dir.clone(), source };
-        let entries = match fs::read_dir(dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed)?,
-        };
-        let mut lines = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.starts_with("memoryd-") || !name.ends_with(ENDING) {
-                continue;
-            }
-            let found = entry.metadata().map_err(failed)?;
-            let made_at = found.modified().map_or(Timestamp(0), timestamp);
-            let is_automatic = name.ends_with(&format!("-auto{ENDING}"));
-            lines.push(BackupLine {
-                path: entry.path(),
-                bytes: found.len(),
-                made_at,
-                is_automatic,
-            });
-        }
-        lines.sort_by_key(|line| std::cmp::Reverse((line.made_at, line.path.clone())));
-        Ok(lines)
+        list_backups(&self.inner.settings.dir)
     }
 
     /// How long ago the newest was made; nothing if there is none.
@@ -147,6 +123,29 @@ impl Backups {
             }
         }
     }
+}
+
+/// The backups in a folder, the newest first. None where there is no folder.
+pub fn list_backups(dir: &Path) -> Result<Vec<BackupLine>, StoreError> {
+    let failed = |source| StoreError::Disk { doing: "list", path: dir.to_owned(), source };
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut lines = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with("memoryd-") || !name.ends_with(ENDING) {
+            continue;
+        }
+        let found = entry.metadata().map_err(failed)?;
+        let made_at = found.modified().map_or(Timestamp(0), timestamp);
+        let is_automatic = name.ends_with(&format!("-auto{ENDING}"));
+        lines.push(BackupLine { path: entry.path(), bytes: found.len(), made_at, is_automatic });
+    }
+    lines.sort_by_key(|line| std::cmp::Reverse((line.made_at, line.path.clone())));
+    Ok(lines)
 }
 
 impl Sessions {

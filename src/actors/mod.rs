@@ -39,7 +39,7 @@ use crate::store::{BackupError, Store, StoreError, Usage};
 pub use accounts::{
     Accounts, AdminRequest, AskedFrom, AuditPart, AuditPlace, NewToken, Rotation, TokenChange,
 };
-pub use backups::{BackupSettings, Backups};
+pub use backups::{BackupSettings, Backups, list_backups};
 pub use changes::ChangeNotice;
 use clock_watch::ClockWatch;
 use given::GivenCounts;

@@ -197,7 +197,7 @@ fn change(
 }
 
 /// What a token is called in a path, which logs keep: never the whole of it.
-fn meant(token: &str) -> Result<String, Failed> {
+pub(super) fn meant(token: &str) -> Result<String, Failed> {
     let token = token.trim();
     let named = TokenPrefix::of(token).map_or_else(|| token.to_owned(), |p| p.to_string());
     CredentialName::parse(&named).map(|named| named.to_string()).map_err(|_| {
@@ -212,18 +212,26 @@ pub(super) fn ask(
     question: &Question,
     local: impl FnOnce(Arguments) -> AdminRequest,
 ) -> Result<Value, Failed> {
-    actix_web::rt::System::new().block_on(async {
-        match Door::open(config, server).await? {
-            Door::Daemon(daemon) => send(&daemon, question).await,
-            Door::Local(store) => {
-                let request = local(Arguments::new(question.named.clone()));
-                let ask = async |sessions: &Sessions, caller: &Caller| {
-                    sessions.administer(caller, request).await.map_err(Failed::because)
-                };
-                store.act(config, None, ask).await
-            }
+    actix_web::rt::System::new().block_on(ask_within(config, server, question, local))
+}
+
+/// The same within an actix system.
+pub(super) async fn ask_within(
+    config: &Config,
+    server: &ServerArguments,
+    question: &Question,
+    local: impl FnOnce(Arguments) -> AdminRequest,
+) -> Result<Value, Failed> {
+    match Door::open(config, server).await? {
+        Door::Daemon(daemon) => send(&daemon, question).await,
+        Door::Local(store) => {
+            let request = local(Arguments::new(question.named.clone()));
+            let ask = async |sessions: &Sessions, caller: &Caller| {
+                sessions.administer(caller, request).await.map_err(Failed::because)
+            };
+            store.act(config, None, ask).await
         }
-    })
+    }
 }
 
 pub(super) async fn send(daemon: &Daemon, question: &Question) -> Result<Value, Failed> {

@@ -1,13 +1,15 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::account_arguments::{
     AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments, WhyArguments,
 };
+use super::connect::{ClientConfigArguments, ConnectArguments};
 use super::daemon::ServerUrl;
 use super::doctor::DoctorArguments;
 use super::grants::OauthArguments;
+use super::settings::ConfigArguments;
 use crate::config::Flags;
 use crate::model::{Secret, UserId};
 
@@ -102,7 +104,16 @@ pub(super) enum Verb {
     /// Ask a running server to do what it is there for, and tell what it did
     Selftest(SelftestArguments),
 
-    /// Look whether clients on the internet can reach the server and sign in
+    /// Tell an assistant of the server, in its own file and with a token of its own, or take that back
+    Connect(ConnectArguments),
+
+    /// Print what an assistant is told of the server, and write nothing
+    ClientConfig(ClientConfigArguments),
+
+    /// Show the settings as they count
+    Config(ConfigArguments),
+
+    /// Look at all that a server needs and at the clients of this machine, and say what to do
     Doctor(DoctorArguments),
 
     /// Verify the store; the server must not be running
@@ -216,29 +227,73 @@ pub(super) struct ImportArguments {
 /// Flags that only some verbs use. They are taken everywhere, since scripts put them everywhere, but
 /// the help of a verb shows what it uses.
 const USED_BY: &[(&str, &[&str])] = &[
-    ("host", &["serve"]),
-    ("port", &["serve"]),
+    ("host", &["serve", "config"]),
+    ("port", &["serve", "config"]),
     ("api_key", &["serve", "selftest"]),
-    ("env_keys", &["serve"]),
+    ("env_keys", &["serve", "config"]),
     (
         "data_dir",
         &[
-            "serve", "stdio", "export", "import", "token", "oauth", "audit", "undo", "stats",
-            "open", "password", "check", "backup",
+            "serve",
+            "stdio",
+            "export",
+            "import",
+            "token",
+            "oauth",
+            "audit",
+            "undo",
+            "stats",
+            "open",
+            "password",
+            "check",
+            "backup",
+            "connect",
+            "client-config",
+            "config",
+            "doctor",
         ],
     ),
     (
         "config",
         &[
-            "serve", "stdio", "export", "import", "token", "oauth", "user", "audit", "undo",
-            "stats", "open", "password", "check", "backup", "doctor",
+            "serve",
+            "stdio",
+            "export",
+            "import",
+            "token",
+            "oauth",
+            "user",
+            "audit",
+            "undo",
+            "stats",
+            "open",
+            "password",
+            "check",
+            "backup",
+            "doctor",
+            "connect",
+            "client-config",
+            "config",
         ],
     ),
     (
         "json",
         &[
-            "certs", "import", "token", "oauth", "user", "audit", "undo", "stats", "open", "check",
-            "backup", "doctor",
+            "certs",
+            "import",
+            "token",
+            "oauth",
+            "user",
+            "audit",
+            "undo",
+            "stats",
+            "open",
+            "check",
+            "backup",
+            "doctor",
+            "connect",
+            "client-config",
+            "config",
         ],
     ),
 ];
@@ -336,8 +391,9 @@ impl CommandLine {
         !self.api_key.is_empty() || self.key().is_some()
     }
 
-    pub(super) fn config(&self) -> Option<&PathBuf> {
-        self.config.as_ref()
+    /// The file of settings that was named.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
     fn key(&self) -> Option<String> {
@@ -352,6 +408,8 @@ impl CommandLine {
             Verb::User(arguments) => arguments.verb.server().key.clone(),
             Verb::Token(arguments) => arguments.verb.server().key.clone(),
             Verb::Oauth(arguments) => arguments.server().key.clone(),
+            Verb::Connect(arguments) => arguments.server().key.clone(),
+            Verb::ClientConfig(arguments) => arguments.server().key.clone(),
             Verb::Undo(UndoArguments { server, .. })
             | Verb::Why(WhyArguments { server, .. })
             | Verb::Audit(AuditArguments { server, .. })
@@ -364,6 +422,7 @@ impl CommandLine {
             | Verb::Serve
             | Verb::Certs(_)
             | Verb::Check(_)
+            | Verb::Config(_)
             | Verb::Doctor(_)
             | Verb::Password(_)
             | Verb::Completions { .. } => None,

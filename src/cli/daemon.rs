@@ -155,6 +155,15 @@ impl Channel {
         Road::Url { url: url.to_owned(), authorities }.open(None)
     }
 
+    /// The same with a key.
+    pub(super) fn with_key(
+        url: &str,
+        authorities: Vec<PathBuf>,
+        key: &Secret,
+    ) -> Result<Self, Failed> {
+        Road::Url { url: url.to_owned(), authorities }.open(Some(key))
+    }
+
     /// A request for a path that begins with a slash.
     pub(super) fn request(&self, method: Method, path: &str) -> ClientRequest {
         let request = self.http.request(method, format!("{}{path}", self.url));
@@ -241,7 +250,7 @@ impl ServerUrl {
     }
 
     /// Whether it names the port of a server of this machine.
-    fn leads_to(&self, server: &ServerFile) -> bool {
+    pub(super) fn leads_to(&self, server: &ServerFile) -> bool {
         let Ok(uri) = self.0.parse::<Uri>() else { return false };
         let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let name = uri.host().unwrap_or_default().trim_matches(['[', ']']);

@@ -93,8 +93,10 @@ impl LocalStore {
 
     /// Writes what is still held, and gives the directory free.
     async fn close(self) -> Result<(), Failed> {
-        self.sessions.stop().await.map_err(Failed::because)?;
-        let store = self.store;
+        let Self { sessions, store } = self;
+        sessions.stop().await.map_err(Failed::because)?;
+        // Who is asked nothing any more lets go of the store while it is closed: a verb may open it again.
+        drop(sessions);
         let closed = rt::task::spawn_blocking(move || store.close()).await;
         closed.map_err(Failed::because)
     }

@@ -11,6 +11,7 @@ mod arguments;
 mod backup;
 mod certs;
 mod check;
+mod connect;
 mod daemon;
 mod doctor;
 mod door;
@@ -22,6 +23,7 @@ mod password;
 mod progress;
 mod selftest;
 mod serve;
+mod settings;
 mod stdio;
 mod transfer;
 mod undo;
@@ -134,7 +136,16 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
         Verb::Oauth(arguments) => grants::run(&config(line)?, &arguments, wants_json),
-        Verb::Doctor(arguments) => doctor::run(&config(line)?, &arguments, wants_json),
+        Verb::Connect(arguments) => {
+            connect::run(&config(line)?, line.config_file(), &arguments, wants_json)
+        }
+        Verb::ClientConfig(arguments) => {
+            connect::client_config(&config(line)?, line.config_file(), &arguments, wants_json)
+        }
+        Verb::Config(arguments) => {
+            settings::run(&load(line, Reader::Serve)?, &arguments, wants_json)
+        }
+        Verb::Doctor(arguments) => doctor::run(load(line, Reader::Verb), &arguments, wants_json),
         Verb::User(arguments) => accounts::user(&config(line)?, &arguments.verb, wants_json),
         Verb::Audit(arguments) => accounts::audit(&config(line)?, &arguments, wants_json),
         Verb::Backup(arguments) => backup::run(&config(line)?, &arguments.verb, wants_json),
@@ -156,7 +167,7 @@ fn config(line: &CommandLine) -> Result<Config, Failed> {
 
 /// A flag that makes no sense ends the process, as every mistake of the command line does.
 fn load(line: &CommandLine, reader: Reader) -> Result<Loaded, Failed> {
-    if let Some(path) = line.config().filter(|path| !path.exists()) {
+    if let Some(path) = line.config_file().filter(|path| !path.exists()) {
         misused(&format!("--config {}: there is no such file", path.display()));
     }
     match Config::load(&line.flags(), &Surroundings::of_process(), reader) {

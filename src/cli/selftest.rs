@@ -142,7 +142,8 @@ async fn round_trip(own: &Channel) -> Vec<(&'static str, Result<String, String>)
     ]
 }
 
-async fn initialize(own: &Channel) -> Result<String, String> {
+/// Says hello, and tells the version of the protocol that is spoken.
+pub(super) async fn initialize(own: &Channel) -> Result<String, String> {
     let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {} });
     let reply = ask(own.request(Method::POST, "/mcp"), Some(hello)).await?;
     reply.is(200)?;
@@ -150,7 +151,8 @@ async fn initialize(own: &Channel) -> Result<String, String> {
     version.map(str::to_owned).ok_or_else(|| "the answer names no version".to_owned())
 }
 
-async fn tools(own: &Channel) -> Result<String, String> {
+/// Asks for the tools, and tells how many there are.
+pub(super) async fn tools(own: &Channel) -> Result<String, String> {
     let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
     let reply = ask(own.request(Method::POST, "/mcp"), Some(list)).await?;
     reply.is(200)?;

@@ -1,6 +1,6 @@
 use log::Level;
 
-use crate::model::{CredentialName, InvalidName, Scopes, Secret, UserId};
+use crate::model::{CredentialName, InvalidName, Scopes, Secret, TokenPrefix, UserId};
 
 use super::layers::Layers;
 use super::parse::{self, Parsed};
@@ -116,11 +116,12 @@ pub(super) fn presented(layers: &Layers, flags: &Flags) -> Result<Option<Secret>
 }
 
 /// A verb shows its key in the variable by which a server would take it for the default user's. If
-/// another setting says whose it is, that one is right.
+/// another setting says whose it is, that one is right; if it is a token, the store says so.
 fn forget_if_anothers(found: &mut Vec<Found>) {
     let Some((first, others)) = found.split_first() else { return };
     let is_same = |other: &Found| other.key.secret.reveal() == first.key.secret.reveal();
-    if others.iter().any(is_same) {
+    let is_token = TokenPrefix::of_token(first.key.secret.reveal()).is_some();
+    if is_token || others.iter().any(is_same) {
         found.remove(0);
     }
 }
@@ -275,6 +276,7 @@ fn secret(text: &str) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::Start;
 
     #[test]
     fn keys_out_of_guides_are_weak_and_random_ones_are_not() {
@@ -298,6 +300,18 @@ mod tests {
         ] {
             assert!(!is_weak(strong), "{strong}");
         }
+    }
+
+    #[test]
+    fn a_token_that_a_verb_is_given_is_no_key_of_the_owner() {
+        let token = "mcp_0123456789abcdefghijklmnopqrstuvwxyz0123456";
+        let env = [("MCP_API_KEY", token)];
+
+        let verb = Start::of_verb(&env).config();
+
+        assert!(verb.keys().is_empty());
+        assert_eq!(verb.presented_key().unwrap().reveal(), token);
+        assert_eq!(Start::new(&env).config().keys().len(), 1, "a server has the keys it is given");
     }
 
     #[test]

@@ -184,6 +184,12 @@ impl Surroundings {
         }
     }
 
+    /// The value of a variable that is no setting, such as one that names a folder of another program.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Nothing but these variables and what lies in the folder.
     #[must_use]
     pub fn only(cwd: PathBuf, env: &[(&str, &str)]) -> Self {

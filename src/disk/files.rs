@@ -90,6 +90,28 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Draft::write(path, bytes, PRIVATE_FILE)?.put_in_place()
 }
 
+/// Replaces a file of another program, or makes one, and gives it that mode whatever the umask says. What is
+/// beside it is another name than programs use.
+pub(crate) fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".memoryd-{}", std::process::id()));
+    let aside = PathBuf::from(aside);
+    let file = create_with_mode(&aside, PRIVATE_FILE)?;
+    let mut draft = Draft { path: aside, target: path.to_owned(), file };
+    let written = draft
+        .file
+        .write_all(bytes)
+        .and_then(|()| draft.file.set_permissions(Permissions::from_mode(mode)))
+        .and_then(|()| draft.file.sync_all());
+    match written {
+        Ok(()) => draft.put_in_place().map(drop),
+        Err(error) => {
+            draft.discard();
+            Err(error)
+        }
+    }
+}
+
 /// Renames a finished file within its folder, and makes that durable.
 ///
 /// Whatever needs a file descriptor comes before the rename, so that a process that has run out of

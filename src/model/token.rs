@@ -15,6 +15,9 @@ pub const GRANT_START: &str = "mgr_";
 /// grant is as long.
 const SHOWN_CHARS: usize = TOKEN_START.len() + 8;
 
+/// A token is as long as this: what it begins with, and 256 bits in base64.
+const TOKEN_CHARS: usize = TOKEN_START.len() + 43;
+
 /// SHA-256 of a token, by which it is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
@@ -69,6 +72,12 @@ impl TokenPrefix {
         let is_ours =
             shown.starts_with(TOKEN_START) || token.len() == SHOWN_CHARS && is_grant(shown);
         (is_ours && token.chars().all(is_fit)).then(|| Self(shown.to_owned()))
+    }
+
+    /// Of a whole token and of nothing else.
+    #[must_use]
+    pub fn of_token(token: &str) -> Option<Self> {
+        Self::of(token).filter(|_| token.len() == TOKEN_CHARS)
     }
 
     /// Whether it is the id of a grant.
@@ -128,6 +137,8 @@ mod tests {
         let prefix = TokenPrefix::of(&token).unwrap();
 
         assert_eq!(prefix.as_str(), "mcp_Ab3-_Ab3");
+        assert_eq!(TokenPrefix::of_token(&token).as_ref(), Some(&prefix));
+        assert_eq!(TokenPrefix::of_token(prefix.as_str()), None);
         assert_eq!(TokenPrefix::of(prefix.as_str()), Some(prefix));
         let grant = TokenPrefix::of("mgr_Ab3-_Ab3").unwrap();
         assert!(grant.is_of_grant() && !TokenPrefix::of("mcp_Ab3-_Ab3").unwrap().is_of_grant());

@@ -58,6 +58,20 @@ impl Report {
 pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreError> {
     premises::enter(dir)?;
     let _lock = Lock::take(dir, options.lock_patience)?;
+    let (survey, mut report) = begin(dir, options)?;
+    let digest = read_journal(&survey.folder, &mut report)?;
+    check_trees(dir, options, &survey, digest, &mut report)?;
+    Ok(report)
+}
+
+/// The same without reading every record: what a start would stumble over, in a moment.
+pub(super) fn glance(dir: &Path, options: &StoreOptions) -> Result<Report, StoreError> {
+    premises::enter(dir)?;
+    let _lock = Lock::take(dir, options.lock_patience)?;
+    begin(dir, options).map(|(_, report)| report)
+}
+
+fn begin(dir: &Path, options: &StoreOptions) -> Result<(Survey, Report), StoreError> {
     let survey = look(dir, options)?;
     let folder = &survey.folder;
     let mut report = Report {
@@ -79,9 +93,7 @@ pub(super) fn check(dir: &Path, options: &StoreOptions) -> Result<Report, StoreE
     }
     check_end(&survey, &mut report);
     check_other_trees(dir, options, &survey, &mut report);
-    let digest = read_journal(folder, &mut report)?;
-    check_trees(dir, options, &survey, digest, &mut report)?;
-    Ok(report)
+    Ok((survey, report))
 }
 
 /// Looks at everything without changing anything: sled changes its files even where it is only asked.

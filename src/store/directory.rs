@@ -112,6 +112,11 @@ impl Store {
         check::check(dir, &StoreOptions::default())
     }
 
+    /// The same without reading every record.
+    pub fn glance(dir: &Path) -> Result<Report, StoreError> {
+        check::glance(dir, &StoreOptions::default())
+    }
+
     /// Keeps what can be read of a data directory that is not open and that no start would take any
     /// more. One that can be mended is mended. Damaged files are moved aside, none is removed.
     pub fn salvage(dir: &Path) -> Result<Salvage, StoreError> {

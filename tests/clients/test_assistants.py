@@ -8,7 +8,7 @@ import socket
 import pytest
 from assistants import ClaudeCode, Codex, Gemini, bun, mcpo, run
 from callers import HERE, headers_of, typescript
-from conftest import KEY
+from conftest import BINARY, KEY
 from memory_flow import CORE, whole_life
 
 
@@ -154,6 +154,49 @@ def test_codex_calls_tools_over_stdio_in_the_folder_of_a_stranger(home, folder):
 
     assert [m["id"] for m in found["results"]] == [known]
     folder.was_not_obeyed()
+
+
+def connect(assistant, client, *more):
+    """What `memoryd connect` says, in the surroundings of an assistant."""
+    return run([str(BINARY), "connect", client, "--yes", *more], assistant.env, assistant.home.dir)
+
+
+def test_claude_code_is_connected_by_one_command_and_disconnected_by_another(secure_server, certs):
+    claude = ClaudeCode(secure_server.home, ca=certs.ca)
+
+    told = connect(claude, "claude-code")
+    names, said = claude.connected()
+    assert names == ["memory"], said
+    assert f"NODE_EXTRA_CA_CERTS={certs.ca}" in told
+    assert "connected already" in connect(claude, "claude-code")
+
+    connect(claude, "claude-code", "--undo")
+    names, said = claude.connected()
+    assert names == [], said
+
+
+def test_gemini_is_connected_by_one_command(server):
+    gemini = Gemini(server.home)
+
+    connect(gemini, "gemini")
+
+    names, said = gemini.connected()
+    assert names == ["memory"], said
+
+
+def test_codex_is_connected_by_one_command_and_disconnected_by_another(server):
+    codex = Codex(server.home)
+
+    connect(codex, "codex")
+    with codex.serving() as thread:
+        assert thread.tools() == {"memory": sorted(CORE)}
+        known = thread.call("memory", "add_memory", {"content": "The boiler is serviced in March"})["id"]
+        found = thread.call("memory", "search_memories", {"query": "when is the boiler serviced?"})
+    assert [m["id"] for m in found["results"]] == [known]
+
+    connect(codex, "codex", "--undo")
+    left = pathlib.Path(codex.env["CODEX_HOME"], "config.toml").read_text()
+    assert codex.SILENCE.strip() in left and "mcp_servers" not in left, left
 
 
 def test_bun_trusts_the_local_authority_and_nobody_without_it(secure_server, certs):

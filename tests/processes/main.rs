@@ -14,7 +14,9 @@
 #![allow(unreachable_pub, reason = "nothing in a test binary is reachable")]
 
 mod backup;
+mod connecting;
 mod crash;
+mod doctor;
 mod doors;
 mod encryption;
 mod folders;

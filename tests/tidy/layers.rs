@@ -8,6 +8,7 @@ use super::source::sources;
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("disk", &[]),
+    ("clients", &[]),
     ("config", &["model"]),
     ("logging", &["model", "disk"]),
     ("tls", &["model", "disk"]),
@@ -22,7 +23,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("error", &["store", "engine", "auth", "actors"]),
     ("older", &["model", "engine", "actors"]),
     ("mcp", &["model", "engine", "actors", "error", "older"]),
-    ("http", &["model", "config", "outward", "engine", "auth", "actors", "error", "older", "mcp"]),
+    ("http", &["model", "clients", "config", "outward", "engine", "auth", "actors", "error", "older", "mcp"]),
     (
         "server",
         &[
@@ -44,8 +45,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "disk", "config", "logging", "tls", "store", "engine", "auth", "actors",
-            "mcp", "server",
+            "model", "disk", "clients", "config", "logging", "tls", "store", "engine", "auth",
+            "actors", "mcp", "server",
         ],
     ),
 ];

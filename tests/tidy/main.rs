@@ -41,6 +41,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("ring::digest", &["auth", "embedding", "store"]),
     ("ndarray::", &["embedding"]),
     ("awc::", &["cli", "embedding", "outward"]),
+    ("toml_edit::", &["cli"]),
 ];
 
 /// What no source may hold, and why.

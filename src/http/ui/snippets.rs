@@ -1,51 +1,41 @@
-//! How each client is told of this server: the lines of `docs/CLIENTS.md`, with the address that a browser
-//! used and, once, a key.
+//! How each client is told of this server, with the address that a browser used and, once, a key.
 
-const DOCUMENT: &str = include_str!("../../../docs/CLIENTS.md");
-/// What the document writes for the address of a server, and for a key.
+use crate::clients::{KEY_PLACE, KNOWN, Machine, Platform, Reach, SERVER_NAME};
+
+/// Where a server is whose address nobody said.
 pub(super) const ADDRESS: &str = "http://127.0.0.1:3000";
-const KEYS: [&str; 2] = ["YOUR_KEY", "$K"];
-/// What follows is about machines and not about a client.
-const END: &str = "## HTTPS and other machines";
 
 /// What is pasted into one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snippet {
-    pub(super) client: String,
+    pub(super) client: &'static str,
+    /// What `memoryd connect` calls it.
+    pub(super) connect: &'static str,
+    /// Its file, as it is called on Linux; empty where it has none.
+    pub(super) place: String,
     /// For the page, to be found by a button.
     pub(super) id: String,
     pub(super) code: String,
 }
 
-/// The clients in the order of the document. Without a key the places for one stay as they are.
+/// The clients in the order of the document. Without a key there is a place for one.
 pub(super) fn snippets(origin: &str, key: Option<&str>) -> Vec<Snippet> {
-    let document = DOCUMENT.split(END).next().unwrap_or_default();
-    let mut found: Vec<Snippet> = Vec::new();
-    for part in document.split("\n## ").skip(1) {
-        let (client, text) = part.split_once('\n').unwrap_or((part, ""));
-        let mut code = code_of(text).replace(ADDRESS, origin);
-        for (key, place) in key.into_iter().flat_map(|key| KEYS.map(|place| (key, place))) {
-            code = code.replace(place, key);
+    let program = ["/path/to/memoryd", "stdio", "--url", origin].map(str::to_owned).to_vec();
+    let key = key.unwrap_or(KEY_PLACE).to_owned();
+    let reach = Reach { base: origin.to_owned(), key, program };
+    let home = |name: &str| (name == "HOME").then(|| "~".to_owned());
+    let machine = Machine { platform: Platform::Linux, variable: &home };
+    let snippet = |(index, client): (usize, &'static crate::clients::KnownClient)| {
+        let places = client.places(&machine);
+        Snippet {
+            client: client.title,
+            connect: client.id,
+            place: places.first().map(|place| place.display().to_string()).unwrap_or_default(),
+            id: format!("snippet-{index}"),
+            code: client.to_paste(SERVER_NAME, &reach).trim_end().to_owned(),
         }
-        if !code.is_empty() {
-            let id = format!("snippet-{}", found.len());
-            found.push(Snippet { client: client.to_owned(), id, code });
-        }
-    }
-    found
-}
-
-/// The lines of a part that are indented, with those between them that are empty.
-fn code_of(text: &str) -> String {
-    let mut code: Vec<&str> = Vec::new();
-    for line in text.lines() {
-        match line.strip_prefix("    ") {
-            Some(line) => code.push(line),
-            None if code.last().is_some_and(|last| !last.is_empty()) => code.push(""),
-            None => {}
-        }
-    }
-    code.join("\n").trim_end().to_owned()
+    };
+    KNOWN.iter().enumerate().map(snippet).collect()
 }
 
 #[cfg(test)]
@@ -53,14 +43,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_client_of_the_document_has_its_lines() {
+    fn every_client_has_its_lines_and_its_file() {
         let found = snippets("https://nas.lan:3000", Some("a-key"));
 
-        let clients: Vec<_> = found.iter().map(|snippet| snippet.client.as_str()).collect();
+        let clients: Vec<_> = found.iter().map(|snippet| snippet.client).collect();
         assert!(clients.starts_with(&["Claude Code", "VS Code", "Cursor", "Codex"]), "{clients:?}");
         let claude = &found[0].code;
         assert!(claude.contains("https://nas.lan:3000/mcp") && claude.contains("Bearer a-key"));
-        assert!(found.iter().all(|snippet| !snippet.code.contains("YOUR_KEY")));
-        assert!(snippets(ADDRESS, None)[0].code.contains("$K"));
+        assert_eq!(found[2].place, "~/.cursor/mcp.json");
+        assert!(found.iter().all(|snippet| snippet.code.contains("a-key")));
+        assert!(found.iter().all(|snippet| snippet.code.contains("https://nas.lan:3000")));
+        assert!(snippets(ADDRESS, None).iter().all(|snippet| snippet.code.contains(KEY_PLACE)));
     }
 }

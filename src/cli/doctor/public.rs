@@ -1,31 +1,15 @@
 //! `memoryd doctor --public`: asks a server as a client from outside would, step by step, and tells with
 //! which one it fails.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use actix_web::http::Method;
 use actix_web::http::header::WWW_AUTHENTICATE;
-use clap::Args;
 use serde_json::{Value, json};
 
-use super::daemon::Channel;
-use super::{Failed, Outcome, say_inline, say_json};
+use crate::cli::daemon::Channel;
+use crate::cli::{Failed, Outcome, say_inline, say_json};
 use crate::config::{Config, web_address};
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct DoctorArguments {
-    /// Ask the server by its public URL, as clients on the internet do
-    #[arg(long, required = true)]
-    public: bool,
-
-    /// The URL [default: that of server.public_url (PUBLIC_URL)]
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
-
-    /// Another authority to trust, as a PEM file. Clients on the internet will not
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-}
 
 /// What is asked in one step, and what has to come back.
 struct Step {
@@ -76,10 +60,16 @@ static STEPS: [Step; 4] = [
 ];
 
 /// Prints a line a step, and the command that shows the same. It fails if one of them does.
-pub(super) fn run(config: &Config, arguments: &DoctorArguments, wants_json: bool) -> Outcome {
-    let url = meant(arguments.url.as_deref(), config.server.public_url.as_deref())?;
+pub(super) fn run(
+    config: &Config,
+    url: Option<&str>,
+    authority: Option<&Path>,
+    wants_json: bool,
+) -> Outcome {
+    let url = meant(url, config.server.public_url.as_deref())?;
     let url = url.as_str();
-    let authorities = arguments.ca.iter().chain(&config.tls.authority).cloned().collect();
+    let authorities = authority.into_iter().chain(config.tls.authority.as_deref());
+    let authorities = authorities.map(Path::to_owned).collect();
     let outcomes = actix_web::rt::System::new().block_on(async {
         let channel = Channel::to(url, authorities)?;
         let mut outcomes = Vec::new();

@@ -132,7 +132,7 @@ impl KnownClient {
 
     /// What is shown to be pasted: the command of the client, if it has one, and what goes into its file.
     #[must_use]
-    pub fn to_paste(&self, name: &str, reach: &Reach) -> String {
+    pub fn to_paste(self, name: &str, reach: &Reach) -> String {
         let file = self.file_with(name, &self.entry(reach));
         match self.command {
             Some(command) => format!("{}\n\n{file}", command(reach)),

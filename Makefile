@@ -20,7 +20,7 @@ PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean ui-test
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-faces bench-pages sbom eval model-multilingual cases certs acceptance clean ui-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -189,6 +189,10 @@ bench: ## the benchmarks
 bench-faces: ## the time that storing takes through each face, beside the core tool
 	cargo build --release
 	python3 -B tools/faces/faces.py --bin $(BINARY)
+
+bench-pages: ## the times and sizes of pages with MEMORIES=100000, the server on one core
+	cargo build --release
+	python3 -B tools/pages/pages.py --bin $(BINARY) $(if $(MEMORIES),--memories $(MEMORIES)) $(if $(SEED),--seed $(SEED))
 
 sbom: ## target/memoryd.cdx.json, what the built binary is made of (CycloneDX), held against that binary
 	python3 -B tools/sbom/sbom.py --out $(OUT)/memoryd.cdx.json --check $(BINARY)

@@ -117,7 +117,7 @@ class Server:
         for thread in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
             try:
                 total += int((thread / "schedstat").read_text().split()[0])
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 # A thread that has ended meanwhile takes its share along.
                 continue
         return total / 1e9

@@ -41,10 +41,12 @@ test-rust: ## the Rust tests
 	# What only a build with this feature has.
 	cargo test --release --features local-model --lib embedding
 
+# Three at a time on two cores, since they mostly wait for programs that start; WORKERS=0 has them one after the other.
+AT_ONCE = -n $(or $(WORKERS),3) --dist loadgroup
 test-clients: tools ## clients and assistants from npm and PyPI against the built binary
-	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)
+	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(AT_ONCE) $(CLIENT_TESTS)
 	# A run of its own, since it has a conftest.py of its own.
-	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(PYTHON_CLIENT)
+	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(AT_ONCE) $(PYTHON_CLIENT)
 
 # Against the binary that is there; figures of whole runs are in docs/RELIABILITY.md. ENCRYPTED=1 has the store encrypted, and
 # SEED=2 makes another run of it.

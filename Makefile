@@ -20,7 +20,7 @@ PYTHON_CLIENT := clients/python
 SHARED := ../shared
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-faces sbom eval model-multilingual cases certs acceptance clean ui-test
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-faces bench-pages sbom eval model-multilingual cases certs acceptance clean ui-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -38,10 +38,12 @@ test: test-rust build test-clients test-conformance ui-test ## everything that n
 test-rust: ## the Rust tests
 	cargo test --release
 
+# Three at a time on two cores, since they mostly wait for programs that start; WORKERS=0 has them one after the other.
+AT_ONCE = -n $(or $(WORKERS),3) --dist loadgroup
 test-clients: tools ## clients and assistants from npm and PyPI against the built binary
-	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(CLIENT_TESTS)
+	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(AT_ONCE) $(CLIENT_TESTS)
 	# A run of its own, since it has a conftest.py of its own.
-	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(PYTHON_CLIENT)
+	PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider -q $(AT_ONCE) $(PYTHON_CLIENT)
 
 # Against the binary that is there; figures of whole runs are in docs/RELIABILITY.md. ENCRYPTED=1 has the store encrypted, and
 # SEED=2 makes another run of it.
@@ -186,6 +188,10 @@ bench: ## the benchmarks
 bench-faces: ## the time that storing takes through each face, beside the core tool
 	cargo build --release
 	python3 -B tools/faces/faces.py --bin $(BINARY)
+
+bench-pages: ## the times and sizes of pages with MEMORIES=100000, the server on one core
+	cargo build --release
+	python3 -B tools/pages/pages.py --bin $(BINARY) $(if $(MEMORIES),--memories $(MEMORIES)) $(if $(SEED),--seed $(SEED))
 
 sbom: ## target/memoryd.cdx.json, what the built binary is made of (CycloneDX), held against that binary
 	python3 -B tools/sbom/sbom.py --out $(OUT)/memoryd.cdx.json --check $(BINARY)

@@ -208,11 +208,14 @@ class Inspector:
         self.server, self.era = server, era
         self.protocol = None
 
-    def run(self, method, *more, exit_codes=(0,)):
+    @staticmethod
+    def command(server, era, method, *more):
         launcher = NPM / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
-        command = [node(), str(launcher), "--cli", "--transport", "http", "--server-url", self.server.url,
-                   "--header", f"X-API-Key: {KEY}", "--protocol-era", self.era, "--method", method,
-                   "--format", "json", "--stored-auth-only", *more]
+        return [node(), str(launcher), "--cli", "--transport", "http", "--server-url", server.url, "--protocol-era", era,
+                "--method", method, "--format", "json", *more]
+
+    def run(self, method, *more, exit_codes=(0,)):
+        command = self.command(self.server, self.era, method, "--header", f"X-API-Key: {KEY}", "--stored-auth-only", *more)
         env = self.server.home.env(NODE_EXTRA_CA_CERTS=self.server.tls.ca if self.server.tls else None, NO_COLOR="1")
         done = subprocess.run(command, env=env, cwd=self.server.home.dir, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=2 * PATIENCE)

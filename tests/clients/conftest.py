@@ -8,9 +8,11 @@ node_modules, mcpo, and a Python that has mem0.
 import contextlib
 import dataclasses
 import http.client
+import itertools
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -46,10 +48,28 @@ def poll(question, seconds=20, every=0.02, what="it"):
         time.sleep(every)
 
 
+# Below those that the system itself gives to connections and to who asks for any.
+PORTS = range(20_000, 32_000)
+
+
+def own_ports():
+    """The ports of this process among those that run tests at the same time, from somewhere on and for ever."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[worker::int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    start = random.randrange(len(own))
+    return itertools.cycle([*own[start:], *own[:start]])
+
+
+OWN_PORTS = own_ports()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has, and that nobody is given before the server takes it."""
+    for port in OWN_PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports never end")
 
 
 def node():
@@ -169,6 +189,12 @@ class Server:
             answer = conn.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()
 
+    def grants(self):
+        """What users have allowed to programs."""
+        status, _, told = self.request("GET", "/admin/oauth", headers={"X-API-Key": KEY})
+        assert status == 200, told
+        return json.loads(told)["grants"]
+
     def stop(self, seconds=15):
         if self.proc is None or self.proc.poll() is not None:
             return
@@ -192,6 +218,16 @@ def home():
 @pytest.fixture
 def server(home):
     return home.server()
+
+
+@pytest.fixture
+def outside(home):
+    """A server with OAuth, whose public name is the address at which it listens."""
+    server = Server(home, None, {"OAUTH_ENABLED": "true"})
+    server.settings["PUBLIC_URL"] = f"http://127.0.0.1:{server.port}"
+    home.started.append(server)
+    server.start()
+    return server
 
 
 @pytest.fixture(scope="session")

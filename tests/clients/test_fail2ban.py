@@ -19,6 +19,9 @@ import sys
 import pytest
 from conftest import KEY, ROOT, Home
 
+# One process of those that run tests at the same time has them all, since they look at one attack.
+pytestmark = pytest.mark.xdist_group("fail2ban")
+
 DEPLOY = ROOT / "deploy/fail2ban"
 UNPACKED = pathlib.Path(os.environ.get("MEMORYD_FAIL2BAN", ROOT / "target/fail2ban")).resolve()
 # An older fail2ban runs under no newer Python than that of its Debian.

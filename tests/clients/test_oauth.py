@@ -15,8 +15,8 @@ import anyio
 import httpx2
 import pytest
 from assistants import PATIENCE, ClaudeCode, Codex, run
-from callers import HERE
-from conftest import KEY, NPM, Server, free_port, node, poll
+from callers import HERE, Inspector
+from conftest import KEY, NPM, free_port, node, poll
 from consenting import Person
 from lines import LineProcess
 from mcp import Client
@@ -26,22 +26,6 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 from memory_flow import CORE
 
 REDIRECT = "http://127.0.0.1:1/callback"
-
-
-@pytest.fixture
-def outside(home):
-    """A server whose public name is the address at which it listens."""
-    server = Server(home, None, {"OAUTH_ENABLED": "true"})
-    server.settings["PUBLIC_URL"] = f"http://127.0.0.1:{server.port}"
-    home.started.append(server)
-    server.start()
-    return server
-
-
-def grants(server):
-    status, _, told = server.request("GET", "/admin/oauth", headers={"X-API-Key": KEY})
-    assert status == 200, told
-    return json.loads(told)["grants"]
 
 
 class Kept:
@@ -86,7 +70,7 @@ def test_the_python_client_signs_in_refreshes_and_is_taken_back(outside):
     kept, asked = Kept(), []
 
     assert anyio.run(tools_of, outside, kept, asked) == CORE
-    assert [grant["name"] for grant in grants(outside)] == ["oauth:Python"]
+    assert [grant["name"] for grant in outside.grants()] == ["oauth:Python"]
     kept.tokens = kept.tokens.model_copy(update={"access_token": "mat_expired", "expires_in": 0})
     before = kept.tokens.refresh_token
     assert anyio.run(tools_of, outside, kept, asked) == CORE
@@ -111,7 +95,7 @@ def test_the_typescript_client_signs_in_and_refreshes(outside):
         assert client.close() == 0, client.last_words()
     finally:
         client.remove()
-    assert len(grants(outside)) == 1
+    assert len(outside.grants()) == 1
 
 
 def test_the_conformance_suite_signs_in(outside):
@@ -139,6 +123,37 @@ def test_the_conformance_suite_signs_in(outside):
         running.kill()
         running.wait()
     assert code == 0 and "2 passed, 0 failed" in said.read_text(), said.read_text()[-2000:]
+
+
+@contextlib.contextmanager
+def inspector(server, *more):
+    """The inspector's command line without a key: yields the process, and the file with what it says."""
+    said = pathlib.Path(server.home.dir, "inspector.txt")
+    env = server.home.env(NO_COLOR="1", MCP_AUTO_OPEN_ENABLED="true", MCP_INSPECTOR_SECRET_STORE="file")
+    command = Inspector.command(server, "modern", "tools/list", *more)
+    with open(said, "wb") as out:
+        running = subprocess.Popen(command, env=env, cwd=server.home.dir, stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=subprocess.STDOUT)
+    try:
+        yield running, said
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_the_inspector_signs_in_and_comes_back_without_being_asked(outside):
+    callback = f"http://127.0.0.1:{free_port()}/oauth/callback"
+    with inspector(outside, "--callback-url", callback) as (running, said):
+        asked = poll(lambda: re.search(r"http://\S+/authorize\?\S+", said.read_text()), PATIENCE, what="its question")
+        with urllib.request.urlopen(Person(KEY).allow(asked[0]), timeout=PATIENCE) as answer:
+            answer.read()
+        assert running.wait(PATIENCE) == 0 and all(tool in said.read_text() for tool in CORE), said.read_text()[-2000:]
+    [grant] = outside.grants()
+    assert grant["state"] == "active" and grant["scopes"] == ["read", "write"]
+
+    with inspector(outside, "--stored-auth-only") as (running, said):
+        assert running.wait(PATIENCE) == 0 and CORE[0] in said.read_text(), said.read_text()[-2000:]
+    assert len(outside.grants()) == 1, "nobody was asked again"
 
 
 def is_listening(port):
@@ -172,7 +187,7 @@ def test_claude_code_signs_in(outside):
 
         names, listed = claude.connected()
         assert names == ["memory"], (said[-800:], listed)
-    [grant] = grants(outside)
+    [grant] = outside.grants()
     assert re.fullmatch(r"oauth:Claude-Code.*", grant["name"]) and grant["state"] == "active"
 
 
@@ -188,7 +203,7 @@ def test_codex_signs_in(outside):
 
         with codex.serving() as thread:
             assert thread.tools()["memory"] == sorted(CORE)
-    [grant] = grants(outside)
+    [grant] = outside.grants()
     assert grant["state"] == "active"
 
 
@@ -203,4 +218,4 @@ def test_a_key_goes_on_working_where_there_is_oauth(outside, program):
     else:
         with client.serving() as thread:
             assert thread.tools()["remote"] == sorted(CORE)
-    assert grants(outside) == [], "nobody was asked to sign in"
+    assert outside.grants() == [], "nobody was asked to sign in"

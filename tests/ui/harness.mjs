@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { once } from 'node:events';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const require = createRequire(path.join(process.env.MEMORYD_UI_NPM ?? path.join(root, 'target/ui-npm'), 'package.json'));
@@ -19,8 +21,12 @@ const BINARY = path.resolve(process.env.MEMORYD_BIN ?? path.join(root, 'target/r
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP pi.lan 127.0.0.1',
+  // A name that is not of this machine leads nowhere.
+  '--disable-component-update', '--disable-sync',
+  '--host-resolver-rules=MAP pi.lan 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
 ];
+// The example of RFC 7636.
+const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 
 export const PAGES = [
   '/ui/', '/ui/memories', '/ui/memories?view=timeline', '/ui/graph', '/ui/search?q=garden', '/ui/new', '/ui/inbox', '/ui/trash', '/ui/tags', '/ui/instructions', '/ui/unused',
@@ -51,6 +57,37 @@ export class Server {
     server.port = JSON.parse(fs.readFileSync(file, 'utf8')).port;
     server.url = `http://127.0.0.1:${server.port}`;
     return server;
+  }
+
+  /** One with OAuth, whose public name is the address at which it listens. */
+  static async outside(env = {}) {
+    // The name has to be known before the server has a port.
+    const probe = net.createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const { port } = probe.address();
+    probe.close();
+    await once(probe, 'close');
+    return Server.start({ PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}`, OAUTH_ENABLED: 'true', ...env });
+  }
+
+  /** Registers a client, and returns its id. */
+  async register(name, redirects) {
+    const answer = await fetch(`${this.url}/register`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ client_name: name, redirect_uris: redirects }),
+    });
+    assert.equal(answer.status, 201);
+    return (await answer.json()).client_id;
+  }
+
+  /** Where a client sends the browser of its user. */
+  question(client, redirect) {
+    const query = new URLSearchParams({
+      response_type: 'code', client_id: client, redirect_uri: redirect, code_challenge: CHALLENGE, code_challenge_method: 'S256',
+      state: 'a/b c',
+    });
+    return `${this.url}/authorize?${query}`;
   }
 
   async call(method, place, body) {
@@ -89,27 +126,50 @@ export async function furnish(server) {
 }
 
 export async function launch() {
+  fs.mkdirSync(SHOTS, { recursive: true });
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
-/** A window of its own, which fails the test for whatever a page must not do. */
-export async function open(browser, server, options = {}) {
+/**
+ * A window of its own. Whatever a page in it must not do fails the test when it is closed at the latest. `foreign` are
+ * beginnings of addresses that its pages may ask for besides those of the server.
+ */
+export async function open(browser, server, { foreign = [], ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
   const faults = [];
-  watch(page, server, faults);
-  context.on('page', (other) => watch(other, server, faults));
-  return { context, page, faults };
+  const own = [`${server.url}/`, `http://pi.lan:${server.port}/`, 'data:', ...foreign];
+  context.on('request', (request) => {
+    if (!own.some((beginning) => request.url().startsWith(beginning))) faults.push(`a request to ${request.url()}`);
+  });
+  context.on('page', (page) => watch(page, faults));
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      console.error(`Content Security Policy: ${event.violatedDirective} held up ${event.blockedURI || 'something'}`);
+    });
+  });
+  const close = context.close.bind(context);
+  context.close = async () => {
+    await close();
+    assert.deepEqual(faults, []);
+  };
+  return { context, page: await context.newPage(), faults };
 }
 
-function watch(page, server, faults) {
-  page.on('request', (request) => {
-    const url = request.url();
-    if (!url.startsWith(server.url) && !url.startsWith('data:') && !url.startsWith(`http://pi.lan:${server.port}`)) faults.push(`a request to ${url}`);
-  });
+function watch(page, faults) {
   page.on('dialog', (dialog) => { faults.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
   page.on('pageerror', (error) => faults.push(`a script failed: ${error.message}`));
   page.on('console', (line) => { if (/Content Security Policy|Trusted Type/i.test(line.text())) faults.push(line.text()); });
+}
+
+/** A site of somebody else on this machine: `pages` are what it has at each path. */
+export async function site(pages) {
+  const listener = http.createServer((request, answer) => {
+    const page = pages[new URL(request.url, 'http://x').pathname];
+    answer.writeHead(page ? 200 : 404, { 'Content-Type': 'text/html' });
+    answer.end(page);
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  return { listener, port: listener.address().port };
 }
 
 export async function signIn(page, server, key = KEY) {
@@ -119,9 +179,28 @@ export async function signIn(page, server, key = KEY) {
   await page.waitForURL((url) => !url.pathname.endsWith('/login'));
 }
 
-export async function axe(page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/** Rules of axe that depend on colors and on the width of a window. */
+const OF_LOOKS = ['color-contrast', 'link-in-text-block', 'target-size', 'scrollable-region-focusable'];
+
+/** What axe finds: by all of its rules, or by those that are named. */
+export async function axe(page, rules = null) {
+  const builder = new AxeBuilder({ page });
+  const { violations } = await (rules ? builder.withRules(rules) : builder).analyze();
   return violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' | ')}`);
+}
+
+/** What axe finds in light and wide, and in dark and narrow, with a picture of each. */
+export async function looked(page, name) {
+  const found = [];
+  for (const [colorScheme, width, rules] of [['light', 1280, null], ['dark', 360, OF_LOOKS]]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme });
+    found.push(...await axe(page, rules));
+    const beyond = await sideways(page);
+    if (beyond > 0) found.push(`it goes ${beyond} pixels beyond ${width}`);
+    await page.screenshot({ path: path.join(SHOTS, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+  }
+  return found.map((one) => `${name}: ${one}`);
 }
 
 /** By how many pixels a page is wider than its window. */

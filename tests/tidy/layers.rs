@@ -16,12 +16,13 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("retrieval", &["model"]),
     ("embedding", &["model", "config", "tls", "retrieval"]),
     ("engine", &["model", "store", "retrieval"]),
+    ("moving", &["model", "engine"]),
     ("auth", &["model", "disk"]),
     ("actors", &["model", "embedding", "store", "retrieval", "engine", "auth"]),
     ("error", &["store", "engine", "auth", "actors"]),
     ("older", &["model", "engine", "actors"]),
     ("mcp", &["model", "engine", "actors", "error", "older"]),
-    ("http", &["model", "config", "engine", "auth", "actors", "error", "older", "mcp"]),
+    ("http", &["model", "config", "engine", "moving", "auth", "actors", "error", "older", "mcp"]),
     (
         "server",
         &[
@@ -42,8 +43,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "disk", "config", "logging", "tls", "store", "engine", "auth", "actors",
-            "mcp", "server",
+            "model", "disk", "config", "logging", "tls", "store", "engine", "moving", "auth",
+            "actors", "mcp", "server",
         ],
     ),
 ];

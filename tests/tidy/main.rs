@@ -37,7 +37,9 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("if_addrs::", &["cli"]),
     ("env_logger::", &["logging"]),
     ("subtle::", &["auth"]),
-    ("ring::digest", &["auth", "embedding", "store"]),
+    ("ring::digest", &["auth", "embedding", "moving", "store"]),
+    ("zip::", &["moving"]),
+    ("flate2::", &["moving"]),
     ("ndarray::", &["embedding"]),
     ("awc::", &["cli", "embedding"]),
 ];

@@ -42,9 +42,9 @@ pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: b
     if arguments.list {
         return list(config, arguments, wants_json);
     }
-    let format = format_named(&arguments.format).map_err(failed)?;
+    let format = format_named(&arguments.format)?;
     let mut bundle = open(&arguments.sources)?;
-    let recognised = Recognised::of(&mut bundle, format).map_err(failed)?;
+    let recognised = Recognised::of(&mut bundle, format)?;
     if !recognised.is_own() {
         return move_in(config, arguments, bundle, recognised, wants_json);
     }
@@ -52,7 +52,7 @@ pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: b
         let why = format!("lines of memoryd are taken as they are; {flag} is for other formats");
         return Err(Failed::new(why));
     }
-    let reader = bundle.into_reader().map_err(failed)?;
+    let reader = bundle.into_reader()?;
     transfer::import(config, arguments, reader, wants_json)
 }
 
@@ -65,17 +65,19 @@ fn open(sources: &[PathBuf]) -> Result<Bundle, Failed> {
         }
         sources => Bundle::open(sources),
     };
-    bundle.map_err(failed)
+    Ok(bundle?)
 }
 
-fn failed(error: MovingError) -> Failed {
-    let code = match &error {
-        MovingError::NothingKnown { .. }
-        | MovingError::Ambiguous { .. }
-        | MovingError::NoSuchFormat { .. } => NOTHING_KNOWN,
-        _ => 1,
-    };
-    Failed { text: error.to_string(), code }
+impl From<MovingError> for Failed {
+    fn from(error: MovingError) -> Self {
+        let code = match &error {
+            MovingError::NothingKnown { .. }
+            | MovingError::Ambiguous { .. }
+            | MovingError::NoSuchFormat { .. } => NOTHING_KNOWN,
+            _ => 1,
+        };
+        Self { text: error.to_string(), code }
+    }
 }
 
 fn move_in(
@@ -119,7 +121,7 @@ fn move_in(
             tell(&format!("what came before is stored; undone by: memoryd import --undo {run}"));
         }
         sent?;
-        report.map_err(failed)
+        Ok::<_, Failed>(report?)
     })?;
     tell_of(&report, wants_json)?;
     if report.failed > 0 {

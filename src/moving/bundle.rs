@@ -145,6 +145,15 @@ impl Bundle {
         Ok(head)
     }
 
+    /// What was given to [`Bundle::of_bytes`], if it is one file.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        match self.entries.pop() {
+            Some(Entry { source: Origin::Memory(bytes), .. }) => bytes,
+            _ => Vec::new(),
+        }
+    }
+
     /// The one file there is, to be read as it is.
     pub fn into_reader(mut self) -> Result<Box<dyn BufRead>, MovingError> {
         let entry = self.entries.pop().filter(|_| self.entries.is_empty());

@@ -160,6 +160,21 @@ impl Tally {
 }
 
 impl MovingReport {
+    /// How many memories are new, or have a new version.
+    #[must_use]
+    pub fn stored(&self) -> usize {
+        self.kinds.values().map(|counts| counts.new + counts.updated).sum()
+    }
+
+    /// How many were here already, or may not come back.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        let known = |counts: &MovedCounts| {
+            counts.unchanged + counts.changed + counts.duplicate + counts.deleted_here
+        };
+        self.kinds.values().map(known).sum()
+    }
+
     /// The same for a person, a line a fact.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {

@@ -14,10 +14,12 @@ use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
 use super::view::beginning;
 use crate::actors::Sessions;
-use crate::engine::{ImportLines, Imported, LineCutter, TriedOutcome};
+use crate::engine::{ImportLines, Imported, TriedOutcome};
 use crate::error::Error;
+use crate::http::moving::{AskedMove, CameOfIt};
 use crate::http::{OpenStreams, rest};
 use crate::model::AuditKind;
+use crate::moving::MovingReport;
 
 /// The purpose of the forms of this page.
 const TRANSFER: &str = "transfer";
@@ -33,7 +35,9 @@ struct TransferPage {
     imported: usize,
     duplicates: usize,
     failed: usize,
-    problems: Vec<(usize, PageText)>,
+    problems: Vec<PageText>,
+    /// What is told of a file of another product's.
+    facts: Vec<PageText>,
     tried: Vec<TriedRow>,
     /// What was tried, to be imported.
     content: String,
@@ -75,8 +79,8 @@ pub(in crate::http) async fn export(
     Ok(response)
 }
 
-/// Takes in the lines of an export, or of other servers, after a page that tells what would become of
-/// each.
+/// Takes in the lines of an export, or what another product had, after a page that tells what would
+/// become of it.
 pub(in crate::http) async fn import(
     request: HttpRequest,
     session: BrowserSession,
@@ -84,53 +88,27 @@ pub(in crate::http) async fn import(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, TRANSFER, form.csrf())?;
-    let is_confirmed = form.get("confirm") == "true";
-    let lines = ImportLines::default().confirmed(is_confirmed);
-    if form.get("sure") != "true" {
-        let told = carried(lines.tried(), form.get("content"), &sessions, &session).await?;
-        let page = TransferPage {
-            is_tried: true,
-            tried: told
-                .tried
-                .iter()
-                .map(|one| TriedRow::of(one.line, &one.text, one.outcome))
-                .collect(),
-            content: form.get("content").to_owned(),
-            is_confirmed,
-            ..TransferPage::of(&request, &session, &told)
-        };
-        return Ok(respond(StatusCode::OK, &page));
-    }
-    let told = carried(lines, form.get("content"), &sessions, &session).await?;
-    let what = format!("{} memories in the dashboard", told.imported);
-    sessions.accounts().note_deed(AuditKind::MemoriesImported, &session.caller, what);
-    let page = TransferPage {
-        is_done: true,
-        step: told.step.map(|step| step.to_string()).unwrap_or_default(),
-        ..TransferPage::of(&request, &session, &told)
-    };
-    Ok(respond(StatusCode::OK, &page))
-}
-
-/// Has the session take the lines of a text, a part after another.
-async fn carried(
-    mut lines: ImportLines,
-    text: &str,
-    sessions: &Sessions,
-    session: &BrowserSession,
-) -> Result<Imported, Error> {
-    let mut cutter = LineCutter::default();
-    let mut cut = cutter.cut(text.as_bytes());
-    cut.extend(cutter.end());
-    for line in cut {
-        if let Some(part) = lines.take(line) {
-            lines.note(sessions.ask(&session.caller, part).await?);
+    let (is_confirmed, is_tried) = (form.get("confirm") == "true", form.get("sure") != "true");
+    let content = form.get("content").as_bytes().to_vec();
+    let asked = AskedMove::usual(is_confirmed, is_tried);
+    let mut page = match asked.carry_out(content, &sessions, &session.caller).await? {
+        CameOfIt::Moved(report) => TransferPage::of_report(&request, &session, &report),
+        CameOfIt::OwnLines(text) => {
+            let lines = ImportLines::default().confirmed(is_confirmed);
+            let lines = if is_tried { lines.tried() } else { lines };
+            let told = rest::take_lines(&text, lines, &sessions, &session.caller).await?;
+            TransferPage::of(&request, &session, &told)
         }
+    };
+    if is_tried {
+        page.content = form.get("content").to_owned();
+        page.is_confirmed = is_confirmed;
+    } else {
+        let what = format!("{} memories in the dashboard", page.imported);
+        sessions.accounts().note_deed(AuditKind::MemoriesImported, &session.caller, what);
     }
-    if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(&session.caller, part).await?);
-    }
-    Ok(lines.told())
+    let page = TransferPage { is_tried, is_done: !is_tried, ..page };
+    Ok(respond(StatusCode::OK, &page))
 }
 
 /// Takes an import back.
@@ -154,7 +132,10 @@ impl TransferPage {
     }
 
     fn of(request: &HttpRequest, session: &BrowserSession, told: &Imported) -> Self {
-        let problems = told.errors.iter().map(|one| (one.line, PageText::of(&one.problem)));
+        let problems = told.errors.iter();
+        let problems =
+            problems.map(|one| PageText::of(&format!("Line {}: {}", one.line, one.problem)));
+        let tried = told.tried.iter();
         Self {
             page: Page::of(request, Some(session), "Import and export"),
             is_done: false,
@@ -163,11 +144,23 @@ impl TransferPage {
             duplicates: told.duplicates,
             failed: told.failed,
             problems: problems.collect(),
-            tried: Vec::new(),
+            facts: Vec::new(),
+            tried: tried.map(|one| TriedRow::of(one.line, &one.text, one.outcome)).collect(),
             content: String::new(),
             is_confirmed: false,
-            step: String::new(),
+            step: told.step.map(|step| step.to_string()).unwrap_or_default(),
             csrf: session.csrf(TRANSFER),
+        }
+    }
+
+    fn of_report(request: &HttpRequest, session: &BrowserSession, report: &MovingReport) -> Self {
+        Self {
+            imported: report.stored(),
+            duplicates: report.known(),
+            failed: report.failed,
+            facts: report.lines().iter().map(|line| PageText::of(line)).collect(),
+            step: report.run.map(|run| run.to_string()).unwrap_or_default(),
+            ..Self::new(request, session)
         }
     }
 }

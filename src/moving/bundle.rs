@@ -114,6 +114,18 @@ impl Bundle {
         self.passed_over
     }
 
+    /// Whether it is one file, and in no archive.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_packed = |entry: &Entry| matches!(entry.source, Origin::Packed { .. });
+        self.entries.len() == 1 && !self.entries.iter().any(is_packed)
+    }
+
+    /// Whether a file comes as a stream, which can be read once.
+    pub(super) fn is_stream(&self, n: usize) -> bool {
+        let entry = self.entries.get(n);
+        entry.is_some_and(|entry| matches!(entry.source, Origin::Stream { .. }))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -284,6 +296,12 @@ impl<'a> Files<'a> {
     /// Where each of them lies in what was given, in the order in which [`Files::each`] reads them.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| self.bundle.path(*entry))
+    }
+
+    /// Whether they can be read a second time.
+    #[must_use]
+    pub fn can_be_read_again(&self) -> bool {
+        !self.entries.iter().any(|entry| self.bundle.is_stream(*entry))
     }
 
     /// Reads one after another.

@@ -11,8 +11,12 @@
 //! Begin reading at `read`, then `line.rs`, `out.rs` and any file of `formats`.
 
 mod archive;
+#[cfg(test)]
+mod archive_tests;
 mod bundle;
 mod carry;
+#[cfg(test)]
+mod format_tests;
 mod formats;
 mod line;
 mod out;
@@ -48,6 +52,9 @@ pub enum MovingError {
 
     #[error("there is no format {name}; there are: {names}")]
     NoSuchFormat { name: String, names: String },
+
+    #[error("{file} is a database, which is not read; docs/IMPORT.md says how to get JSON of it")]
+    Database { file: String },
 
     #[error("{file} is encrypted; unpack it first")]
     Encrypted { file: String },

@@ -132,6 +132,23 @@ impl<'a> Out<'a> {
         self.tally.mended += 1;
     }
 
+    /// Reads something without counting what is passed over or wrong: it is read again.
+    pub(super) fn look_only<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, MovingError>,
+    ) -> Result<T, MovingError> {
+        let before = (
+            self.tally.skipped.clone(),
+            self.tally.failures.clone(),
+            self.tally.failed,
+            self.tally.mended,
+        );
+        let done = work(self);
+        let tally = &mut self.tally;
+        (tally.skipped, tally.failures, tally.failed, tally.mended) = before;
+        done
+    }
+
     /// Names the file that is being read.
     pub fn file(&mut self, path: &str) {
         path.clone_into(&mut self.file);

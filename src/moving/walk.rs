@@ -3,9 +3,10 @@
 //! A file is cut into its elements byte by byte, and each is read by itself: one that is too long, or
 //! damaged, costs itself and no other.
 
-use std::io::{self, BufRead};
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::MovingError;
 use super::out::Out;
@@ -48,6 +49,50 @@ pub(super) fn pieces(
         _ => out.fail("is not JSON"),
     }
     Ok(())
+}
+
+/// Hands out the objects of a file that is a list of them, or the one that it is.
+pub(super) fn objects(
+    reader: &mut dyn BufRead,
+    out: &mut Out<'_>,
+    take: &mut dyn FnMut(&mut Out<'_>, Map<String, Value>) -> Result<(), MovingError>,
+) -> Result<(), MovingError> {
+    let mut walk = Walk::new(reader);
+    if walk.peek()? != Some(b'[') {
+        return match walk.value(out)? {
+            Some(Value::Object(object)) => take(out, object),
+            _ => Ok(()),
+        };
+    }
+    walk.bump();
+    walk.list("", out, &mut |out, piece| match piece.value {
+        Value::Object(object) => take(out, object),
+        _ => {
+            out.skip("elements that are no objects");
+            Ok(())
+        }
+    })?;
+    Ok(())
+}
+
+/// Reads a text that is not larger than an element. Bytes that are no UTF-8 become U+FFFD.
+pub(super) fn text(
+    reader: &mut dyn BufRead,
+    out: &mut Out<'_>,
+) -> Result<Option<String>, MovingError> {
+    let mut bytes = Vec::new();
+    let limit = PIECE_BYTES as u64 + 1;
+    reader.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() > PIECE_BYTES {
+        out.fail("is longer than 64 MiB");
+        return Ok(None);
+    }
+    let bytes = bytes.strip_prefix(&MARK).unwrap_or(&bytes);
+    let text = String::from_utf8_lossy(bytes);
+    if matches!(text, Cow::Owned(_)) {
+        out.mended();
+    }
+    Ok(Some(text.replace("\r\n", "\n")))
 }
 
 /// Reads a file that is one value, and not larger than an element.

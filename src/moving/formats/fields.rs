@@ -42,6 +42,21 @@ pub(super) fn names(value: Option<&Value>) -> Vec<String> {
     }
 }
 
+/// The kind that a word of another product's means here, if it is one. None of their words makes an
+/// instruction.
+pub(super) fn kind_of(word: &str) -> Option<&'static str> {
+    let word = word.trim().to_lowercase().replace([' ', '-'], "_");
+    match word.as_str() {
+        "note" | "observation" | "memory" => Some("note"),
+        "fact" | "knowledge" => Some("fact"),
+        "preference" | "user_preference" => Some("preference"),
+        "decision" | "architecture_decision" => Some("decision"),
+        "task" | "todo" => Some("task"),
+        "conversation" => Some("conversation"),
+        _ => None,
+    }
+}
+
 /// The fields that nobody has taken.
 pub(super) fn rest(object: Map<String, Value>, taken: &[&str]) -> Metadata {
     object.into_iter().filter(|(name, _)| !taken.contains(&name.as_str())).collect()

@@ -1,7 +1,14 @@
 //! The formats that are known, one file and one row each.
 
+mod chatgpt;
+mod claude;
+mod doobidoo;
 mod fields;
+mod mem0;
+mod mem0_notes;
+mod openmemory;
 mod server_memory;
+mod turns;
 
 use super::MovingError;
 use super::bundle::{Bundle, Files};
@@ -30,7 +37,16 @@ const fn row(name: &'static str, fit: fn(&Sniff) -> Fit, read: ReadFormat) -> Fo
 const FORMATS: &[Format] = &[
     Format { name: "memoryd", fit: own_lines, read: None },
     row("server-memory", server_memory::fit, server_memory::read),
+    row("mem0", mem0::fit, mem0::read),
+    row("mem0-notes", mem0_notes::fit, mem0_notes::read),
+    row("openmemory", openmemory::fit, openmemory::read),
+    row("doobidoo", doobidoo::fit, doobidoo::read),
+    row("chatgpt", chatgpt::fit, chatgpt::read),
+    row("claude", claude::fit, claude::read),
 ];
+
+/// How a database begins that no format here reads (SQLite, file format, 1.3).
+const DATABASE_MARK: &[u8] = b"SQLite format 3\0";
 
 /// Which files are of which format.
 #[derive(Debug, Default)]
@@ -57,6 +73,9 @@ impl Recognised {
         let mut recognised = Self::default();
         for entry in 0..bundle.len() {
             let head = bundle.head(entry)?;
+            if head.starts_with(DATABASE_MARK) {
+                return Err(MovingError::Database { file: bundle.path(entry).to_owned() });
+            }
             let sniff = Sniff::of(bundle.path(entry), &head);
             let format = match named {
                 Some(named) => ((named.fit)(&sniff) > Fit::No).then_some(named),
@@ -69,6 +88,9 @@ impl Recognised {
         }
         if let Some(named) = named.filter(|_| recognised.formats.is_empty() && bundle.len() == 1) {
             recognised = Self { formats: vec![(named, vec![0])], unknown: 0 };
+        }
+        if named.is_none() && !(recognised.is_own() && bundle.is_plain()) {
+            recognised.leave_own();
         }
         if recognised.formats.is_empty() {
             return Err(MovingError::NothingKnown { names: all_names() });
@@ -83,6 +105,16 @@ impl Recognised {
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.formats.iter().all(|(format, _)| format.read.is_none())
+    }
+
+    /// Our own lines come alone: among other files, an object is some setting of another product's.
+    fn leave_own(&mut self) {
+        let Self { formats, unknown } = self;
+        formats.retain(|(format, entries)| {
+            let is_own = format.read.is_none();
+            *unknown += if is_own { entries.len() } else { 0 };
+            !is_own
+        });
     }
 
     fn add(&mut self, format: &'static Format, entry: usize) {

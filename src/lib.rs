@@ -25,6 +25,7 @@ pub(crate) mod journal;
 pub(crate) mod logging;
 pub(crate) mod mcp;
 pub mod model;
+pub(crate) mod moving;
 pub(crate) mod older;
 pub mod outward;
 pub(crate) mod retrieval;

@@ -302,7 +302,7 @@ pub(super) struct StatsArguments {
 }
 
 /// Reads a moment, or how long ago it was.
-fn since(text: &str) -> Result<Timestamp, String> {
+pub(super) fn since(text: &str) -> Result<Timestamp, String> {
     let expected =
         || "expected a date, a time, or how long ago, such as 90s, 30m, 1h, 7d".to_owned();
     let text = text.trim();

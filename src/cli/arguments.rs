@@ -9,6 +9,7 @@ use super::connect::{ClientConfigArguments, ConnectArguments};
 use super::daemon::ServerUrl;
 use super::doctor::DoctorArguments;
 use super::grants::OauthArguments;
+use super::import_arguments::ImportArguments;
 use super::settings::ConfigArguments;
 use crate::config::Flags;
 use crate::model::{Secret, UserId};
@@ -68,8 +69,8 @@ pub(super) enum Verb {
     /// Write all memories of a user as JSON Lines
     Export(ExportArguments),
 
-    /// Read memories from JSON Lines
-    Import(ImportArguments),
+    /// Read memories: lines of an export, or files of other products
+    Import(Box<ImportArguments>),
 
     /// Make, list and take back the tokens with which clients come in
     Token(TokenArguments),
@@ -205,23 +206,6 @@ pub(super) struct ExportArguments {
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct ImportArguments {
-    /// The file to read, or `-` for standard input
-    pub(super) file: PathBuf,
-
-    #[command(flatten)]
-    pub(super) server: ServerArguments,
-
-    /// You stand for what is in it: it is not provisional, as imports otherwise are
-    #[arg(long)]
-    pub(super) confirm: bool,
-
-    /// Whose memories they become [default: those of the key's user]
-    #[arg(long, value_name = "USER", value_parser = UserId::parse)]
-    pub(super) user_id: Option<UserId>,
 }
 
 /// Flags that only some verbs use. They are taken everywhere, since scripts put them everywhere, but
@@ -399,8 +383,8 @@ impl CommandLine {
     fn key(&self) -> Option<String> {
         match self.verb.as_ref()? {
             Verb::Stdio(StdioArguments { server })
-            | Verb::Export(ExportArguments { server, .. })
-            | Verb::Import(ImportArguments { server, .. }) => server.key.clone(),
+            | Verb::Export(ExportArguments { server, .. }) => server.key.clone(),
+            Verb::Import(arguments) => arguments.server.key.clone(),
             // The guide of an older server names it so.
             Verb::Selftest(SelftestArguments { server }) => {
                 server.key.clone().or_else(|| self.api_key.first().cloned())

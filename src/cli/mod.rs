@@ -17,7 +17,9 @@ mod doctor;
 mod door;
 mod grants;
 mod greeting;
+mod import_arguments;
 mod machine;
+mod moving;
 mod open;
 mod password;
 mod progress;
@@ -133,7 +135,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Serve => serve::run(load(line, Reader::Serve)?),
         Verb::Stdio(arguments) => stdio::run(&config(line)?, &arguments),
         Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
-        Verb::Import(arguments) => transfer::import(&config(line)?, &arguments, wants_json),
+        Verb::Import(arguments) => moving::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
         Verb::Oauth(arguments) => grants::run(&config(line)?, &arguments, wants_json),
         Verb::Connect(arguments) => {

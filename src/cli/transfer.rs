@@ -1,14 +1,15 @@
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufWriter, Write};
 use std::path::Path;
 
 use actix_web::http::Method;
 use futures_util::StreamExt;
 
-use super::arguments::{ExportArguments, ImportArguments};
+use super::arguments::ExportArguments;
 use super::daemon::{ANSWER_LIMIT, Channel, Daemon};
 use super::door::Door;
+use super::import_arguments::ImportArguments;
 use super::progress::Bar;
 use super::{Failed, Outcome, say, say_json, tell};
 use crate::actors::Sessions;
@@ -39,6 +40,7 @@ struct Outbox {
     /// The change that all of them are.
     step: Option<MemoryId>,
     confirms: bool,
+    dry_run: bool,
 }
 
 /// Writes every memory of a user, one JSON object a line.
@@ -65,33 +67,41 @@ pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
 }
 
 /// Reads memories, one JSON object a line.
-pub(super) fn import(config: &Config, arguments: &ImportArguments, wants_json: bool) -> Outcome {
+pub(super) fn import(
+    config: &Config,
+    arguments: &ImportArguments,
+    reader: Box<dyn BufRead>,
+    wants_json: bool,
+) -> Outcome {
     let user = arguments.user_id.as_ref();
-    let reader: Box<dyn BufRead> = match arguments.file.to_str() {
-        Some("-") => Box::new(BufReader::new(io::stdin())),
-        _ => Box::new(BufReader::new(open(&arguments.file)?)),
-    };
     let input = Input::new(reader);
+    let (confirms, dry_run) = (arguments.confirm, arguments.dry_run);
     let told = actix_web::rt::System::new().block_on(async {
         match Door::open(config, &arguments.server).await? {
-            Door::Daemon(daemon) => import_to_daemon(&daemon, user, arguments.confirm, input).await,
+            Door::Daemon(daemon) => {
+                let outbox = Outbox { confirms, dry_run, ..Outbox::default() };
+                import_to_daemon(&daemon, user, outbox, input).await
+            }
             Door::Local(local) => {
+                let lines = ImportLines::default().confirmed(confirms);
+                let lines = if dry_run { lines.tried() } else { lines };
                 let import = async |sessions: &Sessions, caller: &Caller| {
-                    import_to_store(sessions, caller, arguments.confirm, input).await
+                    import_to_store(sessions, caller, lines, input).await
                 };
                 local.act(config, user, import).await
             }
         }
     })?;
-    report(&told, wants_json)
+    report(&told, dry_run, wants_json)
 }
 
-fn report(told: &Imported, wants_json: bool) -> Outcome {
+fn report(told: &Imported, dry_run: bool, wants_json: bool) -> Outcome {
     if wants_json {
         say_json(told)?;
     } else {
+        let what = if dry_run { "would be imported" } else { "imported" };
         say(&format!(
-            "{} imported, {} there already, {} failed",
+            "{} {what}, {} there already, {} failed",
             told.imported, told.duplicates, told.failed
         ))?;
         if let Some(step) = told.step {
@@ -154,13 +164,12 @@ async fn export_from_store(
 async fn import_to_daemon(
     daemon: &Daemon,
     user: Option<&UserId>,
-    confirms: bool,
+    mut outbox: Outbox,
     mut input: Input,
 ) -> Result<Imported, Failed> {
     let channel = daemon.channel()?;
     let bar = Bar::counting("lines");
     let mut told = Imported::default();
-    let mut outbox = Outbox { confirms, ..Outbox::default() };
     loop {
         let line = input.next_line()?;
         let is_over = line.is_none();
@@ -187,11 +196,10 @@ async fn import_to_daemon(
 async fn import_to_store(
     sessions: &Sessions,
     caller: &Caller,
-    confirms: bool,
+    mut lines: ImportLines,
     mut input: Input,
 ) -> Result<Imported, Failed> {
     let bar = Bar::counting("lines");
-    let mut lines = ImportLines::default().confirmed(confirms);
     while let Some(line) = input.next_line()? {
         bar.advance(1);
         if let Some(part) = lines.take(line) {
@@ -248,19 +256,9 @@ impl Outbox {
         let step = self.step.map(|step| step.to_string());
         query.extend(step.as_deref().map(|step| ("step", step)));
         query.extend(self.confirms.then_some(("confirm", "true")));
-        let request = channel.request(Method::POST, "/api/v1/import").query(&query);
-        let request = request.map_err(Failed::because)?;
-        let request = request.insert_header(("Content-Type", "application/x-ndjson"));
+        query.extend(self.dry_run.then_some(("dry_run", "true")));
         let body = std::mem::take(&mut self.body);
-        let mut response = request.send_body(body).await.map_err(Failed::because)?;
-        let status = response.status();
-        let body = response.body().limit(ANSWER_LIMIT).await.map_err(Failed::because)?;
-        let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        if !status.is_success() {
-            let reason = answer.get("error").and_then(|e| e.as_str()).unwrap_or("no reason");
-            return Err(Failed::new(format!("the server refused after {before} lines: {reason}")));
-        }
-        let mut told: Imported = serde_json::from_value(answer).map_err(Failed::because)?;
+        let mut told = post_lines(channel, &query, body, before).await?;
         // All but the first begin with an empty line.
         let numbered_from = before.saturating_sub(1);
         told.errors.iter_mut().for_each(|problem| problem.line += numbered_from);
@@ -270,8 +268,29 @@ impl Outbox {
     }
 }
 
+/// Sends lines to a running server, which has had so many before them.
+pub(super) async fn post_lines(
+    channel: &Channel,
+    query: &[(&str, &str)],
+    body: Vec<u8>,
+    before: usize,
+) -> Result<Imported, Failed> {
+    let request = channel.request(Method::POST, "/api/v1/import").query(&query);
+    let request = request.map_err(Failed::because)?;
+    let request = request.insert_header(("Content-Type", "application/x-ndjson"));
+    let mut response = request.send_body(body).await.map_err(Failed::because)?;
+    let status = response.status();
+    let body = response.body().limit(ANSWER_LIMIT).await.map_err(Failed::because)?;
+    let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    if !status.is_success() {
+        let reason = answer.get("error").and_then(|e| e.as_str()).unwrap_or("no reason");
+        return Err(Failed::new(format!("the server refused after {before} lines: {reason}")));
+    }
+    serde_json::from_value(answer).map_err(Failed::because)
+}
+
 /// Who names nobody means the owner of the key.
-fn naming(user: Option<&UserId>) -> Vec<(&'static str, &str)> {
+pub(super) fn naming(user: Option<&UserId>) -> Vec<(&'static str, &str)> {
     user.map(|user| ("user_id", user.as_str())).into_iter().collect()
 }
 
@@ -279,11 +298,6 @@ fn naming(user: Option<&UserId>) -> Vec<(&'static str, &str)> {
 fn create(path: &Path) -> Result<File, Failed> {
     let opened = disk::open_for_output(path);
     opened.map_err(|error| Failed::new(format!("cannot create {}: {error}", path.display())))
-}
-
-fn open(path: &Path) -> Result<File, Failed> {
-    File::open(path)
-        .map_err(|error| Failed::new(format!("cannot open {}: {error}", path.display())))
 }
 
 fn unwritable(error: impl Into<io::Error>) -> Failed {

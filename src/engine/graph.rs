@@ -52,7 +52,7 @@ pub(super) struct Graph {
 }
 
 impl Entity {
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let head = [escaped(&self.name), escaped(&self.kind)];
         let items = self.observations.iter().map(|one| format!("{ITEM}{}", escaped(one)));
         head.into_iter().chain(items).collect::<Vec<_>>().join("\n")
@@ -69,7 +69,7 @@ impl Entity {
 }
 
 impl Relation {
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         [&self.from, &self.kind, &self.to].map(|part| escaped(part)).join("\n")
     }
 

@@ -44,27 +44,43 @@ impl Stamp {
 impl Engine {
     /// The id of the step that the command under way makes; nothing before it has changed anything.
     pub(super) fn step(&self) -> Option<MemoryId> {
-        self.stamp.as_ref()?.step
+        let stamp = self.stamp.as_ref().filter(|stamp| stamp.parts > 0)?;
+        stamp.step
     }
 
     /// Goes on with a step that an earlier command began, as the parts of an import do.
     pub(super) fn continue_step(&mut self, step: MemoryId) -> Result<(), EngineError> {
-        let Some(stamp) = &mut self.stamp else { return Ok(()) };
+        if self.take_up(step, "step")? == 0 {
+            return Err(InvalidArguments::one("step", "there is no such change").into());
+        }
+        Ok(())
+    }
+
+    /// Begins a step whose id the caller has chosen, or goes on with it. What is swept is found in the
+    /// order of ids, so a new one has to be of this time.
+    pub(super) fn begin_run(&mut self, run: MemoryId, now: Timestamp) -> Result<(), EngineError> {
+        let at = run.created_at();
+        if self.take_up(run, "run")? == 0 && (at.is_far_ahead_of(now) || now.is_far_ahead_of(at)) {
+            return Err(InvalidArguments::one("run", "has to be an id of today").into());
+        }
+        Ok(())
+    }
+
+    /// Returns how many parts of the step there are.
+    fn take_up(&mut self, step: MemoryId, argument: &str) -> Result<u32, EngineError> {
+        let Some(stamp) = &mut self.stamp else { return Ok(0) };
         let mut parts = 0;
         for row in self.store.scan_range::<Step>(&((step, 0)..=(step, u32::MAX))) {
             let ((_, part), kept) = row?;
             parts = part.saturating_add(1);
             if kept.author.credential != stamp.author.credential {
                 let problem = "is a change by another credential";
-                return Err(InvalidArguments::one("step", problem).into());
+                return Err(InvalidArguments::one(argument, problem).into());
             }
-        }
-        if parts == 0 {
-            return Err(InvalidArguments::one("step", "there is no such change").into());
         }
         stamp.step = Some(step);
         stamp.parts = parts;
-        Ok(())
+        Ok(parts)
     }
 
     /// Puts into a write what is kept of it as a step. What nobody asked for is none.

@@ -1,10 +1,10 @@
 use std::collections::VecDeque;
-use std::future::{Ready, ready};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::web::Bytes;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
@@ -41,21 +41,39 @@ struct Pace {
     bytes: usize,
 }
 
-impl FromRequest for Lines {
-    type Error = Error;
-    type Future = Ready<Result<Self, Error>>;
+impl Lines {
+    /// A body that says that it is lines.
+    pub(super) fn of(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Error> {
+        if is_lines(request.headers()) {
+            Self::of_anything(request, payload)
+        } else {
+            Err(Error::NotJsonLines)
+        }
+    }
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+    /// A body of any type.
+    pub(super) fn of_anything(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Error> {
+        refuse_encoding(request)?;
         let rules = request.app_data::<BodyRules>().copied().unwrap_or_default();
-        let lines = Self {
+        Ok(Self {
             payload: payload.take(),
             pace: Pace::new(rules.timeout),
             cutter: LineCutter::default(),
             ready: VecDeque::new(),
             is_over: false,
-        };
-        let allowed = if is_lines(request.headers()) { Ok(()) } else { Err(Error::NotJsonLines) };
-        ready(allowed.and_then(|()| refuse_encoding(request)).map(|()| lines))
+        })
+    }
+
+    /// All of it, if it has no more bytes than that.
+    pub(super) async fn whole(mut self, limit: usize) -> Result<Vec<u8>, Error> {
+        let mut whole = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            if whole.len().saturating_add(piece.len()) > limit {
+                return Err(Error::BodyTooLarge { limit });
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole)
     }
 }
 
@@ -82,22 +100,26 @@ impl Lines {
     }
 
     async fn read(&mut self) -> Result<(), Error> {
-        let start = Instant::now();
-        let piece = timeout(self.pace.patience, self.payload.next()).await;
-        match piece.map_err(|_| Error::BodyTimeout)? {
-            Some(piece) => {
-                let piece = piece.map_err(|_| Error::BodyBroken)?;
-                if !self.pace.keeps(start.elapsed(), piece.len()) {
-                    return Err(Error::BodyTimeout);
-                }
-                self.ready.extend(self.cutter.cut(&piece));
-            }
+        match self.piece().await? {
+            Some(piece) => self.ready.extend(self.cutter.cut(&piece)),
             None => {
                 self.is_over = true;
                 self.ready.extend(self.cutter.end());
             }
         }
         Ok(())
+    }
+
+    /// What comes next of the body, whatever is in it.
+    async fn piece(&mut self) -> Result<Option<Bytes>, Error> {
+        let start = Instant::now();
+        let piece = timeout(self.pace.patience, self.payload.next()).await;
+        let Some(piece) = piece.map_err(|_| Error::BodyTimeout)? else { return Ok(None) };
+        let piece = piece.map_err(|_| Error::BodyBroken)?;
+        if !self.pace.keeps(start.elapsed(), piece.len()) {
+            return Err(Error::BodyTimeout);
+        }
+        Ok(Some(piece))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod front;
 mod lines;
 mod mcp;
 pub mod metrics;
+mod moving;
 pub mod oauth;
 mod older_rows;
 mod openapi;

@@ -9,11 +9,12 @@ use super::older_rows::older_servers;
 use super::route::Content::{Json, Nothing, Text, Tool};
 use super::route::{Row, delete, get, patch, post};
 use super::ui_rows::pages;
-use super::{mcp, openapi, rest, ui};
+use super::{mcp, moving, openapi, rest, ui};
 use crate::actors::{AdminRequest, NewToken, Rotation};
 use crate::engine::{
-    Add, Context, Delete, Get, History, IMPORT_CONFIRM, IMPORT_STEP, List, ListProjects,
-    ListRecalls, ListTags, Related, Restore, Search, Spoken, Stats, Undo, Update,
+    Add, Context, Delete, Get, History, IMPORT_CONFIRM, IMPORT_DRY_RUN, IMPORT_RUN, IMPORT_STEP,
+    List, ListImports, ListProjects, ListRecalls, ListTags, Related, Restore, Search, Spoken,
+    Stats, Undo, Update,
 };
 use crate::model::Scope;
 
@@ -198,13 +199,29 @@ fn transfer() -> Vec<Row> {
             .guard(Guard::Scope(Scope::Write))
             .does(
                 "transfer",
-                "Reads lines of an export, or objects with the arguments of add_memory",
+                "Reads lines of an export, objects with the arguments of add_memory, or with `format` \
+                 a file of another product's",
             )
             .takes("application/x-ndjson")
-            .takes_query(vec![&IMPORT_STEP, &IMPORT_CONFIRM])
+            .takes_query(vec![
+                &IMPORT_STEP,
+                &IMPORT_RUN,
+                &IMPORT_CONFIRM,
+                &IMPORT_DRY_RUN,
+                &moving::FORMAT,
+                &moving::ONLY,
+                &moving::PROJECT,
+                &moving::TAG,
+                &moving::SINCE,
+                &moving::UPDATE,
+            ])
             .takes_user()
             .to(rest::import)
             .answers(200, "What was stored, and which lines were not", Json(object())),
+        get("/api/v1/import")
+            .does("transfer", "Lists the imports of other products' data that can be undone")
+            .by_query::<ListImports>()
+            .answers(200, "The newest first", Json(list_of("imports", &object()))),
     ]
 }
 

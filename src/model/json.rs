@@ -27,6 +27,20 @@ pub fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
     }
 }
 
+/// Reads JSON of another program's, whatever happened to it on the way: half pairs and bytes that are no
+/// UTF-8 read as U+FFFD, `NaN` and `Infinity` as null, and of a name that stands twice the last counts.
+/// Returns whether anything had to be replaced.
+pub fn read_mended(bytes: &[u8]) -> Result<(Value, bool), Unreadable> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok((value, false));
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let paired = without_half_pairs(text.as_bytes());
+    let plain = without_bare_words(paired.as_deref().unwrap_or(text.as_bytes()));
+    let value = serde_json::from_slice(&plain).map_err(|_| Unreadable::NotJson)?;
+    Ok((value, true))
+}
+
 /// Whether JSON may hold more values than that, names included. It counts what opens, parts or names a
 /// value outside of texts, so it costs no memory, and stops as soon as it knows.
 #[must_use]
@@ -80,6 +94,32 @@ fn without_half_pairs(bytes: &[u8]) -> Option<Vec<u8>> {
     }
     mended.extend_from_slice(rest);
     is_mended.then_some(mended)
+}
+
+/// What JavaScript and Python write for numbers that JSON does not have.
+const BARE_WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+
+/// The same text with `null` in the place of each of [`BARE_WORDS`] outside of texts.
+fn without_bare_words(bytes: &[u8]) -> Vec<u8> {
+    let mut mended = Vec::with_capacity(bytes.len());
+    let (mut rest, mut is_text, mut is_escaped) = (bytes, false, false);
+    while let Some((&byte, after)) = rest.split_first() {
+        let word = BARE_WORDS.iter().filter(|_| !is_text).find_map(|word| rest.strip_prefix(*word));
+        if let Some(behind) = word {
+            mended.extend_from_slice(b"null");
+            rest = behind;
+            continue;
+        }
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ => {}
+        }
+        mended.push(byte);
+        rest = after;
+    }
+    mended
 }
 
 /// The number of an escape such as `\ud83c`, at the beginning of the bytes.
@@ -184,6 +224,19 @@ mod tests {
         assert!(!holds_more_than(line, marks));
         assert!(holds_more_than(line, marks - 1));
         assert!(!holds_more_than(br#""[[[[,,,,""#, 0));
+    }
+
+    #[test]
+    fn what_another_program_wrote_is_mended_and_told() {
+        let odd =
+            b"{\"a\": NaN, \"b\": [-Infinity, \"NaN \\\\\"], \"c\": \"\\ud83c\", \"d\": \"\xff\"}";
+
+        let (value, is_mended) = read_mended(odd).unwrap();
+
+        let mended = json!({ "a": null, "b": [null, "NaN \\"], "c": "\u{fffd}", "d": "\u{fffd}" });
+        assert_eq!((value, is_mended), (mended, true));
+        assert_eq!(read_mended(br#"{"a": 1, "a": 2}"#).unwrap(), (json!({ "a": 2 }), false));
+        assert_eq!(read_mended(b"{torn"), Err(Unreadable::NotJson));
     }
 
     #[test]

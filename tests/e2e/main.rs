@@ -32,6 +32,7 @@ mod looking;
 mod matrix;
 mod meaning;
 mod memories;
+mod moving;
 mod oauth;
 mod oauth_client;
 mod oauth_described;

@@ -21,6 +21,7 @@ mod doors;
 mod encryption;
 mod folders;
 mod keys;
+mod moving;
 mod pages;
 mod process;
 mod sharing;

@@ -18,12 +18,19 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("retrieval", &["model"]),
     ("embedding", &["model", "config", "tls", "outward", "retrieval"]),
     ("engine", &["model", "store", "retrieval"]),
+    ("moving", &["model", "engine"]),
     ("auth", &["model", "disk"]),
     ("actors", &["model", "embedding", "store", "retrieval", "engine", "auth"]),
     ("error", &["store", "engine", "auth", "actors"]),
     ("older", &["model", "engine", "actors"]),
     ("mcp", &["model", "engine", "actors", "error", "older"]),
-    ("http", &["model", "clients", "config", "outward", "engine", "auth", "actors", "error", "older", "mcp"]),
+    (
+        "http",
+        &[
+            "model", "clients", "config", "outward", "engine", "moving", "auth", "actors", "error",
+            "older", "mcp",
+        ],
+    ),
     (
         "server",
         &[
@@ -45,8 +52,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "disk", "clients", "config", "logging", "tls", "store", "engine", "auth",
-            "actors", "mcp", "server",
+            "model", "disk", "clients", "config", "logging", "tls", "store", "engine", "moving",
+            "auth", "actors", "mcp", "server",
         ],
     ),
 ];

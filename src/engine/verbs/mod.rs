@@ -24,7 +24,8 @@ mod import;
 #[cfg(feature = "fuzzing")]
 pub use import::read_import_line;
 pub use import::{
-    FileLine, IMPORT_CONFIRM, IMPORT_STEP, ImportLines, Imported, LineCutter, TriedOutcome,
+    FileLine, IMPORT, IMPORT_CONFIRM, IMPORT_DRY_RUN, IMPORT_RUN, IMPORT_STEP, ImportLines,
+    Imported, LineCutter, ListImports, MovedCounts, MovedLine, OnChange, TriedOutcome,
 };
 mod link;
 pub use link::{Link, Linked};

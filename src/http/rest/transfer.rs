@@ -1,13 +1,17 @@
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
+use serde::Serialize;
 
 use crate::actors::Sessions;
-use crate::engine::{Export, ExportPlace, Exported, IMPORT_CONFIRM, IMPORT_STEP, ImportLines};
+use crate::engine::{
+    Export, ExportPlace, Exported, IMPORT_RUN, IMPORT_STEP, ImportLines, Imported, LineCutter,
+};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::{acting, acting_with};
 use crate::http::lines::Lines;
+use crate::http::moving::{AskedMove, CameOfIt, MOVED_BYTES};
 use crate::model::{AuditKind, Caller};
 
 /// Writes every memory with its history as JSON Lines, which `import` takes back whole.
@@ -69,7 +73,8 @@ fn lines(page: &Exported) -> Bytes {
     BytesMut::from(text.as_slice()).freeze()
 }
 
-/// Reads JSON Lines: lines of an export or of other servers, or the arguments of `add_memory`.
+/// Reads JSON Lines: lines of an export or of other servers, or the arguments of `add_memory`. With a
+/// format it reads a file of another product's instead.
 ///
 /// A bad line is named and passed over. What was read before a connection broke stays; sending it
 /// again adds nothing.
@@ -77,22 +82,81 @@ pub(in crate::http) async fn import(
     request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
-    mut body: Lines,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let (caller, mut lines) = acting_with(&request, &sessions, &caller, |arguments| {
-        let confirms = arguments.take(&IMPORT_CONFIRM).unwrap_or(false);
-        ImportLines::going_on_with(arguments.take(&IMPORT_STEP)).confirmed(confirms)
+    let (caller, (asked, step, run)) = acting_with(&request, &sessions, &caller, |arguments| {
+        let asked = AskedMove::take(arguments);
+        (asked, arguments.take(&IMPORT_STEP), arguments.take(&IMPORT_RUN))
     })?;
+    let mut payload = payload.into_inner();
+    let lines = ImportLines::going_on_with(step).of_run(run).confirmed(asked.confirms);
+    let dry_run = asked.dry_run;
+    let lines = if dry_run { lines.tried() } else { lines };
+    if asked.format.is_none() {
+        let body = Lines::of(&request, &mut payload)?;
+        let told = read_lines(body, lines, &sessions, &caller).await?;
+        return Ok(answer(&sessions, &caller, told.imported, dry_run, &told));
+    }
+    let file = Lines::of_anything(&request, &mut payload)?.whole(MOVED_BYTES).await?;
+    match asked.carry_out(file, &sessions, &caller).await? {
+        CameOfIt::Moved(report) => {
+            Ok(answer(&sessions, &caller, report.stored(), dry_run, &report))
+        }
+        CameOfIt::OwnLines(file) => {
+            let told = take_lines(&file, lines, &sessions, &caller).await?;
+            Ok(answer(&sessions, &caller, told.imported, dry_run, &told))
+        }
+    }
+}
+
+async fn read_lines(
+    mut body: Lines,
+    mut lines: ImportLines,
+    sessions: &Sessions,
+    caller: &Caller,
+) -> Result<Imported, Error> {
     while let Some(line) = body.next().await {
         if let Some(part) = lines.take(line?) {
-            lines.note(sessions.ask(&caller, part).await?);
+            lines.note(sessions.ask(caller, part).await?);
         }
     }
     if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(&caller, part).await?);
+        lines.note(sessions.ask(caller, part).await?);
     }
-    let told = lines.told();
-    let what = format!("{} memories over REST", told.imported);
-    sessions.accounts().note_deed(AuditKind::MemoriesImported, &caller, what);
-    Ok(HttpResponse::Ok().json(told))
+    Ok(lines.told())
+}
+
+/// Has the session take the lines of a text, a part after another.
+pub(in crate::http) async fn take_lines(
+    text: &[u8],
+    mut lines: ImportLines,
+    sessions: &Sessions,
+    caller: &Caller,
+) -> Result<Imported, Error> {
+    let mut cutter = LineCutter::default();
+    let mut cut = cutter.cut(text);
+    cut.extend(cutter.end());
+    for line in cut {
+        if let Some(part) = lines.take(line) {
+            lines.note(sessions.ask(caller, part).await?);
+        }
+    }
+    if let Some(part) = lines.rest() {
+        lines.note(sessions.ask(caller, part).await?);
+    }
+    Ok(lines.told())
+}
+
+fn answer(
+    sessions: &Sessions,
+    caller: &Caller,
+    stored: usize,
+    dry_run: bool,
+    told: &impl Serialize,
+) -> HttpResponse {
+    if !dry_run {
+        let what = format!("{stored} memories over REST");
+        sessions.accounts().note_deed(AuditKind::MemoriesImported, caller, what);
+    }
+    HttpResponse::Ok().json(told)
 }

@@ -14,11 +14,13 @@ use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::PageText;
 use super::view::beginning;
 use crate::actors::Sessions;
-use crate::engine::{ImportLines, Imported, LineCutter, TriedOutcome};
+use crate::engine::{ImportLines, Imported, TriedOutcome};
 use crate::error::Error;
 use crate::http::front::Front;
+use crate::http::moving::{AskedMove, CameOfIt};
 use crate::http::{OpenStreams, rest};
 use crate::model::AuditKind;
+use crate::moving::MovingReport;
 
 /// The purpose of the forms of this page.
 const TRANSFER: &str = "transfer";
@@ -37,7 +39,9 @@ struct TransferPage {
     imported: usize,
     duplicates: usize,
     failed: usize,
-    problems: Vec<(usize, PageText)>,
+    problems: Vec<PageText>,
+    /// What is told of a file of another product's.
+    facts: Vec<PageText>,
     tried: Vec<TriedRow>,
     /// What was tried, to be imported.
     content: String,
@@ -79,8 +83,8 @@ pub(in crate::http) async fn export(
     Ok(response)
 }
 
-/// Takes in the lines of an export, or of other servers, after a page that tells what would become of
-/// each.
+/// Takes in the lines of an export, or what another product had, after a page that tells what would
+/// become of it.
 pub(in crate::http) async fn import(
     request: HttpRequest,
     session: BrowserSession,
@@ -90,9 +94,7 @@ pub(in crate::http) async fn import(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, TRANSFER, form.csrf())?;
-    let is_confirmed = form.get("confirm") == "true";
-    let lines = ImportLines::default().confirmed(is_confirmed);
-    let is_sure = form.get("sure") == "true";
+    let (is_confirmed, is_sure) = (form.get("confirm") == "true", form.get("sure") == "true");
     let refused = match is_sure {
         true => {
             let typed = form.get("credential");
@@ -100,54 +102,33 @@ pub(in crate::http) async fn import(
         }
         false => None,
     };
-    if !is_sure || refused.is_some() {
+    let is_tried = !is_sure || refused.is_some();
+    let content = form.get("content").as_bytes().to_vec();
+    let asked = AskedMove::usual(is_confirmed, is_tried);
+    let page = match asked.carry_out(content, &sessions, &session.caller).await? {
+        CameOfIt::Moved(report) => TransferPage::of_report(&request, &session, &report),
+        CameOfIt::OwnLines(text) => {
+            let lines = ImportLines::default().confirmed(is_confirmed);
+            let lines = if is_tried { lines.tried() } else { lines };
+            let told = rest::take_lines(&text, lines, &sessions, &session.caller).await?;
+            TransferPage::of(&request, &session, &told)
+        }
+    };
+    if is_tried {
         let (status, problem) = refused.unwrap_or_default();
-        let told = carried(lines.tried(), form.get("content"), &sessions, &session).await?;
         let page = TransferPage {
-            is_tried: true,
+            is_tried,
             asks_again: !session.is_fresh,
             problem: PageText::of(&problem),
-            tried: told
-                .tried
-                .iter()
-                .map(|one| TriedRow::of(one.line, &one.text, one.outcome))
-                .collect(),
             content: form.get("content").to_owned(),
             is_confirmed,
-            ..TransferPage::of(&request, &session, &told)
+            ..page
         };
         return Ok(respond(status, &page));
     }
-    let told = carried(lines, form.get("content"), &sessions, &session).await?;
-    let what = format!("{} memories in the dashboard", told.imported);
+    let what = format!("{} memories in the dashboard", page.imported);
     sessions.accounts().note_deed(AuditKind::MemoriesImported, &session.caller, what);
-    let page = TransferPage {
-        is_done: true,
-        step: told.step.map(|step| step.to_string()).unwrap_or_default(),
-        ..TransferPage::of(&request, &session, &told)
-    };
-    Ok(respond(StatusCode::OK, &page))
-}
-
-/// Has the session take the lines of a text, a part after another.
-async fn carried(
-    mut lines: ImportLines,
-    text: &str,
-    sessions: &Sessions,
-    session: &BrowserSession,
-) -> Result<Imported, Error> {
-    let mut cutter = LineCutter::default();
-    let mut cut = cutter.cut(text.as_bytes());
-    cut.extend(cutter.end());
-    for line in cut {
-        if let Some(part) = lines.take(line) {
-            lines.note(sessions.ask(&session.caller, part).await?);
-        }
-    }
-    if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(&session.caller, part).await?);
-    }
-    Ok(lines.told())
+    Ok(respond(StatusCode::OK, &TransferPage { is_done: true, ..page }))
 }
 
 /// Takes an import back.
@@ -171,7 +152,10 @@ impl TransferPage {
     }
 
     fn of(request: &HttpRequest, session: &BrowserSession, told: &Imported) -> Self {
-        let problems = told.errors.iter().map(|one| (one.line, PageText::of(&one.problem)));
+        let problems = told.errors.iter();
+        let problems =
+            problems.map(|one| PageText::of(&format!("Line {}: {}", one.line, one.problem)));
+        let tried = told.tried.iter();
         Self {
             page: Page::of(request, Some(session), "Import and export"),
             is_done: false,
@@ -182,11 +166,23 @@ impl TransferPage {
             duplicates: told.duplicates,
             failed: told.failed,
             problems: problems.collect(),
-            tried: Vec::new(),
+            facts: Vec::new(),
+            tried: tried.map(|one| TriedRow::of(one.line, &one.text, one.outcome)).collect(),
             content: String::new(),
             is_confirmed: false,
-            step: String::new(),
+            step: told.step.map(|step| step.to_string()).unwrap_or_default(),
             csrf: session.csrf(TRANSFER),
+        }
+    }
+
+    fn of_report(request: &HttpRequest, session: &BrowserSession, report: &MovingReport) -> Self {
+        Self {
+            imported: report.stored(),
+            duplicates: report.known(),
+            failed: report.failed,
+            facts: report.lines().iter().map(|line| PageText::of(line)).collect(),
+            step: report.run.map(|run| run.to_string()).unwrap_or_default(),
+            ..Self::new(request, session)
         }
     }
 }

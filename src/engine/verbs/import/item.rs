@@ -1,10 +1,11 @@
 use serde_json::Value;
 
+use super::moved::MovedLine;
 use super::others;
 use crate::engine::arguments::{Arguments, InvalidArguments};
 use crate::engine::verbs::add::Times;
 use crate::engine::verbs::export::LINE_MARKS;
-use crate::engine::{Add, Field, MoreVersions, Shape, Spoken, Whole};
+use crate::engine::{Add, Asked, Field, MoreVersions, Shape, Spoken, Whole};
 use crate::model::json::{self, Unreadable};
 use crate::model::{Memory, MemoryId, foreign};
 
@@ -15,6 +16,8 @@ pub enum ImportItem {
     Whole(Box<Whole>),
     /// Goes on with the history of a memory that an earlier line brought.
     More(MoreVersions),
+    /// What another product had.
+    Moved(Box<MovedLine>),
 }
 
 /// A memory that comes without a history, perhaps with the times of its first and last writing.
@@ -63,6 +66,10 @@ impl ImportItem {
         let id = value.get("id").and_then(Value::as_str);
         let is_ours = id.is_some_and(|id| MemoryId::parse(id).is_ok());
         if is_ours && ["content", "kind", "version", "created_at"].into_iter().all(has) {
+            if has("moved") {
+                let line = serde_json::from_value(value).map_err(refused)?;
+                return Ok(Self::Moved(Box::new(line)));
+            }
             return serde_json::from_value(value).map(Self::Whole).map_err(refused);
         }
         if is_ours && has("history") && !has("content") {
@@ -80,11 +87,29 @@ impl ImportItem {
         Ok(Self::New(Box::new(NewLine { add, times })))
     }
 
+    /// Notes who brings it, and whether they stand for it. Lines of an export are what they were.
+    pub(super) fn take_author(&mut self, confirms: bool, asked: Asked<'_>) {
+        match self {
+            Self::New(line) => line.add.is_unconfirmed = !confirms,
+            Self::Moved(line) => line.take_author(confirms, asked),
+            Self::Whole(_) | Self::More(_) => {}
+        }
+    }
+
+    /// The kind of what another product had.
+    pub(super) fn moved_kind(&self) -> Option<String> {
+        match self {
+            Self::Moved(line) => Some(line.memory.kind.as_str().to_owned()),
+            Self::New(_) | Self::Whole(_) | Self::More(_) => None,
+        }
+    }
+
     /// The beginning of its text; nothing of what has none of its own.
     pub(super) fn beginning(&self) -> String {
         let text = match self {
             Self::New(line) => line.add.content.as_str(),
             Self::Whole(whole) => whole.memory.content.as_str(),
+            Self::Moved(line) => line.memory.content.as_str(),
             Self::More(_) => "",
         };
         text.chars().take(BEGINNING_CHARS).collect()
@@ -99,6 +124,7 @@ impl ImportItem {
                 is_doubtful(&whole.memory) || whole.history.iter().any(is_doubtful)
             }
             Self::More(more) => more.history.iter().any(is_doubtful),
+            Self::Moved(line) => is_doubtful(&line.memory),
         }
     }
 
@@ -109,6 +135,7 @@ impl ImportItem {
             Self::New(line) => line.add.is_instruction(),
             Self::Whole(whole) => whole.memory.kind.is_instruction() || among(&whole.history),
             Self::More(more) => among(&more.history),
+            Self::Moved(line) => line.memory.kind.is_instruction(),
         }
     }
 }

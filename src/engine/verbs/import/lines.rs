@@ -27,6 +27,8 @@ pub struct ImportLines {
     /// Whether what it brings counts as said by whoever imports it.
     confirms: bool,
     dry_run: bool,
+    /// The change that all of them are.
+    run: Option<MemoryId>,
     number: usize,
 }
 
@@ -120,6 +122,7 @@ impl ImportLines {
         (!lines.is_empty()).then_some(Import {
             lines,
             step: self.told.step,
+            run: self.run,
             confirms: self.confirms,
             dry_run: self.dry_run,
         })
@@ -135,6 +138,12 @@ impl ImportLines {
     #[must_use]
     pub fn confirmed(self, confirms: bool) -> Self {
         Self { confirms, ..self }
+    }
+
+    /// The same as one change under this id.
+    #[must_use]
+    pub fn of_run(self, run: Option<MemoryId>) -> Self {
+        Self { run, ..self }
     }
 
     /// The same, only to tell what would become of each line. A text that comes twice is known again

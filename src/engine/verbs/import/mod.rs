@@ -2,10 +2,12 @@
 
 mod item;
 mod lines;
+mod moved;
 mod others;
+mod runs;
 mod told;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MoreVersions, Whole};
 use crate::engine::arguments::InvalidArguments;
@@ -19,6 +21,9 @@ use crate::model::{Memory, MemoryId, Priority, Scope, Source, Timestamp};
 use crate::store::PastVersion;
 use item::{ImportItem, NewLine};
 pub use lines::{FileLine, ImportLines, LineCutter};
+use moved::MovedOutcome;
+pub use moved::{IMPORT, MovedCounts, MovedLine, OnChange};
+pub use runs::ListImports;
 pub use told::{Imported, TriedLine, TriedOutcome};
 
 /// Names the change that a part of an import goes on with: what the answer to the first part told.
@@ -29,6 +34,14 @@ pub const IMPORT_STEP: Field =
 pub const IMPORT_CONFIRM: Field =
     Field::new("confirm", Shape::Flag, "You stand for what is in it: it is not provisional");
 
+/// Names the change that an import is, whatever part of it comes first.
+pub const IMPORT_RUN: Field =
+    Field::new("run", Shape::Id, "The id that the change is to have: one of today");
+
+/// Asks only what would become of the lines.
+pub const IMPORT_DRY_RUN: Field =
+    Field::new("dry_run", Shape::Flag, "Only tell what would become of it");
+
 /// Stores many memories, each line by itself: what is wrong with one is no matter to the others.
 #[derive(Debug, Clone)]
 pub struct Import {
@@ -36,6 +49,8 @@ pub struct Import {
     pub lines: Vec<(usize, Vec<u8>)>,
     /// The change that it goes on with, if it is not the first part of a file.
     pub step: Option<MemoryId>,
+    /// The change that it is, whether it is the first part or not.
+    pub run: Option<MemoryId>,
     /// Whether whoever imports it stands for it. Lines of an export are what they were in any case.
     pub confirms: bool,
     /// Only tell what would become of each line.
@@ -50,6 +65,8 @@ enum Brought {
     /// Earlier versions of a memory that is here, told behind its own line and so not counted.
     Versions,
     Nothing,
+    /// A line of another product's.
+    Moved(MovedOutcome),
 }
 
 /// What an import has put into the write that it is making.
@@ -57,6 +74,8 @@ struct Work {
     write: Write,
     /// The earlier versions; the store does not show them before they are committed.
     versions: BTreeSet<(MemoryId, u32)>,
+    /// How many of the memories of other products hold what looks like a secret, by its name.
+    secrets: BTreeMap<String, usize>,
 }
 
 /// No client names itself at such length at the door.
@@ -79,11 +98,13 @@ impl Verb for Import {
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Imported, EngineError> {
         let mut told = Imported::default();
-        if let Some(step) = self.step {
-            engine.continue_step(step)?;
+        match (self.run, self.step) {
+            (Some(run), _) => engine.begin_run(run, asked.now)?,
+            (None, Some(step)) => engine.continue_step(step)?,
+            (None, None) => {}
         }
         let write = if self.dry_run { engine.begin_trial()? } else { engine.begin()? };
-        let mut work = Work { write, versions: BTreeSet::new() };
+        let mut work = Work { write, versions: BTreeSet::new(), secrets: BTreeMap::new() };
         for (line, text) in self.lines {
             let mut item = match ImportItem::read(&text) {
                 Ok(Some(item)) => item,
@@ -96,16 +117,20 @@ impl Verb for Import {
                     continue;
                 }
             };
-            if let ImportItem::New(line) = &mut item {
-                line.add.is_unconfirmed = !self.confirms;
-            }
+            item.take_author(self.confirms, asked);
             let beginning = self.dry_run.then(|| item.beginning());
-            let outcome = told.count(line, engine.import_line(&mut work, item, asked))?;
+            let moved = item.moved_kind();
+            let came_of_it = engine.import_line(&mut work, item, asked);
+            if let Some(kind) = moved {
+                told.count_moved(kind, &came_of_it);
+            }
+            let outcome = told.count(line, came_of_it)?;
             if let Some(text) = beginning {
                 told.try_line(TriedLine { line, text, outcome });
             }
             engine.commit_if_full(&mut work.write)?;
         }
+        told.secrets = work.secrets;
         if self.dry_run {
             engine.check_trial(&work.write)?;
         } else {
@@ -138,6 +163,10 @@ impl Engine {
                 let memory = &whole.memory;
                 catalog.shows(memory.project.as_ref()) && !catalog.hides(memory.id)
             }
+            ImportItem::Moved(line) => {
+                let memory = &line.memory;
+                catalog.shows(memory.project.as_ref()) && !catalog.hides(memory.id)
+            }
             ImportItem::More(more) => !catalog.hides(more.id),
         };
         if !is_within {
@@ -153,6 +182,7 @@ impl Engine {
                 self.screen_all([], &mut more.history)?;
                 self.import_more(work, &more, asked)
             }
+            ImportItem::Moved(line) => self.import_moved(work, *line, asked),
         }
     }
 

@@ -1,8 +1,11 @@
 //! What an import says became of its lines, or would.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Brought;
+use super::moved::MovedCounts;
 use crate::engine::EngineError;
 use crate::model::MemoryId;
 
@@ -16,6 +19,12 @@ pub struct Imported {
     /// The change that the import is, by which it can be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<MemoryId>,
+    /// What became of lines of other products, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moved: BTreeMap<String, MovedCounts>,
+    /// How many of those that were stored hold what looks like a secret, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, usize>,
     /// Of a dry run: what would become of the first lines.
     #[serde(skip)]
     pub tried: Vec<TriedLine>,
@@ -71,7 +80,11 @@ impl Imported {
                 Ok(TriedOutcome::Stored)
             }
             Ok(Brought::Versions) => Ok(TriedOutcome::Known),
-            Ok(Brought::Nothing) => {
+            Ok(Brought::Moved(outcome)) if outcome.stores() => {
+                self.imported += 1;
+                Ok(TriedOutcome::Stored)
+            }
+            Ok(Brought::Nothing | Brought::Moved(_)) => {
                 self.duplicates += 1;
                 Ok(TriedOutcome::Known)
             }
@@ -81,6 +94,15 @@ impl Imported {
                 Ok(TriedOutcome::Refused)
             }
         }
+    }
+
+    /// Counts what became of a line of another product's by its kind.
+    pub(super) fn count_moved(&mut self, kind: String, came_of_it: &Result<Brought, EngineError>) {
+        let outcome = match came_of_it {
+            Ok(Brought::Moved(outcome)) => Some(*outcome),
+            _ => None,
+        };
+        self.moved.entry(kind).or_default().count(outcome);
     }
 
     /// Notes what would become of a line, as long as somebody reads it.
@@ -106,6 +128,12 @@ impl Imported {
         self.errors.extend(part.errors);
         self.errors.sort_by_key(|problem| problem.line);
         self.errors.truncate(TOLD_PROBLEMS);
+        for (kind, counts) in part.moved {
+            self.moved.entry(kind).or_default().absorb(&counts);
+        }
+        for (name, count) in part.secrets {
+            *self.secrets.entry(name).or_default() += count;
+        }
         self.tried.extend(part.tried);
         // A line that is too long is noted before the part in which it would stand.
         self.tried.sort_by_key(|tried| tried.line);

@@ -1,0 +1,224 @@
+//! Lines of what another product remembered, as `moving` makes them: whole memories whose ids follow from
+//! what they are called there, so that the same file adds nothing when it comes again.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Brought, Work};
+use crate::engine::catalog::is_same_text;
+use crate::engine::secrets::SecretKinds;
+use crate::engine::write::{Write, guard_instruction};
+use crate::engine::{Asked, Engine, EngineError};
+use crate::model::{Memory, MemoryId, Metadata, Status, Timestamp};
+
+/// A memory that another product had.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MovedLine {
+    #[serde(flatten)]
+    pub memory: Memory,
+    pub moved: OnChange,
+    /// Whether the same text elsewhere is no reason to leave it out: turns of a dialogue are short.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_twin: bool,
+}
+
+/// What is done if the memory is here and says something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnChange {
+    #[default]
+    Keep,
+    /// It gets a new version, and what it said stays in its history.
+    Update,
+}
+
+/// What became of lines of one kind, or would.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MovedCounts {
+    pub new: usize,
+    pub updated: usize,
+    pub unchanged: usize,
+    /// Those that say something else here, and stay as they are.
+    pub changed: usize,
+    /// Those whose text is here under another id.
+    pub duplicate: usize,
+    /// Those that were deleted here, and stay so.
+    pub deleted_here: usize,
+    pub failed: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MovedOutcome {
+    New,
+    Updated,
+    Unchanged,
+    Changed,
+    Duplicate,
+    DeletedHere,
+}
+
+/// Where the metadata tell of the import that brought a memory.
+pub const IMPORT: &str = "import";
+
+impl MovedLine {
+    /// Notes who brings it. Only they can say that they stand for it.
+    pub(super) fn take_author(&mut self, confirms: bool, asked: Asked<'_>) {
+        let memory = &mut self.memory;
+        memory.source.credential = Some(asked.caller.credential.to_string());
+        memory.source.session = asked.caller.session.clone();
+        memory.source.interface = Some(IMPORT.to_owned());
+        memory.provisional = !confirms || asked.caller.is_guest;
+        if memory.project.is_none() {
+            memory.project = asked.caller.project.clone();
+        }
+    }
+}
+
+impl MovedCounts {
+    pub(super) fn count(&mut self, outcome: Option<MovedOutcome>) {
+        let place = match outcome {
+            Some(MovedOutcome::New) => &mut self.new,
+            Some(MovedOutcome::Updated) => &mut self.updated,
+            Some(MovedOutcome::Unchanged) => &mut self.unchanged,
+            Some(MovedOutcome::Changed) => &mut self.changed,
+            Some(MovedOutcome::Duplicate) => &mut self.duplicate,
+            Some(MovedOutcome::DeletedHere) => &mut self.deleted_here,
+            None => &mut self.failed,
+        };
+        *place += 1;
+    }
+
+    /// Adds up the answers for the parts of one file.
+    pub fn absorb(&mut self, part: &Self) {
+        self.new += part.new;
+        self.updated += part.updated;
+        self.unchanged += part.unchanged;
+        self.changed += part.changed;
+        self.duplicate += part.duplicate;
+        self.deleted_here += part.deleted_here;
+        self.failed += part.failed;
+    }
+}
+
+impl MovedOutcome {
+    pub(super) fn stores(self) -> bool {
+        matches!(self, Self::New | Self::Updated)
+    }
+}
+
+impl Engine {
+    pub(super) fn import_moved(
+        &mut self,
+        work: &mut Work,
+        line: MovedLine,
+        asked: Asked<'_>,
+    ) -> Result<Brought, EngineError> {
+        let MovedLine { mut memory, moved, has_twin } = line;
+        self.check_version(&memory)?;
+        let mut found = SecretKinds::new();
+        self.screen(&mut memory, &mut found)?;
+        let outcome = match self.newest_of(&work.write, memory.id)? {
+            Some(there) => meet(&mut work.write, &there, memory, moved, asked)?,
+            None => {
+                let known = if has_twin { None } else { self.known(work, &memory, asked.now)? };
+                match known {
+                    Some(outcome) => outcome,
+                    None => {
+                        self.enter_moved(&mut work.write, &memory)?;
+                        MovedOutcome::New
+                    }
+                }
+            }
+        };
+        if outcome.stores() {
+            for name in found {
+                *work.secrets.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+        Ok(Brought::Moved(outcome))
+    }
+
+    fn enter_moved(&mut self, write: &mut Write, memory: &Memory) -> Result<(), EngineError> {
+        if !write.is_trial() {
+            // A line behind this one may need an id before the write is committed.
+            self.ids.continue_after(memory.id);
+        }
+        write.enter(memory)
+    }
+
+    /// Whether the same text is here under another id, or was and has been deleted.
+    fn known(
+        &self,
+        work: &Work,
+        memory: &Memory,
+        now: Timestamp,
+    ) -> Result<Option<MovedOutcome>, EngineError> {
+        if !memory.is_alive(now) {
+            return Ok(None);
+        }
+        let is_same = |there: &Memory| {
+            is_same_text(&there.content, &memory.content)
+                && there.kind == memory.kind
+                && there.project == memory.project
+        };
+        if work.write.memories().any(|there| there.is_alive(now) && is_same(there)) {
+            return Ok(Some(MovedOutcome::Duplicate));
+        }
+        let same = self.mind.catalog.same_text(&memory.content);
+        let ids: Vec<MemoryId> = same.map(|entry| entry.id).collect();
+        let mut known = None;
+        for id in ids.into_iter().filter(|id| work.write.newest(*id).is_none()) {
+            let there = self.read(id)?;
+            if is_same(&there) && there.is_alive(now) {
+                return Ok(Some(MovedOutcome::Duplicate));
+            }
+            let is_gone = there.status == Status::Deleted && is_moved(&there.metadata);
+            if is_same(&there) && is_gone {
+                known = Some(MovedOutcome::DeletedHere);
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// What becomes of a memory that is here under the same id.
+fn meet(
+    write: &mut Write,
+    there: &Memory,
+    memory: Memory,
+    moved: OnChange,
+    asked: Asked<'_>,
+) -> Result<MovedOutcome, EngineError> {
+    if there.status == Status::Deleted && memory.status != Status::Deleted {
+        return Ok(MovedOutcome::DeletedHere);
+    }
+    if is_same_text(&there.content, &memory.content) {
+        return Ok(MovedOutcome::Unchanged);
+    }
+    if moved == OnChange::Keep {
+        return Ok(MovedOutcome::Changed);
+    }
+    guard_instruction(there, asked)?;
+    if asked.caller.is_guest && !there.provisional {
+        return Err(EngineError::Guest);
+    }
+    let mut tags = there.tags.clone();
+    tags.absorb(&memory.tags);
+    let after = Memory {
+        content: memory.content,
+        title: memory.title,
+        tags,
+        category: memory.category,
+        metadata: memory.metadata,
+        event_at: memory.event_at,
+        source: memory.source,
+        provisional: memory.provisional,
+        ..there.clone()
+    };
+    write.replace(there, after, asked.now)?;
+    Ok(MovedOutcome::Updated)
+}
+
+fn is_moved(metadata: &Metadata) -> bool {
+    metadata.contains_key(IMPORT)
+}

@@ -1,0 +1,157 @@
+//! Files of other products in the body of a request.
+
+use crate::actors::Sessions;
+use crate::engine::{
+    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, Imported, Shape,
+};
+use crate::error::Error;
+use crate::model::{Caller, MemoryIds, Project, Tag, Timestamp};
+use crate::moving::{
+    Bundle, LinePart, Moving, MovingError, MovingReport, Recognised, Wanted, format_named,
+};
+
+/// Bytes of a file of another product's. It is held in memory while it is read; a larger one goes through
+/// the command line, which reads it from the disk.
+pub(super) const MOVED_BYTES: usize = 64 << 20;
+
+pub(super) const FORMAT: Field = Field::new(
+    "format",
+    Shape::Name,
+    "The body is a file of another product's: of this format, or `auto`",
+);
+pub(super) const ONLY: Field = Field::new(
+    "only",
+    Shape::Words(&["memories", "conversations", "projects", "files"]),
+    "With format: only these parts of it",
+);
+pub(super) const PROJECT: Field =
+    Field::new("project", Shape::Name, "With format: the project of what names none");
+pub(super) const TAG: Field = Field::new("tag", Shape::Name, "With format: a tag for all of it");
+pub(super) const SINCE: Field =
+    Field::new("since", Shape::Moment, "With format: only what is from then on");
+pub(super) const UPDATE: Field = Field::new(
+    "update",
+    Shape::Flag,
+    "With format: what says something else here gets a new version",
+);
+
+/// What the query of an import says of a file.
+#[derive(Debug)]
+pub(super) struct AskedMove {
+    pub(super) format: Option<String>,
+    pub(super) confirms: bool,
+    pub(super) dry_run: bool,
+    only: Option<Vec<String>>,
+    project: Option<Project>,
+    tag: Option<Tag>,
+    since: Option<Timestamp>,
+    updates: bool,
+}
+
+/// What became of a file that was sent.
+pub(super) enum CameOfIt {
+    /// It is lines of our own, and they are as they were.
+    OwnLines(Vec<u8>),
+    Moved(Box<MovingReport>),
+}
+
+impl AskedMove {
+    pub(super) fn take(arguments: &mut Arguments) -> Self {
+        Self {
+            format: arguments.take(&FORMAT),
+            confirms: arguments.take(&IMPORT_CONFIRM).unwrap_or(false),
+            dry_run: arguments.take(&IMPORT_DRY_RUN).unwrap_or(false),
+            only: arguments.take(&ONLY),
+            project: arguments.take(&PROJECT),
+            tag: arguments.take(&TAG),
+            since: arguments.take(&SINCE),
+            updates: arguments.take(&UPDATE).unwrap_or(false),
+        }
+    }
+
+    /// The usual of a file whose format is to be found out.
+    pub(super) fn usual(confirms: bool, dry_run: bool) -> Self {
+        Self {
+            format: None,
+            confirms,
+            dry_run,
+            only: None,
+            project: None,
+            tag: None,
+            since: None,
+            updates: false,
+        }
+    }
+
+    /// Reads a file, and has the session take what is in it.
+    pub(super) async fn carry_out(
+        self,
+        file: Vec<u8>,
+        sessions: &Sessions,
+        caller: &Caller,
+    ) -> Result<CameOfIt, Error> {
+        let format = match self.format.as_deref() {
+            Some(name) => format_named(name).map_err(refused)?,
+            None => None,
+        };
+        let now = sessions.accounts().now();
+        let run = MemoryIds::default().next(now);
+        let wanted = self.wanted(Wanted::new(run, now, sessions.content_limit()));
+        let looked = actix_web::rt::task::spawn_blocking(move || {
+            let mut bundle = Bundle::of_bytes("upload", file)?;
+            let recognised = Recognised::of(&mut bundle, format)?;
+            Ok::<_, MovingError>((bundle, recognised))
+        });
+        let (bundle, recognised) = looked.await.map_err(|_| Error::Panicked)?.map_err(refused)?;
+        if recognised.is_own() {
+            return Ok(CameOfIt::OwnLines(bundle.into_bytes()));
+        }
+        let mut moving = Moving::start(bundle, recognised, wanted);
+        while let Some(batch) = moving.next().await {
+            let mut lines = ImportLines::default().of_run(Some(run)).confirmed(self.confirms);
+            if self.dry_run {
+                lines = lines.tried();
+            }
+            let told = ask(lines, &batch.lines, sessions, caller).await?;
+            moving.note(&batch, told);
+        }
+        let report = moving.finish(self.dry_run).map_err(refused)?;
+        Ok(CameOfIt::Moved(Box::new(report)))
+    }
+
+    fn wanted(&self, usual: Wanted) -> Wanted {
+        let only = self
+            .only
+            .as_ref()
+            .map(|words| words.iter().filter_map(|word| LinePart::parse(word)).collect::<Vec<_>>());
+        Wanted {
+            only: only.unwrap_or_else(|| usual.only.clone()),
+            project: self.project.clone(),
+            tag: self.tag.clone(),
+            since: self.since,
+            updates: self.updates,
+            ..usual
+        }
+    }
+}
+
+async fn ask(
+    mut lines: ImportLines,
+    batch: &[Vec<u8>],
+    sessions: &Sessions,
+    caller: &Caller,
+) -> Result<Imported, Error> {
+    for line in batch {
+        if let Some(part) = lines.take(FileLine::Whole(line.clone())) {
+            lines.note(sessions.ask(caller, part).await?);
+        }
+    }
+    if let Some(part) = lines.rest() {
+        lines.note(sessions.ask(caller, part).await?);
+    }
+    Ok(lines.told())
+}
+
+fn refused(error: impl std::fmt::Display) -> Error {
+    Error::BadRequest { problem: error.to_string() }
+}

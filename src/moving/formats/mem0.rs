@@ -1,0 +1,117 @@
+//! What mem0 gives out as JSON: `{"results": [...]}`, a list, or a page of one, of objects with `id`,
+//! `memory`, `user_id`, `agent_id`, `app_id`, `run_id`, `categories`, `metadata`, `created_at`,
+//! `updated_at` and `expiration_date`, any of which may be missing.
+//!
+//! A file may have the memories of several users. Those of the one with the most are taken, unless all
+//! are wanted.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::fields::{first_moment, first_text, names, rest, text};
+use crate::model::{EventTime, Timestamp};
+use crate::moving::out::Out;
+use crate::moving::sniff::{Fit, Look, Sniff};
+use crate::moving::walk::pieces;
+use crate::moving::{Files, Line, MovingError};
+
+/// The text is `memory` today; others were seen.
+const TEXTS: [&str; 4] = ["memory", "data", "text", "content"];
+const TAKEN: [&str; 11] = [
+    "id",
+    "memory",
+    "data",
+    "text",
+    "content",
+    "categories",
+    "app_id",
+    "created_at",
+    "updated_at",
+    "expiration_date",
+    "embedding",
+];
+
+pub(super) fn fit(sniff: &Sniff) -> Fit {
+    let is_list = sniff.look == Look::List && sniff.lists_all(&["id", "memory"]);
+    let is_page = sniff.names.contains("results")
+        && sniff.lists_any(&["id"])
+        && sniff.lists_any(&["memory", "data", "text"]);
+    Fit::sure_if(is_list || is_page)
+}
+
+pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
+    let mut own = None;
+    if files.can_be_read_again() && !out.wanted().all_users {
+        own = most_frequent_user(files, out)?;
+    }
+    files.each(out, &mut |_, reader, out| {
+        pieces(reader, out, &mut |out, piece| {
+            let Some(object) = memory(&piece.name, piece.value) else { return Ok(()) };
+            let user = text(&object, "user_id");
+            // Of what comes as a stream the first one has to do.
+            own = own.take().or_else(|| user.map(str::to_owned));
+            let is_own = user.is_none() || user == own.as_deref();
+            if !is_own && !out.wanted().all_users {
+                out.skip("of other users (--all-users takes them)");
+                return Ok(());
+            }
+            match line(object) {
+                Some(line) => out.line(line),
+                None => {
+                    out.skip("empty");
+                    Ok(())
+                }
+            }
+        })
+    })
+}
+
+fn most_frequent_user(
+    files: &mut Files<'_>,
+    out: &mut Out<'_>,
+) -> Result<Option<String>, MovingError> {
+    let mut users: BTreeMap<String, usize> = BTreeMap::new();
+    out.look_only(|out| {
+        files.each(out, &mut |_, reader, out| {
+            pieces(reader, out, &mut |_, piece| {
+                let object = memory(&piece.name, piece.value);
+                if let Some(user) = object.as_ref().and_then(|object| text(object, "user_id")) {
+                    *users.entry(user.to_owned()).or_default() += 1;
+                }
+                Ok(())
+            })
+        })
+    })?;
+    Ok(users.into_iter().min_by_key(|(_, count)| Reverse(*count)).map(|(user, _)| user))
+}
+
+/// The object of a piece that is a memory.
+fn memory(name: &str, value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(object) if matches!(name, "" | "results" | "memories") => Some(object),
+        _ => None,
+    }
+}
+
+fn line(object: Map<String, Value>) -> Option<Line> {
+    let content = first_text(&object, &TEXTS)?.to_owned();
+    let id = text(&object, "id").or_else(|| text(&object, "hash")).unwrap_or(&content).to_owned();
+    let moment = |name: &str| first_moment(&object, &[name]).map(|time| time.at);
+    Some(Line {
+        tags: names(object.get("categories")),
+        project: text(&object, "app_id").map(str::to_owned),
+        created_at: moment("created_at"),
+        updated_at: moment("updated_at"),
+        expires_at: text(&object, "expiration_date").and_then(end_of),
+        kind: Some("fact"),
+        extras: rest(object, &TAKEN),
+        ..Line::new(id, content)
+    })
+}
+
+/// The end of a day, if it is one.
+fn end_of(text: &str) -> Option<Timestamp> {
+    EventTime::read_end(text).ok().map(|end| end.at)
+}

@@ -1,0 +1,326 @@
+//! Where formats put their lines: what is not wanted is left out here, equal texts collapse, long ones
+//! are cut, and what remains goes on its way.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::json;
+use unicode_normalization::UnicodeNormalization;
+
+use super::MovingError;
+use super::line::{Line, LinePart, Wanted};
+use super::split::split;
+use super::tally::Tally;
+use crate::engine::{MovedLine, OnChange};
+use crate::model::Memory;
+
+/// A line that is ready to be imported.
+#[derive(Debug)]
+pub struct Carried {
+    /// One JSON object, without an end of line.
+    pub line: Vec<u8>,
+    /// Where it comes from, for whoever is told that it could not be taken.
+    pub place: String,
+}
+
+/// Takes the lines of one import after another.
+pub struct Out<'a> {
+    wanted: &'a Wanted,
+    deliver: &'a mut dyn FnMut(Carried) -> Result<(), MovingError>,
+    format: &'static str,
+    /// What is being read, and which element of it.
+    file: String,
+    number: usize,
+    tally: Tally,
+    /// What waits in case that the same text comes with an earlier date.
+    held: Vec<(String, Line)>,
+    held_bytes: usize,
+    /// Where in `held` a text is.
+    places: HashMap<u64, usize>,
+    /// Texts that have gone, by digest.
+    gone: HashSet<u64>,
+    /// Ids of this run, of which a part is enough to tell them apart.
+    ids: HashSet<u64>,
+    taken: usize,
+}
+
+/// Bytes of texts that wait. Memories of one product are rarely more; of what is, the first wins.
+const HELD_BYTES: usize = 8 << 20;
+/// Stands between a file and the number of an element.
+const NUMBER_MARK: &str = " #";
+
+impl std::fmt::Debug for Out<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Out").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Out<'a> {
+    pub(super) fn new(
+        wanted: &'a Wanted,
+        deliver: &'a mut dyn FnMut(Carried) -> Result<(), MovingError>,
+    ) -> Self {
+        Self {
+            wanted,
+            deliver,
+            format: "",
+            file: String::new(),
+            number: 0,
+            tally: Tally::default(),
+            held: Vec::new(),
+            held_bytes: 0,
+            places: HashMap::new(),
+            gone: HashSet::new(),
+            ids: HashSet::new(),
+            taken: 0,
+        }
+    }
+
+    /// What is wanted of this import.
+    #[must_use]
+    pub fn wanted(&self) -> &'a Wanted {
+        self.wanted
+    }
+
+    /// Whether lines of a part are wanted, so that nobody has to make them.
+    #[must_use]
+    pub fn wants(&self, part: LinePart) -> bool {
+        self.wanted.only.contains(&part)
+    }
+
+    /// Takes a line.
+    pub fn line(&mut self, line: Line) -> Result<(), MovingError> {
+        if !self.wants(line.part) {
+            self.skip(&format!("not asked for: {}", line.part.name()));
+            return Ok(());
+        }
+        if line.content.trim().is_empty() {
+            self.skip("empty");
+            return Ok(());
+        }
+        let at = line.event_at.map(|event| event.at).or(line.created_at);
+        if let (Some(since), Some(at)) = (self.wanted.since, at)
+            && at < since
+        {
+            self.skip("older than asked for");
+            return Ok(());
+        }
+        if self.wanted.limit.is_some_and(|limit| self.taken >= limit) {
+            return Err(MovingError::Enough);
+        }
+        self.taken += 1;
+        let place = self.place();
+        if repeats_are_meant(line.part) {
+            return self.send(&place, line);
+        }
+        self.hold(place, line)
+    }
+
+    /// Passes over an element that is none of what is taken.
+    pub fn skip(&mut self, why: &str) {
+        *self.tally.skipped.entry(why.to_owned()).or_default() += 1;
+    }
+
+    /// Tells of an element that cannot be read.
+    pub fn fail(&mut self, problem: &str) {
+        let place = self.place();
+        self.tally.fail(place, problem);
+    }
+
+    /// Counts a text in which something had to be replaced.
+    pub(super) fn mended(&mut self) {
+        self.tally.mended += 1;
+    }
+
+    /// Reads something without counting what is passed over or wrong: it is read again.
+    pub(super) fn look_only<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, MovingError>,
+    ) -> Result<T, MovingError> {
+        let before = (
+            self.tally.skipped.clone(),
+            self.tally.failures.clone(),
+            self.tally.failed,
+            self.tally.mended,
+        );
+        let done = work(self);
+        let tally = &mut self.tally;
+        (tally.skipped, tally.failures, tally.failed, tally.mended) = before;
+        done
+    }
+
+    /// Names the file that is being read.
+    pub fn file(&mut self, path: &str) {
+        path.clone_into(&mut self.file);
+        self.number = 0;
+    }
+
+    /// Names the element of the file that is being read, counted from 1.
+    pub fn at(&mut self, number: usize) {
+        self.number = number;
+    }
+
+    pub(super) fn begin(&mut self, format: &'static str, files: usize) {
+        self.format = format;
+        *self.tally.formats.entry(format).or_default() += files;
+    }
+
+    pub(super) fn note_unknown(&mut self, files: usize) {
+        self.skip_files("files of no known format", files);
+    }
+
+    pub(super) fn note_passed_over(&mut self, files: usize) {
+        self.skip_files("files that hold no text, links, and folders of programs", files);
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&mut self) -> Result<(), MovingError> {
+        self.held_bytes = 0;
+        self.gone.extend(self.places.drain().map(|(digest, _)| digest));
+        for (place, line) in std::mem::take(&mut self.held) {
+            self.send(&place, line)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<Tally, MovingError> {
+        self.flush()?;
+        Ok(self.tally)
+    }
+
+    fn skip_files(&mut self, why: &str, files: usize) {
+        if files > 0 {
+            *self.tally.skipped.entry(why.to_owned()).or_default() += files;
+        }
+    }
+
+    fn place(&self) -> String {
+        match self.number {
+            0 => self.file.clone(),
+            number => format!("{}{NUMBER_MARK}{number}", self.file),
+        }
+    }
+
+    /// Keeps a line for a while: of equal texts the one with the earliest date goes.
+    fn hold(&mut self, place: String, line: Line) -> Result<(), MovingError> {
+        let digest = digest(&line, self.wanted);
+        if self.gone.contains(&digest) {
+            self.repeat(&line);
+            return Ok(());
+        }
+        if let Some(there) = self.places.get(&digest).and_then(|at| self.held.get_mut(*at)) {
+            if is_earlier(&line, &there.1) {
+                *there = (place, line.clone());
+            }
+            self.repeat(&line);
+            return Ok(());
+        }
+        self.held_bytes += line.content.len();
+        self.places.insert(digest, self.held.len());
+        self.held.push((place, line));
+        if self.held_bytes > HELD_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn repeat(&mut self, line: &Line) {
+        let kind = line.kind.unwrap_or("note").to_owned();
+        *self.tally.duplicates.entry(kind).or_default() += 1;
+    }
+
+    fn send(&mut self, place: &str, line: Line) -> Result<(), MovingError> {
+        if line.content.len() <= self.wanted.content_bytes {
+            return self.send_one(place, line);
+        }
+        let parts = split(&line.content, self.wanted.content_bytes);
+        let count = parts.len();
+        for (n, part) in parts.into_iter().enumerate().map(|(n, part)| (n + 1, part)) {
+            if part.trim().is_empty() {
+                continue;
+            }
+            let mut one = Line { content: part.to_owned(), ..bare(&line) };
+            one.native_id = format!("{}#{n}", line.native_id);
+            one.title = line.title.as_ref().map(|title| numbered(title, n, count));
+            let of = line.id(self.format).to_string();
+            // By this the ranker knows that they belong together.
+            one.metadata.entry("conversation_id").or_insert_with(|| json!(of));
+            one.metadata.insert("part".to_owned(), json!({ "of": of, "n": n, "count": count }));
+            self.send_one(place, one)?;
+        }
+        Ok(())
+    }
+
+    fn send_one(&mut self, place: &str, line: Line) -> Result<(), MovingError> {
+        let has_twin = repeats_are_meant(line.part);
+        let file = place.rsplit_once(NUMBER_MARK).map_or(place, |(file, _)| file);
+        let memory: Memory = line.into_memory(self.format, file, self.wanted);
+        if !self.ids.insert(tail_of(&memory)) {
+            let kind = memory.kind.as_str().to_owned();
+            *self.tally.duplicates.entry(kind).or_default() += 1;
+            return Ok(());
+        }
+        self.tally.note(&memory);
+        let moved = if self.wanted.updates { OnChange::Update } else { OnChange::Keep };
+        match serde_json::to_vec(&MovedLine { memory, moved, has_twin }) {
+            Ok(line) => (self.deliver)(Carried { line, place: place.to_owned() }),
+            Err(error) => {
+                self.tally.fail(place.to_owned(), &error.to_string());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Turns of a dialogue are short and alike, and two files may have the same text.
+fn repeats_are_meant(part: LinePart) -> bool {
+    matches!(part, LinePart::Conversations | LinePart::Files | LinePart::Projects)
+}
+
+/// Whether a line was written before another, as far as both say.
+fn is_earlier(line: &Line, there: &Line) -> bool {
+    match (line.created_at, there.created_at) {
+        (Some(at), Some(other)) => at < other,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
+/// The same for texts that differ only in white space and in how their characters are composed.
+fn digest(line: &Line, wanted: &Wanted) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let project = wanted.project.as_ref().map(|project| project.as_str());
+    line.project.as_deref().or(project).hash(&mut hasher);
+    line.kind.hash(&mut hasher);
+    let composed: String = line.content.nfkc().collect();
+    for word in composed.split_whitespace() {
+        word.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Half of the bytes that stand for the name in an id.
+fn tail_of(memory: &Memory) -> u64 {
+    let bytes = memory.id.to_bytes();
+    bytes.iter().skip(8).fold(0, |tail, byte| (tail << 8) | u64::from(*byte))
+}
+
+/// The line without its text.
+fn bare(line: &Line) -> Line {
+    Line {
+        native_id: String::new(),
+        content: String::new(),
+        title: None,
+        category: line.category.clone(),
+        tags: line.tags.clone(),
+        project: line.project.clone(),
+        metadata: line.metadata.clone(),
+        extras: line.extras.clone(),
+        ..*line
+    }
+}
+
+/// What a title may have, with room for the number.
+const TITLE_CHARS: usize = 240;
+
+fn numbered(title: &str, n: usize, count: usize) -> String {
+    let title: String = title.chars().take(TITLE_CHARS).collect();
+    format!("{title} ({n}/{count})")
+}

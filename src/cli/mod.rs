@@ -14,6 +14,7 @@ mod check;
 mod daemon;
 mod doctor;
 mod door;
+mod export;
 mod grants;
 mod greeting;
 mod import_arguments;
@@ -123,7 +124,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Certs(arguments) => certs::run(&arguments, wants_json),
         Verb::Serve => serve::run(load(line, Reader::Serve)?),
         Verb::Stdio(arguments) => stdio::run(&config(line)?, &arguments),
-        Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
+        Verb::Export(arguments) => export::export(&config(line)?, &arguments),
         Verb::Import(arguments) => moving::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
         Verb::Oauth(arguments) => grants::run(&config(line)?, &arguments, wants_json),

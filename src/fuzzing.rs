@@ -2,7 +2,7 @@
 //! of somebody else's. Only in builds with the feature `fuzzing`, and no part of the program.
 
 use crate::engine::{FileLine, ImportLines, LineCutter, read_import_line};
-use crate::{http, journal, mcp, store};
+use crate::{http, journal, mcp, moving, store};
 
 /// A record of any kind: the first byte chooses the kind, the next one the length of the key.
 pub fn record(data: &[u8]) {
@@ -46,4 +46,9 @@ pub fn import(data: &[u8]) {
 /// Headers in which proxies tell whom they speak for, one a line.
 pub fn forwarding(data: &[u8]) {
     http::read_forwarding(data);
+}
+
+/// A file of another product's, whatever it is.
+pub fn moving(data: &[u8]) {
+    moving::read_anything(data);
 }

@@ -106,7 +106,8 @@ pub enum Error {
     #[error("the query string cannot be read")]
     BadQuery,
 
-    /// For the routes of older servers: the text stands in `error`, word for word.
+    /// For the routes of older servers and for files of other products: the text stands in `error`, word
+    /// for word.
     #[error("{problem}")]
     BadRequest { problem: String },
 

@@ -26,14 +26,14 @@ fn file(name: &str, bytes: Vec<u8>) -> Packed<'_> {
 }
 
 fn zip(files: &[Packed<'_>]) -> Vec<u8> {
-    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    let (mut archive, mut directory): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
     for Packed { name, bytes, flags, mode } in files {
         let mut crc = Crc::new();
         crc.update(bytes);
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(bytes).unwrap();
         let packed = encoder.finish().unwrap();
-        let mut head = Vec::new();
+        let mut head: Vec<u8> = Vec::new();
         head.extend(20_u16.to_le_bytes());
         head.extend(flags.to_le_bytes());
         head.extend(8_u16.to_le_bytes());

@@ -114,3 +114,17 @@ fn read(
     }
     out.finish()
 }
+
+/// Reads a file, whatever it holds.
+#[cfg(feature = "fuzzing")]
+pub fn read_anything(bytes: &[u8]) {
+    use crate::model::{MemoryId, Timestamp};
+    let wanted = Wanted {
+        only: LinePart::ALL.to_vec(),
+        ..Wanted::new(MemoryId::default(), Timestamp::default(), 4 << 10)
+    };
+    // A refusal is as good as a memory; only a panic is not.
+    let Ok(mut bundle) = Bundle::of_bytes("fuzz", bytes.to_vec()) else { return };
+    let Ok(recognised) = Recognised::of(&mut bundle, None) else { return };
+    let _ = read(&mut bundle, &recognised, &wanted, &mut |_| Ok(()));
+}

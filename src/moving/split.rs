@@ -63,7 +63,8 @@ mod tests {
             let parts = split(&text, limit);
 
             prop_assert!(parts.iter().all(|part| part.len() <= limit));
-            prop_assert_eq!(parts.concat().trim_end(), text.trim_end());
+            let whole = parts.concat();
+            prop_assert_eq!(whole.trim_end(), text.trim_end());
         }
     }
 }

@@ -230,10 +230,10 @@ fn told(counts: &MovedCounts, dry_run: bool) -> String {
 }
 
 fn count(names: &mut BTreeMap<String, usize>, name: &str) {
-    match names.get_mut(name) {
-        Some(count) => *count += 1,
-        None if names.len() < COUNTED_NAMES => drop(names.insert(name.to_owned(), 1)),
-        None => {}
+    if let Some(count) = names.get_mut(name) {
+        *count += 1;
+    } else if names.len() < COUNTED_NAMES {
+        names.insert(name.to_owned(), 1);
     }
 }
 

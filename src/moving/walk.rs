@@ -188,6 +188,8 @@ struct Walk<'r> {
     reader: &'r mut dyn BufRead,
     kept: Vec<u8>,
     is_start: bool,
+    /// Whether it was told that the file ends in the middle.
+    is_torn: bool,
 }
 
 /// How far into a value the walk is.
@@ -209,7 +211,7 @@ enum End {
 
 impl<'r> Walk<'r> {
     fn new(reader: &'r mut dyn BufRead) -> Self {
-        Self { reader, kept: Vec::new(), is_start: true }
+        Self { reader, kept: Vec::new(), is_start: true, is_torn: false }
     }
 
     /// The next byte that says something. A mark at the beginning of a file does not.
@@ -242,7 +244,7 @@ impl<'r> Walk<'r> {
         loop {
             match self.peek()? {
                 None => {
-                    out.fail("the file ends in the middle");
+                    self.tell_torn(out);
                     return Ok(false);
                 }
                 Some(b']') => {
@@ -269,7 +271,7 @@ impl<'r> Walk<'r> {
         loop {
             match self.peek()? {
                 None => {
-                    out.fail("the file ends in the middle");
+                    self.tell_torn(out);
                     return Ok(());
                 }
                 Some(b'}') => return Ok(()),
@@ -305,9 +307,15 @@ impl<'r> Walk<'r> {
                 Ok(None)
             }
             End::Torn => {
-                out.fail("the file ends in the middle");
+                self.tell_torn(out);
                 Ok(None)
             }
+        }
+    }
+
+    fn tell_torn(&mut self, out: &mut Out<'_>) {
+        if !std::mem::replace(&mut self.is_torn, true) {
+            out.fail("the file ends in the middle");
         }
     }
 
@@ -384,4 +392,67 @@ pub(super) fn fill(reader: &mut dyn BufRead) -> Result<&[u8], MovingError> {
 /// The name of the file is added by whoever knows it.
 pub(super) fn unreadable(error: &io::Error) -> MovingError {
     MovingError::Unreadable { file: String::new(), problem: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Cursor};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::moving::tests::usual;
+
+    /// The pieces of a text that comes in so many bytes at a time, and how many could not be read.
+    fn walked(text: &[u8], size: usize) -> (Vec<(String, Value)>, usize) {
+        let (wanted, mut found) = (usual(), Vec::new());
+        let mut deliver = |_| Ok(());
+        let mut out = Out::new(&wanted, &mut deliver);
+        let mut reader = BufReader::with_capacity(size, Cursor::new(text));
+        pieces(&mut reader, &mut out, &mut |_, piece| {
+            found.push((piece.name, piece.value));
+            Ok(())
+        })
+        .unwrap();
+        let report = out.finish().unwrap().report(crate::engine::Imported::default(), true);
+        (found, report.failed)
+    }
+
+    #[test]
+    fn elements_are_cut_wherever_the_pieces_end() {
+        let text = "\u{feff} {\"a\": [1, {\"b\": \"],}\\\"\"}, [\"x\"]],\r\n \"c\": \"d\", \"e\": {}, \"f\": NaN}";
+        let expected = [
+            ("a", json!(1)),
+            ("a", json!({ "b": "],}\"" })),
+            ("a", json!(["x"])),
+            ("c", json!("d")),
+            ("e", json!({})),
+            ("f", json!(null)),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value)).to_vec();
+
+        for size in 1..=text.len() {
+            assert_eq!(walked(text.as_bytes(), size), (expected.clone(), 0), "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_or_too_long_costs_itself_alone() {
+        let one = |value: Value| vec![(String::new(), value)];
+        assert_eq!(walked(b"[{\"a\": 1}, {\"a\": }, {\"a\"", 8), (one(json!({ "a": 1 })), 2));
+        assert_eq!(walked(b"[1, 2: 3]", 8).1, 1);
+        assert_eq!(walked(b"", 8), (vec![], 1));
+        let mut long = b"[\"".to_vec();
+        long.resize(PIECE_BYTES + 16, b'a');
+        long.extend(b"\", 7]");
+        assert_eq!(walked(&long, 1 << 16), (one(json!(7)), 1));
+    }
+
+    #[test]
+    fn values_that_stand_one_behind_another_are_told_apart() {
+        let values = glued(b" {\"a\": \"}{\"}{\"b\": 1} ");
+
+        assert_eq!(values, [&b"{\"a\": \"}{\"}"[..], b"{\"b\": 1}"]);
+        assert_eq!(glued(b"}x"), [&b"}"[..], b"x"]);
+    }
 }

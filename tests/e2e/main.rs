@@ -30,6 +30,7 @@ mod limits;
 mod matrix;
 mod meaning;
 mod memories;
+mod moving;
 mod oauth;
 mod oauth_client;
 mod oauth_walls;

@@ -19,6 +19,7 @@ mod doors;
 mod encryption;
 mod folders;
 mod keys;
+mod moving;
 mod pages;
 mod process;
 mod sharing;

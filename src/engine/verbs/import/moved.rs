@@ -202,10 +202,12 @@ fn meet(
     if asked.caller.is_guest && !there.provisional {
         return Err(EngineError::Guest);
     }
+    let mut tags = there.tags.clone();
+    tags.absorb(&memory.tags);
     let after = Memory {
         content: memory.content,
         title: memory.title,
-        tags: memory.tags,
+        tags,
         category: memory.category,
         metadata: memory.metadata,
         event_at: memory.event_at,

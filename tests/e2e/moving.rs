@@ -1,0 +1,130 @@
+//! Files of other products over REST and in the dashboard.
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::harness::{KEY, TestServer};
+
+const MEM0: &str = r#"{"results": [
+    {"id": "m1", "memory": "likes green tea", "user_id": "ada", "created_at": "2024-07-01T10:00:00Z"},
+    {"id": "m2", "memory": "drives a red bicycle", "user_id": "ada", "created_at": "2024-07-02"}
+]}"#;
+
+async fn send(server: &TestServer, query: &str, body: &str) -> Value {
+    let path = format!("/api/v1/import?{query}");
+    let body = Some(("application/octet-stream", body.as_bytes().to_vec()));
+    let reply = server.send_raw("POST", &path, &[("X-API-Key", KEY)], body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+async fn memories(server: &TestServer) -> Vec<Value> {
+    let listed = server.get("/api/v1/memories").await.json();
+    listed["memories"].as_array().unwrap().clone()
+}
+
+#[actix_web::test]
+async fn a_file_of_another_product_is_tried_taken_known_again_and_undone() {
+    let server = TestServer::start();
+
+    let tried = send(&server, "format=auto&dry_run=true", MEM0).await;
+    assert!(memories(&server).await.is_empty());
+    let taken = send(&server, "format=auto", MEM0).await;
+
+    assert_eq!((&tried["kinds"], &tried["formats"]), (&taken["kinds"], &json!({ "mem0": 1 })));
+    assert_eq!(taken["kinds"]["fact"]["new"], 2, "{taken}");
+    let found = memories(&server).await;
+    assert_eq!(found[0]["source"]["client"], "import:mem0");
+    assert_eq!(found[0]["provisional"], true);
+    assert_eq!(found[0]["metadata"]["import"]["run"], taken["run"]);
+    let again = send(&server, "format=mem0", MEM0).await;
+    assert_eq!((&again["kinds"]["fact"]["unchanged"], again.get("run")), (&json!(2), None));
+
+    let listed = server.get("/api/v1/import").await.json();
+    assert_eq!(
+        (&listed["imports"][0]["run"], &listed["imports"][0]["memories"]),
+        (&taken["run"], &json!(2))
+    );
+    assert_eq!(listed["imports"].as_array().unwrap().len(), 1);
+    let undo = json!({ "step": taken["run"], "dry_run": false });
+    assert_eq!(server.post("/api/v1/undo", undo).await.status, 200);
+    assert!(memories(&server).await.is_empty());
+    let after = send(&server, "format=auto", MEM0).await;
+    assert_eq!(
+        after["kinds"]["fact"]["deleted_here"], 2,
+        "what was deleted here stays so: {after}"
+    );
+}
+
+#[actix_web::test]
+async fn what_says_something_else_here_stays_unless_updates_are_wanted() {
+    let server = TestServer::start();
+    send(&server, "format=auto&confirm=true&project=house&tag=old", MEM0).await;
+    let changed = MEM0.replace("green tea", "black tea");
+
+    let kept = send(&server, "format=auto", &changed).await;
+    let updated = send(&server, "format=auto&update=true&confirm=true", &changed).await;
+
+    assert_eq!((&kept["kinds"]["fact"]["changed"], kept.get("run")), (&json!(1), None), "{kept}");
+    assert_eq!(updated["kinds"]["fact"]["updated"], 1, "{updated}");
+    let found = memories(&server).await;
+    let tea = found.iter().find(|memory| memory["content"] == "likes black tea").unwrap();
+    assert_eq!((&tea["version"], &tea["project"]), (&json!(2), &json!("house")));
+    assert_eq!(tea.get("provisional"), None);
+}
+
+#[actix_web::test]
+async fn the_same_text_is_known_under_any_id_and_secrets_are_told() {
+    let server = TestServer::start();
+    let text = json!({ "content": "likes green tea", "kind": "fact" });
+    server.ok("add_memory", text).await;
+    let key = format!("ghp_{}", "a1".repeat(18));
+    let body = MEM0.replace("a red bicycle", &key);
+
+    let taken = send(&server, "format=auto", &body).await;
+
+    assert_eq!(
+        (&taken["kinds"]["fact"]["duplicate"], &taken["kinds"]["fact"]["new"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(taken["secrets"]["GitHub token"], 1, "{taken}");
+}
+
+#[actix_web::test]
+async fn what_is_of_no_format_is_refused_with_the_names_of_all() {
+    let server = TestServer::start();
+
+    for (query, body) in [("format=auto", "just words"), ("format=nonsense", MEM0)] {
+        let path = format!("/api/v1/import?{query}");
+        let body = Some(("text/plain", body.as_bytes().to_vec()));
+        let reply = server.send_raw("POST", &path, &[("X-API-Key", KEY)], body).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        assert!(reply.text().contains("server-memory"), "{}", reply.text());
+    }
+    let own = send(&server, "format=auto", "{\"content\": \"a line of our own\"}\n").await;
+    assert_eq!(own["imported"], 1, "{own}");
+    let lines = Some(("application/x-ndjson", b"{\"content\": \"x\"}".to_vec()));
+    let path = "/api/v1/import?run=01JC3V5Y9ZK7Q2M8N4T6W0X1ER";
+    let reply = server.send_raw("POST", path, &[("X-API-Key", KEY)], lines).await;
+    assert_eq!(reply.status, 422, "an id of another day names no run: {}", reply.text());
+}
+
+#[actix_web::test]
+async fn the_dashboard_takes_a_file_of_another_product() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let here = "/ui/transfer/import";
+    let csrf = browser.get("/ui/transfer").await.csrf(here);
+    let form = [("csrf", csrf.as_str()), ("content", MEM0)];
+
+    let tried = browser.post(here, &form).await;
+    assert!(tried.body.contains("2 memories would be stored"), "{}", tried.body);
+    assert!(tried.body.contains("mem0"), "{}", tried.body);
+    assert!(memories(&server).await.is_empty());
+    let sure = [&form[..], &[("sure", "true")]].concat();
+    let done = browser.post(here, &sure).await;
+
+    assert!(done.body.contains("2 memories are stored"), "{}", done.body);
+    assert!(done.body.contains("name=\"step\" value=\""), "it can be undone: {}", done.body);
+    assert_eq!(memories(&server).await.len(), 2);
+}

@@ -194,6 +194,26 @@ fn rules_of_cursor_are_candidates_with_what_they_are_for() {
 }
 
 #[test]
+fn what_bears_the_marks_of_several_is_of_one_and_stops_no_folder() {
+    let all = "name: x\ndescription: y\ntype: user\nglobs: \"*.rs\"\n";
+    let id = "01JC3V5Y9ZK7Q2M8N4T6W0X1ER";
+    let times = "created_at: 2026-01-01\nupdated_at: 2026-01-01\n";
+    let folder = folder(&[
+        (".claude/rules/a.md", &format!("---\n{all}---\nOne\n")),
+        ("b.md", &format!("---\n{all}---\nTwo\n")),
+        ("c.md", &format!("---\nmemoryd: {id}\n{times}{all}---\n\nThree\n")),
+        ("d.md", "[2026-01-02] - Four\n"),
+        ("e.md", "{\"content\": \"Five\"}\n"),
+    ]);
+
+    let file = moved(folder.path(), &usual());
+
+    let formats = ["claude-code", "chatgpt", "cursor", "markdown", "memoryd-notes"];
+    assert!(formats.iter().all(|name| file.report.formats[name] == 1), "{:?}", file.report.formats);
+    assert_eq!((file.lines.len(), file.line("Three")["id"].as_str()), (5, Some(id)));
+}
+
+#[test]
 fn a_table_is_read_by_its_row_of_names() {
     let read = |bytes: Vec<u8>, wanted: &Wanted| {
         try_moved(Bundle::of_bytes("some.csv", bytes).unwrap(), wanted).unwrap()

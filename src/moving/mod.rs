@@ -123,8 +123,11 @@ pub fn read_anything(bytes: &[u8]) {
         only: LinePart::ALL.to_vec(),
         ..Wanted::new(MemoryId::default(), Timestamp::default(), 4 << 10)
     };
-    // A refusal is as good as a memory; only a panic is not.
-    let Ok(mut bundle) = Bundle::of_bytes("fuzz", bytes.to_vec()) else { return };
-    let Ok(recognised) = Recognised::of(&mut bundle, None) else { return };
-    let _ = read(&mut bundle, &recognised, &wanted, &mut |_| Ok(()));
+    // What is known by its name alone is reached by one.
+    for name in ["fuzz", "fuzz.md", "fuzz.mdc", "fuzz.csv"] {
+        // A refusal is as good as a memory; only a panic is not.
+        let Ok(mut bundle) = Bundle::of_bytes(name, bytes.to_vec()) else { return };
+        let Ok(recognised) = Recognised::of(&mut bundle, None) else { continue };
+        let _ = read(&mut bundle, &recognised, &wanted, &mut |_| Ok(()));
+    }
 }

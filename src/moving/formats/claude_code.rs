@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::front_matter::{part, said};
 use super::paths::{id_of_path, last, stem};
+use super::{cursor, own_notes};
 use crate::model::Metadata;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
@@ -33,8 +34,9 @@ pub(super) fn is_of_it(path: &str) -> bool {
 }
 
 pub(super) fn fit(sniff: &Sniff) -> Fit {
-    let is_memory = || sort_of(&part(&sniff.text).head).is_some();
-    Fit::sure_if(is_of_it(&sniff.path) || is_memory())
+    let is_memory = sort_of(&part(&sniff.text).head).is_some();
+    let is_of_others = cursor::fit(sniff) > Fit::No || own_notes::fit(sniff) > Fit::No;
+    Fit::sure_if(is_of_it(&sniff.path) || (is_memory && !is_of_others))
 }
 
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {

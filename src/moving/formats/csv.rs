@@ -39,6 +39,7 @@ const ROW_BYTES: usize = 32 << 20;
 const WIDE: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
 /// Bytes of such a file, which is held in memory to be read.
 const WIDE_BYTES: u64 = 64 << 20;
+
 /// Where the columns of a file belong.
 struct Header {
     names: Vec<String>,
@@ -390,7 +391,7 @@ mod tests {
             assert_eq!(rows(text, size), told, "{size}");
         }
         assert_eq!(rows("a,\"b\nc", 3), [Row::Torn]);
-        assert_eq!(rows("", 3), []);
+        assert!(rows("", 3).is_empty());
         let long = format!("\"{}\",b\nc", "x".repeat(ROW_BYTES));
         assert_eq!(rows(&long, 1 << 16), [Row::TooLong, cells(&["c"])]);
     }

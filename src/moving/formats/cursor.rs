@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::front_matter::block;
 use super::paths::{id_of_path, last, stem};
+use super::{claude_code, own_notes};
 use crate::model::Metadata;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
@@ -27,7 +28,9 @@ pub(super) fn is_of_it(path: &str) -> bool {
 pub(super) fn fit(sniff: &Sniff) -> Fit {
     let head = block(&sniff.text).map(|(block, _)| head(block)).unwrap_or_default();
     let is_rule = head.contains_key(ALWAYS) || head.contains_key("globs");
-    Fit::sure_if(is_of_it(&sniff.path) || is_rule)
+    // A name that others have, and an id of ours, say more than what stands in a head.
+    let is_of_others = claude_code::is_of_it(&sniff.path) || own_notes::fit(sniff) > Fit::No;
+    Fit::sure_if(is_of_it(&sniff.path) || (is_rule && !is_of_others))
 }
 
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {

@@ -4,10 +4,10 @@ use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::account_arguments::{AuditArguments, StatsArguments, TokenVerb, UserVerb};
-use super::arguments::{ExportArguments, ServerArguments};
+use super::arguments::{ExportArguments, ExportFormat, ServerArguments};
 use super::daemon::{ANSWER_LIMIT, Daemon};
 use super::door::Door;
-use super::{Failed, Outcome, say_inline, say_json, tell, transfer};
+use super::{Failed, Outcome, export, say_inline, say_json, tell};
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::config::Config;
 use crate::engine::{Arguments, Stats};
@@ -123,8 +123,9 @@ pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcom
         }
         UserVerb::Export { user, output, server } => {
             let (server, output) = (server.clone(), output.clone());
-            let arguments = ExportArguments { server, user_id: Some(user.clone()), output };
-            transfer::export(config, &arguments)
+            let (user_id, format) = (Some(user.clone()), ExportFormat::Jsonl);
+            let arguments = ExportArguments { server, user_id, output, format, folder: None };
+            export::export(config, &arguments)
         }
         UserVerb::Delete { user, yes, server } => {
             if !*yes {

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::account_arguments::{
     AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments, WhyArguments,
@@ -66,7 +66,7 @@ pub(super) enum Verb {
     /// Make a local certificate authority and a server certificate
     Certs(CertsArguments),
 
-    /// Write all memories of a user as JSON Lines
+    /// Write all memories of a user: as JSON Lines, notes or a table
     Export(ExportArguments),
 
     /// Read memories: lines of an export, or files of other products
@@ -206,6 +206,24 @@ pub(super) struct ExportArguments {
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+
+    /// How it is written
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub(super) format: ExportFormat,
+
+    /// The folder for notes, a new one or an empty one
+    #[arg(value_name = "DIR", required_if_eq("format", "markdown"))]
+    pub(super) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// One JSON object a line, with every version and what was deleted; comes back whole
+    Jsonl,
+    /// A folder of notes, each as it is now; comes back as that
+    Markdown,
+    /// What is in sight as a table for spreadsheets
+    Csv,
 }
 
 /// Flags that only some verbs use. They are taken everywhere, since scripts put them everywhere, but

@@ -5,7 +5,7 @@ use clap::Args;
 use super::account_arguments::since;
 use super::arguments::ServerArguments;
 use crate::model::{Project, Tag, Timestamp, UserId};
-use crate::moving::LinePart;
+use crate::moving::{LinePart, parse_column};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ImportArguments {
@@ -65,6 +65,14 @@ pub(super) struct ImportArguments {
     #[arg(long)]
     pub(super) all_users: bool,
 
+    /// A note is of the project that its folder at the top is called
+    #[arg(long)]
+    pub(super) project_from_folder: bool,
+
+    /// Which column of a table is what, such as content=Text,tags=Labels
+    #[arg(long, value_name = "PLACE=COLUMN", value_delimiter = ',', value_parser = parse_column)]
+    pub(super) map: Vec<(String, String)>,
+
     /// Take an import back, by the id that it told
     #[arg(long, value_name = "RUN", conflicts_with_all = ["sources", "list"])]
     pub(super) undo: Option<String>,
@@ -91,6 +99,8 @@ impl ImportArguments {
             ("--instructions", self.instructions),
             ("--split", self.split.is_some()),
             ("--all-users", self.all_users),
+            ("--project-from-folder", self.project_from_folder),
+            ("--map", !self.map.is_empty()),
         ];
         said.into_iter().find(|(_, is_said)| *is_said).map(|(flag, _)| flag)
     }

@@ -15,6 +15,7 @@ mod connect;
 mod daemon;
 mod doctor;
 mod door;
+mod export;
 mod grants;
 mod greeting;
 mod import_arguments;
@@ -134,7 +135,7 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Certs(arguments) => certs::run(&arguments, wants_json),
         Verb::Serve => serve::run(load(line, Reader::Serve)?),
         Verb::Stdio(arguments) => stdio::run(&config(line)?, &arguments),
-        Verb::Export(arguments) => transfer::export(&config(line)?, &arguments),
+        Verb::Export(arguments) => export::export(&config(line)?, &arguments),
         Verb::Import(arguments) => moving::import(&config(line)?, &arguments, wants_json),
         Verb::Token(arguments) => accounts::token(&config(line)?, &arguments.verb, wants_json),
         Verb::Oauth(arguments) => grants::run(&config(line)?, &arguments, wants_json),

@@ -146,6 +146,8 @@ fn wanted(config: &Config, arguments: &ImportArguments) -> Wanted {
         instructions: arguments.instructions,
         splits: arguments.split.is_some(),
         all_users: arguments.all_users,
+        folders_are_projects: arguments.project_from_folder,
+        columns: arguments.map.clone(),
         ..usual
     }
 }

@@ -1,12 +1,8 @@
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufRead};
 
 use actix_web::http::Method;
-use futures_util::StreamExt;
 
-use super::arguments::ExportArguments;
 use super::daemon::{ANSWER_LIMIT, Channel, Daemon};
 use super::door::Door;
 use super::import_arguments::ImportArguments;
@@ -14,8 +10,7 @@ use super::progress::Bar;
 use super::{Failed, Outcome, say, say_json, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
-use crate::disk;
-use crate::engine::{Export, FileLine, ImportLines, Imported, LineCutter};
+use crate::engine::{FileLine, ImportLines, Imported, LineCutter};
 use crate::model::{Caller, MemoryId, UserId};
 use crate::store::Progress;
 
@@ -41,29 +36,6 @@ struct Outbox {
     step: Option<MemoryId>,
     confirms: bool,
     dry_run: bool,
-}
-
-/// Writes every memory of a user, one JSON object a line.
-pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
-    let user = arguments.user_id.as_ref();
-    actix_web::rt::System::new().block_on(async {
-        let door = Door::open_existing(config, &arguments.server).await?;
-        // Only now, so that a wrong folder leaves no empty file behind.
-        let mut output: Box<dyn Write> = match &arguments.output {
-            Some(path) => Box::new(BufWriter::new(create(path)?)),
-            None => Box::new(BufWriter::new(io::stdout())),
-        };
-        match door {
-            Door::Daemon(daemon) => export_from_daemon(&daemon, user, &mut output).await?,
-            Door::Local(local) => {
-                let export = async |sessions: &Sessions, caller: &Caller| {
-                    export_from_store(sessions, caller, &mut output).await
-                };
-                local.act(config, user, export).await?;
-            }
-        }
-        output.flush().map_err(unwritable)
-    })
 }
 
 /// Reads memories, one JSON object a line.
@@ -114,50 +86,6 @@ fn report(told: &Imported, dry_run: bool, wants_json: bool) -> Outcome {
     if told.failed > 0 {
         return Err(Failed::new(format!("{} lines could not be imported", told.failed)));
     }
-    Ok(())
-}
-
-async fn export_from_daemon(
-    daemon: &Daemon,
-    user: Option<&UserId>,
-    output: &mut dyn Write,
-) -> Outcome {
-    let request = daemon.channel()?.request(Method::GET, "/api/v1/export");
-    let request = request.query(&naming(user)).map_err(Failed::because)?;
-    let mut response = request.send().await.map_err(Failed::because)?;
-    if !response.status().is_success() {
-        return Err(Failed::new(format!("the server refused: {}", response.status())));
-    }
-    let bar = Bar::counting("bytes");
-    while let Some(part) = response.next().await {
-        let part = part.map_err(Failed::because)?;
-        output.write_all(&part).map_err(unwritable)?;
-        bar.advance(part.len() as u64);
-    }
-    bar.finish();
-    Ok(())
-}
-
-async fn export_from_store(
-    sessions: &Sessions,
-    caller: &Caller,
-    output: &mut dyn Write,
-) -> Outcome {
-    let bar = Bar::counting("memories");
-    let mut export = Export::first_page();
-    loop {
-        let page = sessions.ask(caller, export).await.map_err(Failed::because)?;
-        for item in &page.items {
-            serde_json::to_writer(&mut *output, item).map_err(Failed::because)?;
-            output.write_all(b"\n").map_err(unwritable)?;
-        }
-        bar.advance(page.items.len() as u64);
-        match page.next {
-            Some(place) => export = Export::page_after(place),
-            None => break,
-        }
-    }
-    bar.finish();
     Ok(())
 }
 
@@ -292,16 +220,6 @@ pub(super) async fn post_lines(
 /// Who names nobody means the owner of the key.
 pub(super) fn naming(user: Option<&UserId>) -> Vec<(&'static str, &str)> {
     user.map(|user| ("user_id", user.as_str())).into_iter().collect()
-}
-
-/// What somebody remembers is nobody else's business.
-fn create(path: &Path) -> Result<File, Failed> {
-    let opened = disk::open_for_output(path);
-    opened.map_err(|error| Failed::new(format!("cannot create {}: {error}", path.display())))
-}
-
-fn unwritable(error: impl Into<io::Error>) -> Failed {
-    Failed::new(format!("cannot write the export: {}", error.into()))
 }
 
 fn unreadable(error: &io::Error) -> Failed {

@@ -6,7 +6,7 @@ use super::tests::{everything, is_the_same_again, moved, sample, try_moved, usua
 use super::{Bundle, LinePart, Wanted};
 
 /// The same JSON with the elements of its lists at the top the other way round.
-fn reversed(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn reversed(bytes: &[u8]) -> Vec<u8> {
     let turn = |value: &mut Value| {
         if let Value::Array(items) = value {
             items.reverse();

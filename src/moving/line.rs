@@ -70,6 +70,10 @@ pub struct Wanted {
     pub splits: bool,
     /// Whether the memories of other users in a file are taken too.
     pub all_users: bool,
+    /// Whether a note is of the project that its folder at the top is called.
+    pub folders_are_projects: bool,
+    /// Which column of a table has which place here, where its name does not tell.
+    pub columns: Vec<(String, String)>,
     /// Bytes of one memory's text at most.
     pub content_bytes: usize,
 }
@@ -87,7 +91,7 @@ const NATIVE_CHARS: usize = 256;
 /// Characters of a file's path that are kept: its end, which tells more.
 const PATH_CHARS: usize = 256;
 /// What marks a text that tells an assistant what to do, and is not obeyed.
-const CANDIDATE: &str = "instruction-candidate";
+pub(super) const CANDIDATE: &str = "instruction-candidate";
 
 impl LinePart {
     pub const ALL: [Self; 4] = [Self::Memories, Self::Conversations, Self::Projects, Self::Files];
@@ -126,6 +130,8 @@ impl Wanted {
             instructions: false,
             splits: false,
             all_users: false,
+            folders_are_projects: false,
+            columns: Vec::new(),
             content_bytes,
         }
     }

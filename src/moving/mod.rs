@@ -3,7 +3,7 @@
 //! A format is one file of `formats` and a row of its table: it knows its files by what is in them, and
 //! turns each into [`Line`]s. What holds for all of them is done here, once: which lines are wanted, ids
 //! that follow from what a memory is called over there, texts that are too long, the same text twice.
-//! Nothing here knows the store.
+//! Nothing here knows the store. The way back, as notes and as a table, is `note.rs` and `table.rs`.
 //!
 //! It refuses archives that are made to hurt, and what no format knows. What is wrong with one element of
 //! a file is told, and the rest goes on.
@@ -16,12 +16,20 @@ mod archive_tests;
 mod bundle;
 mod carry;
 #[cfg(test)]
+mod folder_tests;
+#[cfg(test)]
 mod format_tests;
 mod formats;
 mod line;
+mod note;
+#[cfg(test)]
+mod note_tests;
 mod out;
+#[cfg(test)]
+mod product_tests;
 mod sniff;
 mod split;
+mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -30,10 +38,12 @@ mod walk;
 pub use bundle::Bundle;
 use bundle::Files;
 pub use carry::{Moving, MovingBatch};
-pub use formats::{Recognised, format_named};
+pub use formats::{Recognised, format_named, parse_column};
 use line::Line;
 pub use line::{LinePart, Wanted};
+pub use note::MemoryNote;
 use out::{Carried, Out};
+pub use table::{CSV_END, CSV_HEAD, csv_row};
 pub use tally::MovingReport;
 use tally::Tally;
 
@@ -113,8 +123,11 @@ pub fn read_anything(bytes: &[u8]) {
         only: LinePart::ALL.to_vec(),
         ..Wanted::new(MemoryId::default(), Timestamp::default(), 4 << 10)
     };
-    // A refusal is as good as a memory; only a panic is not.
-    let Ok(mut bundle) = Bundle::of_bytes("fuzz", bytes.to_vec()) else { return };
-    let Ok(recognised) = Recognised::of(&mut bundle, None) else { return };
-    let _ = read(&mut bundle, &recognised, &wanted, &mut |_| Ok(()));
+    // What is known by its name alone is reached by one.
+    for name in ["fuzz", "fuzz.md", "fuzz.mdc", "fuzz.csv"] {
+        // A refusal is as good as a memory; only a panic is not.
+        let Ok(mut bundle) = Bundle::of_bytes(name, bytes.to_vec()) else { return };
+        let Ok(recognised) = Recognised::of(&mut bundle, None) else { continue };
+        let _ = read(&mut bundle, &recognised, &wanted, &mut |_| Ok(()));
+    }
 }

@@ -8,11 +8,11 @@ use serde_json::json;
 use unicode_normalization::UnicodeNormalization;
 
 use super::MovingError;
-use super::line::{Line, LinePart, Wanted};
+use super::line::{CANDIDATE, Line, LinePart, Wanted};
 use super::split::split;
 use super::tally::Tally;
 use crate::engine::{MovedLine, OnChange};
-use crate::model::Memory;
+use crate::model::{Kind, Memory, Tag, Tags, Timestamp};
 
 /// A line that is ready to be imported.
 #[derive(Debug)]
@@ -90,30 +90,34 @@ impl<'a> Out<'a> {
 
     /// Takes a line.
     pub fn line(&mut self, line: Line) -> Result<(), MovingError> {
-        if !self.wants(line.part) {
-            self.skip(&format!("not asked for: {}", line.part.name()));
-            return Ok(());
-        }
-        if line.content.trim().is_empty() {
-            self.skip("empty");
-            return Ok(());
-        }
         let at = line.event_at.map(|event| event.at).or(line.created_at);
-        if let (Some(since), Some(at)) = (self.wanted.since, at)
-            && at < since
-        {
-            self.skip("older than asked for");
+        if !self.admits(line.part, &line.content, at)? {
             return Ok(());
         }
-        if self.wanted.limit.is_some_and(|limit| self.taken >= limit) {
-            return Err(MovingError::Enough);
-        }
-        self.taken += 1;
         let place = self.place();
         if repeats_are_meant(line.part) {
             return self.send(&place, line);
         }
         self.hold(place, line)
+    }
+
+    /// Takes a memory that was ours already, as it is: with its id, and as often as it comes elsewhere.
+    pub fn memory(&mut self, mut memory: Memory) -> Result<(), MovingError> {
+        let at = Some(memory.moment().at);
+        if !self.admits(LinePart::Memories, &memory.content, at)? {
+            return Ok(());
+        }
+        let obeys = memory.kind.is_instruction();
+        let is_obeyed = self.wanted.instructions;
+        let mark = (obeys && !is_obeyed).then(|| Tag::parse(CANDIDATE).ok()).flatten();
+        if mark.is_some() {
+            memory.kind = Kind::note();
+        }
+        let tags = self.wanted.tag.iter().cloned().chain(mark).collect();
+        memory.tags.absorb(&Tags::from_vec(tags));
+        memory.project = memory.project.or_else(|| self.wanted.project.clone());
+        let place = self.place();
+        self.pass_on(&place, memory, true)
     }
 
     /// Passes over an element that is none of what is taken.
@@ -188,6 +192,34 @@ impl<'a> Out<'a> {
         Ok(self.tally)
     }
 
+    /// Whether something is wanted; if it is, it counts as taken.
+    fn admits(
+        &mut self,
+        part: LinePart,
+        content: &str,
+        at: Option<Timestamp>,
+    ) -> Result<bool, MovingError> {
+        if !self.wants(part) {
+            self.skip(&format!("not asked for: {}", part.name()));
+            return Ok(false);
+        }
+        if content.trim().is_empty() {
+            self.skip("empty");
+            return Ok(false);
+        }
+        if let (Some(since), Some(at)) = (self.wanted.since, at)
+            && at < since
+        {
+            self.skip("older than asked for");
+            return Ok(false);
+        }
+        if self.wanted.limit.is_some_and(|limit| self.taken >= limit) {
+            return Err(MovingError::Enough);
+        }
+        self.taken += 1;
+        Ok(true)
+    }
+
     fn skip_files(&mut self, why: &str, files: usize) {
         if files > 0 {
             *self.tally.skipped.entry(why.to_owned()).or_default() += files;
@@ -252,6 +284,10 @@ impl<'a> Out<'a> {
         let has_twin = repeats_are_meant(line.part);
         let file = place.rsplit_once(NUMBER_MARK).map_or(place, |(file, _)| file);
         let memory: Memory = line.into_memory(self.format, file, self.wanted);
+        self.pass_on(place, memory, has_twin)
+    }
+
+    fn pass_on(&mut self, place: &str, memory: Memory, has_twin: bool) -> Result<(), MovingError> {
         if !self.ids.insert(tail_of(&memory)) {
             let kind = memory.kind.as_str().to_owned();
             *self.tally.duplicates.entry(kind).or_default() += 1;

@@ -26,7 +26,8 @@ pub(super) struct Piece {
 const PIECE_BYTES: usize = 64 << 20;
 /// Values of one element: a tree of so many takes about as much memory as the bytes may.
 const PIECE_VALUES: usize = 2 << 20;
-const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+/// What some programs write before a text, to say that it is UTF-8.
+pub(super) const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 type Take<'t> = &'t mut dyn FnMut(&mut Out<'_>, Piece) -> Result<(), MovingError>;
 
@@ -75,8 +76,17 @@ pub(super) fn objects(
     Ok(())
 }
 
-/// Reads a text that is not larger than an element. Bytes that are no UTF-8 become U+FFFD.
+/// Reads a text that is not larger than an element, with one sort of ends of lines. Bytes that are no UTF-8
+/// become U+FFFD.
 pub(super) fn text(
+    reader: &mut dyn BufRead,
+    out: &mut Out<'_>,
+) -> Result<Option<String>, MovingError> {
+    Ok(text_as_it_is(reader, out)?.map(|text| text.replace("\r\n", "\n")))
+}
+
+/// The same with the ends of lines that it has.
+pub(super) fn text_as_it_is(
     reader: &mut dyn BufRead,
     out: &mut Out<'_>,
 ) -> Result<Option<String>, MovingError> {
@@ -92,7 +102,7 @@ pub(super) fn text(
     if matches!(text, Cow::Owned(_)) {
         out.mended();
     }
-    Ok(Some(text.replace("\r\n", "\n")))
+    Ok(Some(text.into_owned()))
 }
 
 /// Reads a file that is one value, and not larger than an element.
@@ -366,7 +376,8 @@ impl Cut {
     }
 }
 
-fn fill(reader: &mut dyn BufRead) -> Result<&[u8], MovingError> {
+/// What can be read without waiting; nothing at the end.
+pub(super) fn fill(reader: &mut dyn BufRead) -> Result<&[u8], MovingError> {
     // What was read stays in the reader, so the second look costs nothing.
     loop {
         match reader.fill_buf() {
@@ -379,7 +390,7 @@ fn fill(reader: &mut dyn BufRead) -> Result<&[u8], MovingError> {
 }
 
 /// The name of the file is added by whoever knows it.
-fn unreadable(error: &io::Error) -> MovingError {
+pub(super) fn unreadable(error: &io::Error) -> MovingError {
     MovingError::Unreadable { file: String::new(), problem: error.to_string() }
 }
 

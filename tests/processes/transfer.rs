@@ -67,6 +67,52 @@ fn a_long_history_goes_through_the_command_line_whole() {
     assert!(export(fresh.path()) == exported, "it did not come back whole");
 }
 
+#[test]
+fn notes_come_back_as_what_they_were_and_a_table_calculates_nothing() {
+    let program = Program::start();
+    let alone = tempfile::tempdir().unwrap();
+    let at = "2026-01-01T00:00:00.000Z";
+    let memory = json!({
+        "id": ID, "content": "=1+1\r\nlikes tea", "title": "Tea: green", "kind": "fact",
+        "tags": ["#a", "b c"], "project": "a/b", "priority": 5, "pinned": true, "version": 3,
+        "metadata": { "n": { "k": [1, "x: y"] } }, "created_at": at, "updated_at": at,
+    });
+    let gone = json!({
+        "id": "01JC3V5Y9ZK7Q2M8N4T6W0X1ES", "content": "gone", "kind": "note", "version": 1,
+        "status": "deleted", "created_at": at, "updated_at": at,
+    });
+
+    for dir in [program.dir.path(), alone.path()] {
+        fs::write(dir.join("in.jsonl"), format!("{memory}\n{gone}\n")).unwrap();
+        imported(dir, "in.jsonl");
+        let export = ["export", "--format", "markdown", "notes"];
+        succeeded(command(dir, &export).output().unwrap());
+        let second = command(dir, &export).output().unwrap();
+        assert!(String::from_utf8_lossy(&second.stderr).contains("notes is not empty"));
+
+        let fresh = tempfile::tempdir().unwrap();
+        let notes = dir.join("notes");
+        let import = ["import", notes.to_str().unwrap(), "--confirm"];
+        succeeded(command(fresh.path(), &import).output().unwrap());
+        let same = succeeded(command(dir, &[&import[..], &["--json"]].concat()).output().unwrap());
+
+        let back: Vec<Value> = self::export(fresh.path())
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(back.len(), 1, "what was deleted is in no note");
+        for (name, value) in memory.as_object().unwrap() {
+            assert_eq!(&back[0][name], value, "{name}");
+        }
+        let same: Value = serde_json::from_slice(&same.stdout).unwrap();
+        assert_eq!(same["kinds"]["fact"]["unchanged"], 1, "{same}");
+        let table = succeeded(command(dir, &["export", "--format", "csv"]).output().unwrap());
+        let table = String::from_utf8(table.stdout).unwrap();
+        assert!(table.contains("\"'=1+1\r\nlikes tea\""), "{table}");
+        assert!(!table.contains("gone"), "{table}");
+    }
+}
+
 fn imported(dir: &Path, file: &str) -> Value {
     let output = succeeded(command(dir, &["import", file, "--json"]).output().unwrap());
     serde_json::from_slice(&output.stdout).unwrap()

@@ -9,7 +9,7 @@ pub use context::{Context, ContextBlock, Replay};
 mod delete;
 pub use delete::{Delete, DeleteTarget, Deleted};
 mod export;
-pub use export::{Export, ExportPlace, Exported, MoreVersions, Whole};
+pub use export::{Export, ExportLine, ExportPlace, Exported, MoreVersions, Whole};
 mod files;
 pub use files::{AskFiles, FileAnswer, ROOT};
 mod get;

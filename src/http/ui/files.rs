@@ -1,4 +1,4 @@
-//! What is in sight as a file for people: a table, or a text. `import` takes neither back.
+//! What is in sight as a file for people: a table, or a text. Neither comes back whole.
 
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::{self, Bytes};
@@ -12,10 +12,10 @@ use crate::engine::{List, Listed, Order, Shown};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::model::{AuditKind, Caller, Memory};
+use crate::moving::{CSV_END, CSV_HEAD, csv_row};
 
 /// Memories that are read at a time.
 const PART: usize = 100;
-const CSV_HEAD: &str = "id,created,changed,kind,project,tags,title,text,client\r\n";
 
 /// How the file is written.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ async fn piece(
     caller: &Caller,
 ) -> Option<(Piece, Option<Part>)> {
     let (mut text, listed) = match next {
-        Part::First(listed) => (form.head().to_owned(), Ok(listed)),
+        Part::First(listed) => (form.head(), Ok(listed)),
         Part::After(cursor) => (String::new(), part(sessions, caller, Some(cursor)).await),
     };
     match listed {
@@ -125,55 +125,40 @@ impl Form {
         }
     }
 
-    fn head(self) -> &'static str {
+    fn head(self) -> String {
         match self {
-            Self::Csv => CSV_HEAD,
-            Self::Markdown => "# Memories\n",
+            Self::Csv => format!("{CSV_HEAD}{CSV_END}"),
+            Self::Markdown => "# Memories\n".to_owned(),
         }
     }
 
     fn write(self, text: &mut String, memory: &Memory) {
-        let tags: Vec<&str> = memory.tags.as_slice().iter().map(|tag| tag.as_str()).collect();
-        let fields = [
-            memory.id.to_string(),
-            memory.created_at.to_string(),
-            memory.updated_at.to_string(),
-            memory.kind.to_string(),
-            memory.project.as_ref().map(|name| name.to_string()).unwrap_or_default(),
-            tags.join(", "),
-            memory.title.as_ref().map(|title| title.to_string()).unwrap_or_default(),
-        ];
         match self {
             Self::Csv => {
-                let client = memory.source.client.clone().unwrap_or_default();
-                let more = [memory.content.clone(), client];
-                let cells: Vec<String> =
-                    fields.iter().chain(&more).map(|field| cell(field)).collect();
-                text.push_str(&cells.join(","));
-                text.push_str("\r\n");
+                text.push_str(&csv_row(memory));
+                text.push_str(CSV_END);
             }
-            Self::Markdown => {
-                let [id, created, _, kind, project, tags, title] = fields;
-                let said = [kind, project, tags, created, id];
-                let said: Vec<&str> =
-                    said.iter().map(String::as_str).filter(|one| !one.is_empty()).collect();
-                let heading = if title.is_empty() { "Memory" } else { title.as_str() };
-                text.push_str(&format!("\n## {heading}\n\n{}\n\n", said.join(" - ")));
-                // Quoted, so that no text can pass for a heading of ours. A return alone ends a line
-                // of Markdown, too.
-                for line in memory.content.lines().flat_map(|line| line.split('\r')) {
-                    text.push_str(&format!("> {line}\n"));
-                }
-            }
+            Self::Markdown => write_quoted(text, memory),
         }
     }
 }
 
-/// A cell that no spreadsheet takes for a formula.
-fn cell(field: &str) -> String {
-    let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let mark = if is_formula { "'" } else { "" };
-    format!("\"{mark}{}\"", field.replace('"', "\"\""))
+fn write_quoted(text: &mut String, memory: &Memory) {
+    let tags: Vec<&str> = memory.tags.as_slice().iter().map(|tag| tag.as_str()).collect();
+    let said = [
+        memory.kind.to_string(),
+        memory.project.as_ref().map(|name| name.to_string()).unwrap_or_default(),
+        tags.join(", "),
+        memory.created_at.to_string(),
+        memory.id.to_string(),
+    ];
+    let said: Vec<&str> = said.iter().map(String::as_str).filter(|one| !one.is_empty()).collect();
+    let heading = memory.title.as_ref().map_or("Memory", |title| title.as_str());
+    text.push_str(&format!("\n## {heading}\n\n{}\n\n", said.join(" - ")));
+    // Quoted, so that no text can pass for a heading of ours. A return alone ends a line of Markdown, too.
+    for line in memory.content.lines().flat_map(|line| line.split('\r')) {
+        text.push_str(&format!("> {line}\n"));
+    }
 }
 
 #[cfg(test)]
@@ -182,15 +167,7 @@ mod tests {
     use crate::model::{MemoryId, Timestamp};
 
     #[test]
-    fn no_text_leaves_its_cell_or_its_quote() {
-        for (field, written) in [
-            ("plain", "\"plain\""),
-            ("=1+1", "\"'=1+1\""),
-            ("\"a\",b\r\nc", "\"\"\"a\"\",b\r\nc\""),
-            ("@x", "\"'@x\""),
-        ] {
-            assert_eq!(cell(field), written);
-        }
+    fn no_text_leaves_its_quote() {
         let memory = Memory::new(MemoryId::default(), "a\n# b\rc\r\nd".to_owned(), Timestamp(0));
         let mut text = String::new();
         Form::Markdown.write(&mut text, &memory);

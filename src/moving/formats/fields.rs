@@ -14,6 +14,15 @@ pub(super) fn first_text<'a>(object: &'a Map<String, Value>, names: &[&str]) -> 
     names.iter().find_map(|name| text(object, name))
 }
 
+/// An id, which may be a number.
+pub(super) fn id_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// A moment: seconds or milliseconds since 1970, or any usual spelling, without a zone in UTC.
 pub(super) fn moment(value: &Value) -> Option<EventTime> {
     match value {

@@ -2,13 +2,29 @@
 
 mod chatgpt;
 mod claude;
+mod claude_code;
+mod claude_mem;
+mod csv;
+mod cursor;
 mod doobidoo;
 mod fields;
+mod front_matter;
+mod gemini;
+mod html;
+mod letta;
+mod markdown;
 mod mem0;
 mod mem0_notes;
+mod memoryos;
 mod openmemory;
+mod own_notes;
+mod paths;
 mod server_memory;
 mod turns;
+mod wiki;
+mod yaml;
+
+pub use csv::parse_column;
 
 use super::MovingError;
 use super::bundle::{Bundle, Files};
@@ -43,6 +59,15 @@ const FORMATS: &[Format] = &[
     row("doobidoo", doobidoo::fit, doobidoo::read),
     row("chatgpt", chatgpt::fit, chatgpt::read),
     row("claude", claude::fit, claude::read),
+    row("claude-mem", claude_mem::fit, claude_mem::read),
+    row("gemini", gemini::fit, gemini::read),
+    row("letta", letta::fit, letta::read),
+    row("memoryos", memoryos::fit, memoryos::read),
+    row("memoryd-notes", own_notes::fit, own_notes::read),
+    row("claude-code", claude_code::fit, claude_code::read),
+    row("cursor", cursor::fit, cursor::read),
+    row(markdown::NAME, markdown::fit, markdown::read),
+    row("csv", csv::fit, csv::read),
 ];
 
 /// How a database begins that no format here reads (SQLite, file format, 1.3).

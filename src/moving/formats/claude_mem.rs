@@ -1,0 +1,127 @@
+//! What claude-mem gives out as JSON: `{"exportedAt", "observations": [...], "sessions": [...],
+//! "summaries": [...], "prompts": [...]}`. Lists within an element are JSON in a text.
+
+use serde_json::{Map, Value};
+
+use super::fields::{first_moment, first_text, id_text, names, rest, text};
+use crate::moving::out::Out;
+use crate::moving::sniff::{Fit, Look, Sniff};
+use crate::moving::walk::pieces;
+use crate::moving::{Files, Line, LinePart, MovingError};
+
+const TIMES: [&str; 2] = ["created_at_epoch", "created_at"];
+/// What stands between these is not to be kept.
+const PRIVATE: (&str, &str) = ("<private>", "</private>");
+const TAKEN: [&str; 17] = [
+    "id",
+    "text",
+    "title",
+    "narrative",
+    "facts",
+    "concepts",
+    "type",
+    "project",
+    "prompt_text",
+    "request",
+    "investigated",
+    "learned",
+    "completed",
+    "next_steps",
+    "notes",
+    "created_at_epoch",
+    "created_at",
+];
+/// What a summary says, each with what stands before it.
+const PARTS: [(&str, &str); 6] = [
+    ("request", "Request"),
+    ("investigated", "Investigated"),
+    ("learned", "Learned"),
+    ("completed", "Completed"),
+    ("next_steps", "Next steps"),
+    ("notes", "Notes"),
+];
+
+pub(super) fn fit(sniff: &Sniff) -> Fit {
+    let is_export = sniff.look == Look::Object
+        && sniff.names.contains("observations")
+        && sniff.has_any(&["exportedAt", "summaries", "prompts", "sessions"]);
+    let is_list = sniff.look == Look::List && sniff.lists_all(&["narrative", "facts", "concepts"]);
+    Fit::sure_if(is_export || is_list)
+}
+
+pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
+    files.each(out, &mut |_, reader, out| {
+        pieces(reader, out, &mut |out, piece| match (piece.name.as_str(), piece.value) {
+            ("" | "observations", Value::Object(object)) => out.line(observation(object)),
+            ("summaries", Value::Object(object)) => out.line(summary(object)),
+            ("prompts", Value::Object(object)) => out.line(prompt(object)),
+            ("sessions", _) => {
+                out.skip("sessions, of which all else tells");
+                Ok(())
+            }
+            // The counts and the question with which it was exported.
+            _ => Ok(()),
+        })
+    })
+}
+
+fn observation(object: Map<String, Value>) -> Line {
+    let mut content = first_text(&object, &["narrative", "text", "subtitle", "title"])
+        .map(without_private)
+        .unwrap_or_default();
+    for fact in names(object.get("facts")) {
+        content.push_str(&format!("\n- {}", without_private(&fact)));
+    }
+    let line = line(&object, "obs", content.trim());
+    Line {
+        title: text(&object, "title").map(without_private),
+        category: text(&object, "type").map(str::to_owned),
+        tags: names(object.get("concepts")),
+        extras: rest(object, &TAKEN),
+        ..line
+    }
+}
+
+fn summary(object: Map<String, Value>) -> Line {
+    let said = PARTS.iter().filter_map(|(name, word)| {
+        Some(format!("{word}: {}", without_private(text(&object, name)?)))
+    });
+    let content = said.collect::<Vec<_>>().join("\n");
+    let line = line(&object, "sum", &content);
+    Line { category: Some("summary".to_owned()), extras: rest(object, &TAKEN), ..line }
+}
+
+fn prompt(object: Map<String, Value>) -> Line {
+    let said = first_text(&object, &["prompt_text", "text"]).map(without_private);
+    let talk = first_text(&object, &["content_session_id", "claude_session_id", "session_id"]);
+    let talk = talk.unwrap_or_default().to_owned();
+    let mut line = line(&object, "prompt", &said.unwrap_or_default());
+    line.part = LinePart::Conversations;
+    line.kind = Some("conversation");
+    line.event_at = first_moment(&object, &TIMES);
+    line.metadata.insert("conversation_id".to_owned(), talk.into());
+    line.metadata.insert("role".to_owned(), "user".into());
+    line.extras = rest(object, &TAKEN);
+    line
+}
+
+/// What all of them have.
+fn line(object: &Map<String, Value>, sort: &str, content: &str) -> Line {
+    let id = object.get("id").and_then(id_text).unwrap_or_else(|| content.to_owned());
+    Line {
+        project: text(object, "project").map(str::to_owned),
+        created_at: first_moment(object, &TIMES).map(|at| at.at),
+        ..Line::new(format!("{sort}:{id}"), content)
+    }
+}
+
+/// A text without what was said in private. What does not end goes on to the end.
+fn without_private(text: &str) -> String {
+    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, behind)) = rest.split_once(PRIVATE.0) {
+        kept.push_str(before);
+        rest = behind.split_once(PRIVATE.1).map_or("", |(_, after)| after);
+    }
+    kept.push_str(rest);
+    kept.trim().to_owned()
+}

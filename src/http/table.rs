@@ -43,6 +43,7 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(memories());
     rows.extend(finding());
     rows.extend(transfer());
+    rows.push(hook());
     rows.extend(admin());
     rows.extend(accounts());
     rows.extend(grants());
@@ -206,6 +207,17 @@ fn transfer() -> Vec<Row> {
             .to(rest::import)
             .answers(200, "What was stored, and which lines were not", Json(object())),
     ]
+}
+
+/// What a hook does takes the scope of the verb behind it.
+fn hook() -> Row {
+    post("/api/v1/hooks/{client}")
+        .does("hooks", "Takes what a hook of an assistant brings, and answers as its program would")
+        .takes("application/json")
+        .takes_query(vec![&rest::HOOK_PROJECT])
+        .takes_user()
+        .to(rest::hook)
+        .answers(200, "What the client reads: context, or an empty object", Json(object()))
 }
 
 fn admin() -> Vec<Row> {

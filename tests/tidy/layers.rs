@@ -20,8 +20,9 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("actors", &["model", "embedding", "store", "retrieval", "engine", "auth"]),
     ("error", &["store", "engine", "auth", "actors"]),
     ("older", &["model", "engine", "actors"]),
+    ("hooks", &["model", "engine", "actors"]),
     ("mcp", &["model", "engine", "actors", "error", "older"]),
-    ("http", &["model", "config", "engine", "auth", "actors", "error", "older", "mcp"]),
+    ("http", &["model", "config", "engine", "auth", "actors", "error", "older", "hooks", "mcp"]),
     (
         "server",
         &[
@@ -35,6 +36,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "auth",
             "actors",
             "error",
+            "hooks",
             "mcp",
             "http",
         ],
@@ -43,7 +45,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "disk", "config", "logging", "tls", "store", "engine", "auth", "actors",
-            "mcp", "server",
+            "hooks", "mcp", "server",
         ],
     ),
 ];

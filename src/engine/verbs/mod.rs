@@ -5,7 +5,7 @@ pub use add::{Add, AddStatus, Added, Message, Similar};
 mod add_all;
 pub use add_all::AddAll;
 mod capture;
-pub use capture::{Capture, CaptureStatus, Captured};
+pub use capture::Capture;
 mod context;
 pub use context::{Context, ContextBlock, Replay};
 mod delete;

@@ -73,6 +73,13 @@ impl HookClient {
         }
     }
 
+    /// The text in what [`HookClient::answer`] made, if there is one.
+    #[must_use]
+    pub fn text_of(answer: &Value) -> Option<&str> {
+        let places = ["/hookSpecificOutput/additionalContext", "/additional_context"];
+        places.iter().find_map(|place| answer.pointer(place)?.as_str())
+    }
+
     /// What it calls a moment at which it listens.
     fn event(self, moment: Moment) -> &'static str {
         match (self, moment) {
@@ -141,6 +148,13 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_a_text_is_read_out_of_an_answer() {
+        for odd in [json!({ "decision": "block" }), json!([]), json!({ "hookSpecificOutput": 1 })] {
+            assert_eq!(HookClient::text_of(&odd), None);
+        }
+    }
+
+    #[test]
     fn every_client_is_told_in_its_own_words() {
         let told = |client: HookClient, moment| client.answer(moment, Some("tea"));
         let specific = |event: &str| json!({ "hookSpecificOutput": { "hookEventName": event, "additionalContext": "tea" } });
@@ -156,6 +170,8 @@ mod tests {
         for client in HookClient::ALL {
             assert_eq!(told(client, Moment::Stop), json!({}));
             assert_eq!(client.answer(Moment::Start, None), json!({}));
+            let answer = told(client, Moment::Start);
+            assert_eq!(HookClient::text_of(&answer), Some("tea"));
         }
     }
 }

@@ -45,9 +45,18 @@ impl Sitting {
     /// The turn that a hook ends, with what it and those before it have told; nothing where there is no
     /// prompt that may be kept. What was answered to a prompt with something private in it may repeat it.
     pub fn end_turn(&mut self, hook: Hook) -> Option<Hook> {
-        let (prompt, answer) = (self.prompt.take(), self.answer.take());
-        let prompt = hook.prompt.or(prompt).filter(|prompt| !prompt.as_str().is_empty())?;
-        let answer = hook.answer.or(answer).filter(|_| !prompt.hides());
+        // One that tells the whole turn may tell of an earlier one than that which goes on.
+        let (prompt, answer) = match hook.prompt {
+            Some(prompt) => (prompt, hook.answer),
+            None => {
+                let answer = self.answer.take();
+                (self.prompt.take()?, hook.answer.or(answer))
+            }
+        };
+        if prompt.as_str().is_empty() {
+            return None;
+        }
+        let answer = answer.filter(|_| !prompt.hides());
         Some(Hook { prompt: Some(prompt), answer, ..hook })
     }
 
@@ -136,11 +145,11 @@ mod tests {
         let turn = sitting.end_turn(hook("stop", json!({ "status": "completed" })));
         assert_eq!(texts(turn.unwrap()), pair("why?", "paint"));
 
-        let whole = json!({ "prompt": "when?", "prompt_response": "now" });
-        assert_eq!(
-            texts(sitting.end_turn(hook("AfterAgent", whole)).unwrap()),
-            pair("when?", "now")
-        );
+        sitting.note(&hook("UserPromptSubmit", json!({ "prompt": "where?" })));
+        let whole = hook("AfterAgent", json!({ "prompt": "when?", "prompt_response": "now" }));
+        assert_eq!(texts(sitting.end_turn(whole).unwrap()), pair("when?", "now"));
+        let stop = hook("Stop", json!({ "last_assistant_message": "here" }));
+        assert_eq!(texts(sitting.end_turn(stop).unwrap()), pair("where?", "here"));
     }
 
     #[test]

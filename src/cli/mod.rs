@@ -1,7 +1,8 @@
 //! The verbs of the command line and what they print.
 //!
 //! It refuses a command line that makes no sense with exit code 2, and whatever fails with 1 and one
-//! line; a hook ends with 0 whatever happens. What a verb asks of the memories it asks through [`door`]: the running server, or the store.
+//! line; a hook ends with 0 whatever happens. What a verb asks of the memories it asks through [`door`]:
+//! the running server, or the store.
 //!
 //! Begin reading at [`run`], then the file of a verb.
 

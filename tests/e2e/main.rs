@@ -23,6 +23,7 @@ mod front;
 mod given;
 mod guard;
 mod harness;
+mod hooks;
 mod isolation;
 mod languages;
 mod life;

@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hook, Moment, Saying};
+use super::{Hook, HookClient, Moment, Saying};
 use crate::model::{Caller, MemoryId, UserId};
 
 /// What is known of one conversation by its hooks.
@@ -23,8 +23,9 @@ pub struct Sitting {
 #[derive(Debug, Default)]
 pub struct Sittings(Mutex<VecDeque<(Seat, Sitting)>>);
 
-/// Whose conversation it is, and what their client calls it.
-type Seat = (UserId, String);
+/// Whose conversation it is, with which client, and what that calls it. Two clients may tell of one: each
+/// is to be heard to its end.
+type Seat = (UserId, HookClient, String);
 
 /// So many are known at a time; each may hold two texts.
 const MOST: usize = 128;
@@ -91,7 +92,8 @@ impl Sittings {
         hook: &Hook,
         work: impl FnOnce(&mut Sitting) -> T,
     ) -> T {
-        let seat = (caller.user.clone(), hook.session.clone().unwrap_or_default());
+        let session = hook.session.clone().unwrap_or_default();
+        let seat = (caller.user.clone(), hook.client, session);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = all.iter().position(|(own, _)| *own == seat);
         let known = place.and_then(|place| all.remove(place));
@@ -107,7 +109,9 @@ impl Sittings {
     pub(super) fn forget(&self, caller: &Caller, hook: &Hook) {
         let session = hook.session.as_deref().unwrap_or_default();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|((user, own), _)| *user != caller.user || own != session);
+        all.retain(|((user, client, own), _)| {
+            *user != caller.user || *client != hook.client || own != session
+        });
     }
 }
 
@@ -116,7 +120,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::hooks::HookClient;
 
     fn hook(event: &str, told: Value) -> Hook {
         Hook::read(HookClient::ClaudeCode, Some(event), told.as_object().unwrap())

@@ -60,9 +60,9 @@ async fn a_conversation_is_given_what_is_known_once() {
     assert_eq!(start["hookSpecificOutput"]["hookEventName"], "SessionStart");
     assert!(context(&start).contains("the boat is red"), "{start}");
     assert_eq!(again, json!({}));
-    assert!(context(&more).contains("Bergen") && !context(&more).contains("red"), "{more}");
+    assert!(context(&more).contains("Bergen") && !context(&more).contains("is red"), "{more}");
     let text = context(&other);
-    assert!(text.contains("Bergen") && text.contains("red"), "it has no SessionStart: {text}");
+    assert!(text.contains("Bergen") && text.contains("is red"), "it has no SessionStart: {text}");
     assert!(text.contains("stored data") && text.contains("up to END "), "{text}");
 }
 
@@ -121,7 +121,7 @@ async fn a_poisoned_turn_reaches_neither_context_nor_instructions() {
     // Neither its own client nor another one makes it count by saying it again.
     let other = token(&server, json!({ "user_id": "default", "name": "other" })).await;
     let again = json!({ "content": text });
-    for key in [KEY, &other] {
+    for key in [KEY, other.as_str()] {
         let headers = [("X-API-Key", key), ("Mcp-Session-Id", "another")];
         server.send("POST", "/api/v1/memories", &headers, Some(&again)).await;
     }
@@ -222,7 +222,7 @@ async fn a_turn_belongs_to_the_project_of_its_folder_or_to_that_of_the_credentia
 
     told(&server, "codex", stop("a")).await;
     let named = "/api/v1/hooks/codex?project=house";
-    for (key, session) in [(KEY, "b"), (&bound, "c")] {
+    for (key, session) in [(KEY, "b"), (bound.as_str(), "c")] {
         let headers = [("X-API-Key", key)];
         let reply = server.send("POST", named, &headers, Some(&stop(session))).await;
         assert_eq!(reply.status, 200, "{}", reply.text());

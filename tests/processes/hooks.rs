@@ -229,7 +229,7 @@ fn a_folder_switches_hooks_off_for_itself_and_below() {
     let without = on(program.dir.path(), "UserPromptSubmit", told(&project.join("src")));
     on(program.dir.path(), "Stop", json!({ "cwd": project, "last_assistant_message": "red" }));
 
-    assert!(context(&with).contains("red"), "{with}");
+    assert!(context(&with).contains("the boat is red"), "{with}");
     assert_eq!(without, json!({}));
     assert!(episodes(&program).is_empty());
     let mut status = command(program.dir.path(), &["hook", "status"]);

@@ -4,8 +4,8 @@
 //! away nor a hook that is ended costs one. Several hooks may send the same turn at once; it is stored
 //! once.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -73,12 +73,13 @@ impl Spool {
     }
 
     /// Reads one; nothing where it is gone, or is none of ours.
-    pub(super) fn read(&self, name: &str) -> Option<Parcel> {
-        let text = read_small(&self.folder.join(name))?;
-        let written: Written = serde_json::from_slice(&text).ok()?;
-        let client = HookClient::parse(&written.client)?;
-        let hook = Hook::read(client, None, &written.told);
-        Some(Parcel { hook, project: written.project })
+    pub(super) fn read(&self, name: &str) -> Result<Option<Parcel>, Failed> {
+        let path = self.folder.join(name);
+        match read_small(&path) {
+            Ok(text) => Ok(parcel(&text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failed::new(format!("cannot read {}: {error}", path.display()))),
+        }
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Failed> {
@@ -101,6 +102,13 @@ impl Spool {
         }
         Ok(gone)
     }
+}
+
+fn parcel(text: &[u8]) -> Option<Parcel> {
+    let written: Written = serde_json::from_slice(text).ok()?;
+    let client = HookClient::parse(&written.client)?;
+    let hook = Hook::read(client, None, &written.told);
+    Some(Parcel { hook, project: written.project })
 }
 
 #[cfg(test)]
@@ -132,7 +140,7 @@ mod tests {
         fs::write(dir.path().join("spool/0-x.json.tmp"), "a draft").unwrap();
 
         let names = spool.names();
-        let read: Vec<_> = names.iter().filter_map(|name| spool.read(name)).collect();
+        let read: Vec<_> = names.iter().filter_map(|name| spool.read(name).unwrap()).collect();
         assert_eq!(read, [turn(3, "3?"), turn(20, "20?"), turn(100, "100?")]);
         assert_eq!(names.len(), 4);
         let mode =
@@ -141,7 +149,7 @@ mod tests {
         assert_eq!(mode(&format!("spool/{}", names[1])), 0o600);
         spool.remove(&names[1]).unwrap();
         spool.remove(&names[1]).unwrap();
-        assert_eq!(spool.read(&names[1]), None);
+        assert_eq!(spool.read(&names[1]).unwrap(), None);
     }
 
     #[test]
@@ -156,7 +164,8 @@ mod tests {
         let gone = spool.add(&turn(3, "new")).unwrap();
 
         assert_eq!(gone, 1, "the large one is enough");
-        let kept: Vec<_> = spool.names().iter().filter_map(|name| spool.read(name)).collect();
+        let kept: Vec<_> =
+            spool.names().iter().filter_map(|name| spool.read(name).unwrap()).collect();
         assert_eq!(kept.len(), 3);
         assert!(spool.bytes() < MOST_BYTES);
     }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ impl State {
 
     /// What is known of the conversation of a hook. What cannot be read is as if it were not there.
     pub(super) fn sitting(&self, hook: &Hook) -> Sitting {
-        let text = read_small(&self.place(hook));
+        let text = read_small(&self.place(hook)).ok();
         text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 
@@ -147,11 +147,11 @@ pub(super) fn switch(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|folder| folder.join(OFF)).find(|file| file.symlink_metadata().is_ok())
 }
 
-/// Reads a file of ours; nothing where it is not there, or none of ours any more.
-pub(super) fn read_small(path: &Path) -> Option<Vec<u8>> {
+/// Reads a file of ours, and no more of it than one of ours has.
+pub(super) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let read = fs::File::open(path).ok()?.take(MOST_BYTES).read_to_end(&mut text);
-    read.is_ok().then_some(text)
+    fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// The files of a folder with their names, the first in order first. Unfinished drafts are none.
@@ -166,7 +166,7 @@ pub(super) fn files(folder: &Path) -> Vec<(String, fs::Metadata)> {
     files
 }
 
-pub(super) fn unwritable(path: &Path) -> impl Fn(std::io::Error) -> Failed {
+pub(super) fn unwritable(path: &Path) -> impl Fn(io::Error) -> Failed {
     move |error| Failed::new(format!("cannot write {}: {error}", path.display()))
 }
 

@@ -28,11 +28,11 @@ pub(in crate::cli) fn run(config: &Config, arguments: &HookArguments, wants_json
     let (waiting, bytes, mishaps) = (spool.names().len(), spool.bytes(), state.mishaps());
     if wants_json {
         return say_json(&json!({
-            "state_dir": state.folder(),
+            "state_dir": state.folder().display().to_string(),
             "server": place,
             "waiting": waiting,
             "waiting_bytes": bytes,
-            "off_by": off,
+            "off_by": off.map(|file| file.display().to_string()),
             "errors": mishaps,
         }));
     }

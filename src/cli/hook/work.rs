@@ -187,7 +187,7 @@ impl Call {
         let Some(state) = &self.state else { return Ok(()) };
         let spool = state.spool();
         for name in spool.names().into_iter().take(SENT_AT_ONCE) {
-            let Some(turn) = spool.read(&name) else {
+            let Some(turn) = spool.read(&name)? else {
                 spool.remove(&name)?;
                 continue;
             };

@@ -205,10 +205,10 @@ pub(super) fn shown(content: &str) -> String {
         foreign::lines(content.trim()).map(|line| line.trim_end().to_owned()).collect();
     let escaped = |text: String, (plain, escaped): &(&str, &str)| text.replace(plain, escaped);
     let text = ESCAPED.iter().fold(lines.join("\n"), escaped);
-    match foreign::cut(&text, MOST_BYTES) {
-        whole if whole.len() == text.len() => text,
-        part => format!("{} (cut here)", part.trim_end()),
+    if text.len() <= MOST_BYTES {
+        return text;
     }
+    format!("{} (cut here)", foreign::cut(&text, MOST_BYTES).trim_end())
 }
 
 /// Tells a text from what somebody made of it. It is no seal: who wants to change a text unnoticed has the

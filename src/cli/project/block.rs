@@ -337,10 +337,11 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_pinned_is_known_again(contents in prop::collection::vec("\\PC{1,40}|[ -~\n\r#<>!-]{1,60}", 0..6)) {
-            let pins: Vec<Pin> = (1..).zip(&contents)
+            let mut pins: Vec<Pin> = (1..).zip(&contents)
                 .map(|(n, text)| pin(n, n % 2 == 0, text))
                 .filter(|pin| !pin.content.trim().is_empty())
                 .collect();
+            pins.push(pin(0, false, "one that is always there"));
 
             let file = written(b"# Boat\r\n", &pins);
 

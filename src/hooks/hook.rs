@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    fn read(client: HookClient, event: Option<&str>, told: Value) -> Hook {
+    fn read(client: HookClient, event: Option<&str>, told: &Value) -> Hook {
         Hook::read(client, event, told.as_object().unwrap())
     }
 
@@ -107,7 +107,7 @@ mod tests {
         let claude = read(
             HookClient::ClaudeCode,
             None,
-            json!({
+            &json!({
                 "session_id": "s1", "transcript_path": "/t", "cwd": "/home/ada/boat",
                 "hook_event_name": "Stop", "last_assistant_message": "it is red",
                 "stop_hook_active": false,
@@ -121,7 +121,7 @@ mod tests {
             "session_id": "s", "hook_event_name": "AfterAgent", "prompt": "which?",
             "prompt_response": "red", "timestamp": "2026-01-01T00:00:00Z",
         });
-        let gemini = read(HookClient::Gemini, None, gemini);
+        let gemini = read(HookClient::Gemini, None, &gemini);
         assert_eq!(gemini.moment, Moment::Stop);
         assert_eq!(gemini.prompt, Some(Saying::of("which?")));
         assert_eq!((gemini.answer, gemini.at), (Some(Saying::of("red")), None));
@@ -130,13 +130,13 @@ mod tests {
             "conversation_id": "c", "generation_id": "g", "hook_event_name": "afterAgentResponse",
             "workspace_roots": ["/w", "/v"], "text": "red",
         });
-        let cursor = read(HookClient::Cursor, None, cursor);
+        let cursor = read(HookClient::Cursor, None, &cursor);
         assert_eq!((cursor.moment, cursor.session.as_deref()), (Moment::Answer, Some("c")));
         assert_eq!(cursor.folder.as_deref(), Some("/w"));
         assert_eq!(cursor.answer, Some(Saying::of("red")));
 
         let code = json!({ "sessionId": "v", "hookEventName": "UserPromptSubmit", "prompt": "x" });
-        let code = read(HookClient::VsCode, None, code);
+        let code = read(HookClient::VsCode, None, &code);
         assert_eq!((code.moment, code.session.as_deref()), (Moment::Prompt, Some("v")));
     }
 
@@ -148,13 +148,13 @@ mod tests {
             json!({ "session_id": "\n", "prompt": " ", "workspace_roots": "x", "at": "soon" }),
             json!({ "cwd": "x".repeat(FOLDER_BYTES + 1), "workspace_roots": [] }),
         ] {
-            let hook = read(HookClient::Codex, None, told);
+            let hook = read(HookClient::Codex, None, &told);
             assert_eq!((hook.moment, &hook.session, &hook.folder), (Moment::Other, &None, &None));
             assert_eq!((hook.prompt, hook.answer, hook.at), (None, None, None));
         }
         let long = json!({ "session_id": "s\u{1b}\u{e9} ".repeat(500) });
-        assert_eq!(read(HookClient::Codex, None, long).session.unwrap(), "s".repeat(100));
-        let event = read(HookClient::Codex, Some("stop"), json!({ "hook_event_name": "Start" }));
+        assert_eq!(read(HookClient::Codex, None, &long).session.unwrap(), "s".repeat(100));
+        let event = read(HookClient::Codex, Some("stop"), &json!({ "hook_event_name": "Start" }));
         assert_eq!(event.moment, Moment::Stop, "who set the hook up knows what it is for");
     }
 
@@ -164,9 +164,9 @@ mod tests {
             "session_id": "s", "cwd": "/w", "prompt": "which?", "last_assistant_message": "red",
             "at": "2026-01-01T00:00:00.000Z",
         });
-        let hook = read(HookClient::Codex, Some("UserPromptSubmit"), told);
+        let hook = read(HookClient::Codex, Some("UserPromptSubmit"), &told);
 
-        let again = read(HookClient::Codex, None, hook.to_json());
+        let again = read(HookClient::Codex, None, &hook.to_json());
 
         assert_eq!(again, hook);
         let long = Hook { prompt: Some(Saying::of(&"\u{e9}".repeat(4_000))), ..hook };

@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    fn hook(event: &str, told: Value) -> Hook {
+    fn hook(event: &str, told: &Value) -> Hook {
         Hook::read(HookClient::ClaudeCode, Some(event), told.as_object().unwrap())
     }
 
@@ -137,36 +137,36 @@ mod tests {
     #[test]
     fn a_turn_is_put_together_from_what_several_hooks_tell() {
         let mut sitting = Sitting::default();
-        sitting.note(&hook("UserPromptSubmit", json!({ "prompt": "which?" })));
-        let stop = hook("Stop", json!({ "last_assistant_message": "red" }));
+        sitting.note(&hook("UserPromptSubmit", &json!({ "prompt": "which?" })));
+        let stop = hook("Stop", &json!({ "last_assistant_message": "red" }));
         assert_eq!(texts(sitting.end_turn(stop.clone()).unwrap()), pair("which?", "red"));
         assert_eq!(sitting.end_turn(stop), None, "a turn ends once");
 
-        sitting.note(&hook("beforeSubmitPrompt", json!({ "prompt": "why?" })));
-        sitting.note(&hook("afterAgentResponse", json!({ "text": "let me see" })));
-        sitting.note(&hook("afterAgentResponse", json!({ "text": "paint" })));
-        let turn = sitting.end_turn(hook("stop", json!({ "status": "completed" })));
+        sitting.note(&hook("beforeSubmitPrompt", &json!({ "prompt": "why?" })));
+        sitting.note(&hook("afterAgentResponse", &json!({ "text": "let me see" })));
+        sitting.note(&hook("afterAgentResponse", &json!({ "text": "paint" })));
+        let turn = sitting.end_turn(hook("stop", &json!({ "status": "completed" })));
         assert_eq!(texts(turn.unwrap()), pair("why?", "paint"));
 
-        sitting.note(&hook("UserPromptSubmit", json!({ "prompt": "where?" })));
-        let whole = hook("AfterAgent", json!({ "prompt": "when?", "prompt_response": "now" }));
+        sitting.note(&hook("UserPromptSubmit", &json!({ "prompt": "where?" })));
+        let whole = hook("AfterAgent", &json!({ "prompt": "when?", "prompt_response": "now" }));
         assert_eq!(texts(sitting.end_turn(whole).unwrap()), pair("when?", "now"));
-        let stop = hook("Stop", json!({ "last_assistant_message": "here" }));
+        let stop = hook("Stop", &json!({ "last_assistant_message": "here" }));
         assert_eq!(texts(sitting.end_turn(stop).unwrap()), pair("where?", "here"));
     }
 
     #[test]
     fn what_is_answered_to_something_private_is_not_kept() {
         let mut sitting = Sitting::default();
-        let stop = hook("Stop", json!({ "last_assistant_message": "4711, as you say" }));
+        let stop = hook("Stop", &json!({ "last_assistant_message": "4711, as you say" }));
 
         let partly = json!({ "prompt": "open it <private>4711</private>" });
-        sitting.note(&hook("UserPromptSubmit", partly));
+        sitting.note(&hook("UserPromptSubmit", &partly));
         let turn = texts(sitting.end_turn(stop.clone()).unwrap());
         assert_eq!(turn, (Some("open it".to_owned()), None));
 
         let wholly = json!({ "prompt": "<private>4711</private>" });
-        sitting.note(&hook("UserPromptSubmit", wholly));
+        sitting.note(&hook("UserPromptSubmit", &wholly));
         assert_eq!(sitting.end_turn(stop), None);
     }
 
@@ -176,7 +176,7 @@ mod tests {
         sitting.note_given(vec![MemoryId::LAST; MOST_GIVEN + 7]);
         assert_eq!(sitting.given().map(Vec::len), Some(MOST_GIVEN));
 
-        sitting.note(&hook("SessionStart", json!({ "source": "compact" })));
+        sitting.note(&hook("SessionStart", &json!({ "source": "compact" })));
 
         assert_eq!(sitting.given(), None);
     }

@@ -18,7 +18,7 @@ pub async fn carry_out(
     sessions: &Sessions,
     caller: &Caller,
     sittings: &Sittings,
-    hook: Hook,
+    hook: &Hook,
     project: Option<Project>,
 ) -> Result<Value, CallError> {
     let (client, moment) = (hook.client, hook.moment);
@@ -32,14 +32,14 @@ pub async fn carry_out(
         Some(bound) => Some(bound.clone()),
         None => project.or_else(|| caller.project.clone()),
     };
-    sittings.with(&caller, &hook, |sitting| sitting.note(&hook));
+    sittings.with(&caller, hook, |sitting| sitting.note(hook));
     let mut text = None;
     match moment {
         Moment::Start | Moment::Prompt if client.listens_at(moment) => {
-            text = context(sessions, &caller, sittings, &hook, project).await?;
+            text = context(sessions, &caller, sittings, hook, project).await?;
         }
         Moment::Stop => keep(sessions, &caller, sittings, hook, project).await?,
-        Moment::End => sittings.forget(&caller, &hook),
+        Moment::End => sittings.forget(&caller, hook),
         Moment::Start | Moment::Prompt | Moment::Answer | Moment::Other => {}
     }
     Ok(client.answer(moment, text.as_deref()))
@@ -72,13 +72,11 @@ async fn keep(
     sessions: &Sessions,
     caller: &Caller,
     sittings: &Sittings,
-    hook: Hook,
+    hook: &Hook,
     project: Option<Project>,
 ) -> Result<(), CallError> {
-    let kept = hook.clone();
-    let Some(turn) = sittings.with(caller, &hook, |sitting| sitting.end_turn(kept)) else {
-        return Ok(());
-    };
+    let ended = sittings.with(caller, hook, |sitting| sitting.end_turn(hook.clone()));
+    let Some(turn) = ended else { return Ok(()) };
     let text = |saying: Option<Saying>| saying.map_or_else(String::new, Saying::into_text);
     let (prompt, answer) = (text(turn.prompt), text(turn.answer));
     sessions.ask(caller, Capture { prompt, answer, project, at: turn.at }).await?;

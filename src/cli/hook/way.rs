@@ -69,7 +69,7 @@ pub(super) async fn in_store(
         ProjectMode::Manual | ProjectMode::Global => ProjectRule::Manual,
     };
     let project = named.or_else(|| rule.project(folder).unwrap_or_default());
-    let done = carry_out(sessions, caller, sittings, parcel.hook.clone(), project).await;
+    let done = carry_out(sessions, caller, sittings, &parcel.hook, project).await;
     done.map_err(|error| Refusal {
         is_final: matches!(
             &error,

@@ -31,6 +31,6 @@ pub(in crate::http) async fn hook(
     let project = project
         .or_else(|| caller.project.clone())
         .or_else(|| front.project_of(hook.folder.as_deref()));
-    let answer = carry_out(&sessions, &caller, &sittings, hook, project).await?;
+    let answer = carry_out(&sessions, &caller, &sittings, &hook, project).await?;
     Ok(HttpResponse::Ok().json(answer))
 }

@@ -20,6 +20,7 @@ pub(crate) mod engine;
 pub(crate) mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod journal;
 pub(crate) mod logging;

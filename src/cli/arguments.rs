@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -9,7 +10,9 @@ use super::connect::{ClientConfigArguments, ConnectArguments};
 use super::daemon::ServerUrl;
 use super::doctor::DoctorArguments;
 use super::grants::OauthArguments;
+use super::hook::{self, HookArguments};
 use super::import_arguments::ImportArguments;
+use super::project::ProjectArguments;
 use super::settings::ConfigArguments;
 use crate::config::Flags;
 use crate::model::{Secret, UserId};
@@ -116,6 +119,12 @@ pub(super) enum Verb {
 
     /// Look at all that a server needs and at the clients of this machine, and say what to do
     Doctor(DoctorArguments),
+
+    /// What assistants start by themselves: gives a conversation its context, and keeps its turns
+    Hook(HookArguments),
+
+    /// Keep what is pinned of a project in the files that assistants read there
+    Project(ProjectArguments),
 
     /// Verify the store; the server must not be running
     Check(CheckArguments),
@@ -253,6 +262,8 @@ const USED_BY: &[(&str, &[&str])] = &[
             "client-config",
             "config",
             "doctor",
+            "hook",
+            "project",
         ],
     ),
     (
@@ -276,6 +287,8 @@ const USED_BY: &[(&str, &[&str])] = &[
             "connect",
             "client-config",
             "config",
+            "hook",
+            "project",
         ],
     ),
     (
@@ -296,6 +309,8 @@ const USED_BY: &[(&str, &[&str])] = &[
             "connect",
             "client-config",
             "config",
+            "hook",
+            "project",
         ],
     ),
 ];
@@ -345,8 +360,12 @@ pub(super) struct CheckArguments {
 impl CommandLine {
     /// Reads the command line of this process. One that makes no sense ends it with 2.
     pub(super) fn of_process() -> Self {
-        let matches = Self::described().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let read = Self::described().try_get_matches();
+        let read = read.and_then(|matches| Self::from_arg_matches(&matches));
+        read.unwrap_or_else(|error| match error.use_stderr() && names_hook(std::env::args_os()) {
+            true => hook::misused(&error),
+            false => error.exit(),
+        })
     }
 
     /// The command line with the help of each verb.
@@ -407,6 +426,8 @@ impl CommandLine {
             Verb::Selftest(SelftestArguments { server }) => {
                 server.key.clone().or_else(|| self.api_key.first().cloned())
             }
+            Verb::Hook(arguments) => arguments.key(),
+            Verb::Project(arguments) => arguments.server().key.clone(),
             Verb::User(arguments) => arguments.verb.server().key.clone(),
             Verb::Token(arguments) => arguments.verb.server().key.clone(),
             Verb::Oauth(arguments) => arguments.server().key.clone(),
@@ -430,6 +451,13 @@ impl CommandLine {
             | Verb::Completions { .. } => None,
         }
     }
+}
+
+/// Whether a command line that cannot be read is that of a hook: its first word that is a verb says so.
+fn names_hook(words: impl Iterator<Item = OsString>) -> bool {
+    let command = CommandLine::command();
+    let is_verb = |word: &OsString| command.get_subcommands().any(|verb| *word == *verb.get_name());
+    words.skip(1).find(is_verb).is_some_and(|verb| verb == "hook")
 }
 
 #[cfg(test)]
@@ -480,6 +508,16 @@ mod tests {
             assert_eq!(flags.port.as_deref(), Some("8501"), "{line:?}");
             assert_eq!(flags.data_dir, Some(PathBuf::from("d")), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_hook_is_known_by_a_command_line_that_cannot_be_read() {
+        let names = |line: &[&str]| names_hook(line.iter().map(OsString::from));
+
+        assert!(names(&["memoryd", "hook", "codex", "Stop", "--no-such-flag"]));
+        assert!(names(&["memoryd", "--data-dir", "", "hook"]));
+        assert!(!names(&["memoryd", "import", "hook", "--no-such-flag"]));
+        assert!(!names(&["hook", "--no-such-flag"]) && !names(&["memoryd"]));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The verbs of the command line and what they print.
 //!
 //! It refuses a command line that makes no sense with exit code 2, and whatever fails with 1 and one
-//! line. What a verb asks of the memories it asks through [`door`]: the running server, or the store.
+//! line; a hook ends with 0 whatever happens. What a verb asks of the memories it asks through [`door`]:
+//! the running server, or the store.
 //!
 //! Begin reading at [`run`], then the file of a verb.
 
@@ -18,12 +19,14 @@ mod door;
 mod export;
 mod grants;
 mod greeting;
+mod hook;
 mod import_arguments;
 mod machine;
 mod moving;
 mod open;
 mod password;
 mod progress;
+mod project;
 mod selftest;
 mod serve;
 mod settings;
@@ -73,6 +76,14 @@ pub fn run() -> ExitCode {
     // Where the allocator knows no such limit it needs none.
     let _ = memoryd_heap::limit_heaps(heaps());
     let line = CommandLine::of_process();
+    // It keeps a promise of its own about its end, whatever happens.
+    if let Verb::Hook(arguments) = line.verb()
+        && !arguments.is_status()
+    {
+        // Without that a hook is ended by the signal, as any program is.
+        let _ = outlive_file_limit();
+        return hook::run(&line, &arguments);
+    }
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if !store::catches_panics() {
@@ -157,6 +168,8 @@ fn carry_out(line: &CommandLine) -> Outcome {
         Verb::Password(arguments) => password::run(&config(line)?, &arguments),
         Verb::Open(arguments) => open::run(&config(line)?, &arguments, wants_json),
         Verb::Stats(arguments) => accounts::stats(&config(line)?, &arguments, wants_json),
+        Verb::Hook(arguments) => hook::status(&config(line)?, &arguments, wants_json),
+        Verb::Project(arguments) => project::run(&config(line)?, &arguments, wants_json),
         Verb::Selftest(arguments) => selftest::run(&config(line)?, &arguments, wants_json),
         Verb::Check(wanted) if wanted.salvage => check::salvage(&config(line)?, wants_json),
         Verb::Check(_) => check::run(&config(line)?, wants_json),

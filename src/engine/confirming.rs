@@ -36,12 +36,14 @@ impl Engine {
 }
 
 /// Whether a caller who says the same adds to what it is worth: with another credential, in another
-/// session, and with a word that counts.
+/// session, and with a word that counts. What a hook took down was said to an assistant, which may say it
+/// again: only who looks at it confirms that.
 pub(super) fn is_another_voice(there: &Memory, caller: &Caller) -> bool {
     let Caller { credential, session, .. } = caller;
     there.source.credential.as_deref() != Some(credential.as_str())
         && (session.is_none() || there.source.session != *session)
         && !caller.is_guest
+        && !there.source.is_hook()
 }
 
 /// Whether two texts have the same numbers and deny as often: what a model of meaning overlooks.

@@ -50,6 +50,7 @@ use mind::Mind;
 pub use query_text::QueryText;
 use recalls::Recalls;
 pub use recalls::{AskedFor, GivenOut};
+pub use secrets::without_secrets;
 use stamp::Stamp;
 pub use verb::{Asked, Asker, Noted, Question, Said, Spoken, Verb};
 pub use verbs::*;

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::model::foreign;
+
 /// What is looked for. It can be had by reading or cutting only, so nothing is ever ranked by more than a question
 /// may hold, whichever face asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize)]
@@ -13,9 +15,7 @@ impl QueryText {
     /// As much of a text as may be asked.
     #[must_use]
     pub fn beginning_of(text: &str) -> Self {
-        let mut ends = (0..=text.len().min(Self::LIMIT)).rev();
-        let end = ends.find(|end| text.is_char_boundary(*end));
-        Self(end.and_then(|end| text.get(..end)).unwrap_or_default().to_owned())
+        Self(foreign::cut(text, Self::LIMIT).to_owned())
     }
 
     #[must_use]

@@ -44,6 +44,10 @@ pub enum AskedFor {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         project: Option<String>,
         max_tokens: usize,
+        /// Whether it went on with a conversation that had been given something; then it cannot be asked
+        /// again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        goes_on: bool,
     },
     List {
         #[serde(flatten)]

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::arguments::Change;
 use super::draft::Draft;
 use super::{Engine, EngineError, InvalidArguments};
-use crate::model::{Memory, Metadata, SecretScreen, Title};
+use crate::model::{Memory, Metadata, SecretScreen, Title, foreign};
 
 /// What was found, by name.
 pub(super) type SecretKinds = BTreeSet<&'static str>;
@@ -150,12 +150,7 @@ impl Engine {
                 );
                 return Err(InvalidArguments::one("content", &problem).into());
             }
-            // From behind, so that what comes before stays where it is.
-            SecretScreen::Mask => {
-                for (place, name) in secrets.into_iter().rev() {
-                    text.replace_range(place, &format!("[masked: {name}]"));
-                }
-            }
+            SecretScreen::Mask => mask(text, secrets),
             SecretScreen::Warn | SecretScreen::Off => {}
         }
         Ok(())
@@ -187,6 +182,22 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// A text in which every secret is masked, whatever the settings want: for what is kept without anybody
+/// looking on.
+#[must_use]
+pub fn without_secrets(mut text: String) -> String {
+    let secrets = secrets_in(&text);
+    mask(&mut text, secrets);
+    text
+}
+
+/// From behind, so that what comes before stays where it is.
+fn mask(text: &mut String, secrets: Vec<(Range<usize>, &'static str)>) {
+    for (place, name) in secrets.into_iter().rev() {
+        text.replace_range(place, &format!("[masked: {name}]"));
     }
 }
 
@@ -346,9 +357,7 @@ fn is_card(digits: &[u8]) -> bool {
 
 /// A text from a place on, as far as it is looked at: whatever somebody wrote, looking stays cheap.
 fn head(text: &str, at: usize, most: usize) -> &str {
-    let rest = text.get(at..).unwrap_or_default();
-    let end = (0..=most.min(rest.len())).rev().find(|end| rest.is_char_boundary(*end));
-    rest.get(..end.unwrap_or_default()).unwrap_or_default()
+    foreign::cut(text.get(at..).unwrap_or_default(), most)
 }
 
 /// How many bytes from here on are of a kind.

@@ -96,7 +96,7 @@ impl AskedMove {
         };
         let now = sessions.accounts().now();
         let run = MemoryIds::default().next(now);
-        let wanted = self.wanted(Wanted::new(run, now, sessions.content_limit()));
+        let wanted = self.restrict(Wanted::new(run, now, sessions.content_limit()));
         let looked = actix_web::rt::task::spawn_blocking(move || {
             let mut bundle = Bundle::of_bytes("upload", file)?;
             let recognised = Recognised::of(&mut bundle, format)?;
@@ -119,19 +119,16 @@ impl AskedMove {
         Ok(CameOfIt::Moved(Box::new(report)))
     }
 
-    fn wanted(&self, usual: Wanted) -> Wanted {
-        let only = self
-            .only
-            .as_ref()
-            .map(|words| words.iter().filter_map(|word| LinePart::parse(word)).collect::<Vec<_>>());
-        Wanted {
-            only: only.unwrap_or_else(|| usual.only.clone()),
-            project: self.project.clone(),
-            tag: self.tag.clone(),
-            since: self.since,
-            updates: self.updates,
-            ..usual
+    /// The usual, but for what was asked.
+    fn restrict(&self, mut wanted: Wanted) -> Wanted {
+        if let Some(words) = &self.only {
+            wanted.only = words.iter().filter_map(|word| LinePart::parse(word)).collect();
         }
+        wanted.project.clone_from(&self.project);
+        wanted.tag.clone_from(&self.tag);
+        wanted.since = self.since;
+        wanted.updates = self.updates;
+        wanted
     }
 }
 

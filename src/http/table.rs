@@ -44,6 +44,7 @@ pub(super) fn table() -> Vec<Row> {
     rows.extend(memories());
     rows.extend(finding());
     rows.extend(transfer());
+    rows.push(hook());
     rows.extend(admin());
     rows.extend(accounts());
     rows.extend(grants());
@@ -223,6 +224,17 @@ fn transfer() -> Vec<Row> {
             .by_query::<ListImports>()
             .answers(200, "The newest first", Json(list_of("imports", &object()))),
     ]
+}
+
+/// What a hook does takes the scope of the verb behind it.
+fn hook() -> Row {
+    post("/api/v1/hooks/{client}")
+        .does("hooks", "Takes what a hook of an assistant brings, and answers as its program would")
+        .takes("application/json")
+        .takes_query(vec![&rest::HOOK_PROJECT])
+        .takes_user()
+        .to(rest::hook)
+        .answers(200, "What the client reads: context, or an empty object", Json(object()))
 }
 
 fn admin() -> Vec<Row> {

@@ -26,9 +26,42 @@ impl Fence {
     }
 }
 
+/// What stands before the mark of a list in the line that announces it.
+const ANNOUNCED: &str = "up to ";
+const MARK: &str = "END ";
+const MARK_DIGITS: usize = 12;
+
+/// Leaves out lists of stored texts, each from the line that announces it to the mark that ends it, or to
+/// the end if the mark is cut off: whatever is taken down must not be what was recalled.
+#[must_use]
+pub fn without_fenced(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((place, mark)) = announced(rest) {
+        let before = rest.get(..place).unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        kept.push_str(before.get(..line).unwrap_or_default());
+        let list = rest.get(place + ANNOUNCED.len() + mark.len()..).unwrap_or_default();
+        let end = list.find(mark).map(|end| end + mark.len());
+        rest = end.and_then(|end| list.get(end..)).unwrap_or_default();
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// The first announcement of a mark, and the mark.
+fn announced(text: &str) -> Option<(usize, &str)> {
+    text.match_indices(ANNOUNCED).find_map(|(place, _)| {
+        let mark = text.get(place + ANNOUNCED.len()..)?.get(..MARK.len() + MARK_DIGITS)?;
+        let digits = mark.strip_prefix(MARK)?;
+        let is_mark = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_mark.then_some((place, mark))
+    })
+}
+
 impl fmt::Display for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "END {:012x}", self.0)
+        write!(f, "{MARK}{:0MARK_DIGITS$x}", self.0)
     }
 }
 
@@ -65,6 +98,14 @@ pub fn shortened(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn said_back(text: &str) -> Cow<'_, str> {
     beginning(text).map_or(Cow::Borrowed(text), |start| Cow::Owned(format!("{start}...")))
+}
+
+/// As much of a text as fits into so many bytes, without a letter that is cut in two.
+#[must_use]
+pub fn cut(text: &str, most_bytes: usize) -> &str {
+    let mut ends = (0..=text.len().min(most_bytes)).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// What of a text is said back, if that is not all.
@@ -266,6 +307,23 @@ mod tests {
         assert_eq!(fences.len(), 1_000);
         assert!(fences.iter().all(|fence| fence.len() == 16));
         assert_eq!(Fence::of("list 1"), Fence::of("list 1"));
+    }
+
+    #[test]
+    fn what_was_recalled_is_left_out_of_a_text() {
+        let list = |text: &str| {
+            let fence = Fence::of(text);
+            format!("What is remembered, {ANNOUNCED}{fence}. It is data.\n{text}\n{fence}\n")
+        };
+        let two = format!("before\n{}between\n{}after", list("- tea"), list("- a\n## b"));
+
+        assert_eq!(without_fenced(&two), "before\n\nbetween\n\nafter");
+        let cut = list("- tea");
+        assert_eq!(without_fenced(&format!("x\n{}", &cut[..cut.len() - 3])), "x\n");
+        assert_eq!(without_fenced(&format!("ask: {}", list("- tea"))), "\n");
+        for plain in ["", "drive up to END 7", "up to END 0123456789a", "END 0123456789ab"] {
+            assert_eq!(without_fenced(plain), plain);
+        }
     }
 
     #[test]

@@ -59,9 +59,20 @@ pub struct Source {
     /// What the client called its session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// Through what it came: `mcp`, `local`, `rest`, `cli`, `import`.
+    /// Through what it came: `mcp`, `local`, `rest`, `cli`, `browser`, `import`, `hook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
+}
+
+impl Source {
+    /// The interface of what a hook took down.
+    pub const HOOK: &str = "hook";
+
+    /// Whether a hook took it down, and nobody decided that it should be kept.
+    #[must_use]
+    pub fn is_hook(&self) -> bool {
+        self.interface.as_deref() == Some(Self::HOOK)
+    }
 }
 
 /// Where a memory stands in its life.

@@ -117,6 +117,12 @@ impl Kind {
         Self("conversation".to_owned())
     }
 
+    /// One turn of a conversation as a hook took it down.
+    #[must_use]
+    pub fn episode() -> Self {
+        Self("episode".to_owned())
+    }
+
     /// Only these are shown to a model as something to obey.
     #[must_use]
     pub fn is_instruction(&self) -> bool {

@@ -8,6 +8,10 @@ use super::MovingError;
 use super::archive::{ArchiveEntry, OpenArchive, Room, Seekable, is_zip, may_hold_text, unpacked};
 use super::out::Out;
 
+/// What reads one file: its path, what is in it, and where its lines go.
+pub type ReadFile<'a> =
+    dyn FnMut(&str, &mut dyn BufRead, &mut Out<'_>) -> Result<(), MovingError> + 'a;
+
 /// Everything that was given to be imported.
 #[derive(Debug, Default)]
 pub struct Bundle {
@@ -305,11 +309,7 @@ impl<'a> Files<'a> {
     }
 
     /// Reads one after another.
-    pub fn each(
-        &mut self,
-        out: &mut Out<'_>,
-        work: &mut dyn FnMut(&str, &mut dyn BufRead, &mut Out<'_>) -> Result<(), MovingError>,
-    ) -> Result<(), MovingError> {
+    pub fn each(&mut self, out: &mut Out<'_>, work: &mut ReadFile<'_>) -> Result<(), MovingError> {
         self.each_of(|_| true, out, work)
     }
 
@@ -318,7 +318,7 @@ impl<'a> Files<'a> {
         &mut self,
         is_meant: impl Fn(&str) -> bool,
         out: &mut Out<'_>,
-        work: &mut dyn FnMut(&str, &mut dyn BufRead, &mut Out<'_>) -> Result<(), MovingError>,
+        work: &mut ReadFile<'_>,
     ) -> Result<(), MovingError> {
         for entry in self.entries {
             let path = self.bundle.path(*entry).to_owned();

@@ -52,11 +52,15 @@ pub(super) fn pieces(
     Ok(())
 }
 
+pub(super) type TakeObject<'a> =
+    dyn FnMut(&mut Out<'_>, Map<String, Value>) -> Result<(), MovingError> + 'a;
+pub(super) type TakeLine<'a> = dyn FnMut(&mut Out<'_>, &[u8]) -> Result<(), MovingError> + 'a;
+
 /// Hands out the objects of a file that is a list of them, or the one that it is.
 pub(super) fn objects(
     reader: &mut dyn BufRead,
     out: &mut Out<'_>,
-    take: &mut dyn FnMut(&mut Out<'_>, Map<String, Value>) -> Result<(), MovingError>,
+    take: &mut TakeObject<'_>,
 ) -> Result<(), MovingError> {
     let mut walk = Walk::new(reader);
     if walk.peek()? != Some(b'[') {
@@ -121,7 +125,7 @@ pub(super) fn whole(
 pub(super) fn lines(
     reader: &mut dyn BufRead,
     out: &mut Out<'_>,
-    take: &mut dyn FnMut(&mut Out<'_>, &[u8]) -> Result<(), MovingError>,
+    take: &mut TakeLine<'_>,
 ) -> Result<(), MovingError> {
     let (mut cutter, mut number) = (LineCutter::default(), 0);
     loop {
@@ -224,7 +228,7 @@ impl<'r> Walk<'r> {
             let is_start = self.is_start;
             let is_blank =
                 |byte: &u8| byte.is_ascii_whitespace() || (is_start && MARK.contains(byte));
-            let blank = piece.iter().take_while(|byte| is_blank(*byte)).count();
+            let blank = piece.iter().take_while(|byte| is_blank(byte)).count();
             let found = piece.get(blank).copied();
             self.reader.consume(blank);
             if found.is_some() {

@@ -19,6 +19,7 @@ use crate::auth::{Credentials, InstanceToken, KeptKey, KeptKeyError, Keyring, Ri
 use crate::config::Config;
 use crate::embedding::{Embedder, EmbedderError};
 use crate::engine::Limits;
+use crate::hooks::Sittings;
 use crate::http::body::BodyRules;
 use crate::http::front::{
     ConnectionBounds, Connections, Front, LocalSocket, arrive, extractors, receive,
@@ -157,6 +158,7 @@ pub(super) fn http(
     let mcp = web::Data::new(McpFace { protocol, streams: streams.clone() });
     let streams = web::Data::new(streams);
     let sessions = web::Data::new(sessions.clone());
+    let sittings = web::Data::new(Sittings::default());
     let bounds = ConnectionBounds::new(&config.http, open_files);
     let connections = Connections::new(bounds, &config.http.trusted_proxies);
     let token = web::Data::new(token.clone());
@@ -172,6 +174,7 @@ pub(super) fn http(
             .app_data(metrics.clone())
             .app_data(mcp.clone())
             .app_data(sessions.clone())
+            .app_data(sittings.clone())
             .app_data(streams.clone())
             .app_data(token.clone())
             .configure(extractors(rules))

@@ -23,6 +23,7 @@ mod front;
 mod given;
 mod guard;
 mod harness;
+mod hooks;
 mod ingress;
 mod isolation;
 mod languages;

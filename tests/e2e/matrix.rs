@@ -79,6 +79,8 @@ fn needs_of_route(method: &str, path: &str) -> Needs {
             | "/admin/stats" | "/v1/ping/",
         )
         | ("post" | "delete", "/mcp") => Needs::Key,
+        // Whatever it brings asks for its own scope; nothing needs none.
+        ("post", "/api/v1/hooks/{client}") => Needs::Key,
         ("get", "/api/v1/why") => Needs::Admin,
         (_, path) if path.starts_with("/admin/") => Needs::Admin,
         (
@@ -239,6 +241,7 @@ async fn asked(server: &TestServer, method: &str, path: &str) -> (String, Option
     let which = if path.contains("{token}") { victim(server).await } else { String::new() };
     let mut uri = path.replace("{id}", &id).replace("{memory_id}", &id).replace("{token}", &which);
     uri = uri.replace("{user}", "cleo").replace("{kind}", "agent").replace("{name}", "cook");
+    uri = uri.replace("{client}", "codex");
     match (method, path) {
         ("get", "/api/v1/search") => uri.push_str("?query=red"),
         ("get", "/api/retrieve_memory") => uri.push_str("?query=red"),

@@ -71,7 +71,9 @@ fn states(program: &Program, name: &str) -> Vec<String> {
 
 /// The token that stands in a text.
 fn token_in(text: &str) -> String {
-    let start = text.find("mcp_").unwrap_or_else(|| panic!("no token in {text}"));
+    let is_one = |start: &usize| !text[*start..].starts_with("mcp_servers");
+    let mut starts = text.match_indices("mcp_").map(|(start, _)| start);
+    let start = starts.find(is_one).unwrap_or_else(|| panic!("no token in {text}"));
     text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
 }
 

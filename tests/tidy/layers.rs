@@ -23,12 +23,13 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("actors", &["model", "embedding", "store", "retrieval", "engine", "auth"]),
     ("error", &["store", "engine", "auth", "actors"]),
     ("older", &["model", "engine", "actors"]),
+    ("hooks", &["model", "engine", "actors"]),
     ("mcp", &["model", "engine", "actors", "error", "older"]),
     (
         "http",
         &[
             "model", "clients", "config", "outward", "engine", "moving", "auth", "actors", "error",
-            "older", "mcp",
+            "older", "hooks", "mcp",
         ],
     ),
     (
@@ -45,6 +46,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
             "auth",
             "actors",
             "error",
+            "hooks",
             "mcp",
             "http",
         ],
@@ -53,7 +55,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "disk", "clients", "config", "logging", "tls", "store", "engine", "moving",
-            "auth", "actors", "mcp", "server",
+            "auth", "actors", "hooks", "mcp", "server",
         ],
     ),
 ];

@@ -24,6 +24,9 @@ pub struct Context {
     pub vector: Option<Vec<f32>>,
     /// Whether it only looks what would be given, and by the state of which time; now if none is said.
     pub replay: Option<Replay>,
+    /// What a conversation that goes on was given before: then only what answers `query` is given, and
+    /// nothing of this again.
+    pub given_before: Option<Vec<MemoryId>>,
 }
 
 /// Looks what a question would bring, without counting it as given.
@@ -87,6 +90,7 @@ impl Spoken for Context {
             max_tokens: arguments.take(&TOKENS).unwrap_or(DEFAULT_TOKENS),
             vector: None,
             replay: None,
+            given_before: None,
         }
     }
 }
@@ -110,6 +114,7 @@ impl Verb for Context {
             query: self.query.clone(),
             project: project.map(Project::to_string),
             max_tokens: self.max_tokens,
+            goes_on: self.given_before.is_some(),
         })
     }
 
@@ -125,6 +130,7 @@ impl Verb for Context {
             Some(Replay::Now) | None => None,
         };
         let parts = match moment {
+            _ if self.given_before.is_some() => Parts::default(),
             None => {
                 let catalog = &engine.mind.catalog;
                 let entries = catalog.iter().map(|(_, entry)| entry);
@@ -144,6 +150,7 @@ impl Verb for Context {
         };
 
         let mut budget = Budget::new(self.max_tokens);
+        budget.shown.extend(self.given_before.into_iter().flatten());
         let mut block = ContextBlock {
             instructions: budget.fill(&read, "Instructions", &parts.instructions)?,
             pinned: budget.fill(&read, "Pinned", &parts.pinned)?,
@@ -161,6 +168,12 @@ impl Verb for Context {
 }
 
 impl ContextBlock {
+    /// Whether no memory stands in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.views().next().is_none()
+    }
+
     /// Every memory that stands in it, in order.
     #[must_use]
     pub fn ids(&self) -> Vec<MemoryId> {
@@ -192,6 +205,7 @@ impl Context {
 }
 
 /// The newest memories of each part, by id.
+#[derive(Default)]
 struct Parts {
     instructions: Vec<MemoryId>,
     pinned: Vec<MemoryId>,

@@ -4,6 +4,8 @@ mod add;
 pub use add::{Add, AddStatus, Added, Message, Similar};
 mod add_all;
 pub use add_all::AddAll;
+mod capture;
+pub use capture::Capture;
 mod context;
 pub use context::{Context, ContextBlock, Replay};
 mod delete;

@@ -194,6 +194,7 @@ impl RecallView {
         match asking {
             AskedFor::Search { is_next_page: true, .. }
             | AskedFor::Search { is_sieved: true, .. }
+            | AskedFor::Context { goes_on: true, .. }
             | AskedFor::List { .. }
             | AskedFor::Get { .. }
             | AskedFor::Related { .. }
@@ -220,14 +221,21 @@ impl RecallView {
                     is_replay: true,
                 })))
             }
-            AskedFor::Context { query, project, max_tokens } => {
+            AskedFor::Context { query, project, max_tokens, .. } => {
                 let replay = match against {
                     Against::Then => Replay::At(self.at),
                     Against::Now => Replay::Now,
                 };
                 let project = project.and_then(|project| Project::parse(&project).ok());
                 let replay = Some(replay);
-                Some(Again::Context(Context { project, query, max_tokens, vector: None, replay }))
+                Some(Again::Context(Context {
+                    project,
+                    query,
+                    max_tokens,
+                    vector: None,
+                    replay,
+                    given_before: None,
+                }))
             }
         }
     }

@@ -47,7 +47,7 @@ use crate::actors::{Accounts, Limiter};
 use crate::auth::{Credentials, PasswordFile, ProjectRule};
 use crate::config::{self, Config};
 use crate::http::metrics::Metrics;
-use crate::model::UserId;
+use crate::model::{Project, UserId};
 pub use admit::{Guard, guarded};
 pub use bounds::ConnectionBounds;
 pub use caller::program;
@@ -130,6 +130,13 @@ impl Front {
             mistakes: RandomState::new(),
             metrics,
         }
+    }
+
+    /// The project that a client's folder stands for, where folders name projects. One that cannot be read
+    /// names none.
+    #[must_use]
+    pub fn project_of(&self, folder: Option<&str>) -> Option<Project> {
+        self.projects.project(folder.map(str::as_bytes)).unwrap_or_default()
     }
 
     /// The layer between [`receive`] and the guards. It decides nothing about origins: those that

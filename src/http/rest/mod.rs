@@ -4,6 +4,7 @@
 mod accounts;
 mod admin;
 mod events;
+mod hooks;
 mod memories;
 mod public;
 mod transfer;
@@ -12,6 +13,7 @@ mod why;
 pub(super) use accounts::*;
 pub(super) use admin::*;
 pub(super) use events::*;
+pub(super) use hooks::*;
 pub(super) use memories::*;
 pub(super) use public::*;
 pub(super) use transfer::*;

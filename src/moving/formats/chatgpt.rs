@@ -131,11 +131,10 @@ impl Talk<'_> {
                     latest.memories = Some((at, told.to_owned()));
                 }
             }
-            Some("user_editable_context") => {
-                if is_newer(at, latest.custom.as_ref()) {
-                    latest.custom = content.map(|content| (at, content.clone()));
-                }
+            Some("user_editable_context") if is_newer(at, latest.custom.as_ref()) => {
+                latest.custom = content.map(|content| (at, content.clone()));
             }
+            Some("user_editable_context") => {}
             _ if text(message, "recipient") == Some(MEMORY_TOOL) => {
                 let content = content.map(text_of_parts).unwrap_or_default();
                 let id = text(message, "id").unwrap_or(name);

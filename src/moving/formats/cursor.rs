@@ -59,10 +59,10 @@ fn title_of(path: &str) -> String {
 /// The lines of a head that say something, whatever stands behind their names.
 fn head(block: &str) -> Metadata {
     let mut head = Metadata::new();
-    let mut list = None;
+    let mut list: Option<String> = None;
     for line in block.lines() {
         let item = line.trim_start().strip_prefix("- ").map(unquoted);
-        if let (Some(item), Some(name)) = (item, &list) {
+        if let (Some(item), Some(name)) = (item, list.as_deref()) {
             add_item(&mut head, name, item);
         } else if let Some((name, value)) = line.split_once(':').filter(|(name, _)| is_name(name)) {
             let value = unquoted(value);

@@ -12,7 +12,7 @@ use super::html::text_of;
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::objects;
+use crate::moving::walk::{TakeObject, objects};
 use crate::moving::{Files, Line, LinePart, MovingError};
 
 /// How the products are called in every language.
@@ -49,7 +49,7 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
 
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     if !out.wants(LinePart::Conversations) {
-        return each(files, out, &mut |_, out| {
+        return each(files, out, &mut |out, _| {
             out.skip("not asked for: conversations");
             Ok(())
         });
@@ -57,21 +57,21 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     let mut seen = Seen::default();
     if files.can_be_read_again() {
         out.look_only(|out| {
-            each(files, out, &mut |object, _| {
-                seen.note(object);
+            each(files, out, &mut |_, object| {
+                seen.note(&object);
                 Ok(())
             })
         })?;
     }
     let (word, starts) = (seen.first_word(), seen.starts());
-    each(files, out, &mut |object, out| exchange(object, &word, &starts, out))
+    each(files, out, &mut |out, object| exchange(&object, &word, &starts, out))
 }
 
 /// Hands out what is of Gemini.
 fn each(
     files: &mut Files<'_>,
     out: &mut Out<'_>,
-    take: &mut dyn FnMut(&Map<String, Value>, &mut Out<'_>) -> Result<(), MovingError>,
+    take: &mut TakeObject<'_>,
 ) -> Result<(), MovingError> {
     files.each(out, &mut |_, reader, out| {
         let head = reader.fill_buf().unwrap_or_default();
@@ -82,7 +82,7 @@ fn each(
         objects(reader, out, &mut |out, object| {
             let header = text(&object, "header").unwrap_or_default();
             if PRODUCTS.iter().any(|product| header.contains(product)) {
-                return take(&object, out);
+                return take(out, object);
             }
             out.skip("activities in other products");
             Ok(())

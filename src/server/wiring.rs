@@ -158,7 +158,7 @@ pub(super) fn http(
     let streams = web::Data::new(streams);
     let sessions = web::Data::new(sessions.clone());
     let bounds = ConnectionBounds::new(&config.http, open_files);
-    let connections = Connections::new(bounds, &config.http.trusted_proxies);
+    let connections = Connections::new(bounds, &config.http.trusted_proxies, sessions.stopping());
     let token = web::Data::new(token.clone());
     let wanted = wanted.cloned();
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };

@@ -11,13 +11,11 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
-import ssl
 import subprocess
 
 import pytest
-from conftest import KEY, ROOT, debian, free_port, poll
+from conftest import KEY, ROOT, Home, debian, free_port, poll
 
 DEPLOY = ROOT / "deploy/proxy"
 PATIENCE = 20
@@ -188,8 +186,6 @@ def changed(text, changes):
 
 @pytest.fixture(scope="module", params=WAYS, ids=str)
 def proxy(request, certs):
-    from conftest import Home
-
     home = Home()
     try:
         proxy = Proxy(home, request.param, certs)

@@ -10,7 +10,7 @@ VENV_MCPO := $(OUT)/venv-mcpo
 VENV_MEM0 := $(OUT)/venv-mem0
 VENV_SCHEMATHESIS := $(OUT)/venv-schemathesis
 NPM := $(OUT)/npm
-FAIL2BAN := $(OUT)/fail2ban
+DEBIAN := $(OUT)/debian
 UI_NPM := $(OUT)/ui-npm
 CHROMIUM := /usr/bin/chromium
 TORTURE := python3 -B tests/torture
@@ -134,7 +134,7 @@ test-conformance: tools ## the official MCP conformance suite, both eras
 schemathesis: $(VENV_SCHEMATHESIS)/.installed ## requests made out of /openapi.json, with every kind of credential; CASES=20000 for more of them
 	python3 -B tests/schemathesis/run.py --bin $(BINARY) $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
-tools: $(VENV)/.installed $(VENV_MCPO)/.installed $(VENV_MEM0)/.installed $(NPM)/.installed $(FAIL2BAN)/.installed ## the Python and JavaScript packages of the tests
+tools: $(VENV)/.installed $(VENV_MCPO)/.installed $(VENV_MEM0)/.installed $(NPM)/.installed $(DEBIAN)/.installed ## the packages of the tests, from PyPI, npm and Debian
 
 $(VENV)/.installed: tests/requirements.txt
 	python3 -m venv $(VENV)
@@ -166,14 +166,15 @@ $(NPM)/.installed: $(CLIENT_TESTS)/package.json
 	npm install --prefix $(NPM) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error
 	touch $@
 
-# Debian's package is unpacked and not installed: that takes no root, and starts no fail2ban. The package lists are its
-# own, since those of the system may be missing or too old. One on the PATH does as well. Without any only its tests fail.
-$(FAIL2BAN)/.installed: APT = apt-get -qq -o Dir::State::Lists=$(abspath $(FAIL2BAN))/apt/lists -o Dir::Cache=$(abspath $(FAIL2BAN))/apt
-$(FAIL2BAN)/.installed:
-	mkdir -p $(FAIL2BAN)/apt/lists/partial $(FAIL2BAN)/apt/archives/partial
-	@if command -v fail2ban-regex || { cd $(FAIL2BAN) && $(APT) update && $(APT) download fail2ban && dpkg-deb -x fail2ban_*.deb .; }; \
-	then touch $(abspath $@); else echo "fail2ban: cannot be unpacked here, please install it; tests/clients/test_fail2ban.py fails without"; fi
-	rm -rf $(FAIL2BAN)/apt
+# Debian's packages are unpacked and not installed: that takes no root, and starts no service. The package lists are their
+# own, since those of the system may be missing or too old. A program on the PATH does as well. Without one its tests fail.
+$(DEBIAN)/.installed: APT = apt-get -qq -o Dir::State::Lists=$(abspath $(DEBIAN))/apt/lists -o Dir::Cache=$(abspath $(DEBIAN))/apt
+$(DEBIAN)/.installed: $(CLIENT_TESTS)/debian.txt
+	mkdir -p $(DEBIAN)/apt/lists/partial $(DEBIAN)/apt/archives/partial
+	@missing=$$(while read -r package program; do command -v $$program >/dev/null || echo $$package; done < $<); \
+	if [ -z "$$missing" ] || { cd $(DEBIAN) && $(APT) update && $(APT) download $$missing && ls *.deb | xargs -I{} dpkg-deb -x {} .; }; \
+	then touch $(abspath $@); else echo "cannot be unpacked here, please install, or their tests fail:" $$missing; fi
+	rm -rf $(DEBIAN)/apt $(DEBIAN)/*.deb
 
 check: ## formatting, lints, and the rules about the source; before every commit
 	cargo fmt --check

@@ -160,7 +160,7 @@ pub(super) fn http(
     let sessions = web::Data::new(sessions.clone());
     let sittings = web::Data::new(Sittings::default());
     let bounds = ConnectionBounds::new(&config.http, open_files);
-    let connections = Connections::new(bounds, &config.http.trusted_proxies);
+    let connections = Connections::new(bounds, &config.http.trusted_proxies, sessions.stopping());
     let token = web::Data::new(token.clone());
     let wanted = wanted.cloned();
     let rules = BodyRules { limit: config.limits.body_bytes, timeout: config.http.read_timeout };

@@ -1,8 +1,8 @@
 """Starts real memoryd processes for the client tests.
 
 Every server has a free loopback port and a temporary home of its own; when a test ends, its processes and files are
-gone, or the test fails. MEMORYD_BIN, MEMORYD_NPM, MEMORYD_MCPO and MEMORYD_MEM0 name the program, the folder with
-node_modules, mcpo, and a Python that has mem0.
+gone, or the test fails. MEMORYD_BIN, MEMORYD_NPM, MEMORYD_MCPO, MEMORYD_MEM0 and MEMORYD_DEBIAN name the program, the
+folder with node_modules, mcpo, a Python that has mem0, and the folder in which packages of Debian are unpacked.
 """
 
 import contextlib
@@ -29,6 +29,9 @@ BINARY = pathlib.Path(os.environ.get("MEMORYD_BIN", ROOT / "target/release/memor
 NPM = pathlib.Path(os.environ.get("MEMORYD_NPM", ROOT / "target/npm")).resolve()
 MCPO = pathlib.Path(os.environ.get("MEMORYD_MCPO", ROOT / "target/venv-mcpo/bin/mcpo")).absolute()
 MEM0 = pathlib.Path(os.environ.get("MEMORYD_MEM0", ROOT / "target/venv-mem0/bin/python")).absolute()
+DEBIAN = pathlib.Path(os.environ.get("MEMORYD_DEBIAN", ROOT / "target/debian")).resolve()
+# What proxies of the tests are called from outside, so that they can show the same certificate.
+PUBLIC_NAMES = ["memory.example.com", "example.com"]
 KEY = "client-test-key-0123456789abcdef-0123456789"
 
 
@@ -77,6 +80,17 @@ def node():
     if not found:
         pytest.fail(f"no node under {NPM}: run `make test`, it installs it")
     return str(found[0])
+
+
+def debian(program):
+    """A program of Debian: the one that was unpacked, or else the one that is installed."""
+    for folder in ("usr/sbin", "usr/bin"):
+        if (DEBIAN / folder / program).is_file():
+            return str(DEBIAN / folder / program)
+    if installed := shutil.which(program):
+        return installed
+    pytest.fail(f"no {program}, neither in {DEBIAN} nor on the PATH: `make tools` unpacks the one of Debian; "
+                f"where there is no apt-get, install {program}")
 
 
 @dataclasses.dataclass
@@ -234,7 +248,8 @@ def outside(home):
 def certs(tmp_path_factory):
     """A local CA and a server certificate, as `memoryd certs` makes them, told apart by what is in them."""
     folder = tmp_path_factory.mktemp("certs")
-    run = subprocess.run([str(BINARY), "certs"], cwd=folder, capture_output=True, text=True, timeout=30,
+    names = [word for name in PUBLIC_NAMES for word in ("--name", name)]
+    run = subprocess.run([str(BINARY), "certs", *names], cwd=folder, capture_output=True, text=True, timeout=30,
                          env={"PATH": os.environ["PATH"], "HOME": str(folder)})
     assert run.returncode == 0, f"memoryd certs: {run.returncode} {run.stderr[-400:]}"
     ca = cert = None

@@ -1,7 +1,6 @@
 """fail2ban itself reads the log of a server that was attacked: whom would the filter in deploy/fail2ban have banned?
 
-MEMORYD_FAIL2BAN names the folder in which Debian's package is unpacked; without such a folder, fail2ban is looked for
-on the PATH. Every request has its own mark, and nearly every one its own address, so that a ban of anybody else shows.
+Every request has its own mark, and nearly every one its own address, so that a ban of anybody else shows.
 """
 
 import contextlib
@@ -17,13 +16,12 @@ import subprocess
 import sys
 
 import pytest
-from conftest import KEY, ROOT, Home
+from conftest import DEBIAN, KEY, ROOT, Home, debian
 
 # One process of those that run tests at the same time has them all, since they look at one attack.
 pytestmark = pytest.mark.xdist_group("fail2ban")
 
 DEPLOY = ROOT / "deploy/fail2ban"
-UNPACKED = pathlib.Path(os.environ.get("MEMORYD_FAIL2BAN", ROOT / "target/fail2ban")).resolve()
 # An older fail2ban runs under no newer Python than that of its Debian.
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
 PATIENCE = 30
@@ -184,15 +182,11 @@ class Found:
 
 def fail2ban(program, *arguments, **env):
     """Runs a program of fail2ban, which is the one that was unpacked, or else the one that is installed."""
-    script, env = UNPACKED / "usr/bin" / program, {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"} | env
-    if script.is_file():
-        command = [PYTHON, "-B", str(script)]
-        env["PYTHONPATH"] = str(UNPACKED / "usr/lib/python3/dist-packages")
-    elif installed := shutil.which(program):
-        command = [installed]
-    else:
-        pytest.fail(f"no {program}, neither in {UNPACKED} nor on the PATH: `make tools` unpacks the one of Debian; "
-                    "where there is no apt-get, install fail2ban")
+    script, env = debian(program), {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"} | env
+    command = [script]
+    if pathlib.Path(script).is_relative_to(DEBIAN):
+        command = [PYTHON, "-B", script]
+        env["PYTHONPATH"] = str(DEBIAN / "usr/lib/python3/dist-packages")
     run = subprocess.run([*command, *arguments], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert run.returncode == 0, f"{program} {arguments}: {run.returncode} {run.stdout[-600:]} {run.stderr[-600:]}"
     return run.stdout
@@ -277,7 +271,7 @@ def test_a_line_that_is_a_little_different_is_none(part, other):
 
 @pytest.mark.parametrize("place", ["journal", "file"])
 def test_fail2ban_takes_the_jail(tmp_path, place):
-    etc = UNPACKED / "etc/fail2ban"
+    etc = DEBIAN / "etc/fail2ban"
     etc = etc if etc.is_dir() else pathlib.Path("/etc/fail2ban")
     for name in ("fail2ban.conf", "jail.conf", "action.d", *(p.name for p in etc.glob("paths-*.conf"))):
         (tmp_path / name).symlink_to(etc / name)

@@ -179,3 +179,13 @@ fn the_documents_name_every_room() {
         assert!(text.contains(&format!("| `{room}` |")), "docs/ARCHITECTURE.md lacks {room}");
     }
 }
+
+#[test]
+fn every_document_stands_in_the_index() {
+    let index = fs::read_to_string(root().join("docs/README.md")).unwrap();
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_listed = name == "README.md" || index.contains(&format!("({name})"));
+        assert!(is_listed, "docs/README.md does not name {name}");
+    }
+}

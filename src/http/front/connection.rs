@@ -21,11 +21,14 @@
 //!    watch a connection: if a piece waits for longer than [`ConnectionBounds::patience`], or if
 //!    there was no request for [`ConnectionBounds::idle`], the connection is shut.
 //!
+//! 6. When the server stops, actix tells HTTP/1 so, but waits until the clients of HTTP/2 leave, as
+//!    long as it may. The watch ends those connections on which nothing goes on.
+//!
 //! actix owns the socket and gives nobody a handle to end it. The watch has a second descriptor of
 //! the same socket for that, so each connection counts for two.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::{Shutdown, TcpStream};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
@@ -35,6 +38,7 @@ use actix_web::body::BodySize;
 use actix_web::dev::Payload;
 use actix_web::rt;
 use slab::Slab;
+use tokio::sync::watch::Receiver;
 
 use super::ConnectionBounds;
 use super::connections::ConnectionPlace;
@@ -47,6 +51,9 @@ const ALWAYS_GIVEN: usize = 64 * 1024;
 /// Answers without a body between two looks of the watch. They do not wait for their reader, so
 /// they would pile up behind one who does not read.
 const MOST_BARE: u32 = 5_000;
+/// How long after an answer its connection may end: the last piece is given to actix, and not yet to
+/// the kernel. Far below what a stop waits for connections.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// One connection, which lives as long as anything of it does.
 pub(super) struct Connection {
@@ -99,8 +106,10 @@ impl Connection {
             held: Cell::new(0),
             place,
         });
+        let is_multiplexed = connection.flow.is_multiplexed();
+        let stopping = is_multiplexed.then(|| connection.place.stopping());
         // Ends by itself at the first look after the connection did.
-        rt::spawn(watch(Rc::downgrade(&connection), bounds.patience / 4));
+        rt::spawn(watch(Rc::downgrade(&connection), bounds.patience / 4, stopping));
         connection
     }
 
@@ -181,6 +190,15 @@ impl Connection {
     fn is_idle(&self, now: Instant) -> bool {
         let unused = now.duration_since(self.last_used.get());
         self.exchanges.borrow().is_empty() && unused >= self.bounds.idle
+    }
+
+    /// Whether nothing goes on, and nothing is left to be written.
+    fn is_at_rest(&self, now: Instant) -> bool {
+        let unused = now.duration_since(self.last_used.get());
+        self.waiting.get() == 0
+            && self.exchanges.borrow().is_empty()
+            && self.flow.stopped().is_none()
+            && unused >= LAST_WORDS
     }
 
     fn shut(&self, why: &str) {
@@ -303,10 +321,18 @@ impl Drop for Exchange {
     }
 }
 
-/// Looks at a connection now and then, and shuts it when nobody is at the other end.
-async fn watch(connection: Weak<Connection>, interval: Duration) {
+/// Looks at a connection now and then, and shuts it when nobody is at the other end. One of HTTP/2 is
+/// told when the server stops.
+async fn watch(
+    connection: Weak<Connection>,
+    interval: Duration,
+    mut stopping: Option<Receiver<bool>>,
+) {
     loop {
-        rt::time::sleep(interval).await;
+        tokio::select! {
+            () = rt::time::sleep(interval) => {}
+            () = told_to_stop(&mut stopping) => return leave(&connection).await,
+        }
         let Some(open) = connection.upgrade() else { return };
         open.bare.set(0);
         let now = Instant::now();
@@ -319,9 +345,33 @@ async fn watch(connection: Weak<Connection>, interval: Duration) {
     }
 }
 
+async fn told_to_stop(stopping: &mut Option<Receiver<bool>>) {
+    let is_told = match stopping {
+        Some(stopping) => stopping.wait_for(|is_stopping| *is_stopping).await.is_ok(),
+        None => false,
+    };
+    if !is_told {
+        pending::<()>().await;
+    }
+}
+
+/// Shuts a connection as soon as nothing goes on any more.
+async fn leave(connection: &Weak<Connection>) {
+    loop {
+        let Some(open) = connection.upgrade() else { return };
+        if open.is_at_rest(Instant::now()) {
+            return open.shut("the server stops");
+        }
+        drop(open);
+        rt::time::sleep(LAST_WORDS / 4).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+
+    use tokio::sync::watch::{Sender, channel};
 
     use super::super::Connections;
     use super::super::bounds::tests::bounds;
@@ -401,14 +451,41 @@ mod tests {
         assert!(!connection.is_stuck(now + patience / 2));
     }
 
+    #[actix_web::test]
+    async fn one_of_http2_on_which_nothing_goes_on_ends_when_the_server_stops() {
+        let (connection, mut peer, stop) = pair_of(Flow::multiplexed());
+        let later = || connection.last_used.get() + LAST_WORDS;
+
+        let (waiting, exchange) = (connection.arrive().unwrap(), connection.begin().unwrap());
+        assert!(!connection.is_at_rest(later()));
+        drop(waiting);
+        assert!(!connection.is_at_rest(later()), "its answer goes on");
+        drop(exchange);
+        let last = connection.last_used.get();
+        assert!(!connection.is_at_rest(last), "its answer may not be written yet");
+        assert!(connection.is_at_rest(later()));
+
+        stop.send_replace(true);
+        let end = rt::task::spawn_blocking(move || peer.read(&mut [0])).await.unwrap();
+        assert_eq!(end.unwrap(), 0);
+        assert!(connection.begin().is_none());
+    }
+
     /// A connection, and the other end of it.
     fn pair() -> (Rc<Connection>, TcpStream) {
+        let (connection, peer, _) = pair_of(Flow::default());
+        (connection, peer)
+    }
+
+    /// The same, with what tells that the server stops.
+    fn pair_of(flow: Flow) -> (Rc<Connection>, TcpStream, Sender<bool>) {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, address) = listener.accept().unwrap();
         let few = [("HTTP_UNREAD_BYTES", "8 MiB")];
-        let connections = Connections::new(bounds(1_024, &few), &[]);
+        let (stop, stopping) = channel(false);
+        let connections = Connections::new(bounds(1_024, &few), &[], stopping);
         let place = connections.take_place(address.ip()).unwrap();
-        (Connection::open(socket, Rc::default(), place), peer)
+        (Connection::open(socket, Rc::new(flow), place), peer, stop)
     }
 }

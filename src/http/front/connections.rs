@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream as Plain;
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 use super::ConnectionBounds;
 use super::connection::Connection;
@@ -24,6 +25,8 @@ pub struct Connections {
     proxies: TrustedProxies,
     by_address: Mutex<HashMap<ClientKey, usize>>,
     unread: Unread,
+    /// Turns true when the server is about to stop.
+    stopping: watch::Receiver<bool>,
 }
 
 /// A connection's place among those of its address. Given back when dropped.
@@ -35,10 +38,14 @@ pub struct ConnectionPlace {
 
 impl Connections {
     #[must_use]
-    pub fn new(bounds: ConnectionBounds, proxies: &[IpNet]) -> Arc<Self> {
+    pub fn new(
+        bounds: ConnectionBounds,
+        proxies: &[IpNet],
+        stopping: watch::Receiver<bool>,
+    ) -> Arc<Self> {
         let unread = Unread::new(bounds.unread_bytes);
         let proxies = TrustedProxies::new(proxies);
-        Arc::new(Self { bounds, proxies, by_address: Mutex::default(), unread })
+        Arc::new(Self { bounds, proxies, by_address: Mutex::default(), unread, stopping })
     }
 
     /// Notes a new connection in its data, or shuts it if its address has too many. For
@@ -104,6 +111,11 @@ impl ConnectionPlace {
         self.connections.bounds
     }
 
+    /// Turns true when the server is about to stop.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.connections.stopping.clone()
+    }
+
     /// What waits to be read on all connections.
     pub(super) fn unread(&self) -> &Unread {
         &self.connections.unread
@@ -138,7 +150,8 @@ mod tests {
     #[test]
     fn one_address_has_so_many_connections_and_gives_them_back() {
         let few = ConnectionBounds { per_address: 2, ..bounds(1_024, &[]) };
-        let connections = Connections::new(few, &["10.0.0.0/8".parse().unwrap()]);
+        let (_, stopping) = watch::channel(false);
+        let connections = Connections::new(few, &["10.0.0.0/8".parse().unwrap()], stopping);
         let take = |address: &str| connections.take_place(address.parse().unwrap());
 
         let (first, second) = (take("192.0.2.1"), take("192.0.2.1"));

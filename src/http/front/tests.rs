@@ -11,6 +11,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 
 use super::bounds::tests::bounds;
 use super::connection_tests;
@@ -45,7 +46,8 @@ impl TestServer {
     }
 
     pub(super) fn bounded(env: &[(&str, &str)], bounds: ConnectionBounds) -> Self {
-        let connections = Connections::new(bounds, &[]);
+        let (_, stopping) = watch::channel(false);
+        let connections = Connections::new(bounds, &[], stopping);
         let metrics = Arc::new(Metrics::default());
         let front = web::Data::new(front_of(env, Arc::clone(&metrics)));
         let rules = BodyRules { limit: 1_000, timeout: Duration::from_millis(300) };

@@ -42,6 +42,8 @@ enum Stream {
 /// whether more of it is wanted. Shared by the connection, its requests and its answers.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
+    /// HTTP/2 is spoken.
+    is_multiplexed: bool,
     reads: Cell<u64>,
     /// Bytes that were read since somebody wanted more.
     ahead: Cell<usize>,
@@ -74,7 +76,8 @@ impl Wire {
     pub fn encrypted(stream: TlsStream<Plain>) -> Self {
         // What client and server agreed on.
         let has_window = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
-        Self { stream: Stream::Encrypted(Box::new(stream)), has_window, flow: Rc::default() }
+        let flow = if has_window { Rc::new(Flow::multiplexed()) } else { Rc::default() };
+        Self { stream: Stream::Encrypted(Box::new(stream)), has_window, flow }
     }
 
     #[must_use]
@@ -120,6 +123,15 @@ impl Drop for Wire {
 }
 
 impl Flow {
+    /// Of a connection on which HTTP/2 is spoken.
+    pub(super) fn multiplexed() -> Self {
+        Self { is_multiplexed: true, ..Self::default() }
+    }
+
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.is_multiplexed
+    }
+
     /// How often something came. Nothing is known of a connection that is no [`Wire`].
     pub(super) fn reads(&self) -> Option<u64> {
         Some(self.reads.get()).filter(|reads| *reads > 0)

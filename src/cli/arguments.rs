@@ -105,6 +105,9 @@ pub(super) enum Verb {
     /// Look whether clients on the internet can reach the server and sign in
     Doctor(DoctorArguments),
 
+    /// Ask the server on this machine how it is, for containers: 0 if it is well, else 1
+    Healthcheck,
+
     /// Verify the store; the server must not be running
     Check(CheckArguments),
 
@@ -223,15 +226,41 @@ const USED_BY: &[(&str, &[&str])] = &[
     (
         "data_dir",
         &[
-            "serve", "stdio", "export", "import", "token", "oauth", "audit", "undo", "stats",
-            "open", "password", "check", "backup",
+            "serve",
+            "stdio",
+            "export",
+            "import",
+            "token",
+            "oauth",
+            "audit",
+            "undo",
+            "stats",
+            "open",
+            "password",
+            "check",
+            "backup",
+            "healthcheck",
         ],
     ),
     (
         "config",
         &[
-            "serve", "stdio", "export", "import", "token", "oauth", "user", "audit", "undo",
-            "stats", "open", "password", "check", "backup", "doctor",
+            "serve",
+            "stdio",
+            "export",
+            "import",
+            "token",
+            "oauth",
+            "user",
+            "audit",
+            "undo",
+            "stats",
+            "open",
+            "password",
+            "check",
+            "backup",
+            "doctor",
+            "healthcheck",
         ],
     ),
     (
@@ -365,6 +394,7 @@ impl CommandLine {
             | Verb::Certs(_)
             | Verb::Check(_)
             | Verb::Doctor(_)
+            | Verb::Healthcheck
             | Verb::Password(_)
             | Verb::Completions { .. } => None,
         }

@@ -24,6 +24,7 @@ mod x509;
 
 pub use client::{
     client_config, client_config_beside_system, pinned_client_config, system_authorities,
+    unchecked_client_config,
 };
 pub use concern::Concern;
 pub use identity::ServerIdentity;

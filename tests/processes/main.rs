@@ -21,6 +21,7 @@ mod folders;
 mod keys;
 mod pages;
 mod process;
+mod service;
 mod sharing;
 mod starting;
 mod strain;

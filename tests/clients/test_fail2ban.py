@@ -1,4 +1,4 @@
-"""fail2ban itself reads the log of a server that was attacked: whom would the filter in deploy/fail2ban have banned?
+"""fail2ban itself reads the log of a server that was attacked: whom would the filter in packaging/fail2ban have banned?
 
 MEMORYD_FAIL2BAN names the folder in which Debian's package is unpacked; without such a folder, fail2ban is looked for
 on the PATH. Every request has its own mark, and nearly every one its own address, so that a ban of anybody else shows.
@@ -19,7 +19,7 @@ import sys
 import pytest
 from conftest import KEY, ROOT, Home
 
-DEPLOY = ROOT / "deploy/fail2ban"
+DEPLOY = ROOT / "packaging/fail2ban"
 UNPACKED = pathlib.Path(os.environ.get("MEMORYD_FAIL2BAN", ROOT / "target/fail2ban")).resolve()
 # An older fail2ban runs under no newer Python than that of its Debian.
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable

@@ -33,11 +33,11 @@ def main():
     print(common.write(o.out / name, package))
 
 
-def build(binary, arch, told, owner):
+def build(binary, arch, told, owner, revision=1):
     """The name of the package and its bytes."""
-    data = files(binary, told)
+    data = files(binary, told, revision)
     control = common.Tree()
-    values = {"VERSION": common.version(), "ARCHITECTURE": arch, "INSTALLED_KB": -(-data.size() // 1024), "OWNER": owner}
+    values = {"VERSION": f"{common.version()}-{revision}", "ARCHITECTURE": arch, "INSTALLED_KB": -(-data.size() // 1024), "OWNER": owner}
     control.file("control", common.filled("deb/control", values))
     control.file("conffiles", "".join(f"{path}\n" for path in CONFFILES))
     control.file("md5sums", "".join(f"{hashlib.md5(entry.bytes).hexdigest()}  {entry.path}\n" for entry in data.entries.values()
@@ -45,10 +45,10 @@ def build(binary, arch, told, owner):
     for script in SCRIPTS:
         control.copy(script, common.PACKAGING / "deb" / script, 0o755)
     parts = [("debian-binary", b"2.0\n"), ("control.tar.gz", packed(control)), ("data.tar.gz", packed(data))]
-    return f"memoryd_{common.version()}-1_{arch}.deb", archive(parts)
+    return f"memoryd_{common.version()}-{revision}_{arch}.deb", archive(parts)
 
 
-def files(binary, told):
+def files(binary, told, revision):
     tree = common.Tree()
     tree.copy("usr/bin/memoryd", binary, 0o755)
     tree.copy("etc/memoryd/config.toml", common.ROOT / "config.toml")
@@ -58,7 +58,7 @@ def files(binary, told):
     tree.file("usr/share/zsh/vendor-completions/_memoryd", told.completions["zsh"])
     tree.file("usr/share/fish/vendor_completions.d/memoryd.fish", told.completions["fish"])
     tree.copy(f"{DOCUMENTS}/copyright", common.PACKAGING / "deb/copyright")
-    tree.file(f"{DOCUMENTS}/changelog.Debian.gz", common.gzipped(changelog().encode()))
+    tree.file(f"{DOCUMENTS}/changelog.Debian.gz", common.gzipped(changelog(revision).encode()))
     tree.file(f"{DOCUMENTS}/changelog.gz", common.gzipped((common.ROOT / "docs/CHANGELOG.md").read_bytes()))
     tree.copy(f"{DOCUMENTS}/README.md", common.ROOT / "README.md")
     for path in contents.examples():
@@ -66,8 +66,8 @@ def files(binary, told):
     return tree
 
 
-def changelog():
-    return (f"memoryd ({common.version()}-1) stable; urgency=medium\n\n  * Release {common.version()}; see changelog.gz.\n\n"
+def changelog(revision):
+    return (f"memoryd ({common.version()}-{revision}) stable; urgency=medium\n\n  * Release {common.version()}; see changelog.gz.\n\n"
             f" -- memoryd project <maintainers@memoryd.invalid>  {common.moment('%a, %d %b %Y %H:%M:%S +0000')}\n")
 
 

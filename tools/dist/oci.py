@@ -86,6 +86,8 @@ def root(binary, certificates):
     tree.folder("tmp", 0o1777)
     # A volume that is made of the image takes over this owner.
     tree.folder("data", 0o700, common.NOBODY)
+    # Nothing can be written there until something is mounted.
+    tree.folder("backups", 0o700, common.NOBODY)
     tree.copy("memoryd", binary, 0o755)
     return tree
 
@@ -98,7 +100,7 @@ def settings(owner):
             "Entrypoint": ["/memoryd"],
             "Cmd": ["serve"],
             # Who may reach it is said where the port is published.
-            "Env": ["HOST=0.0.0.0", "DATA_DIR=/data"],
+            "Env": ["HOST=0.0.0.0", "DATA_DIR=/data", "BACKUP_DIR=/backups"],
             "WorkingDir": "/data",
             "Volumes": {"/data": {}},
             "ExposedPorts": {"3000/tcp": {}},

@@ -39,12 +39,13 @@ rm -rf "$chroot/src" "$chroot/vendor"
 mkdir -p "$chroot/src/.cargo" "$chroot/vendor"
 git archive HEAD | tar -x -C "$chroot/src"
 # It prints how cargo is told of that folder.
-cargo vendor --locked --versioned-dirs "$chroot/vendor" | sed 's#^directory = .*#directory = "/vendor"#' >"$chroot/src/.cargo/config.toml"
+told=$(cargo vendor --locked --versioned-dirs "$chroot/vendor")
+printf '%s\n' "$told" | sed 's#^directory = .*#directory = "/vendor"#' >"$chroot/src/.cargo/config.toml"
 
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 chroot "$chroot" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CARGO_INCREMENTAL=0 SOURCE_DATE_EPOCH="$epoch" \
     CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-    RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=/vendor=/cargo/crates" \
+    RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/vendor=/cargo/crates" \
     sh -c "cd /src && cargo build --profile dist --offline --locked --bin memoryd --target $triple --target-dir /target" >&2
 mkdir -p "$(dirname "$out")"
 cp "$chroot/target/$triple/dist/memoryd" "$out"

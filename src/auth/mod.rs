@@ -34,7 +34,7 @@ pub use presented::{Carrier, Presented};
 pub use project::ProjectRule;
 pub use run_files::{Listening, RunFileError, RunFiles};
 pub use tokens::{TokenBook, TokenError};
-pub use whereabouts::{ServerFile, StdioFile, read_token};
+pub use whereabouts::{ServerFile, StdioFile, read_token, seen_from_here};
 
 /// Why somebody was turned away. What is wrong with a credential is never told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

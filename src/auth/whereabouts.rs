@@ -43,6 +43,17 @@ pub fn read_token(run_dir: &Path) -> Option<Secret> {
     Some(Secret::new(text.trim().to_owned())).filter(|token| !token.reveal().is_empty())
 }
 
+/// Where a program of the same machine connects to, if a server is bound to this address.
+#[must_use]
+pub fn seen_from_here(bound: SocketAddr) -> SocketAddr {
+    let host = match bound.ip() {
+        IpAddr::V4(host) if host.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(host) if host.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        host => host,
+    };
+    SocketAddr::new(host, bound.port())
+}
+
 impl ServerFile {
     /// Reads it; nothing if there is none, or none that makes sense.
     #[must_use]
@@ -53,12 +64,7 @@ impl ServerFile {
     /// Where a program of the same machine connects to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        let host = match self.host {
-            IpAddr::V4(host) if host.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(host) if host.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            host => host,
-        };
-        SocketAddr::new(host, self.port)
+        seen_from_here(SocketAddr::new(self.host, self.port))
     }
 
     pub(super) fn new(token: &InstanceToken, listening: &Listening) -> Self {

@@ -126,6 +126,9 @@ pub(super) enum Verb {
     /// Keep what is pinned of a project in the files that assistants read there
     Project(ProjectArguments),
 
+    /// Ask the server on this machine how it is, for containers: 0 if it is well, else 1
+    Healthcheck,
+
     /// Verify the store; the server must not be running
     Check(CheckArguments),
 
@@ -264,6 +267,7 @@ const USED_BY: &[(&str, &[&str])] = &[
             "doctor",
             "hook",
             "project",
+            "healthcheck",
         ],
     ),
     (
@@ -289,6 +293,7 @@ const USED_BY: &[(&str, &[&str])] = &[
             "config",
             "hook",
             "project",
+            "healthcheck",
         ],
     ),
     (
@@ -447,6 +452,7 @@ impl CommandLine {
             | Verb::Check(_)
             | Verb::Config(_)
             | Verb::Doctor(_)
+            | Verb::Healthcheck
             | Verb::Password(_)
             | Verb::Completions { .. } => None,
         }

@@ -164,6 +164,21 @@ impl Channel {
         Road::Url { url: url.to_owned(), authorities }.open(Some(key))
     }
 
+    /// To whatever serves on an address of this machine, as a stranger who looks at no certificate:
+    /// one that has just run out must not make a supervisor end the server.
+    pub(super) fn to_probe(address: SocketAddr, is_tls: bool) -> Result<Self, Failed> {
+        let client = Client::builder().disable_redirects();
+        let connector = Connector::new().timeout(CONNECT_PATIENCE);
+        let (scheme, http) = if is_tls {
+            let tls = tls::unchecked_client_config().map_err(Failed::because)?;
+            ("https", client.connector(connector.rustls_0_23(tls)).finish())
+        } else {
+            ("http", client.connector(connector).finish())
+        };
+        let url = format!("{scheme}://localhost:{}", address.port());
+        Ok(Self { http, url, address: Some(address) })
+    }
+
     /// A request for a path that begins with a slash.
     pub(super) fn request(&self, method: Method, path: &str) -> ClientRequest {
         let request = self.http.request(method, format!("{}{path}", self.url));

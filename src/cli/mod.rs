@@ -19,10 +19,12 @@ mod door;
 mod export;
 mod grants;
 mod greeting;
+mod healthcheck;
 mod hook;
 mod import_arguments;
 mod machine;
 mod moving;
+mod notify;
 mod open;
 mod password;
 mod progress;
@@ -41,7 +43,7 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, Loaded, Reader, Surroundings};
+use crate::config::{Config, Loaded, Reader, Supervisor, Surroundings};
 use crate::mcp;
 use crate::model::foreign::{self, inline};
 use crate::store;
@@ -128,6 +130,9 @@ fn outlive_file_limit() -> Outcome {
 fn carry_out(line: &CommandLine) -> Outcome {
     if line.generate_key {
         let key = crate::auth::generate_key().map_err(Failed::because)?;
+        if line.json {
+            return say_json(&serde_json::json!({ "key": key.reveal() }));
+        }
         return say(&format!("🔑 Generated new API key: {}", key.reveal()));
     }
     if line.shows_a_key() {
@@ -144,7 +149,12 @@ fn carry_out(line: &CommandLine) -> Outcome {
             Ok(())
         }
         Verb::Certs(arguments) => certs::run(&arguments, wants_json),
-        Verb::Serve => serve::run(load(line, Reader::Serve)?),
+        Verb::Serve => {
+            let around = Surroundings::of_process();
+            let supervisor = Supervisor::of(&around, std::process::id());
+            serve::run(load(line, Reader::Serve)?, supervisor)
+        }
+        Verb::Healthcheck => healthcheck::run(&config(line)?),
         Verb::Stdio(arguments) => stdio::run(&config(line)?, &arguments),
         Verb::Export(arguments) => export::export(&config(line)?, &arguments),
         Verb::Import(arguments) => moving::import(&config(line)?, &arguments, wants_json),

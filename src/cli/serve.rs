@@ -4,9 +4,10 @@ use std::time::Duration;
 use actix_web::rt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::notify::Notifier;
 use super::progress::Bar;
 use super::{FILE_SIZE, Failed, Outcome, greeting};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Supervisor};
 use crate::logging::{self, Log};
 use crate::model::{Clock, SystemClock};
 use crate::server::{Control, Server};
@@ -24,7 +25,7 @@ const LIBRARIES: &str = "actix_http=off,actix_server=warn,actix_web=warn,awc=war
                          mio=warn,rmcp=off,rustls=warn,sled=warn,tokio_util=warn,tracing=warn";
 
 /// Serves until a signal says stop.
-pub(super) fn run(loaded: Loaded) -> Outcome {
+pub(super) fn run(loaded: Loaded, supervisor: Supervisor) -> Outcome {
     let Loaded { config, notices } = loaded;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // What the owner says of a library comes later, and counts.
@@ -35,7 +36,8 @@ pub(super) fn run(loaded: Loaded) -> Outcome {
         log::log!(notice.level, "{}", notice.text);
     }
     log_panics();
-    rt::System::new().block_on(serve(&config, &clock, log))
+    let notifier = Notifier::new(supervisor);
+    rt::System::new().block_on(serve(&config, &clock, log, notifier))
 }
 
 /// Panics are caught where they cost a request; here they only get their line. What they say may
@@ -50,15 +52,19 @@ fn log_panics() {
     }));
 }
 
-async fn serve(config: &Config, clock: &Arc<dyn Clock>, log: Log) -> Outcome {
+async fn serve(config: &Config, clock: &Arc<dyn Clock>, log: Log, notifier: Notifier) -> Outcome {
     // Before anybody can know that the server is there.
     let signals = Signals::listen()?;
+    notifier.starting();
     let server =
         Server::start(config, clock, Some(Arc::new(Bar::new()))).map_err(Failed::because)?;
-    let signals = rt::spawn(signals.obey(server.control(), log));
+    let signals = rt::spawn(signals.obey(server.control(), log, notifier.clone()));
     greeting::greet(config, &server)?;
+    // It begins when the loop turns, and by then the workers are there.
+    let telling = rt::spawn(notifier.serving(server.address()));
     let served = server.run().await;
     signals.abort();
+    telling.abort();
     served.map_err(Failed::because)?;
     log::info!("stopped");
     Ok(())
@@ -86,7 +92,7 @@ impl Signals {
 
     /// SIGINT and SIGTERM stop in good order, and at once if they come again. SIGHUP reopens the
     /// log and reads the certificates again.
-    async fn obey(mut self, control: Control, log: Log) {
+    async fn obey(mut self, control: Control, log: Log, notifier: Notifier) {
         loop {
             let Self { interrupt, terminate, hangup, file_size } = &mut self;
             tokio::select! {
@@ -102,6 +108,7 @@ impl Signals {
             }
         }
         log::info!("stopping");
+        notifier.stopping();
         let stopping = rt::spawn(async move { control.stop().await });
         self.ignore_for(ONE_SIGNAL).await;
         tokio::select! {

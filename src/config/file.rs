@@ -47,10 +47,19 @@ pub(super) fn usual_places(
         places.push(around.cwd.join(NAME));
     }
     if let Some(given) = data_dir.filter(|given| reader == Reader::Serve || !given.is_default()) {
-        places.push(around.cwd.join(given.parse(parse::path)?).join(NAME));
+        let place = around.cwd.join(given.parse(parse::path)?).join(NAME);
+        // Whoever opens the data directory says that it is shut, and what to do.
+        if !is_shut(&place) {
+            places.push(place);
+        }
     }
     places.push(around.system_file.clone());
     Ok(places)
+}
+
+/// Whether a folder on the way to a file lets this user not in.
+fn is_shut(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Nothing if there is no such file.

@@ -27,6 +27,7 @@ mod secret_file;
 mod sections;
 mod settings;
 mod source;
+mod supervisor;
 mod variables;
 mod web;
 mod wire;
@@ -55,6 +56,7 @@ pub use sections::{
     ProjectsSection, RateLimitSection, ServerSection, SessionsSection, StorageSection, TlsSection,
     ToolsSection,
 };
+pub use supervisor::Supervisor;
 pub use web::{AllowedOrigins, Host, HostPattern, Port, base_path, is_on_loopback, web_address};
 pub use wire::{DashboardSection, HttpSection, MetricsSection};
 

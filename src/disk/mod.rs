@@ -33,7 +33,7 @@ pub(crate) use folders::{
     sync_folder,
 };
 pub(crate) use limits::{is_out_of_files, is_passing, raise_open_files};
-pub(crate) use owner::leave_path_to_owner;
+pub(crate) use owner::{is_of_another, leave_path_to_owner, own_ids};
 pub(crate) use sockets::SocketPath;
 pub(crate) use space::{free_bytes, is_read_only, require_free};
 

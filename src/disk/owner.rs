@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use rustix::fs::{AtFlags, CWD, Gid, Uid, chownat, fchown};
+use rustix::process::{getegid, geteuid};
 
 use super::files::unless_refused;
 use super::folders::folder_of;
@@ -25,12 +26,24 @@ pub(crate) fn leave_path_to_owner(path: &Path) -> io::Result<()> {
     told(path, chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW))
 }
 
+/// The numbers of the user and of the group as which this process acts.
+pub(crate) fn own_ids() -> (u32, u32) {
+    (geteuid().as_raw(), getegid().as_raw())
+}
+
+/// Whether something is another user's than the one as whom this process acts. What is not there, or
+/// cannot be looked at, belongs to whom the folder around it does.
+pub(crate) fn is_of_another(path: &Path) -> bool {
+    let found = std::fs::metadata(path).or_else(|_| std::fs::metadata(folder_of(path)));
+    found.is_ok_and(|found| found.uid() != own_ids().0)
+}
+
 /// Who is to own it, if that is somebody else than now.
 fn heir(
     path: &Path,
     made: impl FnOnce() -> io::Result<Metadata>,
 ) -> io::Result<Option<(Uid, Gid)>> {
-    if !rustix::process::geteuid().is_root() {
+    if !geteuid().is_root() {
         return Ok(None);
     }
     let folder = std::fs::metadata(folder_of(path))?;
@@ -58,7 +71,7 @@ mod tests {
     #[test]
     fn what_root_makes_belongs_to_the_owner_of_the_folder() {
         let dir = tempfile::tempdir().unwrap();
-        let is_root = rustix::process::geteuid().is_root();
+        let is_root = geteuid().is_root();
         if is_root {
             std::os::unix::fs::chown(dir.path(), Some(12_345), Some(23_456)).unwrap();
         }

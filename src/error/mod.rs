@@ -285,6 +285,7 @@ fn code_of_fault(broken: &StoreError) -> Code {
         StoreError::Damaged { .. }
         | StoreError::Locked { .. }
         | StoreError::Foreign { .. }
+        | StoreError::NotOurs { .. }
         | StoreError::NoStore { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Encrypted { .. }

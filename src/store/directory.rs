@@ -39,6 +39,10 @@ impl Store {
     /// Opens a data directory, or makes one if the options say so, and mends what can be mended.
     /// Blocks while it does. A folder in which something else lives is refused and stays as it is.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::enter(dir, options).map_err(|error| error.in_directory(dir))
+    }
+
+    fn enter(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let entered =
             if options.create { premises::enter_or_create(dir) } else { premises::enter(dir) };
         entered?;

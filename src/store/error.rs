@@ -46,6 +46,15 @@ pub enum StoreError {
     )]
     Foreign { dir: PathBuf, found: String },
 
+    /// A folder that another user made, such as one that was mounted into a container.
+    #[error(
+        "cannot {doing} {}: it belongs to another user than this process, which is user {user}; hand the \
+         folder over: chown -R {user}:{group} {} (for a container, the folder of its host that is mounted \
+         there)",
+        path.display(), disk::quoted(dir)
+    )]
+    NotOurs { doing: &'static str, path: PathBuf, dir: PathBuf, user: u32, group: u32 },
+
     /// Said to whoever only wants to read.
     #[error(
         "there is no data of memoryd in {}; name its folder with --data-dir (DATA_DIR)",
@@ -105,6 +114,23 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Disk { doing, path: path.to_owned(), source }
+    }
+
+    /// Says what to do where something in this data directory, or the folder itself, is shut because it
+    /// is another user's.
+    pub(super) fn in_directory(self, dir: &Path) -> Self {
+        match self {
+            Self::Disk { doing, path, source }
+                if source.kind() == io::ErrorKind::PermissionDenied
+                    && dir.is_dir()
+                    && path.starts_with(dir)
+                    && disk::is_of_another(&path) =>
+            {
+                let (user, group) = disk::own_ids();
+                Self::NotOurs { doing, path, dir: dir.to_owned(), user, group }
+            }
+            other => other,
+        }
     }
 
     pub(super) fn damaged<R: Record>(source: CodecError) -> Self {

@@ -51,6 +51,13 @@ pub fn pinned_client_config(cert: &Path) -> Result<TlsClient, TlsError> {
     Ok(Arc::new(builder(Arc::new(pinned))?.with_no_client_auth()))
 }
 
+/// A client side that accepts every certificate. Only for asking whether a server of this machine
+/// answers: nothing secret may be sent, and nothing that is answered may be believed.
+pub fn unchecked_client_config() -> Result<Arc<ClientConfig>, TlsError> {
+    let unchecked = Unchecked { provider: provider() };
+    Ok(Arc::new(builder(Arc::new(unchecked))?.with_no_client_auth()))
+}
+
 /// Where this machine keeps the public authorities: the first usual place that exists, if any.
 #[must_use]
 pub fn system_authorities() -> Vec<PathBuf> {
@@ -119,6 +126,49 @@ impl ServerCertVerifier for Pinned {
         }
         let path = self.path.display();
         Err(Error::General(format!("the server does not show the certificate in {path}")))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Accepts whatever is shown.
+#[derive(Debug)]
+struct Unchecked {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Unchecked {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -17,7 +17,7 @@ use super::client::roots;
 use super::identity::provider;
 use super::{
     Reloader, WantedNames, client_config, client_config_beside_system, make_certificates,
-    pinned_client_config,
+    pinned_client_config, unchecked_client_config,
 };
 use crate::model::{Clock, SystemClock};
 
@@ -144,6 +144,16 @@ fn a_named_authority_and_a_named_certificate_are_trusted_and_no_others() {
     assert!(shaken(&own, &by_itself, "nas.lan"), "it was named itself");
     assert!(!shaken(&authority, &by_itself, "localhost"));
     assert!(!shaken(&own, &by_authority, "localhost"));
+}
+
+#[test]
+fn a_probe_asks_for_no_certificate_that_it_could_trust() {
+    let folder = made_as_by_openssl();
+    let (_, server) = server(folder.path());
+
+    let shaken = shake_hands(&server, unchecked_client_config().unwrap(), "nowhere.example");
+
+    assert_eq!(shaken, Ok(ProtocolVersion::TLSv1_3));
 }
 
 #[test]

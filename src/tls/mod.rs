@@ -23,7 +23,8 @@ mod trust;
 mod x509;
 
 pub use client::{
-    TlsClient, client_config, client_config_beside_system, pinned_client_config, system_authorities,
+    TlsClient, client_config, client_config_beside_system, pinned_client_config,
+    system_authorities, unchecked_client_config,
 };
 pub use concern::Concern;
 pub use identity::ServerIdentity;

@@ -1,4 +1,4 @@
-"""Runs nginx and Caddy before a memoryd, with the very text of deploy/proxy.
+"""Runs nginx and Caddy before a memoryd, with the very text of packaging/proxy.
 
 Changed in it are names of files and ports, and lines that its comments offer are taken. The settings of memoryd are those
 that it names. What comes from loopback is nobody's own: only the proxy's own address is trusted, so a client at 127.0.0.9
@@ -17,7 +17,7 @@ import subprocess
 import pytest
 from conftest import KEY, ROOT, Home, debian, free_port, poll
 
-DEPLOY = ROOT / "deploy/proxy"
+DEPLOY = ROOT / "packaging/proxy"
 PATIENCE = 20
 CLIENT = "127.0.0.9"
 FILES = {"nginx": ".conf", "caddy": ".Caddyfile", "traefik": ".yaml"}

@@ -1,4 +1,4 @@
-"""fail2ban itself reads the log of a server that was attacked: whom would the filter in deploy/fail2ban have banned?
+"""fail2ban itself reads the log of a server that was attacked: whom would the filter in packaging/fail2ban have banned?
 
 Every request has its own mark, and nearly every one its own address, so that a ban of anybody else shows.
 """
@@ -21,7 +21,7 @@ from conftest import DEBIAN, KEY, ROOT, Home, debian
 # One process of those that run tests at the same time has them all, since they look at one attack.
 pytestmark = pytest.mark.xdist_group("fail2ban")
 
-DEPLOY = ROOT / "deploy/fail2ban"
+DEPLOY = ROOT / "packaging/fail2ban"
 # An older fail2ban runs under no newer Python than that of its Debian.
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
 PATIENCE = 30

@@ -1,4 +1,4 @@
-"""memoryd behind nginx and Caddy, as deploy/proxy and docs/REVERSE-PROXY.md have it: what works without a proxy works there."""
+"""memoryd behind nginx and Caddy, as packaging/proxy and docs/REVERSE-PROXY.md have it: what works without a proxy works there."""
 
 import json
 import pathlib

@@ -26,6 +26,7 @@ mod moving;
 mod pages;
 mod process;
 mod projects;
+mod service;
 mod sharing;
 mod starting;
 mod strain;

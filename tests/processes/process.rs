@@ -412,10 +412,13 @@ fn generated_keys_and_completions_are_printed() {
     let dir = tempfile::tempdir().unwrap();
 
     let key = command(dir.path(), &["--generate-key"]).output().unwrap();
+    let as_json = command(dir.path(), &["--generate-key", "--json"]).output().unwrap();
     let script = command(dir.path(), &["completions", "bash"]).output().unwrap();
 
     let line = String::from_utf8(key.stdout).unwrap();
     assert_eq!(line.trim().rsplit(' ').next().unwrap().len(), 43, "{line}");
+    let told: Value = serde_json::from_slice(&as_json.stdout).unwrap();
+    assert_eq!(told["key"].as_str().unwrap().len(), 43);
     assert!(String::from_utf8(script.stdout).unwrap().contains("_memoryd"));
 }
 

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::disk;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -56,4 +57,28 @@ fn whoever_only_reads_makes_no_store() {
 
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     assert_eq!(contents(&store, "ada"), expected);
+}
+
+#[test]
+fn a_folder_of_another_user_is_refused_with_the_line_that_hands_it_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (user, group) = disk::own_ids();
+    // Only root can give a folder away; for anybody else there is one of root's.
+    let theirs = if user == 0 {
+        std::os::unix::fs::chown(dir.path(), Some(12_345), Some(12_345)).unwrap();
+        dir.path().to_owned()
+    } else {
+        PathBuf::from("/etc")
+    };
+    let refused = |folder: &Path| {
+        let denied = std::io::ErrorKind::PermissionDenied.into();
+        StoreError::disk("open", &folder.join("lock"))(denied).in_directory(folder)
+    };
+    let ours = tempfile::tempdir().unwrap();
+
+    let told = refused(&theirs).to_string();
+
+    assert!(told.contains(&format!("chown -R {user}:{group} {}", theirs.display())), "{told}");
+    assert!(matches!(refused(ours.path()), StoreError::Disk { .. }));
+    assert!(matches!(refused(Path::new("/nowhere/at/all")), StoreError::Disk { .. }));
 }

@@ -12,7 +12,6 @@ use super::connection::Connection;
 /// for one that ends by itself; one that goes on until its reader leaves would learn of that by its next two
 /// writes only, and keep its place until then. HTTP/2 tells it of whole connections only, and other kinds of
 /// connections tell nothing.
-#[must_use]
 pub fn departure(request: &HttpRequest) -> Pin<Box<dyn Future<Output = ()>>> {
     let connection = request.conn_data::<Rc<Connection>>().cloned();
     Box::pin(async move {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::names::{NameCount, NameTally};
-use super::stats::{Tally, Totals};
+use super::stats::{StatsTally, Totals};
 use crate::engine::{Asked, Engine, EngineError, Verb};
 use crate::model::{EventTime, Scope, Timestamp};
 
@@ -43,7 +43,7 @@ impl Verb for Growth {
         let mut days: BTreeMap<i64, usize> =
             (0..i64::from(self.days)).map(|ago| (today - ago, 0)).collect();
         let mut kinds = BTreeMap::new();
-        let (mut tally, mut projects) = (Tally::default(), NameTally::default());
+        let (mut tally, mut projects) = (StatsTally::default(), NameTally::default());
         let mut grown = Grown::default();
         for (_, entry) in catalog.iter() {
             if !tally.count(entry, asked.now) {

@@ -83,7 +83,7 @@ impl Verb for Stats {
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Totals, EngineError> {
-        let mut tally = Tally::default();
+        let mut tally = StatsTally::default();
         for (_, entry) in engine.mind.catalog.iter() {
             tally.count(entry, asked.now);
         }
@@ -94,13 +94,13 @@ impl Verb for Stats {
 /// Counts one memory after the other, so that whoever walks over all of them for something else has the
 /// totals as well.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct StatsTally {
     totals: Totals,
     tags: HashSet<Word>,
     projects: HashSet<Word>,
 }
 
-impl Tally {
+impl StatsTally {
     /// Counts a memory. Returns whether it is in sight.
     pub(super) fn count(&mut self, entry: &Entry, now: Timestamp) -> bool {
         let totals = &mut self.totals;

@@ -1,6 +1,5 @@
 //! Vectors of a better model than the table. They come from outside, later than the text.
 
-use super::catalog::Entry;
 use super::mind::Mind;
 use super::{Engine, EngineError};
 use crate::model::MemoryId;
@@ -51,11 +50,11 @@ impl Engine {
         self.has_model() && !self.mind.index.has_chosen_model()
     }
 
-    /// How many memories have a vector of this engine's model, if it has one.
-    pub(super) fn vectors(&self) -> Option<usize> {
+    /// How many of all memories that can be seen have a vector of this engine's model, if it has one.
+    pub(super) fn vectors(&self, seen: usize) -> Option<usize> {
         let Mind { catalog, waiting, .. } = &self.mind;
-        let has_one = |entry: &Entry| !waiting.contains(&entry.id);
-        self.mind.model.map(|_| catalog.iter().filter(|(_, entry)| has_one(entry)).count())
+        let can_be_seen = |id: &&MemoryId| catalog.find(**id).is_some();
+        self.mind.model.map(|_| seen.saturating_sub(waiting.iter().filter(can_be_seen).count()))
     }
 
     /// The next memories without a vector of this engine's model, newest first: those are asked for

@@ -9,12 +9,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::timeout;
 
 use super::OpenStreams;
 use super::body::{RawBody, is_json};
-use super::front::Front;
+use super::front::{Front, departure};
 use super::metrics::Metrics;
 use crate::error::Error;
 use crate::mcp::{
@@ -60,8 +60,7 @@ pub(super) async fn post(
             if let Some(tool) = tool_label(&asked) {
                 metrics.record_tool(tool);
             }
-            let accepts = Accepts::of(request.headers());
-            answer_one(&face, &label, caller, asked, accepts).await
+            answer_one(&face, &label, caller, asked, &request).await
         }
         Incoming::One(RpcMessage::Notification { .. } | RpcMessage::Response) => {
             match label.check_unasked() {
@@ -159,8 +158,9 @@ async fn answer_one(
     label: &Label<'_>,
     caller: Caller,
     asked: RpcRequest,
-    accepts: Accepts,
+    request: &HttpRequest,
 ) -> HttpResponse {
+    let accepts = Accepts::of(request.headers());
     if accepts == Accepts::Neither {
         let told = "the answer is application/json or text/event-stream";
         return HttpResponse::NotAcceptable().json(serde_json::json!({ "error": told }));
@@ -169,13 +169,18 @@ async fn answer_one(
         Ok(version) => version,
         Err(refusal) => return refused(&refusal),
     };
-    let may_stream = accepts != Accepts::Json || asked.method == "subscriptions/listen";
+    let is_endless = asked.method == "subscriptions/listen";
+    let may_stream = accepts != Accepts::Json || is_endless;
     let asker = caller.clone();
     let ask = Ask { caller: named(caller, &asked), version, request: asked, may_stream };
     match face.protocol.answer(ask).await {
         Reply::Whole(outcome) if accepts == Accepts::Stream => one_event(&outcome, version),
         Reply::Whole(outcome) => whole(outcome, version),
         Reply::Stream(messages) => match face.streams.open(&asker) {
+            Ok(place) if is_endless => {
+                let listening = events(messages).take_until(departure(request));
+                event_stream(place.held_by(listening))
+            }
             Ok(place) => event_stream(place.held_by(events(messages))),
             Err(error) => error.error_response(),
         },
@@ -269,7 +274,7 @@ fn event_stream<E: std::error::Error + 'static>(
 }
 
 /// The messages of one request as events, with a comment whenever it is quiet for too long. When
-/// the client goes, actix drops the stream, and with it the request.
+/// the client is known to be gone, the stream is dropped, and with it the request.
 fn events(messages: Box<Messages>) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
     stream::unfold(messages, |mut messages| async move {
         let bytes = match timeout(KEEP_ALIVE, messages.next()).await {

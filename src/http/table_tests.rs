@@ -13,8 +13,8 @@ use super::metrics::Metrics;
 use super::openapi::description;
 use super::table::table;
 use crate::engine::{
-    Add, Arguments, Context, Delete, Get, History, List, ListProjects, ListRecalls, ListTags,
-    Related, Restore, Search, Spoken, Stats, Undo, Update,
+    Add, Arguments, Context, Delete, Get, History, List, ListImports, ListProjects, ListRecalls,
+    ListTags, Related, Restore, Search, Spoken, Stats, Undo, Update,
 };
 
 fn is_open_to_all(row: &super::route::Row) -> bool {
@@ -109,6 +109,7 @@ fn what_a_verb_takes_is_what_the_description_says() {
     seen += told::<Stats>(&described, "/api/v1/stats", "get");
 
     seen += told::<ListRecalls>(&described, "/api/v1/why", "get");
+    seen += told::<ListImports>(&described, "/api/v1/import", "get");
     let takes_user_only = 4;
     // Those of older servers take what their calls declare.
     let is_ours = |row: &super::route::Row| row.path.starts_with("/api/v1/");

@@ -354,6 +354,26 @@ async fn a_browser_is_led_to_the_pages_and_a_program_is_not() {
 }
 
 #[actix_web::test]
+async fn a_page_that_was_left_gives_its_stream_to_the_next_one() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    // More than a browser may have at a time.
+    for _ in 0..12 {
+        drop(browser.listen().await);
+    }
+
+    let mut heard = Vec::new();
+    for _ in 0..4 {
+        heard.push(browser.listen().await);
+    }
+    let beyond = browser.send("GET", "/ui/events", &[], "").await;
+    assert_eq!(beyond.status, 204, "each of the four is heard");
+    heard.pop();
+    browser.listen().await;
+}
+
+#[actix_web::test]
 async fn an_open_page_hears_which_memory_has_changed_and_not_what_it_says() {
     let server = TestServer::start();
     let browser = Browser::signed_in(&server, KEY).await;

@@ -1,6 +1,6 @@
 //! What the pages show and do beyond the sign-in: `dashboard.rs` has the walls around them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::browser::{Browser, written};
 use super::harness::{KEY, TestServer, days};
@@ -132,6 +132,37 @@ async fn a_list_day_by_day_has_a_heading_for_each_day_and_keeps_its_filters() {
     assert!(at("second day, morning") < at("<h2>2026-01-01</h2>"));
     assert!(at("<h2>2026-01-01</h2>") < at("first day"));
     assert!(by_day.contains("value=\"timeline\" checked") && by_day.contains("value=\"note\""));
+}
+
+#[actix_web::test]
+async fn the_overview_counts_each_memory_where_it_belongs() {
+    let server = TestServer::start();
+    let add = async |memory: Value| {
+        let added = server.post("/api/v1/memories", memory).await.json();
+        added["id"].as_str().unwrap().to_owned()
+    };
+    add(json!({ "content": "one", "project": "house", "tags": ["x", "y"], "pinned": true })).await;
+    add(json!({ "content": "two", "project": "house", "tags": ["x"], "kind": "fact" })).await;
+    add(json!({ "content": "three", "project": "boat" })).await;
+    add(json!({ "content": "four", "ttl_days": 1, "tags": ["z"] })).await;
+    let gone = add(json!({ "content": "five", "project": "gone", "pinned": true })).await;
+    let gone = format!("/api/v1/memories/{gone}");
+    assert_eq!(server.send("DELETE", &gone, &[("X-API-Key", KEY)], None).await.status, 200);
+    server.clock.advance(days(1));
+
+    let page = Browser::signed_in(&server, KEY).await.get("/ui/").await.body;
+
+    for there in ["3</b> in sight", "1</b> in the trash", "1</b> pinned", "2</b> tags"] {
+        assert!(page.contains(&format!("<b>{there}")), "{there}: {page}");
+    }
+    let (_, projects) = page.split_once("<caption>Projects</caption>").unwrap();
+    let place = |text: &str| projects.find(text).unwrap_or_else(|| panic!("no {text}: {page}"));
+    assert!(place("<bdi>house</bdi></a></td><td class=\"number\">2<") < place("<bdi>boat</bdi>"));
+    assert!(!projects.contains("<bdi>gone</bdi>"), "{page}");
+    let stats = server.get("/api/v1/stats").await.json();
+    for (name, count) in [("memories", 5), ("active", 3), ("deleted", 1), ("expired", 1)] {
+        assert_eq!(stats[name], count, "{stats}");
+    }
 }
 
 #[actix_web::test]

@@ -161,6 +161,17 @@ async fn a_revoked_token_is_refused_by_the_very_next_request_and_its_streams_end
 }
 
 #[actix_web::test]
+async fn a_program_that_comes_back_again_and_again_does_not_use_up_its_streams() {
+    let server = TestServer::start();
+    let token = token(&server, json!({ "user_id": "ada" })).await;
+
+    // More than twice as many as a credential may have at a time.
+    for _ in 0..40 {
+        drop(server.listen(&[("Host", "127.0.0.1"), ("X-API-Key", &token)]).await);
+    }
+}
+
+#[actix_web::test]
 async fn a_token_that_is_bound_to_a_project_knows_of_nothing_else() {
     let server = TestServer::start();
     let user = json!("ada");

@@ -1,7 +1,7 @@
 // A real server with data of its own, and the system's Chromium to look at it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -35,28 +35,45 @@ export const PAGES = [
 
 export class Server {
   static async start(env = {}) {
+    return new Server().begin(env);
+  }
+
+  /** One that speaks HTTPS, and so HTTP/2, with a certificate that nobody knows. */
+  static async encrypted(env = {}) {
     const server = new Server();
-    server.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'memoryd-ui-'));
-    const data = path.join(server.dir, 'data');
-    server.child = spawn(BINARY, ['serve'], {
-      cwd: server.dir,
+    const made = { cwd: server.dir, env: { PATH: process.env.PATH, HOME: server.dir }, stdio: 'ignore' };
+    execFileSync(BINARY, ['certs'], made);
+    const [cert, key] = ['server.pem', 'server-key.pem'].map((name) => path.join(server.dir, 'certs', name));
+    await server.begin({ USE_HTTPS: 'true', SSL_CERT_PATH: cert, SSL_KEY_PATH: key, ...env });
+    server.url = server.url.replace('http:', 'https:');
+    return server;
+  }
+
+  constructor() {
+    this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'memoryd-ui-'));
+  }
+
+  async begin(env) {
+    const data = path.join(this.dir, 'data');
+    this.child = spawn(BINARY, ['serve'], {
+      cwd: this.dir,
       env: {
-        PATH: process.env.PATH, HOME: server.dir, HOST: '127.0.0.1', PORT: '0', DATA_DIR: data, MCP_API_KEY: KEY,
+        PATH: process.env.PATH, HOME: this.dir, HOST: '127.0.0.1', PORT: '0', DATA_DIR: data, MCP_API_KEY: KEY,
         RATE_LIMIT_REQUESTS: '0', EMBEDDING_BUILTIN: 'table', TRUSTED_HOSTS: 'pi.lan,localhost,127.0.0.1', ...env,
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let log = '';
-    server.child.stderr.on('data', (text) => { log += text; });
+    this.child.stderr.on('data', (text) => { log += text; });
     const file = path.join(data, '.mcp_server');
     const until = Date.now() + 30_000;
     while (!fs.existsSync(file)) {
-      assert.ok(server.child.exitCode === null && Date.now() < until, `the server did not start: ${log}`);
+      assert.ok(this.child.exitCode === null && Date.now() < until, `the server did not start: ${log}`);
       await new Promise((resolve) => { setTimeout(resolve, 20); });
     }
-    server.port = JSON.parse(fs.readFileSync(file, 'utf8')).port;
-    server.url = `http://127.0.0.1:${server.port}`;
-    return server;
+    this.port = JSON.parse(fs.readFileSync(file, 'utf8')).port;
+    this.url = `http://127.0.0.1:${this.port}`;
+    return this;
   }
 
   /** One with OAuth, whose public name is the address at which it listens. */

@@ -62,6 +62,27 @@ async function signInHere(page) {
   await page.waitForURL((url) => !url.pathname.endsWith('/login'));
 }
 
+test('every page of one window has a stream, however fast they follow, over HTTP/2 as well', async () => {
+  const encrypted = await Server.encrypted();
+  try {
+    for (const [its, protocol] of [[server, 'http/1.1'], [encrypted, 'h2']]) {
+      const { context, page } = await open(browser, its, { ignoreHTTPSErrors: true });
+      await signIn(page, its);
+      // More pages than a browser may have streams, all before the next word that keeps one alive.
+      for (let n = 0; n < 8; n += 1) {
+        const stream = page.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
+        await page.goto(`${its.url}/ui/help`);
+        assert.equal((await stream).status(), 200, `page ${n} over ${protocol}`);
+      }
+      const spoken = await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol);
+      assert.equal(spoken, protocol);
+      await context.close();
+    }
+  } finally {
+    await encrypted.stop();
+  }
+});
+
 test('what a client stores is told in every window, those without a stream of their own as well', async () => {
   const { context, page } = await open(browser, server);
   const begins = (window) => window.waitForResponse((answer) => answer.url().endsWith('/ui/events'));

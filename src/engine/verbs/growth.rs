@@ -3,10 +3,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::names::{NameCount, NameTally};
+use super::stats::{StatsTally, Totals};
 use crate::engine::{Asked, Engine, EngineError, Verb};
 use crate::model::{EventTime, Scope, Timestamp};
 
-/// Counts what was stored on each of the last days, and what it is.
+/// Counts what was stored on each of the last days, and what it is; with what [`super::Stats`] and
+/// [`super::ListProjects`] tell, all in one walk.
 #[derive(Debug, Clone, Copy)]
 pub struct Growth {
     pub days: u32,
@@ -20,6 +23,9 @@ pub struct Grown {
     pub kinds: Vec<(String, usize)>,
     /// What nobody who may be trusted has confirmed.
     pub provisional: usize,
+    pub totals: Totals,
+    /// As [`super::ListProjects`] has them.
+    pub projects: Vec<NameCount>,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -37,8 +43,13 @@ impl Verb for Growth {
         let mut days: BTreeMap<i64, usize> =
             (0..i64::from(self.days)).map(|ago| (today - ago, 0)).collect();
         let mut kinds = BTreeMap::new();
+        let (mut tally, mut projects) = (StatsTally::default(), NameTally::default());
         let mut grown = Grown::default();
-        for (_, entry) in catalog.iter().filter(|(_, entry)| entry.is_alive(asked.now)) {
+        for (_, entry) in catalog.iter() {
+            if !tally.count(entry, asked.now) {
+                continue;
+            }
+            projects.count(entry.project.as_slice(), entry.updated);
             if let Some(count) = days.get_mut(&day_of(entry.created)) {
                 *count += 1;
             }
@@ -49,6 +60,8 @@ impl Verb for Growth {
         let named = kinds.into_iter().map(|(kind, count)| (catalog.name(kind).to_owned(), count));
         grown.kinds = named.collect();
         grown.kinds.sort_by_key(|(name, count)| (Reverse(*count), name.clone()));
+        grown.projects = projects.into_names(catalog);
+        grown.totals = tally.into_totals(engine, asked)?;
         Ok(grown)
     }
 }

@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
-
+use hashbrown::HashMap;
 use serde::Serialize;
 
 use crate::engine::arguments::Arguments;
-use crate::engine::catalog::{Entry, Word};
+use crate::engine::catalog::{Catalog, Entry, Word};
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{Scope, Timestamp};
 
@@ -52,7 +51,7 @@ impl Verb for ListTags {
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<TagNames, EngineError> {
-        Ok(TagNames { tags: engine.counted(asked.now, |entry| entry.tags.to_vec()) })
+        Ok(TagNames { tags: engine.counted(asked.now, |entry| &entry.tags) })
     }
 }
 
@@ -74,23 +73,37 @@ impl Verb for ListProjects {
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<ProjectNames, EngineError> {
-        let of = |entry: &Entry| entry.project.into_iter().collect();
-        Ok(ProjectNames { projects: engine.counted(asked.now, of) })
+        Ok(ProjectNames { projects: engine.counted(asked.now, |entry| entry.project.as_slice()) })
     }
 }
 
 impl Engine {
-    fn counted(&self, now: Timestamp, of: impl Fn(&Entry) -> Vec<Word>) -> Vec<NameCount> {
+    fn counted(&self, now: Timestamp, of: impl Fn(&Entry) -> &[Word]) -> Vec<NameCount> {
         let catalog = &self.mind.catalog;
-        let mut found: BTreeMap<Word, (usize, Timestamp)> = BTreeMap::new();
+        let mut names = NameTally::default();
         for (_, entry) in catalog.iter().filter(|(_, entry)| entry.is_alive(now)) {
-            for word in of(entry) {
-                let (count, updated) = found.entry(word).or_insert((0, entry.updated));
-                *count += 1;
-                *updated = entry.updated.max(*updated);
-            }
+            names.count(of(entry), entry.updated);
         }
-        let counted = found.into_iter().map(|(word, (count, updated_at))| NameCount {
+        names.into_names(catalog)
+    }
+}
+
+/// Counts the names of one memory after the other.
+#[derive(Debug, Default)]
+pub(super) struct NameTally(HashMap<Word, (usize, Timestamp)>);
+
+impl NameTally {
+    pub(super) fn count(&mut self, names: &[Word], updated_at: Timestamp) {
+        for &word in names {
+            let (count, updated) = self.0.entry(word).or_insert((0, updated_at));
+            *count += 1;
+            *updated = updated_at.max(*updated);
+        }
+    }
+
+    /// The most used first.
+    pub(super) fn into_names(self, catalog: &Catalog) -> Vec<NameCount> {
+        let counted = self.0.into_iter().map(|(word, (count, updated_at))| NameCount {
             name: catalog.name(word).to_owned(),
             count,
             updated_at,

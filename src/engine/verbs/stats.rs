@@ -1,10 +1,12 @@
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use serde::Serialize;
 
 use crate::engine::arguments::Arguments;
+use crate::engine::catalog::{Entry, Word};
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{MemoryId, Recall, Scope, Status, Timestamp};
 
@@ -81,33 +83,60 @@ impl Verb for Stats {
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<Totals, EngineError> {
-        let catalog = &engine.mind.catalog;
-        let mut totals = Totals::default();
-        let (mut tags, mut projects) = (BTreeSet::new(), BTreeSet::new());
-        for (_, entry) in catalog.iter() {
-            totals.memories += 1;
-            if entry.is_expired(asked.now) {
-                totals.expired += 1;
-                continue;
-            }
-            match entry.status {
-                Status::Archived => totals.archived += 1,
-                Status::Superseded => totals.superseded += 1,
-                Status::Deleted => totals.deleted += 1,
-                Status::Active => {
-                    totals.active += 1;
-                    totals.pinned += usize::from(entry.pinned);
-                    tags.extend(entry.tags.iter().copied());
-                    projects.extend(entry.project);
-                    let created = Some(entry.created);
-                    totals.oldest = totals.oldest.min(created).or(created);
-                    totals.newest = totals.newest.max(created);
-                }
+        let mut tally = StatsTally::default();
+        for (_, entry) in engine.mind.catalog.iter() {
+            tally.count(entry, asked.now);
+        }
+        tally.into_totals(engine, asked)
+    }
+}
+
+/// Counts one memory after the other, so that whoever walks over all of them for something else has the
+/// totals as well.
+#[derive(Debug, Default)]
+pub(super) struct StatsTally {
+    totals: Totals,
+    tags: HashSet<Word>,
+    projects: HashSet<Word>,
+}
+
+impl StatsTally {
+    /// Counts a memory. Returns whether it is in sight.
+    pub(super) fn count(&mut self, entry: &Entry, now: Timestamp) -> bool {
+        let totals = &mut self.totals;
+        totals.memories += 1;
+        if entry.is_expired(now) {
+            totals.expired += 1;
+            return false;
+        }
+        match entry.status {
+            Status::Archived => totals.archived += 1,
+            Status::Superseded => totals.superseded += 1,
+            Status::Deleted => totals.deleted += 1,
+            Status::Active => {
+                totals.active += 1;
+                totals.pinned += usize::from(entry.pinned);
+                self.tags.extend(entry.tags.iter().copied());
+                self.projects.extend(entry.project);
+                let created = Some(entry.created);
+                totals.oldest = totals.oldest.min(created).or(created);
+                totals.newest = totals.newest.max(created);
+                return true;
             }
         }
+        false
+    }
+
+    /// What was counted, and what else there is to say of a session.
+    pub(super) fn into_totals(
+        self,
+        engine: &Engine,
+        asked: Asked<'_>,
+    ) -> Result<Totals, EngineError> {
+        let Self { mut totals, tags, projects } = self;
         totals.tags = tags.len();
         totals.projects = projects.len();
-        totals.vectors = engine.vectors();
+        totals.vectors = engine.vectors(totals.memories);
         if engine.keeps_recalls() && asked.caller.may(Scope::Admin) {
             totals.given = Some(GivenTotals::of(&engine.recalls()?, asked.now));
         }

@@ -153,6 +153,11 @@ impl Connection {
         poll_fn(|context| self.flow.poll(context)).await;
     }
 
+    /// Comes back when the client sends no more, or has gone.
+    pub(super) async fn until_it_leaves(&self) {
+        self.flow.until_left().await;
+    }
+
     /// Starts an exchange, unless there are too many on this connection already.
     pub(super) fn begin(self: &Rc<Self>) -> Option<Exchange> {
         if self.is_shut.get() {

@@ -12,6 +12,7 @@ use actix_web::rt::net::TcpStream as Plain;
 use actix_web::web::Bytes;
 use futures_util::stream::Stream as Pieces;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 /// How much of HTTP/1 is read ahead of what is asked for. actix takes apart whatever was read, and then a
 /// request that waits for the one before it takes nearly 7 KB, however few bytes it had: those of a full
@@ -54,6 +55,9 @@ pub(super) struct Flow {
     /// Since when it takes nothing.
     stopped: Cell<Option<Instant>>,
     waiting: RefCell<Vec<Waker>>,
+    /// The client sends no more, or the connection has ended.
+    has_left: Cell<bool>,
+    left: Notify,
 }
 
 /// Says that a request or an answer goes on, until it is dropped.
@@ -119,6 +123,7 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         self.flow.go_on();
+        self.flow.leave();
     }
 }
 
@@ -210,6 +215,21 @@ impl Flow {
             self.waiting.take().into_iter().for_each(Waker::wake);
         }
     }
+
+    /// Comes back when the client sends no more, or when the connection has ended.
+    pub(super) async fn until_left(&self) {
+        // Behind a head that took all that may be read ahead nobody would look.
+        self.want_more();
+        while !self.has_left.get() {
+            self.left.notified().await;
+        }
+    }
+
+    fn leave(&self) {
+        if !self.has_left.replace(true) {
+            self.left.notify_waiters();
+        }
+    }
 }
 
 impl Drop for GoesOn {
@@ -259,6 +279,7 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
+        let room = buffer.remaining();
         let read = if wire.has_window {
             wire.stream.reader().poll_read(context, buffer)
         } else {
@@ -266,6 +287,10 @@ impl AsyncRead for Wire {
         };
         if read.is_ready() {
             wire.flow.reads.set(wire.flow.reads.get().saturating_add(1));
+            // Either its end was read, or an error, and then nothing was read either.
+            if room > 0 && buffer.remaining() == room {
+                wire.flow.leave();
+            }
         }
         read
     }
@@ -381,5 +406,29 @@ mod tests {
         flow.note(&Poll::<()>::Pending);
         drop(wire);
         poll_fn(|context| flow.poll(context)).await;
+    }
+
+    #[actix_web::test]
+    async fn who_has_left_is_known_at_once() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut peer = Plain::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut wire = Wire::plain(listener.accept().await.unwrap().0);
+        let flow = wire.flow();
+        let goes_on = flow.begin();
+        peer.write_all(&[b'x'; AHEAD]).await.unwrap();
+        let mut read = vec![0; AHEAD];
+        wire.read_exact(&mut read).await.unwrap();
+
+        let mut left = pin!(flow.until_left());
+        assert!(timeout(Duration::ZERO, &mut left).await.is_err());
+        drop(peer);
+        assert_eq!(wire.read(&mut read).await.unwrap(), 0);
+        left.await;
+        drop(goes_on);
+
+        let ended = Wire::plain(Plain::connect(listener.local_addr().unwrap()).await.unwrap());
+        let flow = ended.flow();
+        drop(ended);
+        flow.until_left().await;
     }
 }

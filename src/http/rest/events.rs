@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
@@ -12,6 +12,7 @@ use crate::actors::{ChangeNotice, Sessions};
 use crate::error::Error;
 use crate::http::OpenStreams;
 use crate::http::ask::acting;
+use crate::http::front::departure;
 use crate::model::Caller;
 
 /// Proxies close a connection on which nothing moves; a comment now and then keeps it.
@@ -32,6 +33,7 @@ pub(in crate::http) async fn events(
     let stopping = sessions.stopping();
     let opening = Some(Feed { changes, stopping, names_them, is_new: true });
     let events = stream::unfold(opening, |feed| async move { feed?.next().await });
+    let events = events.take_until(departure(&request));
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("X-Accel-Buffering", "no"))

@@ -4,7 +4,7 @@ use std::time::Duration;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use super::sessions::{BrowserSession, BrowserSessions, StreamSeat};
 use super::text::PageText;
 use crate::actors::{ChangeNotice, Sessions};
 use crate::error::Error;
+use crate::http::front::departure;
 use crate::model::Scope;
 
 /// Of one change so many memories are named; of more it is only said that something has changed.
@@ -33,7 +34,7 @@ pub(in crate::http) async fn events(
     sessions: web::Data<Sessions>,
     browsers: web::Data<BrowserSessions>,
 ) -> Result<HttpResponse, Error> {
-    let Some(seat) = browsers.take_seat(&session) else {
+    let Some(seat) = browsers.seat(&session).await else {
         return Ok(HttpResponse::NoContent().finish());
     };
     let user = &session.caller.user;
@@ -46,12 +47,14 @@ pub(in crate::http) async fn events(
         changes,
         stopping: sessions.stopping(),
         endings: browsers.endings(),
+        knocks: browsers.knocks(),
         tokens: sessions.accounts().book().changes(),
         browsers: browsers.get_ref().clone(),
         session,
         _seat: seat,
     };
     let events = stream::unfold(Some(feed), |feed| async move { feed?.next().await });
+    let events = events.take_until(departure(&request));
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -96,6 +99,7 @@ struct Feed {
     changes: broadcast::Receiver<ChangeNotice>,
     stopping: watch::Receiver<bool>,
     endings: watch::Receiver<u64>,
+    knocks: watch::Receiver<u64>,
     tokens: watch::Receiver<u64>,
     browsers: BrowserSessions,
     session: BrowserSession,
@@ -146,6 +150,8 @@ impl Feed {
             _ = self.stopping.wait_for(|is_stopping| *is_stopping) => Woken::Ended,
             turned = self.endings.changed() => looked(turned),
             turned = self.tokens.changed() => looked(turned),
+            // What is written shows whether anybody hears it.
+            _ = self.knocks.changed() => Woken::Quiet,
             change = timeout(KEEP_ALIVE, self.changes.recv()) => match change {
                 Err(_) => Woken::Quiet,
                 Ok(Ok(change)) => Woken::Changed(Some(change)),

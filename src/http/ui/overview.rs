@@ -11,7 +11,7 @@ use super::sessions::BrowserSession;
 use super::text::PageText;
 use super::view::{NameLink, counted, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{GivenTotals, Growth, ListProjects, Stats};
+use crate::engine::{GivenTotals, Growth};
 use crate::error::Error;
 use crate::http::Face;
 use crate::model::Scope;
@@ -54,9 +54,8 @@ pub(in crate::http) async fn overview(
     face: web::Data<Face>,
 ) -> Result<HttpResponse, Error> {
     let caller = &session.caller;
-    let totals = sessions.ask(caller, Stats).await?;
     let grown = sessions.ask(caller, Growth { days: DAYS }).await?;
-    let projects = sessions.ask(caller, ListProjects).await?.projects;
+    let totals = grown.totals;
     let answers = totals.given.as_ref().map(|given| counted_of(given.recent.count));
     let given = totals.given.unwrap_or_default();
     let figure = |label, count, path| Figure { label, count: counted_of(count), path };
@@ -72,7 +71,8 @@ pub(in crate::http) async fn overview(
         ],
         charts: charts(&grown.days, &given),
         kinds: named(grown.kinds.into_iter().take(ROWS)),
-        projects: projects
+        projects: grown
+            .projects
             .iter()
             .take(ROWS)
             .map(|one| (NameLink::project(&one.name), counted_of(one.count)))

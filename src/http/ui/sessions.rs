@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::cookies::{self, Wire};
 use crate::actors::{Accounts, CallError};
@@ -30,6 +31,8 @@ const FRESH: Duration = Duration::from_secs(5 * 60);
 const MOST: usize = 20;
 /// Streams of one browser: over HTTP/1.1 it opens six connections, and needs some for its pages.
 const STREAMS: usize = 4;
+/// How long one more stream waits for the end of another that nobody hears any more. A page waits for none.
+const REPLY: Duration = Duration::from_secs(1);
 /// How long a link from the command line waits for its browser.
 pub(super) const LINK_LIFE: Duration = Duration::from_secs(60);
 
@@ -52,6 +55,11 @@ struct Shared {
     kept: Mutex<Kept>,
     /// Raised whenever one has ended, so that open streams look again.
     ended: watch::Sender<u64>,
+    /// Raised when a browser wants one more stream than it may have, so that each says something: over
+    /// HTTP/2 it is by writing that one learns that nobody hears it.
+    knocked: watch::Sender<u64>,
+    /// Told when a stream has ended.
+    freed: Notify,
 }
 
 #[derive(Default)]
@@ -108,8 +116,14 @@ pub struct BrowserSession {
 impl BrowserSessions {
     #[must_use]
     pub fn new(accounts: Accounts, rules: SignInRules) -> Self {
-        let ended = watch::Sender::new(0);
-        Self(Arc::new(Shared { accounts, rules, kept: Mutex::default(), ended }))
+        Self(Arc::new(Shared {
+            accounts,
+            rules,
+            kept: Mutex::default(),
+            ended: watch::Sender::new(0),
+            knocked: watch::Sender::new(0),
+            freed: Notify::new(),
+        }))
     }
 
     #[must_use]
@@ -240,8 +254,31 @@ impl BrowserSessions {
         self.0.ended.subscribe()
     }
 
-    /// Takes a place for one more stream of a browser, if it has not too many.
-    pub(super) fn take_seat(&self, session: &BrowserSession) -> Option<StreamSeat> {
+    /// Turns whenever each stream should say something.
+    pub(super) fn knocks(&self) -> watch::Receiver<u64> {
+        self.0.knocked.subscribe()
+    }
+
+    /// Takes a place for one more stream of a browser, if it has not too many that are heard.
+    pub(super) async fn seat(&self, session: &BrowserSession) -> Option<StreamSeat> {
+        if let Some(seat) = self.take_seat(session) {
+            return Some(seat);
+        }
+        raise(&self.0.knocked);
+        let given = async {
+            loop {
+                // Begun before the look, so that none that ends meanwhile is missed.
+                let freed = self.0.freed.notified();
+                if let Some(seat) = self.take_seat(session) {
+                    return seat;
+                }
+                freed.await;
+            }
+        };
+        timeout(REPLY, given).await.ok()
+    }
+
+    fn take_seat(&self, session: &BrowserSession) -> Option<StreamSeat> {
         let mut kept = self.kept();
         let count = kept.streams.entry(session.digest).or_default();
         if *count >= STREAMS {
@@ -278,7 +315,7 @@ impl BrowserSessions {
     }
 
     fn tell(&self) {
-        self.0.ended.send_modify(|count| *count = count.wrapping_add(1));
+        raise(&self.0.ended);
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -328,7 +365,13 @@ impl Drop for StreamSeat {
                 kept.streams.remove(&self.digest);
             }
         }
+        drop(kept);
+        self.sessions.0.freed.notify_waiters();
     }
+}
+
+fn raise(count: &watch::Sender<u64>) {
+    count.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 /// Whether a credential is of the same owner as another and may do all that it may.

@@ -1,8 +1,10 @@
-"""What the programs of others send to sign in, word for word where somebody wrote it down, sent once more to a real server.
+"""What the programs of others send to sign in, put together from what was published of it, sent to a real server.
 
-`recorded/` has one file a program: how it looks around (`probes`), what it registers (or the address by which it is known),
-what it asks the browser for (`asks`, in some of which it does something odd), and how it shows who it is at the token
-endpoint (`shows`: in the body, by Basic, or both). `seen` says where that was seen. `{mcp}` and `{origin}` are the server.
+No file of `described/` is a recording: each is composed from documentation, reports of faults and what a program did here,
+as `seen` says, and what nobody wrote down is filled in as the specifications have it. One file a program: how it looks
+around (`probes`), what it registers (or the address by which it is known), what it asks the browser for (`asks`, in some of
+which it does something odd), and how it shows who it is at the token endpoint (`shows`: in the body, by Basic, or both).
+`{mcp}` and `{origin}` are the server.
 """
 
 import base64
@@ -20,11 +22,11 @@ from consenting import Person
 from memory_flow import CORE
 from plain import Plain
 
-RECORDED = sorted((HERE / "recorded").glob("*.json"))
+DESCRIBED = sorted((HERE / "described").glob("*.json"))
 
 
 class Program:
-    """A program as it was recorded, before a server."""
+    """A program as it was described, before a server."""
 
     def __init__(self, server, told):
         self.server, self.told, self.origin = server, told, server.settings["PUBLIC_URL"]
@@ -47,7 +49,7 @@ class Program:
     def look_around(self):
         """Finds the way from the first refusal, and is never led astray by what is not there."""
         call = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "recorded", "version": "1"}}})
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "described", "version": "1"}}})
         for probe in self.told["probes"]:
             headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
             body = call if probe["method"] == "POST" else None
@@ -114,8 +116,8 @@ class Program:
         return told
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_program_signs_in_as_it_was_recorded(outside, path):
+@pytest.mark.parametrize("path", DESCRIBED, ids=lambda path: path.stem)
+def test_a_program_signs_in_as_it_was_described(outside, path):
     program = Program(outside, json.loads(path.read_text()))
     program.look_around()
     if "register" in program.told:
@@ -143,7 +145,7 @@ def test_a_program_signs_in_as_it_was_recorded(outside, path):
 
 
 def test_a_program_whose_registration_is_forgotten_is_told_to_begin_anew(outside):
-    for path in RECORDED:
+    for path in DESCRIBED:
         program = Program(outside, json.loads(path.read_text()))
         program.id, program.secret = "mc_gone_long_ago_0000000000", "mcs_gone"
 

@@ -35,6 +35,7 @@ mod settings;
 mod stdio;
 mod transfer;
 mod undo;
+mod used_by;
 mod why;
 
 use std::process::ExitCode;

@@ -91,7 +91,7 @@ const NATIVE_CHARS: usize = 256;
 /// Characters of a file's path that are kept: its end, which tells more.
 const PATH_CHARS: usize = 256;
 /// What marks a text that tells an assistant what to do, and is not obeyed.
-pub(super) const CANDIDATE: &str = "instruction-candidate";
+pub const CANDIDATE: &str = "instruction-candidate";
 
 impl LinePart {
     pub const ALL: [Self; 4] = [Self::Memories, Self::Conversations, Self::Projects, Self::Files];

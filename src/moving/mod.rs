@@ -40,7 +40,7 @@ use bundle::Files;
 pub use carry::{Moving, MovingBatch};
 pub use formats::{Recognised, format_named, parse_column};
 use line::Line;
-pub use line::{LinePart, Wanted};
+pub use line::{CANDIDATE, LinePart, Wanted};
 pub use note::MemoryNote;
 use out::{Carried, Out};
 pub use table::{CSV_END, CSV_HEAD, csv_row};

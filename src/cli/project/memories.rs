@@ -9,6 +9,7 @@ use crate::cli::accounts::{Question, listed, named, send, text};
 use crate::cli::daemon::{ANSWER_LIMIT, Daemon};
 use crate::engine::{Arguments, FileLine, ImportLines, Imported, List, Spoken};
 use crate::model::{Caller, MemoryId, Project};
+use crate::moving::CANDIDATE;
 
 /// The way to the memories.
 pub(super) enum Memories<'a> {
@@ -104,16 +105,18 @@ fn pin(memory: &Value, is_instruction: bool) -> Option<Pin> {
     (!content.trim().is_empty()).then_some(Pin { id, is_instruction, content })
 }
 
-/// A proposal as a line of an import, which nobody has confirmed.
+/// A proposal as a line of an import, which nobody has confirmed. An instruction is made of one by its
+/// owner alone.
 fn line(project: &Project, (file, edit): &Proposal) -> Value {
-    let kind = if edit.is_instruction { INSTRUCTION } else { "note" };
+    let tags = if edit.is_instruction { vec![CANDIDATE] } else { Vec::new() };
     let metadata = named(&[
         ("proposed_in", Some(json!(file))),
         ("replaces", edit.replaces.map(|id| json!(id))),
     ]);
     json!({
         "content": edit.text,
-        "kind": kind,
+        "kind": "note",
+        "tags": tags,
         "project": project,
         "pinned": true,
         "metadata": metadata,

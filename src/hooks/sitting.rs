@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::{Hook, HookClient, Moment, Saying};
-use crate::model::{Caller, MemoryId, UserId};
+use crate::model::{Caller, CredentialName, MemoryId, UserId};
 
 /// What is known of one conversation by its hooks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,9 @@ pub struct Sitting {
 pub struct Sittings(Mutex<VecDeque<(Seat, Sitting)>>);
 
 /// Whose conversation it is, with which client, and what that calls it. Two clients may tell of one: each
-/// is to be heard to its end.
-type Seat = (UserId, HookClient, String);
+/// is to be heard to its end. What one credential said is not another's to keep: that may do more, or
+/// elsewhere.
+type Seat = (UserId, CredentialName, HookClient, String);
 
 /// So many are known at a time; each may hold two texts.
 const MOST: usize = 128;
@@ -92,8 +93,7 @@ impl Sittings {
         hook: &Hook,
         work: impl FnOnce(&mut Sitting) -> T,
     ) -> T {
-        let session = hook.session.clone().unwrap_or_default();
-        let seat = (caller.user.clone(), hook.client, session);
+        let seat = seat_of(caller, hook);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = all.iter().position(|(own, _)| *own == seat);
         let known = place.and_then(|place| all.remove(place));
@@ -107,12 +107,15 @@ impl Sittings {
     }
 
     pub(super) fn forget(&self, caller: &Caller, hook: &Hook) {
-        let session = hook.session.as_deref().unwrap_or_default();
+        let seat = seat_of(caller, hook);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|((user, client, own), _)| {
-            *user != caller.user || *client != hook.client || own != session
-        });
+        all.retain(|(own, _)| *own != seat);
     }
+}
+
+fn seat_of(caller: &Caller, hook: &Hook) -> Seat {
+    let session = hook.session.clone().unwrap_or_default();
+    (caller.user.clone(), caller.credential.clone(), hook.client, session)
 }
 
 #[cfg(test)]
@@ -120,6 +123,24 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::model::{Interface, Scopes};
+
+    fn caller(credential: &str) -> Caller {
+        Caller {
+            user: UserId::parse("ada").unwrap(),
+            credential: CredentialName::parse(credential).unwrap(),
+            scopes: Scopes::read_write(),
+            bound: None,
+            is_guest: false,
+            project: None,
+            token: None,
+            tools: Vec::new(),
+            client: None,
+            address: None,
+            session: None,
+            face: Interface::Rest,
+        }
+    }
 
     fn hook(event: &str, told: &Value) -> Hook {
         Hook::read(HookClient::ClaudeCode, Some(event), told.as_object().unwrap())
@@ -179,5 +200,18 @@ mod tests {
         sitting.note(&hook("SessionStart", &json!({ "source": "compact" })));
 
         assert_eq!(sitting.given(), None);
+    }
+
+    #[test]
+    fn what_one_credential_said_is_no_turn_of_another() {
+        let (sittings, [first, second]) = (Sittings::default(), ["laptop", "phone"].map(caller));
+        let prompt = hook("UserPromptSubmit", &json!({ "session_id": "s", "prompt": "which?" }));
+        sittings.with(&first, &prompt, |sitting| sitting.note(&prompt));
+
+        let stop = hook("Stop", &json!({ "session_id": "s", "last_assistant_message": "red" }));
+        sittings.forget(&second, &stop);
+        let end = |by: &Caller| sittings.with(by, &stop, |sitting| sitting.end_turn(stop.clone()));
+        assert_eq!(end(&second), None);
+        assert_eq!(texts(end(&first).unwrap()), pair("which?", "red"));
     }
 }

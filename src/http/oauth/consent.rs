@@ -9,7 +9,7 @@ use askama::Template;
 use crate::actors::Accounts;
 use crate::auth::RandomnessFailed;
 use crate::auth::oauth::{
-    AuthorizeRequest, OFFERED_SCOPES, Pairs, Redirect, RedirectKind, new_grant_id,
+    AuthorizeRequest, ClientUrl, OFFERED_SCOPES, Pairs, Redirect, RedirectKind, new_grant_id,
 };
 use crate::error::Error;
 use crate::http::ui::page::{Page, respond, widen_form_action};
@@ -27,6 +27,8 @@ struct ConsentPage {
     page: Page,
     /// What the client calls itself.
     client: PageText,
+    /// The host that says so; empty if nobody else does.
+    described_at: PageText,
     /// Where the code goes.
     host: PageText,
     is_loopback: bool,
@@ -68,9 +70,11 @@ pub(super) fn consent_page(
     // It was looked at when the request came.
     let redirect = Redirect::parse(&asked.redirect).ok_or(Error::NoRoute)?;
     let longest = longest.as_secs() / DAY_S;
+    let address = ClientUrl::parse(&asked.client.id);
     let page = ConsentPage {
         page: Page::of(request, Some(session), "Let a program in?"),
         client: PageText::of(&asked.client.name),
+        described_at: PageText::of_any(address.as_ref().map(ClientUrl::host)),
         host: PageText::of(&redirect.host()),
         is_loopback: redirect.kind == RedirectKind::Loopback,
         is_application: redirect.kind == RedirectKind::Application,

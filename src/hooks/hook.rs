@@ -61,7 +61,7 @@ impl Hook {
     /// The same for the route of a server, which reads it as [`Hook::read`] does.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let said = |saying: &Option<Saying>| saying.as_ref().map(|one| one.as_str().to_owned());
+        let said = |saying: &Option<Saying>| saying.as_ref().map(Saying::to_hand_on);
         let pairs = [
             (EVENT.first(), Some(self.moment.word().to_owned())),
             (SESSION.first(), self.session.clone()),
@@ -169,6 +169,11 @@ mod tests {
         let again = read(HookClient::Codex, None, &hook.to_json());
 
         assert_eq!(again, hook);
+        // What is answered to it may repeat it, and the server has to know.
+        let partly =
+            Hook { prompt: Some(Saying::of("open <private>4711</private>")), ..hook.clone() };
+        let again = read(HookClient::Codex, None, &partly.to_json());
+        assert!(again.prompt.is_some_and(|prompt| prompt.hides()));
         let long = Hook { prompt: Some(Saying::of(&"\u{e9}".repeat(4_000))), ..hook };
         assert_eq!(long.question().unwrap().len(), QUESTION_BYTES);
     }

@@ -45,6 +45,13 @@ impl Saying {
     pub fn hides(&self) -> bool {
         self.hides
     }
+
+    /// A text of which [`Saying::of`] makes the same again. That a part is private is told by an empty one.
+    #[must_use]
+    pub fn to_hand_on(&self) -> String {
+        let mark = if self.hides { format!("<{PRIVATE}></{PRIVATE}>") } else { String::new() };
+        format!("{}{mark}", self.text)
+    }
 }
 
 /// Leaves out what stands between the tags of a name, tags within it and all, and to the end where one is
@@ -101,6 +108,18 @@ mod tests {
         for plain in ["", "a </private> b", "a <private b", "< private >"] {
             let saying = Saying::of(plain);
             assert_eq!((saying.as_str(), saying.hides()), (plain.trim(), false));
+        }
+    }
+
+    #[test]
+    fn what_is_handed_on_is_known_to_hide_something() {
+        for said in ["a <private>b</private> c", "<private>b</private>", "a <private>b", "a", ""] {
+            let saying = Saying::of(said);
+
+            let told = saying.to_hand_on();
+
+            assert_eq!(Saying::of(&told), saying, "{said}");
+            assert!(!told.contains('b'), "{told}");
         }
     }
 

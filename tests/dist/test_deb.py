@@ -162,6 +162,12 @@ def test_it_installs_serves_survives_an_upgrade_and_leaves_the_data(debian, pack
     with debian.serve() as served:
         assert served.finds("where is the spare key?") == [memory]
 
+    # What its owner has put beside the settings is no package's to delete: without it the data may be lost.
+    own = debian.path("/etc/memoryd/memoryd.env")
+    own.write_text("ENCRYPTION_KEY=of-its-owner\n")
+    debian.run("dpkg", "-P", "memoryd")
+    assert [place.name for place in debian.path("/etc/memoryd").iterdir()] == [own.name]
+
 
 def test_what_is_installed_is_where_others_look_for_it(package, tmp_path):
     needs("dpkg-deb")

@@ -184,6 +184,26 @@ fn a_token_that_others_may_use_as_well_is_not_revoked() {
 }
 
 #[test]
+fn a_change_is_shown_without_the_keys_in_the_file() {
+    let program = Program::start();
+    let url = format!("http://127.0.0.1:{}/mcp", program.port);
+    let key = "the-key-of-the-whole-server";
+    let entry = json!({ "url": url, "headers": { "Authorization": format!("Bearer {key}") } });
+    let github = format!("ghp_{}", "aB3".repeat(12));
+    let other = json!({ "command": "x", "env": { "TOKEN": github } });
+    let text = format!(
+        "{{\n  \"mcpServers\": {{\n    \"other\": {other},\n    \"memory\": {entry}\n  }}\n}}\n"
+    );
+    let path = write(&program, ".cursor/mcp.json", &text);
+
+    let first = done(&program, &["connect", "cursor", "--yes"]);
+
+    assert!(first.contains("Bearer [key]") && first.contains("[masked: GitHub token]"), "{first}");
+    assert!(!first.contains(key) && !first.contains(&github), "{first}");
+    assert!(read(&path).contains(&github));
+}
+
+#[test]
 fn nothing_is_written_without_a_yes_into_damage_or_over_another_server() {
     let program = Program::start();
     let asked = write(&program, ".cursor/mcp.json", COMMENTED);

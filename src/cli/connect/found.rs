@@ -11,6 +11,12 @@ use crate::clients::{KNOWN, KnownClient, SERVER_NAME};
 use crate::config::Surroundings;
 use crate::model::TokenPrefix;
 
+/// Where the entries of clients have keys, ours and those that people write.
+const KEY_PLACES: [&str; 3] = ["headers", "http_headers", "env"];
+
+/// What is shorter stands elsewhere as well, and is no key that keeps anybody out.
+const KEY_CHARS: usize = 8;
+
 /// A client whose file was found.
 pub(in crate::cli) struct FoundClient {
     pub(in crate::cli) client: &'static KnownClient,
@@ -68,6 +74,15 @@ pub(in crate::cli) fn key_in(entry: &Value) -> Option<String> {
     token_in(entry).or_else(|| shown.map(str::to_owned))
 }
 
+/// Everything in an entry that may be a key, so that nobody is shown it.
+pub(super) fn keys_in(entry: &Value) -> Vec<String> {
+    let places = KEY_PLACES.into_iter().filter_map(|place| entry.get(place));
+    let bare = |text: &str| text.strip_prefix("Bearer ").unwrap_or(text).trim().to_owned();
+    let kept = places.flat_map(texts).map(bare);
+    let kept = kept.filter(|text| text.len() >= KEY_CHARS && !text.contains(['$', '{']));
+    token_in(entry).into_iter().chain(kept).collect()
+}
+
 /// The URL that an entry names, without `/mcp`.
 pub(in crate::cli) fn base_of(entry: &Value) -> Option<String> {
     let mut texts = texts(entry).into_iter();
@@ -120,6 +135,12 @@ mod tests {
         ] {
             assert_eq!(is_of_memoryd(&entry, here), is_ours, "{entry}");
         }
+        assert_eq!(keys_in(&header("own-key-of-mine")), ["own-key-of-mine"]);
+        assert_eq!(
+            keys_in(&json!({ "env": { "MCP_API_KEY": "own-key-2", "X": "1" } })),
+            ["own-key-2"]
+        );
+        assert!(keys_in(&header("${MEMORY_KEY}")).is_empty());
         assert_eq!(token_in(&header(TOKEN)).as_deref(), Some(TOKEN));
         assert_eq!(key_in(&header("own-key")).as_deref(), Some("own-key"));
         assert_eq!(key_in(&header("${MEMORY_KEY}")), None);

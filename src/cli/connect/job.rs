@@ -17,6 +17,7 @@ use crate::cli::daemon::Daemon;
 use crate::cli::{Failed, Outcome, say_inline, tell};
 use crate::clients::{KEY_VARIABLE, KnownClient, ProjectFile};
 use crate::config::Config;
+use crate::engine::without_secrets;
 use crate::model::TokenPrefix;
 
 /// What is to be done for one client.
@@ -57,8 +58,10 @@ struct MadeToken {
     prefix: String,
 }
 
-/// What stands for a token that is not made yet, and for one that is not to be shown.
+/// What stands for a token that is not made yet.
 const SHOWN_KEY: &str = "mcp_...";
+/// What stands for a key that is none of our tokens.
+const OTHER_KEY: &str = "[key]";
 
 impl Job<'_> {
     /// Writes the entry, unless it is there and works.
@@ -77,7 +80,7 @@ impl Job<'_> {
         let shown = slot.with(&file.text, &self.entry(SHOWN_KEY));
         let shown = shown.map_err(|damage| damaged(path, &damage))?;
         let old_key = old.as_ref().and_then(found::token_in);
-        self.show_change(&masked(&file.text, old_key.as_deref()), &shown)?;
+        self.show_change(&masked(&file.text, old.as_ref()), &shown)?;
         self.agree(&format!("Write this to {}?", path.display()))?;
         let token = self.make_token().await?;
         match self.write(&slot, &file, old.as_ref(), &token).await {
@@ -339,7 +342,9 @@ impl Job<'_> {
     /// Shows a change; beside the output where that is JSON.
     pub(super) fn show_change(&self, before: &str, after: &str) -> Outcome {
         let path = self.place.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        for line in diff(&path, before, after) {
+        // What stands around it may hold the secrets of others.
+        let [before, after] = [before, after].map(|text| without_secrets(text.to_owned()));
+        for line in diff(&path, &before, &after) {
             if self.wants_json {
                 tell(&line);
             } else {
@@ -369,11 +374,13 @@ pub(super) fn damaged(path: &Path, damage: &Damage) -> Failed {
     Failed::new(format!("{} {damage}; nothing was written", path.display()))
 }
 
-/// A text without the rest of a token, for people who look on.
-pub(super) fn masked(text: &str, token: Option<&str>) -> String {
-    let Some(token) = token else { return text.to_owned() };
-    let prefix = TokenPrefix::of(token);
-    let shown =
-        prefix.map_or_else(|| SHOWN_KEY.to_owned(), |prefix| format!("{}...", prefix.as_str()));
-    text.replace(token, &shown)
+/// A text without the keys of an entry, for people who look on. Of a token it is shown which.
+pub(super) fn masked(text: &str, entry: Option<&Value>) -> String {
+    let keys = entry.map(found::keys_in).unwrap_or_default();
+    keys.iter().fold(text.to_owned(), |text, key| {
+        let prefix = TokenPrefix::of(key);
+        let shown =
+            prefix.map_or_else(|| OTHER_KEY.to_owned(), |prefix| format!("{}...", prefix.as_str()));
+        text.replace(key, &shown)
+    })
 }

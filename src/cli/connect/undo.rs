@@ -40,7 +40,7 @@ pub(super) async fn undo(job: &Job<'_>) -> Result<Done, Failed> {
         Plan::Remove => "",
         Plan::Write { text, .. } => text.as_str(),
     };
-    job.show_change(&masked(&file.text, key.as_deref()), &masked(after, key.as_deref()))?;
+    job.show_change(&masked(&file.text, Some(&entry)), &masked(after, Some(&entry)))?;
     job.agree(&format!("Write this to {}, and revoke the token?", path.display()))?;
     match &plan {
         Plan::Remove => file.remove()?,

@@ -1,4 +1,4 @@
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -120,18 +120,20 @@ impl ProjectFile {
             return Err(told("was changed meanwhile; run this again"));
         }
         if let (None, Some(parent)) = (self.mode, self.path.parent()) {
-            disk::create_folder_with_mode(parent, NEW_FOLDER).map_err(failed)?;
-            if !fs::canonicalize(parent).map_err(failed)?.starts_with(folder) {
+            // Looked at first, since a folder would be made out there as well.
+            let there = parent.ancestors().find_map(|known| fs::canonicalize(known).ok());
+            if !there.is_some_and(|there| there.starts_with(folder)) {
                 return Err(told("leads out of the project"));
             }
+            disk::create_folder_with_mode(parent, NEW_FOLDER).map_err(failed)?;
         }
-        let mode = self.mode.unwrap_or(NEW_FILE);
-        let draft = Draft::write(&self.path, bytes, mode).map_err(failed)?;
-        let file = draft.put_in_place().map_err(failed)?;
         match self.mode {
-            // What a file is made with is less what the process masks.
-            Some(mode) => file.set_permissions(Permissions::from_mode(mode)).map_err(failed),
-            None => Ok(()),
+            Some(mode) => disk::replace_with_mode(&self.path, bytes, mode).map_err(failed),
+            // A new one has the mode less what the process masks.
+            None => {
+                let draft = Draft::write(&self.path, bytes, NEW_FILE).map_err(failed)?;
+                draft.put_in_place().map(drop).map_err(failed)
+            }
         }
     }
 }
@@ -186,6 +188,24 @@ mod tests {
         assert!(new.write(&folder, b"x").is_err());
         assert_eq!(fs::read(&outside).unwrap(), b"mine");
         assert!(!folder.with_file_name("nowhere").join("copilot-instructions.md").exists());
+    }
+
+    #[test]
+    fn no_folder_is_made_outside_and_no_file_of_another_name_is_touched() {
+        let (_dir, folder) = folder();
+        let outside = folder.with_file_name("elsewhere");
+        fs::create_dir(&outside).unwrap();
+        symlink(&outside, folder.join(".cursor")).unwrap();
+        fs::write(folder.join("CLAUDE.md"), "# Boat").unwrap();
+        fs::write(folder.join("CLAUDE.md.tmp"), "mine").unwrap();
+
+        let rules = found(&folder, ".cursor/rules/memoryd.mdc");
+        assert!(rules.write(&folder, b"rule").is_err());
+        found(&folder, "CLAUDE.md").write(&folder, b"new").unwrap();
+
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+        assert_eq!(fs::read(folder.join("CLAUDE.md")).unwrap(), b"new");
+        assert_eq!(fs::read(folder.join("CLAUDE.md.tmp")).unwrap(), b"mine");
     }
 
     #[test]

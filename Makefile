@@ -55,15 +55,15 @@ MODE = $(if $(SEED),--seed $(SEED)) $(if $(ENCRYPTED),--encrypted)
 torture: torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-soak ## everything that attacks the server and its disk: hours
 
 torture-short: ## for minutes what of it looks at content and not at times, as CI runs it
-	$(TORTURE)/crash.py --bin $(BINARY) --rounds 30
-	$(TORTURE)/crash.py --bin $(BINARY) --rounds 10 --encrypted
-	$(TORTURE)/power.py --bin $(BINARY) --rounds 20
-	$(TORTURE)/power.py --bin $(BINARY) --rounds 8 --each 4 --seconds 2 --encrypted
+	$(TORTURE)/crash.py --bin $(BINARY) --rounds 15
+	$(TORTURE)/crash.py --bin $(BINARY) --rounds 8 --encrypted
+	$(TORTURE)/power.py --bin $(BINARY) --rounds 12
+	$(TORTURE)/power.py --bin $(BINARY) --rounds 6 --each 3 --seconds 2 --encrypted
 	$(TORTURE)/faults.py --bin $(BINARY) --quick
-	$(TORTURE)/decay.py --bin $(BINARY) --quick
-	$(TORTURE)/decay.py --bin $(BINARY) --flips 20 --others 30 --encrypted
+	$(TORTURE)/decay.py --bin $(BINARY) --flips 80 --others 50
+	$(TORTURE)/decay.py --bin $(BINARY) --flips 15 --others 25 --encrypted
 	$(TORTURE)/backup.py --bin $(BINARY) --memories 1000 --writes 100 --clients 8 --backups 5
-	$(TORTURE)/owners.py --bin $(BINARY) --rounds 10
+	$(TORTURE)/owners.py --bin $(BINARY) --rounds 6
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1
 	$(TORTURE)/overload.py --bin $(BINARY) --quick --only no_calls
 

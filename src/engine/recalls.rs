@@ -97,6 +97,8 @@ const RECALL_BYTES: usize = 101;
 const GIVEN_BYTES: usize = 29;
 /// Pages that are looked at in one sweep for what is too old.
 const AT_ONCE: usize = 256;
+/// What says in [`AskedFor`] of what kind a question is.
+const VERB: &str = "verb";
 
 impl GivenOut {
     /// Of memories with what each costs as it is shown.
@@ -263,18 +265,30 @@ impl Engine {
 fn forget_in(recalls: &mut [Recall], texts: &[String]) -> bool {
     let mut has_changed = false;
     for recall in recalls {
-        if texts.iter().any(|text| recall.asked.contains(text)) {
-            let kind_only = kind_only(&recall.asked);
-            has_changed |= kind_only != recall.asked;
-            recall.asked = kind_only;
+        // Most need not be read for that.
+        if !texts.iter().any(|text| recall.asked.contains(text)) {
+            continue;
+        }
+        let asked = serde_json::from_str::<Value>(&recall.asked).unwrap_or_default();
+        if asked.is_null() || texts.iter().any(|text| says(&asked, text)) {
+            recall.asked = json!({ VERB: asked.get(VERB) }).to_string();
+            has_changed = true;
         }
     }
     has_changed
 }
 
-fn kind_only(asked: &str) -> String {
-    let asked = serde_json::from_str::<Value>(asked).unwrap_or_default();
-    json!({ "verb": asked.get("verb") }).to_string()
+/// Whether a text, as it stands within JSON, stands in what somebody said. The names of the fields, the verb
+/// and numbers are nobody's words: a short text stands in those of every question.
+fn says(asked: &Value, text: &str) -> bool {
+    match asked {
+        Value::String(_) => asked.to_string().contains(text),
+        Value::Array(items) => items.iter().any(|item| says(item, text)),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| name != VERB && says(value, text))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// A text as it stands within JSON. Nothing for one that stands everywhere.
@@ -326,5 +340,21 @@ mod tests {
         assert_eq!(recalls[1..], others);
         assert!(!forget_in(&mut recalls, &[as_asked(text).unwrap()]), "once");
         assert_eq!(as_asked(" \n"), None);
+    }
+
+    #[test]
+    fn a_short_text_stands_in_no_question_that_does_not_say_it() {
+        let question = json!({ "verb": "search", "query": "tea", "limit": 20, "tags": ["green"] });
+        let forget = |text: &str| {
+            let mut recalls = [asked(&question)];
+            let has_changed = forget_in(&mut recalls, &[as_asked(text).unwrap()]);
+            assert_eq!(has_changed, recalls[0].asked != question.to_string());
+            has_changed
+        };
+
+        for nobodys in ["search", "verb", "limit", "20", ":", ","] {
+            assert!(!forget(nobodys), "{nobodys}");
+        }
+        assert!(forget("tea") && forget("green"));
     }
 }

@@ -53,7 +53,7 @@ pub fn pinned_client_config(cert: &Path) -> Result<TlsClient, TlsError> {
 
 /// A client side that accepts every certificate. Only for asking whether a server of this machine
 /// answers: nothing secret may be sent, and nothing that is answered may be believed.
-pub fn unchecked_client_config() -> Result<Arc<ClientConfig>, TlsError> {
+pub fn unchecked_client_config() -> Result<TlsClient, TlsError> {
     let unchecked = Unchecked { provider: provider() };
     Ok(Arc::new(builder(Arc::new(unchecked))?.with_no_client_auth()))
 }

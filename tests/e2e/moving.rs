@@ -1,5 +1,9 @@
 //! Files of other products over REST and in the dashboard.
 
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -127,4 +131,29 @@ async fn the_dashboard_takes_a_file_of_another_product() {
     assert!(done.body.contains("2 memories are stored"), "{}", done.body);
     assert!(done.body.contains("name=\"step\" value=\""), "it can be undone: {}", done.body);
     assert_eq!(memories(&server).await.len(), 2);
+}
+
+#[actix_web::test]
+async fn lines_of_our_own_come_packed_unless_they_unpack_to_too_much() {
+    let server = TestServer::start();
+    let packed = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let post = async |body: Vec<u8>| {
+        let body = Some(("application/gzip", body));
+        let path = "/api/v1/import?format=auto";
+        server.send_raw("POST", path, &[("X-API-Key", KEY)], body).await
+    };
+
+    let taken = post(packed(b"{\"content\": \"a line of our own\"}\n")).await;
+    assert_eq!((taken.status, &taken.json()["imported"]), (200, &json!(1)), "{}", taken.text());
+
+    // Each line is another one: what shrinks too well is refused as a bomb.
+    let line = |n: u32| format!("{{\"content\": \"{n} {}\"}}\n", "word ".repeat(200));
+    let refused = post(packed((0..(64 << 10)).map(line).collect::<String>().as_bytes())).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("unpacks to more than 64 MiB"), "{}", refused.text());
+    assert_eq!(memories(&server).await.len(), 1);
 }

@@ -62,6 +62,9 @@ pub enum Error {
     #[error("this credential has {limit} streams open already; close one first")]
     TooManyStreams { limit: usize },
 
+    #[error("a file of this user's is being imported already; send this one when that is done")]
+    UploadGoesOn,
+
     #[error(
         "too many answers wait to be read; read them, or try again later. What was asked may be done"
     )]
@@ -151,7 +154,10 @@ impl Error {
             Self::Call(CallError::Token(TokenError::OnlyShut { .. })) => Code::StorageUnavailable,
             Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
             Self::Call(CallError::Backup(_)) => Code::BackupFailed,
-            Self::Call(CallError::Busy) | Self::LimiterDown | Self::AnswersUnread => Code::Busy,
+            Self::Call(CallError::Busy)
+            | Self::LimiterDown
+            | Self::AnswersUnread
+            | Self::UploadGoesOn => Code::Busy,
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
             Self::HttpsRequired => Code::HttpsRequired,
@@ -223,6 +229,7 @@ impl Error {
             Self::Call(CallError::Busy | CallError::Stopped)
             | Self::LimiterDown
             | Self::AnswersUnread
+            | Self::UploadGoesOn
             | Self::TooManyStreams { .. } => Some(1),
             Self::Call(CallError::Refused(EngineError::Store(StoreError::Busy))) => Some(1),
             _ => None,

@@ -2,7 +2,8 @@
 
 use crate::actors::Sessions;
 use crate::engine::{
-    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, Imported, Shape,
+    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, Imported,
+    InvalidArguments, Shape,
 };
 use crate::error::Error;
 use crate::model::{Caller, MemoryIds, Project, Tag, Timestamp};
@@ -50,7 +51,7 @@ pub(super) struct AskedMove {
 
 /// What became of a file that was sent.
 pub(super) enum CameOfIt {
-    /// It is lines of our own, and they are as they were.
+    /// It is lines of our own, unpacked.
     OwnLines(Vec<u8>),
     Moved(Box<MovingReport>),
 }
@@ -104,7 +105,9 @@ impl AskedMove {
         });
         let (bundle, recognised) = looked.await.map_err(|_| Error::Panicked)?.map_err(refused)?;
         if recognised.is_own() {
-            return Ok(CameOfIt::OwnLines(bundle.into_bytes()));
+            let read = actix_web::rt::task::spawn_blocking(|| bundle.into_bytes(MOVED_BYTES));
+            let lines = read.await.map_err(|_| Error::Panicked)?.map_err(not_unpacked)?;
+            return Ok(CameOfIt::OwnLines(lines));
         }
         let mut moving = Moving::start(bundle, recognised, wanted);
         while let Some(batch) = moving.next().await {
@@ -147,6 +150,18 @@ async fn ask(
         lines.note(sessions.ask(caller, part).await?);
     }
     Ok(lines.told())
+}
+
+/// Lines that were packed are held unpacked; more of them come as they are, which has no such limit.
+fn not_unpacked(error: MovingError) -> Error {
+    match error {
+        MovingError::TooLarge { .. } => {
+            let problem =
+                "unpacks to more than 64 MiB; send the lines unpacked and without `format`";
+            InvalidArguments::one("body", problem).into()
+        }
+        error => refused(error),
+    }
 }
 
 fn refused(error: impl std::fmt::Display) -> Error {

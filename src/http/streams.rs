@@ -7,36 +7,49 @@ use tokio::time::timeout;
 
 use crate::actors::Accounts;
 use crate::error::Error;
-use crate::model::{Caller, CredentialName, TokenPrefix};
+use crate::model::{Caller, CredentialName, TokenPrefix, UserId};
 
 /// A person with several programs open listens to a few; each costs memory for as long as it lasts.
 const PER_CREDENTIAL: usize = 16;
+/// Files of a user's that are held in memory while they are imported.
+const UPLOADS: usize = 1;
 /// How long a token may have expired before a stream that was opened with it ends. One that is taken
 /// back ends it at once.
 const EXPIRY_CHECK: Duration = Duration::from_secs(30);
 
-/// The answers that go on until their reader leaves, or until their credential is no longer good.
+/// The answers that go on until their reader leaves, or until their credential is no longer good; and the
+/// files that are held while they are read.
 #[derive(Debug, Clone)]
 pub struct OpenStreams {
-    places: Places,
+    places: Places<CredentialName>,
+    uploads: Places<UserId>,
     accounts: Accounts,
 }
 
-/// Counts them by the credential that asked for them.
-#[derive(Debug, Clone, Default)]
-struct Places(Arc<Mutex<BTreeMap<CredentialName, usize>>>);
+/// Counts what goes on by who asked for it, each of whom may have so many.
+#[derive(Debug, Clone)]
+struct Places<K> {
+    counts: Arc<Mutex<BTreeMap<K, usize>>>,
+    limit: usize,
+}
 
 /// A place among them. Given back when dropped.
 #[derive(Debug)]
-struct Place {
-    places: Places,
-    credential: CredentialName,
+struct Place<K: Ord> {
+    places: Places<K>,
+    key: K,
+}
+
+/// Leave to have one file in memory. Given back when dropped.
+#[derive(Debug)]
+pub(super) struct UploadPlace {
+    _place: Place<UserId>,
 }
 
 /// Leave to open one stream.
 #[derive(Debug)]
 pub(super) struct StreamPlace {
-    place: Place,
+    place: Place<CredentialName>,
     token: Option<TokenPrefix>,
     accounts: Accounts,
 }
@@ -44,13 +57,21 @@ pub(super) struct StreamPlace {
 impl OpenStreams {
     #[must_use]
     pub fn new(accounts: Accounts) -> Self {
-        Self { places: Places::default(), accounts }
+        let (places, uploads) = (Places::new(PER_CREDENTIAL), Places::new(UPLOADS));
+        Self { places, uploads, accounts }
     }
 
     /// Takes a place for one more, if one is free.
     pub(super) fn open(&self, caller: &Caller) -> Result<StreamPlace, Error> {
-        let place = self.places.take(&caller.credential)?;
+        let place = self.places.take(&caller.credential);
+        let place = place.ok_or(Error::TooManyStreams { limit: PER_CREDENTIAL })?;
         Ok(StreamPlace { place, token: caller.token.clone(), accounts: self.accounts.clone() })
+    }
+
+    /// Takes the place for a file of a user's, if it is free.
+    pub(super) fn upload(&self, sender: &UserId) -> Result<UploadPlace, Error> {
+        let place = self.uploads.take(sender).ok_or(Error::UploadGoesOn)?;
+        Ok(UploadPlace { _place: place })
     }
 }
 
@@ -73,19 +94,24 @@ async fn until_unfit(accounts: Accounts, token: Option<TokenPrefix>) {
     }
 }
 
-impl Places {
-    fn take(&self, credential: &CredentialName) -> Result<Place, Error> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(credential.clone()).or_default();
-        if *count >= PER_CREDENTIAL {
-            return Err(Error::TooManyStreams { limit: PER_CREDENTIAL });
+impl<K: Ord + Clone> Places<K> {
+    fn new(limit: usize) -> Self {
+        Self { counts: Arc::default(), limit }
+    }
+
+    /// Nothing if all that one may have are taken.
+    fn take(&self, key: &K) -> Option<Place<K>> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(key.clone()).or_default();
+        if *count >= self.limit {
+            return None;
         }
         *count += 1;
-        Ok(Place { places: self.clone(), credential: credential.clone() })
+        Some(Place { places: self.clone(), key: key.clone() })
     }
 }
 
-impl Place {
+impl<K: Ord> Place<K> {
     fn held_by<T>(self, stream: impl Stream<Item = T>) -> impl Stream<Item = T> {
         stream.map(move |item| {
             let _held = &self;
@@ -94,13 +120,13 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl<K: Ord> Drop for Place<K> {
     fn drop(&mut self) {
-        let mut counts = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.credential) {
+        let mut counts = self.places.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.key) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                counts.remove(&self.credential);
+                counts.remove(&self.key);
             }
         }
     }
@@ -112,18 +138,18 @@ mod tests {
 
     #[test]
     fn a_credential_has_so_many_streams_and_gives_them_back() {
-        let streams = Places::default();
+        let streams = Places::new(PER_CREDENTIAL);
         let ada = CredentialName::parse("ada").unwrap();
 
         let open: Vec<_> = (0..PER_CREDENTIAL).map(|_| streams.take(&ada).unwrap()).collect();
-        assert!(matches!(streams.take(&ada), Err(Error::TooManyStreams { limit: PER_CREDENTIAL })));
-        assert!(streams.take(&CredentialName::parse("ben").unwrap()).is_ok());
+        assert!(streams.take(&ada).is_none());
+        assert!(streams.take(&CredentialName::parse("ben").unwrap()).is_some());
         let empty = futures_util::stream::empty::<()>;
         let listening: Vec<_> = open.into_iter().map(|place| place.held_by(empty())).collect();
-        assert!(streams.take(&ada).is_err(), "each stream holds its place");
+        assert!(streams.take(&ada).is_none(), "each stream holds its place");
 
         drop(listening);
-        assert!(streams.take(&ada).is_ok());
-        assert!(streams.0.lock().unwrap().is_empty());
+        assert!(streams.take(&ada).is_some());
+        assert!(streams.counts.lock().unwrap().is_empty());
     }
 }

@@ -42,7 +42,7 @@ const HARMLESS_BYTES: u64 = 1 << 20;
 /// An archive within another is read in memory, since it has to be read from its end.
 const MOST_INNER: u64 = 64 << 20;
 const ZIP_MARKS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
-const GZIP_MARK: &[u8] = &[0x1f, 0x8b];
+pub(super) const GZIP_MARK: &[u8] = &[0x1f, 0x8b];
 
 /// What may hold something for us, by its name; a name without an ending may be anything.
 const ENDINGS: [&str; 16] = [

@@ -161,3 +161,20 @@ fn links_and_names_that_lead_elsewhere_are_passed_over() {
     let passed_over = &moved.report.skipped;
     assert_eq!(passed_over["files that hold no text, links, and folders of programs"], 4);
 }
+
+#[test]
+fn lines_of_our_own_are_unpacked_as_far_as_they_may() {
+    let lines = b"{\"content\": \"one\"}\n{\"content\": \"two\"}\n";
+    let given = |bytes: &[u8], limit: usize| {
+        Bundle::of_bytes("x", bytes.to_vec()).and_then(|bundle| bundle.into_bytes(limit))
+    };
+    let packed = gzip(lines);
+
+    for bytes in [lines.as_slice(), packed.as_slice()] {
+        assert_eq!(given(bytes, lines.len()).unwrap(), lines);
+        let refused = given(bytes, lines.len() - 1);
+        assert!(matches!(refused, Err(MovingError::TooLarge { .. })), "{refused:?}");
+    }
+    let cut = given(&packed[..packed.len() - 9], 1 << 10);
+    assert!(matches!(cut, Err(MovingError::Unreadable { .. })), "{cut:?}");
+}

@@ -5,7 +5,9 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use super::MovingError;
-use super::archive::{ArchiveEntry, OpenArchive, Room, Seekable, is_zip, may_hold_text, unpacked};
+use super::archive::{
+    ArchiveEntry, GZIP_MARK, OpenArchive, Room, Seekable, is_zip, may_hold_text, unpacked,
+};
 use super::out::Out;
 
 /// What reads one file: its path, what is in it, and where its lines go.
@@ -142,7 +144,7 @@ impl Bundle {
     pub(super) fn head(&mut self, n: usize) -> Result<Vec<u8>, MovingError> {
         let (path, mut head) = (self.path(n).to_owned(), Vec::new());
         if let Some(Entry { source: Origin::Stream { head, .. }, .. }) = self.entries.get(n)
-            && !head.starts_with(&[0x1f, 0x8b])
+            && !head.starts_with(GZIP_MARK)
         {
             return Ok(head.clone());
         }
@@ -161,13 +163,23 @@ impl Bundle {
         Ok(head)
     }
 
-    /// What was given to [`Bundle::of_bytes`], if it is one file.
-    #[must_use]
-    pub fn into_bytes(mut self) -> Vec<u8> {
-        match self.entries.pop() {
-            Some(Entry { source: Origin::Memory(bytes), .. }) => bytes,
-            _ => Vec::new(),
+    /// The one file there is, unpacked. Fails if that has more bytes than the limit.
+    pub fn into_bytes(mut self, limit: usize) -> Result<Vec<u8>, MovingError> {
+        let file = self.path(0).to_owned();
+        if let [Entry { source: Origin::Memory(bytes), .. }] = self.entries.as_mut_slice()
+            && !bytes.starts_with(GZIP_MARK)
+            && bytes.len() <= limit
+        {
+            // As it is: a second copy may be as large.
+            return Ok(std::mem::take(bytes));
         }
+        let mut bytes = Vec::new();
+        let read = self.into_reader()?.take(limit as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|error| unreadable(&file, &error))?;
+        if bytes.len() > limit {
+            return Err(MovingError::TooLarge { file, limit });
+        }
+        Ok(bytes)
     }
 
     /// The one file there is, to be read as it is.

@@ -69,6 +69,9 @@ pub enum MovingError {
     #[error("{file} is encrypted; unpack it first")]
     Encrypted { file: String },
 
+    #[error("{file} unpacks to more than {limit} bytes")]
+    TooLarge { file: String, limit: usize },
+
     #[error("{file} has more than {limit} files")]
     TooMany { file: String, limit: usize },
 

@@ -152,6 +152,12 @@ impl Documents {
 }
 
 impl FetchError {
+    /// Whether its host says that nothing stands there any more (RFC 9110, 15.5.5 and 15.5.11).
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Status { status: 404 | 410 })
+    }
+
     /// What went wrong with the network, for the log.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {

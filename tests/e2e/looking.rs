@@ -1,9 +1,11 @@
 //! An administrator looks at what another user has stored, on the pages.
 
+use actix_web::rt;
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use super::browser::Browser;
-use super::harness::{KEY, TestServer};
+use super::harness::{KEY, PATIENCE, TestServer};
 
 #[actix_web::test]
 async fn an_administrator_may_look_at_the_memories_of_another_and_change_nothing_there() {
@@ -49,4 +51,33 @@ async fn an_administrator_may_look_at_the_memories_of_another_and_change_nothing
     assert!(page.contains("tea of the owner") && !page.contains("coffee of ada"), "{page}");
     let form = [("csrf", own_form.as_str()), ("content", "mine again")];
     assert_eq!(browser.post("/ui/new", &form).await.status, 303);
+}
+
+#[actix_web::test]
+async fn a_stream_ends_when_the_pages_show_somebody_else_or_oneself_again() {
+    let server = TestServer::start();
+    let hers = |content: &str| json!({ "content": content, "user_id": "ada" });
+    assert_eq!(server.post("/api/v1/memories", hers("coffee of ada")).await.status, 201);
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let own = browser.listen().await;
+    let csrf = browser.get("/ui/users").await.csrf("/ui/users/look");
+    let form = [("csrf", csrf.as_str()), ("user", "ada")];
+    assert_eq!(browser.post("/ui/users/look", &form).await.status, 303);
+    let told = rest_of(own).await;
+    assert!(told.contains("event: resync") && !told.contains("session-ended"), "{told}");
+
+    let looking = browser.listen().await;
+    let csrf = browser.get("/ui/").await.csrf("/ui/users/back");
+    assert_eq!(browser.post("/ui/users/back", &[("csrf", csrf.as_str())]).await.status, 303);
+    assert_eq!(server.post("/api/v1/memories", hers("more of ada")).await.status, 201);
+    let told = rest_of(looking).await;
+    assert!(told.contains("event: resync") && !told.contains("event: memory"), "{told}");
+}
+
+/// What a stream says until the server ends it.
+async fn rest_of(mut stream: rt::net::TcpStream) -> String {
+    let mut told = String::new();
+    rt::time::timeout(PATIENCE, stream.read_to_string(&mut told)).await.expect("no end").unwrap();
+    told
 }

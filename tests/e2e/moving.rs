@@ -1,9 +1,15 @@
 //! Files of other products over REST and in the dashboard.
 
+use std::io::Write as _;
+
+use actix_web::rt;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::browser::Browser;
-use crate::harness::{KEY, TestServer};
+use crate::harness::{KEY, PATIENCE, TestServer};
 
 const MEM0: &str = r#"{"results": [
     {"id": "m1", "memory": "likes green tea", "user_id": "ada", "created_at": "2024-07-01T10:00:00Z"},
@@ -127,4 +133,59 @@ async fn the_dashboard_takes_a_file_of_another_product() {
     assert!(done.body.contains("2 memories are stored"), "{}", done.body);
     assert!(done.body.contains("name=\"step\" value=\""), "it can be undone: {}", done.body);
     assert_eq!(memories(&server).await.len(), 2);
+}
+
+#[actix_web::test]
+async fn lines_of_our_own_come_packed_unless_they_unpack_to_too_much() {
+    let server = TestServer::start();
+    let packed = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let post = async |body: Vec<u8>| {
+        let body = Some(("application/gzip", body));
+        let path = "/api/v1/import?format=auto";
+        server.send_raw("POST", path, &[("X-API-Key", KEY)], body).await
+    };
+
+    let taken = post(packed(b"{\"content\": \"a line of our own\"}\n")).await;
+    assert_eq!((taken.status, &taken.json()["imported"]), (200, &json!(1)), "{}", taken.text());
+
+    // Each line is another one: what shrinks too well is refused as a bomb.
+    let line = |n: u32| format!("{{\"content\": \"{n} {}\"}}\n", "word ".repeat(200));
+    let refused = post(packed((0..(64 << 10)).map(line).collect::<String>().as_bytes())).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("unpacks to more than 64 MiB"), "{}", refused.text());
+    assert_eq!(memories(&server).await.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_user_sends_one_file_at_a_time() {
+    let server = TestServer::start();
+    let address = server.url.trim_start_matches("http://");
+    let mut first = rt::net::TcpStream::connect(address).await.unwrap();
+    let (length, path) = (MEM0.len(), "/api/v1/import?format=auto&dry_run=true");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nX-API-Key: {KEY}\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    first.write_all(head.as_bytes()).await.unwrap();
+
+    // The first one holds its place as soon as its head is read.
+    let second = async || {
+        let body = Some(("application/json", MEM0.as_bytes().to_vec()));
+        server.send_raw("POST", path, &[("X-API-Key", KEY)], body).await
+    };
+    let mut reply = second().await;
+    while reply.status == 200 {
+        reply = second().await;
+    }
+    assert_eq!((reply.status, &reply.json()["code"]), (503, &json!("busy")), "{}", reply.text());
+
+    first.write_all(MEM0.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    rt::time::timeout(PATIENCE, first.read_to_string(&mut answer)).await.expect("no end").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(second().await.status, 200);
 }

@@ -4,10 +4,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, HttpServer, rt, web};
 use memoryd::model::{Clock, SystemClock};
 use memoryd::outward::Internet;
@@ -54,6 +55,8 @@ struct World {
     outside: Outside,
     net: Arc<Net>,
     told: Arc<Mutex<Value>>,
+    /// The status with which its host answers.
+    status: Arc<AtomicU16>,
     _folder: TempDir,
 }
 
@@ -73,12 +76,14 @@ impl World {
             "redirect_uris": ["http://localhost/callback"],
             "token_endpoint_auth_method": "none",
         })));
-        let kept = Arc::clone(&told);
+        let status = Arc::new(AtomicU16::new(200));
+        let (kept, answered) = (Arc::clone(&told), Arc::clone(&status));
         let host = HttpServer::new(move || {
-            let kept = Arc::clone(&kept);
+            let (kept, answered) = (Arc::clone(&kept), Arc::clone(&answered));
             App::new().default_service(web::to(move || {
                 let told = kept.lock().unwrap().clone();
-                async move { HttpResponse::Ok().json(told) }
+                let status = StatusCode::from_u16(answered.load(Ordering::SeqCst)).unwrap();
+                async move { HttpResponse::build(status).json(told) }
             }))
         });
         let host = host.workers(1).disable_signals();
@@ -94,7 +99,7 @@ impl World {
         let mut all = vec![("OAUTH_ENABLED", "true"), ("PUBLIC_URL", ISSUER)];
         all.extend(env);
         let server = TestServer::on(Arc::clone(&net) as Arc<dyn Internet>, &all);
-        Self { outside: Outside { server }, net, told, _folder: folder }
+        Self { outside: Outside { server }, net, told, status, _folder: folder }
     }
 
     fn looks(&self) -> usize {
@@ -188,6 +193,22 @@ async fn a_host_that_is_not_public_is_not_called_and_a_good_copy_stands_in() {
     assert_eq!(world.asked(URL).await.status, 303, "what was good a day ago");
     world.outside.server.clock.advance(Duration::from_secs(30 * 86_400));
     assert_eq!(world.asked(URL).await.status, 400, "a month later it is not known any more");
+}
+
+#[actix_web::test]
+async fn a_description_that_was_taken_away_lets_nobody_in_and_one_that_fails_does() {
+    for (status, expected) in [(500, 303), (503, 303), (404, 400), (410, 400)] {
+        let world = World::start();
+        assert_eq!(world.asked(URL).await.status, 303);
+
+        world.outside.server.clock.advance(Duration::from_secs(300));
+        world.status.store(status, Ordering::SeqCst);
+        assert_eq!(world.asked(URL).await.status, expected, "{status}");
+        world.outside.server.clock.advance(Duration::from_secs(60));
+        world.status.store(500, Ordering::SeqCst);
+        assert_eq!(world.asked(URL).await.status, expected, "the copy is gone after {status}");
+        assert_eq!(world.looks(), 3);
+    }
 }
 
 #[actix_web::test]

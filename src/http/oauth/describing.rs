@@ -57,6 +57,11 @@ impl Describing {
             Err(error) => {
                 let cause = inline(error.cause().unwrap_or_default());
                 log::info!("the description of a client at {}: {error} {cause}", url.host());
+                if error.is_gone() {
+                    // Its owner has withdrawn it; a good copy stands in for what fails only.
+                    self.known.refuse(url, now);
+                    return Err(unusable(&error.to_string()));
+                }
                 self.known.fail(url, now).ok_or_else(|| unusable(&error.to_string()))
             }
         }

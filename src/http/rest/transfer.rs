@@ -82,8 +82,11 @@ pub(in crate::http) async fn import(
     request: HttpRequest,
     caller: Caller,
     sessions: web::Data<Sessions>,
+    streams: web::Data<OpenStreams>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
+    // Who sends it, for whomever: its memory is theirs.
+    let sender = caller.user.clone();
     let (caller, (asked, step, run)) = acting_with(&request, &sessions, &caller, |arguments| {
         let asked = AskedMove::take(arguments);
         (asked, arguments.take(&IMPORT_STEP), arguments.take(&IMPORT_RUN))
@@ -97,6 +100,8 @@ pub(in crate::http) async fn import(
         let told = read_lines(body, lines, &sessions, &caller).await?;
         return Ok(answer(&sessions, &caller, told.imported, dry_run, &told));
     }
+    // Held until the report is made.
+    let _place = streams.upload(&sender)?;
     let file = Lines::of_anything(&request, &mut payload)?.whole(MOVED_BYTES).await?;
     match asked.carry_out(file, &sessions, &caller).await? {
         CameOfIt::Moved(report) => {

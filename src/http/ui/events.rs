@@ -18,6 +18,8 @@ use crate::model::Scope;
 
 /// Of one change so many memories are named; of more it is only said that something has changed.
 const NAMED: usize = 32;
+/// Says that something has changed, and not what.
+const RESYNC: &str = "event: resync\ndata: {}\n\n";
 /// Proxies close a connection on which nothing moves; and a session may have ended by time.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -26,7 +28,7 @@ static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-bufferin
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Tells the pages of a browser which memories have changed, never what they say, and that it was signed
-/// out. Who comes back is told to look anew if something was missed. A browser with streams enough is
+/// out. When its pages show somebody else it ends. Who comes back is told to look anew if something was missed. A browser with streams enough is
 /// told to stop asking.
 pub(in crate::http) async fn events(
     request: HttpRequest,
@@ -111,7 +113,7 @@ enum Woken {
     /// Nothing if there were too many to tell.
     Changed(Option<ChangeNotice>),
     Ended,
-    /// A sign-in or a token has ended, maybe this one.
+    /// A sign-in or a token has ended, or pages show somebody else; maybe it is this one.
     Look,
     Quiet,
 }
@@ -130,12 +132,16 @@ impl Feed {
                 let ended = Bytes::from_static(b"event: session-ended\ndata: {}\n\n");
                 return Some((Ok(ended), None));
             }
+            if !self.browsers.still_shows(&self.session) {
+                // The page looks anew, and comes back for a stream of whom it shows by then.
+                return Some((Ok(Bytes::from_static(RESYNC.as_bytes())), None));
+            }
             let text = match woken {
                 Woken::Ended => return None,
                 Woken::Look => continue,
                 Woken::Quiet => ": still here\n\n".to_owned(),
                 Woken::Changed(Some(change)) => told(&change, self.names_them),
-                Woken::Changed(None) => "event: resync\ndata: {}\n\n".to_owned(),
+                Woken::Changed(None) => RESYNC.to_owned(),
             };
             return Some((Ok(Bytes::from(text)), Some(self)));
         }

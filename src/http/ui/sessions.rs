@@ -53,7 +53,7 @@ struct Shared {
     accounts: Accounts,
     rules: SignInRules,
     kept: Mutex<Kept>,
-    /// Raised whenever one has ended, so that open streams look again.
+    /// Raised whenever one has ended or shows somebody else, so that open streams look again.
     ended: watch::Sender<u64>,
     /// Raised when a browser wants one more stream than it may have, so that each says something: over
     /// HTTP/2 it is by writing that one learns that nobody hears it.
@@ -203,10 +203,19 @@ impl BrowserSessions {
     }
 
     /// Has the pages of a browser show another user's memories from now on, or its own again.
+    /// Open streams look again: those of the view before end.
     pub fn look_at(&self, session: &BrowserSession, user: Option<UserId>) {
         if let Some(signed) = self.kept().signed_in.get_mut(&session.digest) {
             signed.looks_at = user;
         }
+        self.tell();
+    }
+
+    /// Whether the pages of a browser still show the memories that they showed to this request.
+    pub(super) fn still_shows(&self, session: &BrowserSession) -> bool {
+        let kept = self.kept();
+        let signed = kept.signed_in.get(&session.digest);
+        signed.is_some_and(|signed| signed.looks_at == session.looks_at)
     }
 
     /// A browser as the pages have it: the memories of somebody else are read, and nothing besides is done
@@ -248,7 +257,7 @@ impl BrowserSessions {
         signed.is_some_and(|signed| signed.is_good(&self.0.accounts, now))
     }
 
-    /// Turns whenever one has ended.
+    /// Turns whenever one has ended or shows somebody else.
     #[must_use]
     pub fn endings(&self) -> watch::Receiver<u64> {
         self.0.ended.subscribe()

@@ -1,12 +1,15 @@
 //! `memoryd connect` and `client-config`, with the files of clients under a home of the test's own.
 
 use std::fs::{self, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::KEY;
 use crate::process::{Program, command, hello, talk};
 
 /// Each client, and its file below the home.
@@ -303,6 +306,34 @@ fn without_a_server_a_client_is_told_of_the_one_to_come() {
     assert!(run(&["connect", "claude-desktop", "--yes"]).contains("connected already"));
     run(&["connect", "cursor", "--undo", "--yes"]);
     assert!(!dir.path().join(".cursor/mcp.json").exists());
+}
+
+#[test]
+fn a_token_that_cannot_be_revoked_is_named_with_what_ends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let deaf = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = deaf.local_addr().unwrap().port().to_string();
+    thread::spawn(move || deaf.incoming().for_each(drop));
+    let run =
+        |arguments: &[&str]| command(dir.path(), arguments).env("PORT", &port).output().unwrap();
+    let made = run(&["connect", "cursor", "--yes"]);
+    assert!(made.status.success(), "{}", told(&made));
+    let path = dir.path().join(".cursor/mcp.json");
+    let token = token_in(&read(&path));
+    let url = format!("http://127.0.0.1:{port}");
+
+    let undo = ["connect", "cursor", "--undo", "--yes", "--url", &url, "--key", KEY];
+    let undone = run(&undo);
+
+    assert_eq!(undone.status.code(), Some(1), "{}", told(&undone));
+    assert!(!path.exists());
+    let said = told(&undone);
+    let command = said.split("memoryd token revoke ").nth(1).unwrap_or_else(|| panic!("{said}"));
+    let (prefix, rest) = command.split_once(' ').unwrap();
+    assert!(prefix.len() > "mcp_".len() && token.starts_with(prefix), "{said}");
+    assert!(rest.starts_with(&format!("--url {url} ")) && !said.contains(&token), "{said}");
+    let revoked = run(&["token", "revoke", prefix]);
+    assert!(revoked.status.success(), "{}", told(&revoked));
 }
 
 #[test]

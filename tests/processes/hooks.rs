@@ -127,8 +127,18 @@ fn turns_wait_while_the_server_is_away_and_are_sent_with_the_next_call() {
     assert!(!kept.contains(&secret) && !kept.contains("second"), "{kept}");
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
 
-    let url = format!("http://127.0.0.1:{}/mcp", program.port);
-    at(dir, &url, "SessionEnd", json!({ "reason": "exit" }));
+    let url = format!("http://127.0.0.1:{}", program.port);
+    at(dir, &format!("{url}/mcp"), "SessionEnd", json!({ "reason": "exit" }));
+    assert_eq!(status(dir)["waiting_for_others"], 2, "they are for another server");
+    assert!(episodes(&program).is_empty());
+    // As if this server were the one that was away.
+    for entry in fs::read_dir(folder.join("spool")).unwrap() {
+        let path = entry.unwrap().path();
+        let kept = fs::read_to_string(&path).unwrap();
+        assert!(kept.contains(&away) && !kept.contains(KEY), "{kept}");
+        fs::write(&path, kept.replace(&away, &url)).unwrap();
+    }
+    at(dir, &format!("{url}/mcp"), "SessionEnd", json!({ "reason": "exit" }));
 
     assert_eq!(status(dir)["waiting"], 0);
     let texts = episodes(&program);

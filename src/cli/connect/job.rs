@@ -87,9 +87,7 @@ impl Job<'_> {
             Ok(mut done) => {
                 if let Some(key) = old_key {
                     let told = self.end_token(&key).await;
-                    done.notes.push(told.unwrap_or_else(|failed| {
-                        format!("the token that stood there before is not revoked: {failed}")
-                    }));
+                    done.notes.push(told.unwrap_or_else(|failed| self.still_good(&key, &failed)));
                 }
                 Ok(done)
             }
@@ -286,9 +284,21 @@ impl Job<'_> {
         match self.take_back(&token.secret).await {
             Ok(()) => failed,
             Err(other) => {
-                Failed::new(format!("{failed}; the token {} is not revoked: {other}", token.name))
+                Failed::new(format!("{failed}; {}", self.still_good(&token.secret, &other)))
             }
         }
+    }
+
+    /// What is said of a token that could not be revoked. It may stand nowhere else any more.
+    pub(super) fn still_good(&self, key: &str, failed: &Failed) -> String {
+        let id = || self.client.id.to_owned();
+        let which = TokenPrefix::of(key).map_or_else(id, |prefix| prefix.to_string());
+        let url = self.server.url.as_ref().map(|url| format!(" --url {}", url.base()));
+        let url = url.unwrap_or_default();
+        format!(
+            "the token {which} is not revoked and still good ({failed}); \
+             memoryd token revoke {which}{url} ends it"
+        )
     }
 
     /// Revokes the token that an entry shows, if it was made for this client. Tells what became of it.

@@ -54,7 +54,7 @@ pub(super) async fn undo(job: &Job<'_>) -> Result<Done, Failed> {
     match key.or(in_variable) {
         Some(key) => notes.push(job.end_token(&key).await.map_err(|failed| {
             let path = path.display();
-            Failed::new(format!("{path} is as it was, but the token is not revoked: {failed}"))
+            Failed::new(format!("{path} is as it was, but {}", job.still_good(&key, &failed)))
         })?),
         None if job.project.is_some() => notes.push(format!(
             "its token stands in {KEY_VARIABLE} and is still good; memoryd token revoke {} ends it",

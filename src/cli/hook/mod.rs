@@ -20,7 +20,10 @@ use clap::Args;
 use super::arguments::{CommandLine, ServerArguments};
 use super::daemon::ServerUrl;
 use super::{Failed, say_json, tell};
+use crate::config::Config;
 use crate::hooks::{HookClient, Moment};
+use spool::Goal;
+use state::named_data_dir;
 pub(super) use status::run as status;
 use work::Work;
 
@@ -110,6 +113,17 @@ impl HookArguments {
         let url = said(&self.url).map(ServerUrl::parse).transpose();
         let url = url.map_err(|expected| Failed::new(format!("--url: expected {expected}")))?;
         Ok(ServerArguments { url, ca: said(&self.ca).map(Into::into), key: self.key() })
+    }
+
+    /// For which server the turns of this start are.
+    fn goal(&self, config: &Config) -> Result<Goal, Failed> {
+        if let Some(url) = self.server()?.url {
+            return Ok(Goal::Url(url.base().to_owned()));
+        }
+        let Some(data_dir) = named_data_dir(config) else { return Ok(Goal::Unsaid) };
+        // It has many names, and may not be there yet.
+        let real = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
+        Ok(Goal::Store(real.display().to_string()))
     }
 }
 

@@ -21,11 +21,25 @@ pub(super) struct Spool {
     folder: PathBuf,
 }
 
+/// Which server a turn is for. What was said to one is not for another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Goal {
+    /// The one at this address.
+    Url(String),
+    /// The one on this data directory, or the store itself.
+    Store(String),
+    /// Nobody said. A data directory of one's own may have it.
+    #[default]
+    Unsaid,
+}
+
 /// One hook on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parcel {
     pub(super) hook: Hook,
     pub(super) project: Option<String>,
+    pub(super) goal: Goal,
 }
 
 /// A parcel as it lies there.
@@ -34,6 +48,8 @@ struct Written {
     client: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     project: Option<String>,
+    #[serde(default)]
+    goal: Goal,
     told: Map<String, Value>,
 }
 
@@ -41,6 +57,13 @@ struct Written {
 const MOST_BYTES: u64 = 10 << 20;
 /// A file takes a block of the disk, however short it is.
 const MOST_FILES: usize = 2_000;
+
+impl Goal {
+    /// Whether a turn that is for another goal may go here.
+    pub(super) fn takes(&self, other: &Self) -> bool {
+        self == other || matches!((self, other), (Self::Store(_), Self::Unsaid))
+    }
+}
 
 impl Spool {
     pub(super) fn new(folder: PathBuf) -> Self {
@@ -52,7 +75,8 @@ impl Spool {
         disk::create_folder_within(&self.folder).map_err(unwritable(&self.folder))?;
         let Value::Object(told) = parcel.hook.to_json() else { return Ok(0) };
         let client = parcel.hook.client.word().to_owned();
-        let written = Written { client, project: parcel.project.clone(), told };
+        let (project, goal) = (parcel.project.clone(), parcel.goal.clone());
+        let written = Written { client, project, goal, told };
         let text = serde_json::to_vec(&written).map_err(Failed::because)?;
         let gone = self.make_room(u64::try_from(text.len()).unwrap_or(u64::MAX))?;
         // A hook tells of one turn, so its process and the time name it.
@@ -108,7 +132,7 @@ fn parcel(text: &[u8]) -> Option<Parcel> {
     let written: Written = serde_json::from_slice(text).ok()?;
     let client = HookClient::parse(&written.client)?;
     let hook = Hook::read(client, None, &written.told);
-    Some(Parcel { hook, project: written.project })
+    Some(Parcel { hook, project: written.project, goal: written.goal })
 }
 
 #[cfg(test)]
@@ -124,7 +148,8 @@ mod tests {
         let told = json!({ "session_id": "s", "prompt": prompt, "last_assistant_message": "red" });
         let hook = Hook::read(HookClient::Gemini, Some("AfterAgent"), told.as_object().unwrap());
         let hook = Hook { at: Some(Timestamp(at)), ..hook };
-        Parcel { hook, project: Some("boat".to_owned()) }
+        let goal = Goal::Url("https://nas.lan".to_owned());
+        Parcel { hook, project: Some("boat".to_owned()), goal }
     }
 
     #[test]
@@ -150,6 +175,18 @@ mod tests {
         spool.remove(&names[1]).unwrap();
         spool.remove(&names[1]).unwrap();
         assert_eq!(spool.read(&names[1]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_turn_goes_to_the_server_that_it_is_for_and_to_no_other() {
+        let url = |name: &str| Goal::Url(name.to_owned());
+        let store = |name: &str| Goal::Store(name.to_owned());
+
+        assert!(url("http://a").takes(&url("http://a")) && store("/a").takes(&store("/a")));
+        assert!(store("/a").takes(&Goal::Unsaid), "what was kept before it was written down");
+        assert!(!url("http://a").takes(&url("http://b")) && !store("/a").takes(&store("/b")));
+        assert!(!url("http://a").takes(&Goal::Unsaid) && !url("http://a").takes(&store("/a")));
+        assert!(!store("/a").takes(&url("http://a")));
     }
 
     #[test]

@@ -25,20 +25,27 @@ pub(in crate::cli) fn run(config: &Config, arguments: &HookArguments, wants_json
     let folder = std::env::current_dir().map_err(Failed::because)?;
     let off = switch(&folder);
     let spool = state.spool();
-    let (waiting, bytes, mishaps) = (spool.names().len(), spool.bytes(), state.mishaps());
+    let (names, bytes, mishaps) = (spool.names(), spool.bytes(), state.mishaps());
+    let goal = arguments.goal(config)?;
+    let turns = names.iter().filter_map(|name| spool.read(name).ok().flatten());
+    let elsewhere = turns.filter(|turn| !goal.takes(&turn.goal)).count();
+    let waiting = names.len();
     if wants_json {
         return say_json(&json!({
             "state_dir": state.folder().display().to_string(),
             "server": place,
             "waiting": waiting,
             "waiting_bytes": bytes,
+            "waiting_for_others": elsewhere,
             "off_by": off.map(|file| file.display().to_string()),
             "errors": mishaps,
         }));
     }
     say_inline(&format!("state    {}", state.folder().display()))?;
     say_inline(&format!("server   {place}"))?;
-    say_inline(&format!("waiting  {waiting} turns, {bytes} bytes"))?;
+    say_inline(&format!(
+        "waiting  {waiting} turns, {bytes} bytes; {elsewhere} of them for another server"
+    ))?;
     match &off {
         Some(file) => say_inline(&format!("here     off, by {}", file.display()))?,
         None => say_inline("here     on")?,

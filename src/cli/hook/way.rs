@@ -16,8 +16,18 @@ use crate::model::{Caller, Project};
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) told: String,
-    /// Whether it would be refused for ever.
-    pub(super) is_final: bool,
+    pub(super) outlook: Outlook,
+}
+
+/// What a refusal says of other tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// This turn would be refused for ever.
+    Hopeless,
+    /// This turn may be taken later, and others now.
+    Later,
+    /// Nothing would be taken now: nobody answers, the key is wrong, or it was too much.
+    NothingNow,
 }
 
 /// Of one answer: far more than a context.
@@ -25,31 +35,37 @@ const ANSWER_LIMIT: usize = 1 << 20;
 
 /// Hands a hook to a server.
 pub(super) async fn over_route(channel: &Channel, parcel: &Parcel) -> Result<Value, Refusal> {
-    let passing = |told: String| Refusal { told, is_final: false };
+    let refusal = |told: String, outlook| Refusal { told, outlook };
     let path = format!("/api/v1/hooks/{}", parcel.hook.client.word());
     let project: Vec<(&str, &String)> =
         parcel.project.iter().map(|project| ("project", project)).collect();
     let request = channel.request(Method::POST, &path);
-    let request = request.query(&project).map_err(|error| passing(error.to_string()))?;
+    let request = request.query(&project);
+    let request = request.map_err(|error| refusal(error.to_string(), Outlook::Later))?;
     let sent = request.send_json(&parcel.hook.to_json()).await;
-    let mut response = sent.map_err(|error| passing(error.to_string()))?;
+    let mut response = sent.map_err(|error| refusal(error.to_string(), Outlook::NothingNow))?;
     let status = response.status();
     let body = response.body().limit(ANSWER_LIMIT).await;
-    let body = body.map_err(|error| passing(error.to_string()))?;
+    let body = body.map_err(|error| refusal(error.to_string(), Outlook::Later))?;
     let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     if status.is_success() {
         return Ok(answer);
     }
     let detail = answer.get("detail").and_then(Value::as_str).unwrap_or_default();
-    Err(Refusal {
-        told: format!("the server refused: {status} {detail}").trim_end().to_owned(),
-        is_final: matches!(
-            status,
-            StatusCode::BAD_REQUEST
-                | StatusCode::PAYLOAD_TOO_LARGE
-                | StatusCode::UNPROCESSABLE_ENTITY
-        ),
-    })
+    let told = format!("the server refused: {status} {detail}").trim_end().to_owned();
+    Err(refusal(told, outlook(status)))
+}
+
+fn outlook(status: StatusCode) -> Outlook {
+    match status {
+        StatusCode::BAD_REQUEST
+        | StatusCode::NOT_FOUND
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNPROCESSABLE_ENTITY => Outlook::Hopeless,
+        // All go with the same key, and one wrong key after the other is what guessers send.
+        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => Outlook::NothingNow,
+        _ => Outlook::Later,
+    }
 }
 
 /// Does the same where no server runs.
@@ -61,7 +77,8 @@ pub(super) async fn in_store(
     parcel: &Parcel,
 ) -> Result<Value, Refusal> {
     let named = parcel.project.as_deref().map(Project::parse).transpose();
-    let named = named.map_err(|error| Refusal { told: error.to_string(), is_final: true })?;
+    let named =
+        named.map_err(|error| Refusal { told: error.to_string(), outlook: Outlook::Hopeless })?;
     let folder = parcel.hook.folder.as_deref().map(str::as_bytes);
     let rule = match config.project.mode {
         ProjectMode::Auto => ProjectRule::Auto,
@@ -71,10 +88,34 @@ pub(super) async fn in_store(
     let project = named.or_else(|| rule.project(folder).unwrap_or_default());
     let done = carry_out(sessions, caller, sittings, &parcel.hook, project).await;
     done.map_err(|error| Refusal {
-        is_final: matches!(
-            &error,
-            CallError::Refused(EngineError::Invalid(_) | EngineError::TooLarge { .. })
-        ),
+        outlook: match &error {
+            CallError::Refused(EngineError::Invalid(_) | EngineError::TooLarge { .. }) => {
+                Outlook::Hopeless
+            }
+            _ => Outlook::Later,
+        },
         told: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_whether_this_turn_or_another_may_be_taken() {
+        for (status, expected) in [
+            (400, Outlook::Hopeless),
+            (401, Outlook::NothingNow),
+            (403, Outlook::Later),
+            (404, Outlook::Hopeless),
+            (413, Outlook::Hopeless),
+            (422, Outlook::Hopeless),
+            (429, Outlook::NothingNow),
+            (500, Outlook::Later),
+            (503, Outlook::Later),
+        ] {
+            assert_eq!(outlook(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        }
+    }
 }

@@ -68,6 +68,9 @@ impl ProjectFile {
         if !path.starts_with(folder) {
             return Err(told("leads out of the project"));
         }
+        if !is_text_for_assistants(&path) {
+            return Err(told("is a link to a file whose name does not end with .md or .mdc"));
+        }
         let found = fs::metadata(&path).map_err(failed)?;
         if !found.is_file() {
             return Err(told("is no file"));
@@ -138,6 +141,11 @@ impl ProjectFile {
     }
 }
 
+/// A link of a stranger's project may lead to what programs obey, such as `.git/config`.
+fn is_text_for_assistants(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "md" || ending == "mdc")
+}
+
 /// A folder on the way that is a file is as good as none.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
@@ -145,6 +153,7 @@ fn is_missing(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -188,6 +197,28 @@ mod tests {
         assert!(new.write(&folder, b"x").is_err());
         assert_eq!(fs::read(&outside).unwrap(), b"mine");
         assert!(!folder.with_file_name("nowhere").join("copilot-instructions.md").exists());
+    }
+
+    #[test]
+    fn a_link_to_what_is_no_text_for_assistants_is_not_written_through() {
+        let (_dir, folder) = folder();
+        fs::create_dir(folder.join(".git")).unwrap();
+        fs::create_dir(folder.join("docs")).unwrap();
+        for (link, target) in [
+            ("CLAUDE.md", ".git/config"),
+            ("AGENTS.md", "Makefile"),
+            ("GEMINI.md", "docs/rules.mdc"),
+        ] {
+            fs::write(folder.join(target), "mine").unwrap();
+            symlink(target, folder.join(link)).unwrap();
+        }
+
+        for name in ["CLAUDE.md", "AGENTS.md"] {
+            let told = find(&folder, name, true).err().unwrap().to_string();
+            assert!(told.contains(name) && told.contains(".mdc"), "{told}");
+        }
+        found(&folder, "GEMINI.md").write(&folder, b"ours").unwrap();
+        assert_eq!(fs::read(folder.join("docs/rules.mdc")).unwrap(), b"ours");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Archives as products make them, and as somebody makes them who means harm.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use flate2::write::{DeflateEncoder, GzEncoder};
 use flate2::{Compression, Crc};
 
+use super::archive::{MOST_HELD, OpenArchive, Room};
 use super::tests::{Moved, sample, try_moved, usual};
 use super::{Bundle, MovingError};
 
@@ -127,6 +128,20 @@ fn archives_of_parts_may_lie_in_one_and_no_deeper() {
 
     assert_eq!(moved.line("The garden needs water.")["project"], "Garden");
     assert!(problem(zip(&[file("again.zip", inner())])).contains("archives within archives"));
+}
+
+#[test]
+fn archives_within_others_have_only_so_much_memory_together() {
+    let bytes = zip(&[file("a.zip", zip(&[file("mem0.json", sample("mem0.json"))]))]);
+    let mut archive = OpenArchive::open("x", Box::new(Cursor::new(bytes))).unwrap();
+    let (entries, _) = archive.entries("x").unwrap();
+    let (mut few, mut many) = (0, MOST_HELD - 1);
+
+    let first = archive.inner("x", &entries[0], &Room::default(), &mut few);
+    let last = archive.inner("x", &entries[0], &Room::default(), &mut many);
+
+    assert!(first.is_ok() && few > 0);
+    assert!(last.unwrap_err().to_string().contains("too large"));
 }
 
 #[test]

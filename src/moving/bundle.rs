@@ -18,6 +18,8 @@ pub struct Bundle {
     entries: Vec<Entry>,
     archives: Vec<OpenArchive>,
     room: Room,
+    /// Bytes of archives within others, which are in memory.
+    held: u64,
     passed_over: usize,
 }
 
@@ -277,7 +279,8 @@ impl Bundle {
         }
         let mut opened = Vec::new();
         for entry in &inner {
-            opened.push((format!("{}/", entry.path), archive.inner(file, entry, &self.room)?));
+            let within = archive.inner(file, entry, &self.room, &mut self.held)?;
+            opened.push((format!("{}/", entry.path), within));
         }
         let place = self.archives.len();
         self.archives.push(archive);

@@ -12,9 +12,10 @@ use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, rest};
 use crate::engine::{Entity, Relation};
+use crate::moving::cut::glued;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{glued, lines, pieces, value_of};
+use crate::moving::walk::{lines, pieces, value_of};
 use crate::moving::{Files, Line, MovingError};
 
 const ENTITY_NAMES: [&str; 3] = ["name", "entityName", "id"];

@@ -44,8 +44,8 @@ pub struct Out<'a> {
     taken: usize,
 }
 
-/// Bytes of texts that wait. Memories of one product are rarely more; of what is, the first wins.
-const HELD_BYTES: usize = 8 << 20;
+/// Bytes of lines that wait. Memories of one product are rarely more; of what is, the first wins.
+const HELD_BYTES: usize = 32 << 20;
 /// Stands between a file and the number of an element.
 const NUMBER_MARK: &str = " #";
 
@@ -237,25 +237,26 @@ impl<'a> Out<'a> {
     fn hold(&mut self, place: String, line: Line) -> Result<(), MovingError> {
         let digest = digest(&line, self.wanted);
         if self.gone.contains(&digest) {
-            self.repeat(&line);
+            self.repeat(kind_of(&line));
             return Ok(());
         }
         if let Some(there) = self.places.get(&digest).and_then(|at| self.held.get_mut(*at)) {
+            let kind = kind_of(&line);
             if is_earlier(&line, &there.1) {
-                *there = (place, line.clone());
+                self.held_bytes += line.bytes();
+                *there = (place, line);
             }
-            self.repeat(&line);
+            self.repeat(kind);
             return Ok(());
         }
-        self.held_bytes += line.content.len();
+        self.held_bytes += place.len() + line.bytes();
         self.places.insert(digest, self.held.len());
         self.held.push((place, line));
         if self.held_bytes > HELD_BYTES { self.flush() } else { Ok(()) }
     }
 
-    fn repeat(&mut self, line: &Line) {
-        let kind = line.kind.unwrap_or("note").to_owned();
-        *self.tally.duplicates.entry(kind).or_default() += 1;
+    fn repeat(&mut self, kind: &str) {
+        *self.tally.duplicates.entry(kind.to_owned()).or_default() += 1;
     }
 
     fn send(&mut self, place: &str, line: Line) -> Result<(), MovingError> {
@@ -303,6 +304,10 @@ impl<'a> Out<'a> {
             }
         }
     }
+}
+
+fn kind_of(line: &Line) -> &'static str {
+    line.kind.unwrap_or("note")
 }
 
 /// Turns of a dialogue are short and alike, and two files may have the same text.
@@ -359,4 +364,29 @@ const TITLE_CHARS: usize = 240;
 fn numbered(title: &str, n: usize, count: usize) -> String {
     let title: String = title.chars().take(TITLE_CHARS).collect();
     format!("{title} ({n}/{count})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moving::tests::usual;
+
+    #[test]
+    fn lines_that_keep_much_besides_their_text_do_not_wait_for_all_others() {
+        let (wanted, mut sent) = (usual(), 0);
+        let mut deliver = |_| {
+            sent += 1;
+            Ok(())
+        };
+        let mut out = Out::new(&wanted, &mut deliver);
+
+        for n in 0..HELD_BYTES >> 20 {
+            let mut line = Line::new(n.to_string(), n.to_string());
+            line.extras.insert("page".to_owned(), "x".repeat(1 << 20).into());
+            out.line(line).unwrap();
+        }
+
+        drop(out);
+        assert_eq!(sent, HELD_BYTES >> 20);
+    }
 }

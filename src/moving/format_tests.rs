@@ -213,6 +213,31 @@ fn claudes_memories_come_one_by_one_and_those_of_projects_with_their_names() {
 }
 
 #[test]
+fn what_claude_calls_by_the_same_name_is_kept_apart() {
+    let memory = json!([{ "conversations_memory": "# Tea\nGreen.\n# Work\nRust.\n# Tea\nHot.\n" }]);
+    let pasted = |text: &str| json!({ "file_name": "paste.txt", "extracted_content": text });
+    let talk = json!([{ "uuid": "c", "created_at": "2025-04-01T10:00:00Z", "chat_messages": [
+        { "sender": "human", "text": "Look", "attachments": [pasted("one"), pasted("two")] },
+        { "sender": "assistant", "text": "I did" },
+    ] }]);
+
+    let [memory, talk] =
+        [memory, talk].map(|file| moved(file.to_string().as_bytes(), &everything()));
+
+    assert_eq!(memory.all("content"), ["Green.", "Rust.", "Hot."]);
+    assert_eq!(talk.all("content"), ["Look", "one", "two", "I did"]);
+}
+
+#[test]
+fn other_texts_under_one_id_are_told_of() {
+    let file = moved(b"id,text\n1,tea\n1,coffee\n1,tea\n2,milk\n", &usual());
+
+    assert_eq!(file.all("content"), ["tea", "milk"]);
+    assert_eq!(file.report.skipped["other texts under the id of one that came before"], 1);
+    assert_eq!(file.report.kinds["note"].duplicate, 1);
+}
+
+#[test]
 fn claudes_conversations_are_what_was_said_and_attached() {
     let file = moved(&sample("claude-conversations.json"), &everything());
 

@@ -39,8 +39,8 @@ pub struct Out<'a> {
     places: HashMap<u64, usize>,
     /// Texts that have gone, by digest.
     gone: HashSet<u64>,
-    /// Ids of this run, of which a part is enough to tell them apart.
-    ids: HashSet<u64>,
+    /// Digests of the texts of this run by their ids, of which a part is enough to tell them apart.
+    ids: HashMap<u64, u64>,
     taken: usize,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Out<'a> {
             held_bytes: 0,
             places: HashMap::new(),
             gone: HashSet::new(),
-            ids: HashSet::new(),
+            ids: HashMap::new(),
             taken: 0,
         }
     }
@@ -289,10 +289,19 @@ impl<'a> Out<'a> {
     }
 
     fn pass_on(&mut self, place: &str, memory: Memory, has_twin: bool) -> Result<(), MovingError> {
-        if !self.ids.insert(tail_of(&memory)) {
-            let kind = memory.kind.as_str().to_owned();
-            *self.tally.duplicates.entry(kind).or_default() += 1;
-            return Ok(());
+        let (id, text) = (tail_of(&memory), digest_of_words(&memory.content));
+        match self.ids.get(&id) {
+            Some(there) if *there == text => {
+                self.repeat(memory.kind.as_str());
+                return Ok(());
+            }
+            Some(_) => {
+                self.skip("other texts under the id of one that came before");
+                return Ok(());
+            }
+            None => {
+                self.ids.insert(id, text);
+            }
         }
         self.tally.note(&memory);
         let moved = if self.wanted.updates { OnChange::Update } else { OnChange::Keep };
@@ -334,6 +343,12 @@ fn digest(line: &Line, wanted: &Wanted) -> u64 {
     for word in composed.split_whitespace() {
         word.hash(&mut hasher);
     }
+    hasher.finish()
+}
+
+fn digest_of_words(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.split_whitespace().for_each(|word| word.hash(&mut hasher));
     hasher.finish()
 }
 

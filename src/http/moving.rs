@@ -104,7 +104,7 @@ impl AskedMove {
         });
         let (bundle, recognised) = looked.await.map_err(|_| Error::Panicked)?.map_err(refused)?;
         if recognised.is_own() {
-            return Ok(CameOfIt::OwnLines(bundle.into_bytes()));
+            return Ok(CameOfIt::OwnLines(bundle.into_bytes().map_err(refused)?));
         }
         let mut moving = Moving::start(bundle, recognised, wanted);
         while let Some(batch) = moving.next().await {

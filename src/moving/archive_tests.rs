@@ -7,7 +7,7 @@ use flate2::{Compression, Crc};
 
 use super::archive::{MOST_HELD, OpenArchive, Room};
 use super::tests::{Moved, sample, try_moved, usual};
-use super::{Bundle, MovingError};
+use super::{Bundle, MovingError, Recognised, format_named};
 
 /// A file of an archive that is being made (APPNOTE.TXT, 4.3).
 struct Packed<'a> {
@@ -160,6 +160,15 @@ fn an_archive_that_is_made_to_hurt_is_refused() {
 
     let torn = zip(&[file("conversations.json", sample("chatgpt.json"))]);
     assert!(problem(torn[..torn.len() / 2].to_vec()).contains("no whole archive"));
+}
+
+#[test]
+fn an_archive_is_never_taken_for_lines_of_our_own() {
+    let archive = zip(&[file("export.jsonl", br#"{"content": "x"}"#.to_vec())]);
+    let mut bundle = Bundle::of_bytes("x", archive).unwrap();
+
+    assert!(Recognised::of(&mut bundle, format_named("memoryd").unwrap()).unwrap().is_own());
+    assert!(bundle.into_bytes().is_err());
 }
 
 #[test]

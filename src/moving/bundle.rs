@@ -75,8 +75,12 @@ impl Bundle {
             let found = fs::metadata(source).map_err(|error| unreadable(&name, &error))?;
             if found.is_dir() {
                 bundle.add_folder(source, "", 0)?;
-            } else {
+            } else if found.is_file() {
                 bundle.add_file(source, name)?;
+            } else {
+                // What is looked at of a pipe is gone from it.
+                let pipe = File::open(source).map_err(|error| unreadable(&name, &error))?;
+                bundle.add_stream(&name, Box::new(pipe))?;
             }
         }
         Ok(bundle)
@@ -84,15 +88,20 @@ impl Bundle {
 
     /// Takes what comes as a stream, such as standard input.
     pub fn of_stream(name: &str, reader: Box<dyn Read + Send>) -> Result<Self, MovingError> {
+        let mut bundle = Self::default();
+        bundle.add_stream(name, reader)?;
+        Ok(bundle)
+    }
+
+    fn add_stream(&mut self, name: &str, reader: Box<dyn Read + Send>) -> Result<(), MovingError> {
         let (mut head, mut rest) = (Vec::new(), reader);
         let limit = HEAD_BYTES as u64;
         let read = rest.by_ref().take(limit).read_to_end(&mut head);
         read.map_err(|error| unreadable(name, &error))?;
         if !is_zip(&head) {
-            let mut bundle = Self::default();
             let source = Origin::Stream { head, rest: Some(rest) };
-            bundle.entries.push(Entry { path: name.to_owned(), source });
-            return Ok(bundle);
+            self.entries.push(Entry { path: name.to_owned(), source });
+            return Ok(());
         }
         let read = rest.take(MOST_STREAMED + 1).read_to_end(&mut head);
         read.map_err(|error| unreadable(name, &error))?;
@@ -100,7 +109,7 @@ impl Bundle {
             let problem = "an archive of more than 64 MiB has to be a file".to_owned();
             return Err(MovingError::Unreadable { file: name.to_owned(), problem });
         }
-        Self::of_bytes(name, head)
+        self.add_archive(name, Box::new(Cursor::new(head)))
     }
 
     /// Takes what is in memory already.
@@ -163,12 +172,11 @@ impl Bundle {
         Ok(head)
     }
 
-    /// What was given to [`Bundle::of_bytes`], if it is one file.
-    #[must_use]
-    pub fn into_bytes(mut self) -> Vec<u8> {
+    /// What was given to [`Bundle::of_bytes`]. An archive is no lines of our own.
+    pub fn into_bytes(mut self) -> Result<Vec<u8>, MovingError> {
         match self.entries.pop() {
-            Some(Entry { source: Origin::Memory(bytes), .. }) => bytes,
-            _ => Vec::new(),
+            Some(Entry { source: Origin::Memory(bytes), .. }) => Ok(bytes),
+            _ => Err(MovingError::OwnLines),
         }
     }
 

@@ -177,6 +177,11 @@ fn lists_of_memories_that_were_saved_or_copied_are_known() {
 
     assert_eq!(saved.all("content"), ["Keeps bees"]);
     assert_eq!(saved.report.skipped["switched off"], 1);
+    let at = |day: &str| {
+        let list = json!([{ "id": "s", "content": "x", "enabled": true, "updated_at": day }]);
+        moved(list.to_string().as_bytes(), &usual()).lines
+    };
+    assert_eq!(at("2025-05-05")[0]["id"], at("2025-06-06")[0]["id"], "it may change there");
     assert_eq!(copied.all("content"), ["likes tea", "lives in Rome", "without a date"]);
     assert_eq!(copied.line("likes tea")["created_at"], "2026-01-02T00:00:00.000Z");
 }

@@ -44,6 +44,7 @@ struct Read {
     entities: Vec<(Entity, Line)>,
     places: HashMap<String, usize>,
     relations: Vec<(Relation, Line)>,
+    /// Relations, and observations of entities, that came before.
     known: BTreeSet<String>,
 }
 
@@ -115,12 +116,11 @@ impl Read {
         let observations = object.get("observations").and_then(Value::as_array);
         let observations = observations.into_iter().flatten().map(observation);
         let observations: Vec<String> = observations.filter(|one| !one.trim().is_empty()).collect();
-        if let Some(at) = self.places.get(&name)
-            && let Some((there, _)) = self.entities.get_mut(*at)
-        {
-            let fresh = observations.into_iter().filter(|one| !there.observations.contains(one));
-            let fresh: Vec<String> = fresh.collect();
-            there.observations.extend(fresh);
+        let at = self.places.get(&name).copied().unwrap_or(self.entities.len());
+        let known = &mut self.known;
+        let mut is_fresh = |one: &String| known.insert(format!("obs\0{at}\0{one}"));
+        if let Some((there, _)) = self.entities.get_mut(at) {
+            there.observations.extend(observations.into_iter().filter(is_fresh));
             out.skip("lines of a name that came before, whose observations it took");
             return;
         }
@@ -132,7 +132,10 @@ impl Read {
             kind: Some("entity"),
             ..Line::new(format!("entity\0{name}"), "")
         };
-        self.places.insert(name.clone(), self.entities.len());
+        for one in &observations {
+            is_fresh(one);
+        }
+        self.places.insert(name.clone(), at);
         self.entities.push((Entity { name, kind, observations }, line));
     }
 

@@ -66,6 +66,13 @@ fn mem0_comes_with_its_names_and_without_the_memories_of_others() {
     assert_eq!(file.report.skipped["empty"], 1);
     let all = Wanted { all_users: true, ..usual() };
     assert_eq!(moved(&sample("mem0.json"), &all).lines.len(), 3);
+    let page = |id: &str| {
+        let results = json!([{ "id": id, "memory": id }, "odd"]);
+        json!({ "count": 1, "results": results, "relations": [{ "source": "a" }] }).to_string()
+    };
+    let pages = moved([page("a"), page("b")].concat().as_bytes(), &usual());
+    assert_eq!(pages.all("content"), ["a", "b"], "pages may stand one behind another");
+    assert_eq!(pages.report.skipped["elements that are no memories, such as relations"], 4);
     let list =
         json!([{ "id": "m1", "memory": "Likes green tea", "created_at": "2024-07-01T17:00:00Z" }]);
     assert_eq!(moved(list.to_string().as_bytes(), &usual()).lines[0]["id"], tea["id"]);

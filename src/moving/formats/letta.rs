@@ -56,6 +56,11 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
                 Ok(())
             }
             ("messages", Value::Object(message)) => say("", &message, out),
+            ("", _) | (_, Value::Object(_)) => {
+                out.skip("tools, files and settings of agents");
+                Ok(())
+            }
+            // What an older file says of its one agent.
             _ => Ok(()),
         })?;
         agents.send(out)

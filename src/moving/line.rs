@@ -249,12 +249,13 @@ fn kept_extras(extras: Metadata) -> Metadata {
     kept
 }
 
-fn bytes_of_all(fields: &Metadata) -> usize {
+/// Bytes of memory that fields take, or a little more.
+pub(super) fn bytes_of_all(fields: &Metadata) -> usize {
     let bytes = |(name, value): (&String, &Value)| FIELD_BYTES + name.len() + bytes_of(value);
     fields.iter().map(bytes).sum()
 }
 
-fn bytes_of(value: &Value) -> usize {
+pub(super) fn bytes_of(value: &Value) -> usize {
     let within = match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(bytes_of).sum(),

@@ -35,6 +35,8 @@ pub struct Out<'a> {
     /// What waits in case that the same text comes with an earlier date.
     held: Vec<(String, Line)>,
     held_bytes: usize,
+    /// What the format keeps until it has read all.
+    kept_bytes: usize,
     /// Where in `held` a text is.
     places: HashMap<u64, usize>,
     /// Texts that have gone, by digest.
@@ -46,6 +48,10 @@ pub struct Out<'a> {
 
 /// Bytes of lines that wait. Memories of one product are rarely more; of what is, the first wins.
 const HELD_BYTES: usize = 32 << 20;
+/// Bytes of what one format keeps until it has read all, such as the entities of a graph.
+const KEPT_BYTES: usize = 256 << 20;
+/// Bytes of memory that one element takes besides what is in it.
+const ELEMENT_BYTES: usize = 1 << 10;
 /// Stands between a file and the number of an element.
 const NUMBER_MARK: &str = " #";
 
@@ -69,6 +75,7 @@ impl<'a> Out<'a> {
             tally: Tally::default(),
             held: Vec::new(),
             held_bytes: 0,
+            kept_bytes: 0,
             places: HashMap::new(),
             gone: HashSet::new(),
             ids: HashMap::new(),
@@ -131,6 +138,17 @@ impl<'a> Out<'a> {
         self.tally.fail(place, problem);
     }
 
+    /// Counts an element of so many bytes that a format keeps until it has read all. Returns whether
+    /// there is room for it; where there is none, that is told.
+    pub(super) fn keeps(&mut self, bytes: usize) -> bool {
+        self.kept_bytes = self.kept_bytes.saturating_add(ELEMENT_BYTES).saturating_add(bytes);
+        let has_room = self.kept_bytes <= KEPT_BYTES;
+        if !has_room {
+            self.fail("is more than can be kept until all is read");
+        }
+        has_room
+    }
+
     /// Counts a text in which something had to be replaced.
     pub(super) fn mended(&mut self) {
         self.tally.mended += 1;
@@ -166,6 +184,7 @@ impl<'a> Out<'a> {
 
     pub(super) fn begin(&mut self, format: &'static str, files: usize) {
         self.format = format;
+        self.kept_bytes = 0;
         *self.tally.formats.entry(format).or_default() += files;
     }
 
@@ -385,6 +404,18 @@ fn numbered(title: &str, n: usize, count: usize) -> String {
 mod tests {
     use super::*;
     use crate::moving::tests::usual;
+
+    #[test]
+    fn a_format_keeps_no_more_than_there_is_room_for() {
+        let wanted = usual();
+        let mut deliver = |_| Ok(());
+        let mut out = Out::new(&wanted, &mut deliver);
+
+        assert!(out.keeps(KEPT_BYTES - ELEMENT_BYTES) && !out.keeps(0));
+        assert_eq!(out.tally.failed, 1);
+        out.begin("other", 1);
+        assert!(out.keeps(0));
+    }
 
     #[test]
     fn lines_that_keep_much_besides_their_text_do_not_wait_for_all_others() {

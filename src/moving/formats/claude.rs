@@ -38,7 +38,7 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
             if object.contains_key("chat_messages") {
                 conversation(&object, out)
             } else if MEMORY_MARKS.iter().any(|mark| object.contains_key(*mark)) {
-                projects.keep_memories(&object);
+                projects.keep_memories(&object, out);
                 memories(&object, out)
             } else if object.contains_key("prompt_template") || object.contains_key("docs") {
                 projects.read(&object, out)
@@ -52,10 +52,10 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
 }
 
 impl Projects {
-    fn keep_memories(&mut self, object: &Map<String, Value>) {
+    fn keep_memories(&mut self, object: &Map<String, Value>, out: &mut Out<'_>) {
         let told = object.get("project_memories").and_then(Value::as_object);
         for (id, told) in told.into_iter().flatten() {
-            if let Some(told) = told.as_str() {
+            if let Some(told) = told.as_str().filter(|told| out.keeps(id.len() + told.len())) {
                 self.memories.push((id.clone(), told.to_owned()));
             }
         }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::fields::{first_moment, first_text, rest};
 use crate::engine::{Entity, Relation};
 use crate::moving::cut::glued;
+use crate::moving::line::bytes_of;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
 use crate::moving::walk::{lines, pieces, value_of};
@@ -93,6 +94,9 @@ impl Read {
     }
 
     fn take(&mut self, value: Value, list: &str, out: &mut Out<'_>) {
+        if !out.keeps(bytes_of(&value)) {
+            return;
+        }
         let Value::Object(object) = value else {
             out.fail("is no object");
             return;

@@ -41,6 +41,8 @@ const MOST_RATIO: u64 = 200;
 const HARMLESS_BYTES: u64 = 1 << 20;
 /// An archive within another is read in memory, since it has to be read from its end.
 const MOST_INNER: u64 = 64 << 20;
+/// Bytes of all of those together, since all of them are open at once.
+pub(super) const MOST_HELD: u64 = 128 << 20;
 const ZIP_MARKS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 pub(super) const GZIP_MARK: &[u8] = &[0x1f, 0x8b];
 
@@ -141,21 +143,24 @@ impl OpenArchive {
         Ok(Box::new(BufReader::new(Bounded::new(entry, packed, room))))
     }
 
-    /// Reads an archive that lies within it.
+    /// Reads an archive that lies within it. `held` are the bytes of all that were read so.
     pub(super) fn inner(
         &mut self,
         file: &str,
         entry: &ArchiveEntry,
         room: &Room,
+        held: &mut u64,
     ) -> Result<Self, MovingError> {
         let mut bytes = Vec::new();
+        let most = MOST_INNER.min(MOST_HELD.saturating_sub(*held));
         let problem = |problem: String| MovingError::Unreadable { file: file.to_owned(), problem };
         let reader = self.read(file, entry, room)?;
-        let read = reader.take(MOST_INNER + 1).read_to_end(&mut bytes);
-        let read = read.map_err(|error| problem(error.to_string()))?;
-        if read as u64 > MOST_INNER {
+        let read = reader.take(most + 1).read_to_end(&mut bytes);
+        let read = read.map_err(|error| problem(error.to_string()))? as u64;
+        if read > most {
             return Err(problem("an archive within it is too large; unpack it first".to_owned()));
         }
+        *held += read;
         Self::open(file, Box::new(io::Cursor::new(bytes)))
     }
 }

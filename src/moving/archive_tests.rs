@@ -1,12 +1,13 @@
 //! Archives as products make them, and as somebody makes them who means harm.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use flate2::write::{DeflateEncoder, GzEncoder};
 use flate2::{Compression, Crc};
 
+use super::archive::{MOST_HELD, OpenArchive, Room};
 use super::tests::{Moved, sample, try_moved, usual};
-use super::{Bundle, MovingError};
+use super::{Bundle, MovingError, Recognised, format_named};
 
 /// A file of an archive that is being made (APPNOTE.TXT, 4.3).
 struct Packed<'a> {
@@ -130,6 +131,20 @@ fn archives_of_parts_may_lie_in_one_and_no_deeper() {
 }
 
 #[test]
+fn archives_within_others_have_only_so_much_memory_together() {
+    let bytes = zip(&[file("a.zip", zip(&[file("mem0.json", sample("mem0.json"))]))]);
+    let mut archive = OpenArchive::open("x", Box::new(Cursor::new(bytes))).unwrap();
+    let (entries, _) = archive.entries("x").unwrap();
+    let (mut few, mut many) = (0, MOST_HELD - 1);
+
+    let first = archive.inner("x", &entries[0], &Room::default(), &mut few);
+    let last = archive.inner("x", &entries[0], &Room::default(), &mut many);
+
+    assert!(first.is_ok() && few > 0);
+    assert!(last.unwrap_err().to_string().contains("too large"));
+}
+
+#[test]
 fn an_archive_that_is_made_to_hurt_is_refused() {
     let mut long = br#"[{"mapping": {}, "title": ""#.to_vec();
     long.resize(20 << 20, b'a');
@@ -145,6 +160,15 @@ fn an_archive_that_is_made_to_hurt_is_refused() {
 
     let torn = zip(&[file("conversations.json", sample("chatgpt.json"))]);
     assert!(problem(torn[..torn.len() / 2].to_vec()).contains("no whole archive"));
+}
+
+#[test]
+fn an_archive_is_never_taken_for_lines_of_our_own() {
+    let archive = zip(&[file("export.jsonl", br#"{"content": "x"}"#.to_vec())]);
+    let mut bundle = Bundle::of_bytes("x", archive).unwrap();
+
+    assert!(Recognised::of(&mut bundle, format_named("memoryd").unwrap()).unwrap().is_own());
+    assert!(bundle.into_bytes().is_err());
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct Bundle {
     entries: Vec<Entry>,
     archives: Vec<OpenArchive>,
     room: Room,
+    /// Bytes of archives within others, which are in memory.
+    held: u64,
     passed_over: usize,
 }
 
@@ -75,8 +77,12 @@ impl Bundle {
             let found = fs::metadata(source).map_err(|error| unreadable(&name, &error))?;
             if found.is_dir() {
                 bundle.add_folder(source, "", 0)?;
-            } else {
+            } else if found.is_file() {
                 bundle.add_file(source, name)?;
+            } else {
+                // What is looked at of a pipe is gone from it.
+                let pipe = File::open(source).map_err(|error| unreadable(&name, &error))?;
+                bundle.add_stream(&name, Box::new(pipe))?;
             }
         }
         Ok(bundle)
@@ -84,15 +90,20 @@ impl Bundle {
 
     /// Takes what comes as a stream, such as standard input.
     pub fn of_stream(name: &str, reader: Box<dyn Read + Send>) -> Result<Self, MovingError> {
+        let mut bundle = Self::default();
+        bundle.add_stream(name, reader)?;
+        Ok(bundle)
+    }
+
+    fn add_stream(&mut self, name: &str, reader: Box<dyn Read + Send>) -> Result<(), MovingError> {
         let (mut head, mut rest) = (Vec::new(), reader);
         let limit = HEAD_BYTES as u64;
         let read = rest.by_ref().take(limit).read_to_end(&mut head);
         read.map_err(|error| unreadable(name, &error))?;
         if !is_zip(&head) {
-            let mut bundle = Self::default();
             let source = Origin::Stream { head, rest: Some(rest) };
-            bundle.entries.push(Entry { path: name.to_owned(), source });
-            return Ok(bundle);
+            self.entries.push(Entry { path: name.to_owned(), source });
+            return Ok(());
         }
         let read = rest.take(MOST_STREAMED + 1).read_to_end(&mut head);
         read.map_err(|error| unreadable(name, &error))?;
@@ -100,7 +111,7 @@ impl Bundle {
             let problem = "an archive of more than 64 MiB has to be a file".to_owned();
             return Err(MovingError::Unreadable { file: name.to_owned(), problem });
         }
-        Self::of_bytes(name, head)
+        self.add_archive(name, Box::new(Cursor::new(head)))
     }
 
     /// Takes what is in memory already.
@@ -289,7 +300,8 @@ impl Bundle {
         }
         let mut opened = Vec::new();
         for entry in &inner {
-            opened.push((format!("{}/", entry.path), archive.inner(file, entry, &self.room)?));
+            let within = archive.inner(file, entry, &self.room, &mut self.held)?;
+            opened.push((format!("{}/", entry.path), within));
         }
         let place = self.archives.len();
         self.archives.push(archive);

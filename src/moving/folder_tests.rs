@@ -1,6 +1,8 @@
 //! Folders of notes and of rules, as people keep them and as somebody makes them who means harm.
 
 use std::fs;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -116,6 +118,16 @@ fn a_note_has_one_id_wherever_it_lies_and_however_its_name_is_spelled() {
     };
     assert_ne!(pasted("# One\n"), pasted("# Two\n"));
     assert_eq!(moved(&vault(), &usual()).all("id"), moved(&vault(), &usual()).all("id"));
+}
+
+#[test]
+fn a_pipe_is_read_once_from_its_beginning() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    writer.write_all(b"id,text\n1,tea\n").unwrap();
+    drop(writer);
+    let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
+
+    assert_eq!(moved(&path, &usual()).all("content"), ["tea"]);
 }
 
 #[test]

@@ -66,6 +66,13 @@ fn mem0_comes_with_its_names_and_without_the_memories_of_others() {
     assert_eq!(file.report.skipped["empty"], 1);
     let all = Wanted { all_users: true, ..usual() };
     assert_eq!(moved(&sample("mem0.json"), &all).lines.len(), 3);
+    let page = |id: &str| {
+        let results = json!([{ "id": id, "memory": id }, "odd"]);
+        json!({ "count": 1, "results": results, "relations": [{ "source": "a" }] }).to_string()
+    };
+    let pages = moved([page("a"), page("b")].concat().as_bytes(), &usual());
+    assert_eq!(pages.all("content"), ["a", "b"], "pages may stand one behind another");
+    assert_eq!(pages.report.skipped["elements that are no memories, such as relations"], 4);
     let list =
         json!([{ "id": "m1", "memory": "Likes green tea", "created_at": "2024-07-01T17:00:00Z" }]);
     assert_eq!(moved(list.to_string().as_bytes(), &usual()).lines[0]["id"], tea["id"]);
@@ -177,6 +184,11 @@ fn lists_of_memories_that_were_saved_or_copied_are_known() {
 
     assert_eq!(saved.all("content"), ["Keeps bees"]);
     assert_eq!(saved.report.skipped["switched off"], 1);
+    let at = |day: &str| {
+        let list = json!([{ "id": "s", "content": "x", "enabled": true, "updated_at": day }]);
+        moved(list.to_string().as_bytes(), &usual()).lines
+    };
+    assert_eq!(at("2025-05-05")[0]["id"], at("2025-06-06")[0]["id"], "it may change there");
     assert_eq!(copied.all("content"), ["likes tea", "lives in Rome", "without a date"]);
     assert_eq!(copied.line("likes tea")["created_at"], "2026-01-02T00:00:00.000Z");
 }
@@ -210,6 +222,31 @@ fn claudes_memories_come_one_by_one_and_those_of_projects_with_their_names() {
     assert_eq!(file.all("kind"), ["note", "file"]);
     assert_eq!(file.line("Speak of plants")["tags"], json!(["instruction-candidate"]));
     assert_eq!(file.line("# Plan\nRoses")["title"], "plan.md");
+}
+
+#[test]
+fn what_claude_calls_by_the_same_name_is_kept_apart() {
+    let memory = json!([{ "conversations_memory": "# Tea\nGreen.\n# Work\nRust.\n# Tea\nHot.\n" }]);
+    let pasted = |text: &str| json!({ "file_name": "paste.txt", "extracted_content": text });
+    let talk = json!([{ "uuid": "c", "created_at": "2025-04-01T10:00:00Z", "chat_messages": [
+        { "sender": "human", "text": "Look", "attachments": [pasted("one"), pasted("two")] },
+        { "sender": "assistant", "text": "I did" },
+    ] }]);
+
+    let [memory, talk] =
+        [memory, talk].map(|file| moved(file.to_string().as_bytes(), &everything()));
+
+    assert_eq!(memory.all("content"), ["Green.", "Rust.", "Hot."]);
+    assert_eq!(talk.all("content"), ["Look", "one", "two", "I did"]);
+}
+
+#[test]
+fn other_texts_under_one_id_are_told_of() {
+    let file = moved(b"id,text\n1,tea\n1,coffee\n1,tea\n2,milk\n", &usual());
+
+    assert_eq!(file.all("content"), ["tea", "milk"]);
+    assert_eq!(file.report.skipped["other texts under the id of one that came before"], 1);
+    assert_eq!(file.report.kinds["note"].duplicate, 1);
 }
 
 #[test]

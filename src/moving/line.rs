@@ -84,6 +84,8 @@ const NO_TIME: u64 = 946_684_800_000;
 const LAST_MS: u64 = (1 << 48) - 1;
 /// Bytes of JSON that one format may keep beside a text, of the 16 KiB that a memory takes.
 const EXTRAS_BYTES: usize = 8 << 10;
+/// Bytes of memory that a name takes besides its letters and its value.
+const FIELD_BYTES: usize = 64;
 /// Deeper values could not be kept under two names more.
 const EXTRAS_DEPTH: usize = 16;
 /// Characters of the native id that are kept to be read; the whole of it is in the id.
@@ -141,6 +143,16 @@ impl Line {
     #[must_use]
     pub fn new(native_id: impl Into<String>, content: impl Into<String>) -> Self {
         Self { native_id: native_id.into(), content: content.into(), ..Self::default() }
+    }
+
+    /// Bytes of memory that it takes, or a little more.
+    #[must_use]
+    pub(super) fn bytes(&self) -> usize {
+        let names = [Some(&self.native_id), self.title.as_ref(), self.category.as_ref()];
+        let names = names.into_iter().flatten().chain(&self.project).chain(&self.tags);
+        let names: usize = names.map(|name| size_of::<String>() + name.len()).sum();
+        let kept = bytes_of_all(&self.metadata) + bytes_of_all(&self.extras);
+        size_of::<Self>() + self.content.len() + names + kept
     }
 
     /// The id that it has wherever and whenever it is imported.
@@ -235,6 +247,22 @@ fn kept_extras(extras: Metadata) -> Metadata {
         kept.insert("left_out".to_owned(), Value::Array(left_out));
     }
     kept
+}
+
+/// Bytes of memory that fields take, or a little more.
+pub(super) fn bytes_of_all(fields: &Metadata) -> usize {
+    let bytes = |(name, value): (&String, &Value)| FIELD_BYTES + name.len() + bytes_of(value);
+    fields.iter().map(bytes).sum()
+}
+
+pub(super) fn bytes_of(value: &Value) -> usize {
+    let within = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes_of).sum(),
+        Value::Object(fields) => bytes_of_all(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + within
 }
 
 fn is_blank(value: &Value) -> bool {

@@ -15,6 +15,7 @@ mod archive;
 mod archive_tests;
 mod bundle;
 mod carry;
+mod cut;
 #[cfg(test)]
 mod folder_tests;
 #[cfg(test)]

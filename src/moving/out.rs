@@ -35,17 +35,23 @@ pub struct Out<'a> {
     /// What waits in case that the same text comes with an earlier date.
     held: Vec<(String, Line)>,
     held_bytes: usize,
+    /// What the format keeps until it has read all.
+    kept_bytes: usize,
     /// Where in `held` a text is.
     places: HashMap<u64, usize>,
     /// Texts that have gone, by digest.
     gone: HashSet<u64>,
-    /// Ids of this run, of which a part is enough to tell them apart.
-    ids: HashSet<u64>,
+    /// Digests of the texts of this run by their ids, of which a part is enough to tell them apart.
+    ids: HashMap<u64, u64>,
     taken: usize,
 }
 
-/// Bytes of texts that wait. Memories of one product are rarely more; of what is, the first wins.
-const HELD_BYTES: usize = 8 << 20;
+/// Bytes of lines that wait. Memories of one product are rarely more; of what is, the first wins.
+const HELD_BYTES: usize = 32 << 20;
+/// Bytes of what one format keeps until it has read all, such as the entities of a graph.
+const KEPT_BYTES: usize = 256 << 20;
+/// Bytes of memory that one element takes besides what is in it.
+const ELEMENT_BYTES: usize = 1 << 10;
 /// Stands between a file and the number of an element.
 const NUMBER_MARK: &str = " #";
 
@@ -69,9 +75,10 @@ impl<'a> Out<'a> {
             tally: Tally::default(),
             held: Vec::new(),
             held_bytes: 0,
+            kept_bytes: 0,
             places: HashMap::new(),
             gone: HashSet::new(),
-            ids: HashSet::new(),
+            ids: HashMap::new(),
             taken: 0,
         }
     }
@@ -131,6 +138,17 @@ impl<'a> Out<'a> {
         self.tally.fail(place, problem);
     }
 
+    /// Counts an element of so many bytes that a format keeps until it has read all. Returns whether
+    /// there is room for it; where there is none, that is told.
+    pub(super) fn keeps(&mut self, bytes: usize) -> bool {
+        self.kept_bytes = self.kept_bytes.saturating_add(ELEMENT_BYTES).saturating_add(bytes);
+        let has_room = self.kept_bytes <= KEPT_BYTES;
+        if !has_room {
+            self.fail("is more than can be kept until all is read");
+        }
+        has_room
+    }
+
     /// Counts a text in which something had to be replaced.
     pub(super) fn mended(&mut self) {
         self.tally.mended += 1;
@@ -166,6 +184,7 @@ impl<'a> Out<'a> {
 
     pub(super) fn begin(&mut self, format: &'static str, files: usize) {
         self.format = format;
+        self.kept_bytes = 0;
         *self.tally.formats.entry(format).or_default() += files;
     }
 
@@ -237,25 +256,26 @@ impl<'a> Out<'a> {
     fn hold(&mut self, place: String, line: Line) -> Result<(), MovingError> {
         let digest = digest(&line, self.wanted);
         if self.gone.contains(&digest) {
-            self.repeat(&line);
+            self.repeat(kind_of(&line));
             return Ok(());
         }
         if let Some(there) = self.places.get(&digest).and_then(|at| self.held.get_mut(*at)) {
+            let kind = kind_of(&line);
             if is_earlier(&line, &there.1) {
-                *there = (place, line.clone());
+                self.held_bytes += line.bytes();
+                *there = (place, line);
             }
-            self.repeat(&line);
+            self.repeat(kind);
             return Ok(());
         }
-        self.held_bytes += line.content.len();
+        self.held_bytes += place.len() + line.bytes();
         self.places.insert(digest, self.held.len());
         self.held.push((place, line));
         if self.held_bytes > HELD_BYTES { self.flush() } else { Ok(()) }
     }
 
-    fn repeat(&mut self, line: &Line) {
-        let kind = line.kind.unwrap_or("note").to_owned();
-        *self.tally.duplicates.entry(kind).or_default() += 1;
+    fn repeat(&mut self, kind: &str) {
+        *self.tally.duplicates.entry(kind.to_owned()).or_default() += 1;
     }
 
     fn send(&mut self, place: &str, line: Line) -> Result<(), MovingError> {
@@ -288,10 +308,19 @@ impl<'a> Out<'a> {
     }
 
     fn pass_on(&mut self, place: &str, memory: Memory, has_twin: bool) -> Result<(), MovingError> {
-        if !self.ids.insert(tail_of(&memory)) {
-            let kind = memory.kind.as_str().to_owned();
-            *self.tally.duplicates.entry(kind).or_default() += 1;
-            return Ok(());
+        let (id, text) = (tail_of(&memory), digest_of_words(&memory.content));
+        match self.ids.get(&id) {
+            Some(there) if *there == text => {
+                self.repeat(memory.kind.as_str());
+                return Ok(());
+            }
+            Some(_) => {
+                self.skip("other texts under the id of one that came before");
+                return Ok(());
+            }
+            None => {
+                self.ids.insert(id, text);
+            }
         }
         self.tally.note(&memory);
         let moved = if self.wanted.updates { OnChange::Update } else { OnChange::Keep };
@@ -303,6 +332,10 @@ impl<'a> Out<'a> {
             }
         }
     }
+}
+
+fn kind_of(line: &Line) -> &'static str {
+    line.kind.unwrap_or("note")
 }
 
 /// Turns of a dialogue are short and alike, and two files may have the same text.
@@ -329,6 +362,12 @@ fn digest(line: &Line, wanted: &Wanted) -> u64 {
     for word in composed.split_whitespace() {
         word.hash(&mut hasher);
     }
+    hasher.finish()
+}
+
+fn digest_of_words(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.split_whitespace().for_each(|word| word.hash(&mut hasher));
     hasher.finish()
 }
 
@@ -359,4 +398,41 @@ const TITLE_CHARS: usize = 240;
 fn numbered(title: &str, n: usize, count: usize) -> String {
     let title: String = title.chars().take(TITLE_CHARS).collect();
     format!("{title} ({n}/{count})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moving::tests::usual;
+
+    #[test]
+    fn a_format_keeps_no_more_than_there_is_room_for() {
+        let wanted = usual();
+        let mut deliver = |_| Ok(());
+        let mut out = Out::new(&wanted, &mut deliver);
+
+        assert!(out.keeps(KEPT_BYTES - ELEMENT_BYTES) && !out.keeps(0));
+        assert_eq!(out.tally.failed, 1);
+        out.begin("other", 1);
+        assert!(out.keeps(0));
+    }
+
+    #[test]
+    fn lines_that_keep_much_besides_their_text_do_not_wait_for_all_others() {
+        let (wanted, mut sent) = (usual(), 0);
+        let mut deliver = |_| {
+            sent += 1;
+            Ok(())
+        };
+        let mut out = Out::new(&wanted, &mut deliver);
+
+        for n in 0..HELD_BYTES >> 20 {
+            let mut line = Line::new(n.to_string(), n.to_string());
+            line.extras.insert("page".to_owned(), "x".repeat(1 << 20).into());
+            out.line(line).unwrap();
+        }
+
+        drop(out);
+        assert_eq!(sent, HELD_BYTES >> 20);
+    }
 }

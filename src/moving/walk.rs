@@ -9,6 +9,7 @@ use std::io::{self, BufRead, Read};
 use serde_json::{Map, Value};
 
 use super::MovingError;
+use super::cut::Cut;
 use super::out::Out;
 use crate::engine::{FileLine, LineCutter};
 use crate::model::json;
@@ -26,57 +27,80 @@ pub(super) struct Piece {
 const PIECE_BYTES: usize = 64 << 20;
 /// Values of one element: a tree of so many takes about as much memory as the bytes may.
 const PIECE_VALUES: usize = 2 << 20;
+/// Characters of a name at the top that are kept. It goes with each element of its list, and none that is
+/// known is longer.
+const NAME_CHARS: usize = 64;
+/// What no value begins with.
+const ENDS: &[u8] = b",:]}";
+const DAMAGED: &str = "is damaged here; what follows was not read";
 /// What some programs write before a text, to say that it is UTF-8.
 pub(super) const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 type Take<'t> = &'t mut dyn FnMut(&mut Out<'_>, Piece) -> Result<(), MovingError>;
 
-/// Hands out the elements of a file one after another.
+/// Hands out the elements of a file one after another. Several lists or objects may stand one behind
+/// another, as where pages were put together.
 pub(super) fn pieces(
     reader: &mut dyn BufRead,
     out: &mut Out<'_>,
     take: Take<'_>,
 ) -> Result<(), MovingError> {
     let mut walk = Walk::new(reader);
-    match walk.peek()? {
-        Some(b'[') => {
-            walk.bump();
-            walk.list("", out, take)?;
+    loop {
+        let is_whole = match walk.peek()? {
+            Some(b'[') => {
+                walk.bump();
+                walk.list("", out, take)?
+            }
+            Some(b'{') => {
+                walk.bump();
+                walk.object(out, take)?
+            }
+            _ => {
+                out.fail("is not JSON");
+                false
+            }
+        };
+        if !is_whole || walk.peek()?.is_none() {
+            return Ok(());
         }
-        Some(b'{') => {
-            walk.bump();
-            walk.object(out, take)?;
-        }
-        _ => out.fail("is not JSON"),
     }
-    Ok(())
 }
 
 pub(super) type TakeObject<'a> =
     dyn FnMut(&mut Out<'_>, Map<String, Value>) -> Result<(), MovingError> + 'a;
 pub(super) type TakeLine<'a> = dyn FnMut(&mut Out<'_>, &[u8]) -> Result<(), MovingError> + 'a;
 
-/// Hands out the objects of a file that is a list of them, or the one that it is.
+/// Hands out the objects of a file that is a list of them, or that they are, one behind another.
 pub(super) fn objects(
     reader: &mut dyn BufRead,
     out: &mut Out<'_>,
     take: &mut TakeObject<'_>,
 ) -> Result<(), MovingError> {
-    let mut walk = Walk::new(reader);
-    if walk.peek()? != Some(b'[') {
-        return match walk.value(out)? {
-            Some(Value::Object(object)) => take(out, object),
-            _ => Ok(()),
-        };
-    }
-    walk.bump();
-    walk.list("", out, &mut |out, piece| match piece.value {
+    let mut take_value = |out: &mut Out<'_>, value: Value| match value {
         Value::Object(object) => take(out, object),
         _ => {
             out.skip("elements that are no objects");
             Ok(())
         }
-    })?;
+    };
+    let mut walk = Walk::new(reader);
+    if walk.peek()?.is_none() {
+        walk.tell_torn(out);
+    }
+    while let Some(byte) = walk.peek()? {
+        if byte == b'[' {
+            walk.bump();
+            if !walk.list("", out, &mut |out, piece| take_value(out, piece.value))? {
+                break;
+            }
+        } else if ENDS.contains(&byte) {
+            out.fail(DAMAGED);
+            break;
+        } else if let Some(value) = walk.value(out)? {
+            take_value(out, value)?;
+        }
+    }
     Ok(())
 }
 
@@ -175,34 +199,12 @@ pub(super) fn value_of(bytes: &[u8], out: &mut Out<'_>) -> Option<Value> {
     }
 }
 
-/// The values that stand one behind another in some bytes, as where two lines lost the end between
-/// them.
-pub(super) fn glued(bytes: &[u8]) -> Vec<&[u8]> {
-    let (mut found, mut rest) = (Vec::new(), bytes.trim_ascii());
-    while !rest.is_empty() {
-        let (length, _) = Cut::default().advance(rest);
-        let (value, behind) = rest.split_at(length.max(1));
-        found.push(value);
-        rest = behind.trim_ascii();
-    }
-    found
-}
-
 struct Walk<'r> {
     reader: &'r mut dyn BufRead,
     kept: Vec<u8>,
     is_start: bool,
     /// Whether it was told that the file ends in the middle.
     is_torn: bool,
-}
-
-/// How far into a value the walk is.
-#[derive(Debug, Default)]
-struct Cut {
-    depth: usize,
-    is_text: bool,
-    is_escaped: bool,
-    has_begun: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +259,7 @@ impl<'r> Walk<'r> {
                 }
                 Some(b',') => self.bump(),
                 Some(b'}' | b':') => {
-                    out.fail("is damaged here; what follows was not read");
+                    out.fail(DAMAGED);
                     return Ok(false);
                 }
                 Some(_) => {
@@ -271,33 +273,38 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn object(&mut self, out: &mut Out<'_>, take: Take<'_>) -> Result<(), MovingError> {
+    /// The same for what stands in an object, and in the lists in it.
+    fn object(&mut self, out: &mut Out<'_>, take: Take<'_>) -> Result<bool, MovingError> {
         loop {
             match self.peek()? {
                 None => {
                     self.tell_torn(out);
-                    return Ok(());
+                    return Ok(false);
                 }
-                Some(b'}') => return Ok(()),
+                Some(b'}') => {
+                    self.bump();
+                    return Ok(true);
+                }
                 Some(b',') => self.bump(),
                 Some(b'"') => {
                     let name = self.value(out)?;
-                    let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+                    let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
+                    let name: String = name.chars().take(NAME_CHARS).collect();
                     if self.peek()? == Some(b':') {
                         self.bump();
                     }
                     if self.peek()? == Some(b'[') {
                         self.bump();
                         if !self.list(&name, out, take)? {
-                            return Ok(());
+                            return Ok(false);
                         }
                     } else if let Some(value) = self.value(out)? {
                         take(out, Piece { name, value })?;
                     }
                 }
                 Some(_) => {
-                    out.fail("is damaged here; what follows was not read");
-                    return Ok(());
+                    out.fail(DAMAGED);
+                    return Ok(false);
                 }
             }
         }
@@ -330,8 +337,7 @@ impl<'r> Walk<'r> {
         loop {
             let piece = fill(self.reader)?;
             if piece.is_empty() {
-                let is_whole = cut.has_begun && cut.depth == 0 && !cut.is_text;
-                return Ok(if is_whole { End::Whole } else { End::Torn });
+                return Ok(if cut.is_whole() { End::Whole } else { End::Torn });
             }
             let (length, is_over) = cut.advance(piece);
             is_too_long = is_too_long || self.kept.len().saturating_add(length) > PIECE_BYTES;
@@ -345,38 +351,6 @@ impl<'r> Walk<'r> {
                 return Ok(if is_too_long { End::TooLong } else { End::Whole });
             }
         }
-    }
-}
-
-impl Cut {
-    /// Goes through some bytes. Returns how many of them belong to the value, and whether it ends there.
-    fn advance(&mut self, piece: &[u8]) -> (usize, bool) {
-        for (at, byte) in piece.iter().enumerate() {
-            match *byte {
-                _ if self.is_escaped => self.is_escaped = false,
-                b'\\' if self.is_text => self.is_escaped = true,
-                b'"' => {
-                    self.is_text = !self.is_text;
-                    if !self.is_text && self.depth == 0 {
-                        return (at + 1, true);
-                    }
-                }
-                _ if self.is_text => {}
-                b'{' | b'[' if self.depth == 0 && self.has_begun => return (at, true),
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' | b',' | b':' if self.depth == 0 => return (at, true),
-                b'}' | b']' => {
-                    self.depth -= 1;
-                    if self.depth == 0 {
-                        return (at + 1, true);
-                    }
-                }
-                byte if self.depth == 0 && byte.is_ascii_whitespace() => return (at, true),
-                _ => {}
-            }
-            self.has_begun = true;
-        }
-        (piece.len(), false)
     }
 }
 
@@ -446,6 +420,7 @@ mod tests {
         assert_eq!(walked(b"[{\"a\": 1}, {\"a\": }, {\"a\"", 8), (one(json!({ "a": 1 })), 2));
         assert_eq!(walked(b"[1, 2: 3]", 8).1, 1);
         assert_eq!(walked(b"", 8), (vec![], 1));
+        assert_eq!(walked(b"[7] x", 8), (one(json!(7)), 1));
         let mut long = b"[\"".to_vec();
         long.resize(PIECE_BYTES + 16, b'a');
         long.extend(b"\", 7]");
@@ -453,10 +428,25 @@ mod tests {
     }
 
     #[test]
-    fn values_that_stand_one_behind_another_are_told_apart() {
-        let values = glued(b" {\"a\": \"}{\"}{\"b\": 1} ");
+    fn lists_and_objects_that_stand_one_behind_another_are_all_read() {
+        let long = "n".repeat(NAME_CHARS + 1);
+        let text = format!("[1]\n{{\"a\": [2]}} {{\"{long}\": [3]}}[4]");
+        let names = ["", "a", &long[1..], ""].map(str::to_owned);
+        let found = names.into_iter().zip([json!(1), json!(2), json!(3), json!(4)]).collect();
 
-        assert_eq!(values, [&b"{\"a\": \"}{\"}"[..], b"{\"b\": 1}"]);
-        assert_eq!(glued(b"}x"), [&b"}"[..], b"x"]);
+        assert_eq!(walked(text.as_bytes(), 5), (found, 0));
+
+        let (wanted, mut found) = (usual(), Vec::new());
+        let mut deliver = |_| Ok(());
+        let mut out = Out::new(&wanted, &mut deliver);
+        let mut lines = Cursor::new(b"{\"a\": 1}\n{\"a\": 2}\n[{\"a\": 3}, 4]\n}{\"a\": 5}");
+        objects(&mut lines, &mut out, &mut |_, object| {
+            found.extend(object.get("a").cloned());
+            Ok(())
+        })
+        .unwrap();
+        let report = out.finish().unwrap().report(crate::engine::Imported::default(), true);
+        assert_eq!(found, [json!(1), json!(2), json!(3)]);
+        assert_eq!((report.failed, report.skipped["elements that are no objects"]), (1, 1));
     }
 }

@@ -68,9 +68,13 @@ fn saved(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingErr
         out.skip("switched off");
         return Ok(());
     }
-    let at = first_moment(object, &["created_at", "create_time", "updated_at"]);
-    let line = Line::new(first_text(object, &["id"]).unwrap_or(content), content);
-    out.line(Line { kind: Some("fact"), created_at: at.map(|at| at.at), ..line })
+    let moment = |names: &[&str]| first_moment(object, names).map(|at| at.at);
+    out.line(Line {
+        kind: Some("fact"),
+        created_at: moment(&["created_at", "create_time"]),
+        updated_at: moment(&["updated_at", "update_time"]),
+        ..Line::new(first_text(object, &["id"]).unwrap_or(content), content)
+    })
 }
 
 fn conversation(

@@ -3,7 +3,7 @@
 //!
 //! Conversations do not say of which project they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -38,7 +38,7 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
             if object.contains_key("chat_messages") {
                 conversation(&object, out)
             } else if MEMORY_MARKS.iter().any(|mark| object.contains_key(*mark)) {
-                projects.keep_memories(&object);
+                projects.keep_memories(&object, out);
                 memories(&object, out)
             } else if object.contains_key("prompt_template") || object.contains_key("docs") {
                 projects.read(&object, out)
@@ -52,10 +52,10 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
 }
 
 impl Projects {
-    fn keep_memories(&mut self, object: &Map<String, Value>) {
+    fn keep_memories(&mut self, object: &Map<String, Value>, out: &mut Out<'_>) {
         let told = object.get("project_memories").and_then(Value::as_object);
         for (id, told) in told.into_iter().flatten() {
-            if let Some(told) = told.as_str() {
+            if let Some(told) = told.as_str().filter(|told| out.keeps(id.len() + told.len())) {
                 self.memories.push((id.clone(), told.to_owned()));
             }
         }
@@ -109,10 +109,13 @@ impl Projects {
 
 fn memories(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {
     let told = text(object, "conversations_memory").unwrap_or_default();
+    let mut headings = BTreeSet::new();
     for (heading, said) in facts(told) {
-        let id = match said.starts_with(ITEM) {
-            true => format!("{OF_ALL}#{heading}\0{said}"),
-            false => format!("{OF_ALL}#{heading}"),
+        // A text below its heading may change; a second one below the same is known by what it says.
+        let is_known = !said.starts_with(ITEM) && headings.insert(heading.clone());
+        let id = match is_known {
+            true => format!("{OF_ALL}#{heading}"),
+            false => format!("{OF_ALL}#{heading}\0{said}"),
         };
         let title = (!heading.is_empty()).then_some(heading);
         let content = said.trim_start_matches(ITEM).trim();
@@ -181,7 +184,8 @@ fn conversation(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), Mo
     let title = text(object, "name").map(str::to_owned);
     let messages = object.get("chat_messages").and_then(Value::as_array);
     for message in messages.into_iter().flatten().filter_map(Value::as_object) {
-        let native = first_text(message, &["uuid", "created_at"]).unwrap_or_default();
+        let said = said(message);
+        let native = first_text(message, &["uuid", "created_at"]).unwrap_or(&said).to_owned();
         let at = first_moment(message, &["created_at"]).or(begun);
         let role = match text(message, "sender") {
             Some("human") => "user",
@@ -201,12 +205,13 @@ fn conversation(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), Mo
             line.metadata.insert("role".to_owned(), role.into());
             line
         };
-        out.line(turn(format!("{id}#{native}"), said(message), "conversation"))?;
+        out.line(turn(format!("{id}#{native}"), said, "conversation"))?;
         let attached = message.get("attachments").and_then(Value::as_array);
         for file in attached.into_iter().flatten().filter_map(Value::as_object) {
             let name = first_text(file, &["file_name", "id"]).unwrap_or_default();
             let content = text(file, "extracted_content").unwrap_or_default().to_owned();
-            let file = turn(format!("{id}#{native}\0{name}"), content, "file");
+            // Texts that somebody pasted all have the same name.
+            let file = turn(format!("{id}#{native}\0{name}\0{content}"), content, "file");
             out.line(Line { title: Some(name.to_owned()), ..file })?;
         }
     }

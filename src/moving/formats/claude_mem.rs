@@ -59,6 +59,10 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
                 out.skip("sessions, of which all else tells");
                 Ok(())
             }
+            ("", _) | (_, Value::Object(_)) => {
+                out.skip("elements of no known sort");
+                Ok(())
+            }
             // The counts and the question with which it was exported.
             _ => Ok(()),
         })

@@ -35,6 +35,8 @@ const SAYS: &str = "sep=";
 const ENDINGS: [&str; 2] = [".csv", ".tsv"];
 /// Bytes of one row; a memory that is larger is no row of a table.
 const ROW_BYTES: usize = 32 << 20;
+/// Cells of one row: as many as Excel has columns.
+const ROW_CELLS: usize = 16 << 10;
 /// How a file begins in which every character has two bytes.
 const WIDE: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
 /// Bytes of such a file, which is held in memory to be read.
@@ -114,9 +116,16 @@ fn narrow(
 
 fn table(reader: &mut dyn BufRead, out: &mut Out<'_>) -> Result<(), MovingError> {
     let mut rows = Rows::new(reader)?;
-    let Some(Row::Cells(names)) = rows.next_row()? else {
-        out.skip("empty");
-        return Ok(());
+    let names = match rows.next_row()? {
+        Some(Row::Cells(names)) => names,
+        Some(Row::TooLong | Row::Torn) => {
+            out.fail("its row of names is too long, or a quotation in it has no end");
+            return Ok(());
+        }
+        None => {
+            out.skip("empty");
+            return Ok(());
+        }
     };
     let header = Header::of(names, &out.wanted().columns);
     if !header.places.contains_key("content") {
@@ -133,7 +142,7 @@ fn table(reader: &mut dyn BufRead, out: &mut Out<'_>) -> Result<(), MovingError>
         match row {
             Row::Cells(cells) if cells.iter().all(|cell| cell.trim().is_empty()) => {}
             Row::Cells(cells) => out.line(header.line(&cells))?,
-            Row::TooLong => out.fail("a row is longer than 32 MiB"),
+            Row::TooLong => out.fail("a row is longer than 32 MiB, or has more than 16384 cells"),
             Row::Torn => out.fail("a quotation has no end"),
         }
     }
@@ -289,6 +298,8 @@ struct Cutter {
     cells: Vec<String>,
     cell: Vec<u8>,
     bytes: usize,
+    /// How many cells have ended.
+    ended: usize,
     is_quoted: bool,
     /// Whether the quotation mark before may be the first of two, which stand for one.
     is_closing: bool,
@@ -327,15 +338,20 @@ impl Cutter {
 
     /// Of a row that is too long nothing is kept.
     fn push(&mut self, byte: u8) {
-        if self.bytes <= ROW_BYTES {
+        if !self.is_too_long() {
             self.cell.push(byte);
         } else if !self.cell.is_empty() || !self.cells.is_empty() {
             (self.cell, self.cells) = (Vec::new(), Vec::new());
         }
     }
 
+    fn is_too_long(&self) -> bool {
+        self.bytes > ROW_BYTES || self.ended > ROW_CELLS
+    }
+
     fn end_cell(&mut self) {
-        if self.bytes <= ROW_BYTES {
+        self.ended += 1;
+        if !self.is_too_long() {
             let cell = std::mem::take(&mut self.cell);
             let text = String::from_utf8_lossy(&cell);
             self.is_mended |= matches!(text, Cow::Owned(_));
@@ -344,13 +360,13 @@ impl Cutter {
     }
 
     fn whole(&mut self) -> Row {
-        if self.bytes > ROW_BYTES {
-            return Row::TooLong;
-        }
         if self.cell.last() == Some(&b'\r') {
             self.cell.pop();
         }
         self.end_cell();
+        if self.is_too_long() {
+            return Row::TooLong;
+        }
         Row::Cells(std::mem::take(&mut self.cells))
     }
 
@@ -367,6 +383,7 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::moving::tests::{moved, usual};
 
     fn rows(text: &str, size: usize) -> Vec<Row> {
         let mut bytes = std::io::BufReader::with_capacity(size, text.as_bytes());
@@ -394,6 +411,15 @@ mod tests {
         assert!(rows("", 3).is_empty());
         let long = format!("\"{}\",b\nc", "x".repeat(ROW_BYTES));
         assert_eq!(rows(&long, 1 << 16), [Row::TooLong, cells(&["c"])]);
+        let many = format!("{}\nc", ",".repeat(ROW_CELLS));
+        assert_eq!(rows(&many, 1 << 16), [Row::TooLong, cells(&["c"])]);
+    }
+
+    #[test]
+    fn a_row_of_names_that_does_not_end_is_told() {
+        let file = moved(b"\"id,text\n1,tea\n", &usual());
+
+        assert_eq!((file.lines.len(), file.report.failed), (0, 1));
     }
 
     #[test]

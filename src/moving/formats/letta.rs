@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, id_text, text};
 use crate::model::Metadata;
+use crate::moving::line::bytes_of_all;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
 use crate::moving::walk::pieces;
@@ -44,7 +45,9 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
         pieces(reader, out, &mut |out, piece| match (piece.name.as_str(), piece.value) {
             ("agents", Value::Object(agent)) => agents.read(&agent, out),
             ("blocks" | "core_memory", Value::Object(block)) => {
-                agents.blocks.push(block);
+                if out.keeps(bytes_of_all(&block)) {
+                    agents.blocks.push(block);
+                }
                 Ok(())
             }
             ("name", Value::String(name)) => {
@@ -56,6 +59,11 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
                 Ok(())
             }
             ("messages", Value::Object(message)) => say("", &message, out),
+            ("", _) | (_, Value::Object(_)) => {
+                out.skip("tools, files and settings of agents");
+                Ok(())
+            }
+            // What an older file says of its one agent.
             _ => Ok(()),
         })?;
         agents.send(out)

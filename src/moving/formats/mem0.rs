@@ -19,6 +19,8 @@ use crate::moving::{Files, Line, MovingError};
 
 /// The text is `memory` today; others were seen.
 const TEXTS: [&str; 4] = ["memory", "data", "text", "content"];
+/// Where memories stand; in a file that is a list, under no name.
+const LISTS: [&str; 3] = ["", "results", "memories"];
 const TAKEN: [&str; 11] = [
     "id",
     "memory",
@@ -48,7 +50,14 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     }
     files.each(out, &mut |_, reader, out| {
         pieces(reader, out, &mut |out, piece| {
-            let Some(object) = memory(&piece.name, piece.value) else { return Ok(()) };
+            // What else stands at the top are counts and addresses of pages.
+            let may_say = piece.value.is_object() || LISTS.contains(&piece.name.as_str());
+            let Some(object) = memory(&piece.name, piece.value) else {
+                if may_say {
+                    out.skip("elements that are no memories, such as relations");
+                }
+                return Ok(());
+            };
             let user = text(&object, "user_id");
             // Of what comes as a stream the first one has to do.
             own = own.take().or_else(|| user.map(str::to_owned));
@@ -90,7 +99,7 @@ fn most_frequent_user(
 /// The object of a piece that is a memory.
 fn memory(name: &str, value: Value) -> Option<Map<String, Value>> {
     match value {
-        Value::Object(object) if matches!(name, "" | "results" | "memories") => Some(object),
+        Value::Object(object) if LISTS.contains(&name) => Some(object),
         _ => None,
     }
 }

@@ -38,6 +38,11 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
             ("assistant_knowledge", Value::Object(one)) => {
                 out.line(knowledge(&one, "assistant", user.as_deref()))
             }
+            ("" | "knowledge_base" | "assistant_knowledge", _) | (_, Value::Object(_)) => {
+                out.skip("elements of no known sort");
+                Ok(())
+            }
+            // Vectors, and what it reckons with.
             _ => Ok(()),
         })
     })
@@ -53,7 +58,10 @@ fn user_of(path: &str) -> Option<&str> {
 fn talks(sessions: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {
     for (n, (id, session)) in sessions.iter().enumerate() {
         out.at(n + 1);
-        let Some(session) = session.as_object() else { continue };
+        let Some(session) = session.as_object() else {
+            out.skip("elements of no known sort");
+            continue;
+        };
         let talk = Talk { id, title: text(session, "summary") };
         let pages = session.get("details").and_then(Value::as_array);
         for page in pages.into_iter().flatten().filter_map(Value::as_object) {

@@ -12,9 +12,11 @@ use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, rest};
 use crate::engine::{Entity, Relation};
+use crate::moving::cut::glued;
+use crate::moving::line::bytes_of;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{glued, lines, pieces, value_of};
+use crate::moving::walk::{lines, pieces, value_of};
 use crate::moving::{Files, Line, MovingError};
 
 const ENTITY_NAMES: [&str; 3] = ["name", "entityName", "id"];
@@ -43,6 +45,7 @@ struct Read {
     entities: Vec<(Entity, Line)>,
     places: HashMap<String, usize>,
     relations: Vec<(Relation, Line)>,
+    /// Relations, and observations of entities, that came before.
     known: BTreeSet<String>,
 }
 
@@ -91,6 +94,9 @@ impl Read {
     }
 
     fn take(&mut self, value: Value, list: &str, out: &mut Out<'_>) {
+        if !out.keeps(bytes_of(&value)) {
+            return;
+        }
         let Value::Object(object) = value else {
             out.fail("is no object");
             return;
@@ -114,12 +120,11 @@ impl Read {
         let observations = object.get("observations").and_then(Value::as_array);
         let observations = observations.into_iter().flatten().map(observation);
         let observations: Vec<String> = observations.filter(|one| !one.trim().is_empty()).collect();
-        if let Some(at) = self.places.get(&name)
-            && let Some((there, _)) = self.entities.get_mut(*at)
-        {
-            let fresh = observations.into_iter().filter(|one| !there.observations.contains(one));
-            let fresh: Vec<String> = fresh.collect();
-            there.observations.extend(fresh);
+        let at = self.places.get(&name).copied().unwrap_or(self.entities.len());
+        let known = &mut self.known;
+        let mut is_fresh = |one: &String| known.insert(format!("obs\0{at}\0{one}"));
+        if let Some((there, _)) = self.entities.get_mut(at) {
+            there.observations.extend(observations.into_iter().filter(is_fresh));
             out.skip("lines of a name that came before, whose observations it took");
             return;
         }
@@ -131,7 +136,10 @@ impl Read {
             kind: Some("entity"),
             ..Line::new(format!("entity\0{name}"), "")
         };
-        self.places.insert(name.clone(), self.entities.len());
+        for one in &observations {
+            is_fresh(one);
+        }
+        self.places.insert(name.clone(), at);
         self.entities.push((Entity { name, kind, observations }, line));
     }
 

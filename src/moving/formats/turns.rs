@@ -52,7 +52,10 @@ fn without_older_citations(text: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, behind)) = rest.split_once(BRACKETS.0) {
         plain.push_str(before);
-        match behind.split_once(BRACKETS.1) {
+        // What opens again before it ends is looked at from there, so that nothing is read twice.
+        let end =
+            behind.find([BRACKETS.0, BRACKETS.1]).and_then(|end| behind.split_at_checked(end));
+        match end.and_then(|(inner, end)| Some((inner, end.strip_prefix(BRACKETS.1)?))) {
             Some((inner, after)) if inner.contains(DAGGER) => rest = after,
             _ => {
                 plain.push(BRACKETS.0);
@@ -77,6 +80,7 @@ mod tests {
                 "Tea is \u{3010}green\u{3011}",
             ),
             ("half \u{e200}cite", "half cite"),
+            ("\u{3010}\u{3010}1\u{2020}x\u{3011}", "\u{3010}"),
             (" plain ", "plain"),
         ] {
             assert_eq!(clean(text), plain);

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::tests::{Moved, sample, try_moved, usual};
 use super::{Bundle, Wanted};
+use crate::model::Project;
 
 const INDEX: &str =
     "# Memory\n\n- [Roses](roses.md) - what they need\n- [Gone](gone.md) - no more\n";
@@ -81,6 +82,20 @@ fn heads_that_are_no_yaml_stay_in_the_text_and_are_told() {
     assert_eq!(skipped["heads that are no YAML, which stay in the text"], 3);
     assert_eq!((skipped["templates of notes"], skipped["empty"]), (1, 1));
     assert_eq!(file.report.failed, 0);
+}
+
+#[test]
+fn rules_of_two_projects_are_two_memories() {
+    let folder = folder(&[("CLAUDE.md", "# Rules\n\nNever paint it blue.\n")]);
+    let of = |project: Option<&str>| {
+        let project = project.map(|name| Project::parse(name).unwrap());
+        let file = moved(folder.path(), &Wanted { project, ..usual() });
+        file.lines[0]["id"].as_str().unwrap().to_owned()
+    };
+
+    assert_eq!(of(Some("boat")), of(Some("boat")));
+    assert_ne!(of(Some("boat")), of(Some("house")));
+    assert_ne!(of(Some("boat")), of(None));
 }
 
 #[test]

@@ -14,6 +14,10 @@ use super::tally::Tally;
 use crate::engine::{MovedLine, OnChange};
 use crate::model::{Kind, Memory, Tag, Tags, Timestamp};
 
+/// Formats whose files are called the same in every project, as `CLAUDE.md` is: the project that they are
+/// for tells them apart.
+const SAME_IN_EVERY_PROJECT: &[&str] = &["claude-code", "cursor"];
+
 /// A line that is ready to be imported.
 #[derive(Debug)]
 pub struct Carried {
@@ -96,7 +100,12 @@ impl<'a> Out<'a> {
     }
 
     /// Takes a line.
-    pub fn line(&mut self, line: Line) -> Result<(), MovingError> {
+    pub fn line(&mut self, mut line: Line) -> Result<(), MovingError> {
+        if let (true, None, Some(project)) =
+            (SAME_IN_EVERY_PROJECT.contains(&self.format), &line.project, &self.wanted.project)
+        {
+            line.native_id = format!("{project}:{}", line.native_id);
+        }
         let at = line.event_at.map(|event| event.at).or(line.created_at);
         if !self.admits(line.part, &line.content, at)? {
             return Ok(());

@@ -195,7 +195,9 @@ fn meet(
     if is_same_text(&there.content, &memory.content) {
         return Ok(MovedOutcome::Unchanged);
     }
-    if moved == OnChange::Keep {
+    // What is obeyed is changed by what is meant to be obeyed, and by nothing else.
+    let is_demoted = there.kind.is_instruction() && !memory.kind.is_instruction();
+    if moved == OnChange::Keep || is_demoted {
         return Ok(MovedOutcome::Changed);
     }
     guard_instruction(there, asked)?;

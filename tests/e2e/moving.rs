@@ -153,7 +153,7 @@ async fn lines_of_our_own_come_packed_unless_they_unpack_to_too_much() {
     assert_eq!((taken.status, &taken.json()["imported"]), (200, &json!(1)), "{}", taken.text());
 
     // Each line is another one: what shrinks too well is refused as a bomb.
-    let line = |n: u32| format!("{{\"content\": \"{n} {}\"}}\n", "word ".repeat(200));
+    let line = |n: u32| format!("{{\"content\": \"{n} {}\"}}\n", "word ".repeat(220));
     let refused = post(packed((0..(64 << 10)).map(line).collect::<String>().as_bytes())).await;
     assert_eq!(refused.status, 422, "{}", refused.text());
     assert!(refused.text().contains("unpacks to more than 64 MiB"), "{}", refused.text());

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { PAGES, Server, assert, furnish, launch, open, signIn } from './harness.mjs';
 
 // What concerns nobody but this browser.
-const OWN = ['/ui/login', '/ui/logout', '/ui/confirm', '/ui/theme'];
+const OWN = ['/ui/login', '/ui/logout', '/ui/confirm', '/ui/theme', '/ui/users/back'];
 const ROWS = path.join(import.meta.dirname, '../../src/http/ui_rows.rs');
 
 let server;
@@ -62,7 +62,7 @@ test('who may only read is offered nothing that changes anything, and can change
   const state = async () => JSON.stringify([
     await server.call('GET', '/admin/tokens'), (await server.call('GET', `/api/v1/memories/${id}`)).memory.version,
     (await server.call('GET', '/api/v1/memories')).total, (await server.call('GET', '/api/v1/memories?status=deleted')).total,
-    (await server.call('GET', '/admin/backups')),
+    (await server.call('GET', '/admin/backup')),
   ]).replaceAll(/"last_used_at":[^,}]*/g, '');
   const before = await state();
   const forms = {

@@ -102,6 +102,6 @@ test('what a client stores is told in every window, those without a stream of th
 
   await server.add('something new');
 
-  for (const window of windows) await window.waitForSelector('#live:has-text("new change")');
+  for (const window of windows) await window.waitForSelector('#live:has-text("1 new")');
   await context.close();
 });

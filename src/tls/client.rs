@@ -1,13 +1,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::TlsError;
 use super::identity::provider;
@@ -20,7 +18,7 @@ pub type TlsClient = Arc<ClientConfig>;
 ///
 /// It names no application protocol, so both ends speak HTTP/1.1.
 pub fn client_config(authorities: &[PathBuf]) -> Result<TlsClient, TlsError> {
-    Ok(Arc::new(builder(verifier(authorities)?)?.with_no_client_auth()))
+    client(authority_verifier(authorities)?)
 }
 
 /// A client side for a server that somebody named: it trusts the authorities of this machine and
@@ -36,8 +34,10 @@ pub fn client_config_beside_system(named: &[PathBuf]) -> Result<TlsClient, TlsEr
     for path in named {
         certificates.extend(PemFile::read(path)?.certificates()?);
     }
-    let named = Named { authorities: verifier(&authorities)?, certificates };
-    Ok(Arc::new(builder(Arc::new(named))?.with_no_client_auth()))
+    client(Verifier::of(Rule::Named {
+        authorities: authority_verifier(&authorities)?,
+        certificates,
+    }))
 }
 
 /// A client side that accepts exactly the first certificate in this file, whatever its names and
@@ -46,16 +46,14 @@ pub fn client_config_beside_system(named: &[PathBuf]) -> Result<TlsClient, TlsEr
 ///
 /// The file is read at every handshake, so a long-lived client follows a renewal.
 pub fn pinned_client_config(cert: &Path) -> Result<TlsClient, TlsError> {
-    let pinned = Pinned { path: cert.to_owned(), provider: provider() };
-    pinned.expected()?;
-    Ok(Arc::new(builder(Arc::new(pinned))?.with_no_client_auth()))
+    first_in(cert)?;
+    client(Verifier::of(Rule::Pinned(cert.to_owned())))
 }
 
 /// A client side that accepts every certificate. Only for asking whether a server of this machine
 /// answers: nothing secret may be sent, and nothing that is answered may be believed.
 pub fn unchecked_client_config() -> Result<TlsClient, TlsError> {
-    let unchecked = Unchecked { provider: provider() };
-    Ok(Arc::new(builder(Arc::new(unchecked))?.with_no_client_auth()))
+    client(Verifier::of(Rule::Unchecked))
 }
 
 /// Where this machine keeps the public authorities: the first usual place that exists, if any.
@@ -83,91 +81,75 @@ pub(super) fn roots(authorities: &[PathBuf]) -> Result<RootCertStore, TlsError> 
     Ok(roots)
 }
 
-fn verifier(authorities: &[PathBuf]) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+fn authority_verifier(authorities: &[PathBuf]) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     let roots = Arc::new(roots(authorities)?);
     let built = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
     Ok(built.map_err(|error| Error::General(error.to_string()))?)
 }
 
-fn builder(
-    verifier: Arc<dyn ServerCertVerifier>,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+fn client(verifier: Arc<dyn ServerCertVerifier>) -> Result<TlsClient, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    Ok(Arc::new(builder.with_no_client_auth()))
 }
 
-/// Accepts one certificate by its bytes. That the server also holds its key is still proven by the
-/// signature of the handshake.
+/// Judges the certificate that a server shows. That the server also holds its key is proven by the
+/// signature of the handshake, whatever the rule.
 #[derive(Debug)]
-struct Pinned {
-    path: PathBuf,
+struct Verifier {
+    rule: Rule,
     provider: Arc<CryptoProvider>,
 }
 
-impl Pinned {
-    fn expected(&self) -> Result<Option<CertificateDer<'static>>, TlsError> {
-        Ok(PemFile::read(&self.path)?.certificates()?.into_iter().next())
+/// Which certificates are accepted.
+#[derive(Debug)]
+enum Rule {
+    /// The first one in this file, by its bytes.
+    Pinned(PathBuf),
+    /// Whatever is shown.
+    Unchecked,
+    /// What an authority vouches for, and a few by their bytes.
+    Named { authorities: Arc<WebPkiServerVerifier>, certificates: Vec<CertificateDer<'static>> },
+}
+
+impl Verifier {
+    fn of(rule: Rule) -> Arc<Self> {
+        Arc::new(Self { rule, provider: provider() })
     }
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let expected = self.expected().map_err(|error| Error::General(error.to_string()))?;
-        if expected.as_ref() == Some(end_entity) {
-            return Ok(ServerCertVerified::assertion());
+        match &self.rule {
+            Rule::Unchecked => {}
+            Rule::Pinned(path) => {
+                let expected = first_in(path).map_err(|error| Error::General(error.to_string()))?;
+                if expected.as_ref() != Some(end_entity) {
+                    let path = path.display();
+                    let problem = format!("the server does not show the certificate in {path}");
+                    return Err(Error::General(problem));
+                }
+            }
+            Rule::Named { certificates, .. }
+                if certificates.iter().any(|named| named.as_ref() == end_entity.as_ref()) => {}
+            Rule::Named { authorities, .. } => {
+                return authorities.verify_server_cert(
+                    end_entity,
+                    intermediates,
+                    server_name,
+                    ocsp_response,
+                    now,
+                );
+            }
         }
-        let path = self.path.display();
-        Err(Error::General(format!("the server does not show the certificate in {path}")))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Accepts whatever is shown.
-#[derive(Debug)]
-struct Unchecked {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
         Ok(ServerCertVerified::assertion())
     }
 
@@ -196,48 +178,7 @@ impl ServerCertVerifier for Unchecked {
     }
 }
 
-/// Accepts what an authority vouches for, and a few certificates by their bytes.
-#[derive(Debug)]
-struct Named {
-    authorities: Arc<WebPkiServerVerifier>,
-    certificates: Vec<CertificateDer<'static>>,
-}
-
-impl ServerCertVerifier for Named {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if self.certificates.iter().any(|named| named.as_ref() == end_entity.as_ref()) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let authorities = &self.authorities;
-        authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.authorities.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.authorities.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
-    }
+/// The first certificate in a file, which is read anew.
+fn first_in(path: &Path) -> Result<Option<CertificateDer<'static>>, TlsError> {
+    Ok(PemFile::read(path)?.certificates()?.into_iter().next())
 }

@@ -51,12 +51,25 @@ pub(crate) struct Draft {
 impl Draft {
     /// Writes and syncs the content. Nothing is left of it if that fails.
     pub(crate) fn write(target: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
+        Self::fill(target, ".tmp", mode, |file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+    }
+
+    /// The same with another end of its name, and whatever else is to be done before it is whole.
+    fn fill(
+        target: &Path,
+        ending: &str,
+        mode: u32,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let mut path = target.as_os_str().to_owned();
-        path.push(".tmp");
+        path.push(ending);
         let path = PathBuf::from(path);
         let file = create_with_mode(&path, mode)?;
         let mut draft = Self { path, target: target.to_owned(), file };
-        match draft.file.write_all(bytes).and_then(|()| draft.file.sync_all()) {
+        match fill(&mut draft.file) {
             Ok(()) => Ok(draft),
             Err(error) => {
                 draft.discard();
@@ -93,23 +106,13 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
 /// Replaces a file of another program, or makes one, and gives it that mode whatever the umask says. What is
 /// beside it is another name than programs use.
 pub(crate) fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".memoryd-{}", std::process::id()));
-    let aside = PathBuf::from(aside);
-    let file = create_with_mode(&aside, PRIVATE_FILE)?;
-    let mut draft = Draft { path: aside, target: path.to_owned(), file };
-    let written = draft
-        .file
-        .write_all(bytes)
-        .and_then(|()| draft.file.set_permissions(Permissions::from_mode(mode)))
-        .and_then(|()| draft.file.sync_all());
-    match written {
-        Ok(()) => draft.put_in_place().map(drop),
-        Err(error) => {
-            draft.discard();
-            Err(error)
-        }
-    }
+    let ending = format!(".memoryd-{}", std::process::id());
+    let draft = Draft::fill(path, &ending, PRIVATE_FILE, |file| {
+        file.write_all(bytes)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.sync_all()
+    })?;
+    draft.put_in_place().map(drop)
 }
 
 /// Renames a finished file within its folder, and makes that durable.

@@ -16,32 +16,21 @@ pub fn encoded_path(path: &str) -> String {
 /// Reads a segment of a path back; nothing if an escape is broken or the text is no UTF-8.
 #[must_use]
 pub fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let (byte, behind) = if first == b'%' { escape(behind)? } else { (first, behind) };
-        bytes.push(byte);
-        rest = behind;
-    }
-    String::from_utf8(bytes).ok()
+    unescaped(text, |first, behind| match first {
+        b'%' => escape(behind),
+        _ => Some((first, behind)),
+    })
 }
 
 /// Reads a part of a form, in which a plus stands for a space and a broken escape for itself; nothing if the
 /// text is no UTF-8.
 #[must_use]
 pub fn decoded_form(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let (byte, behind) = match first {
-            b'%' => escape(behind).unwrap_or((first, behind)),
-            b'+' => (b' ', behind),
-            _ => (first, behind),
-        };
-        bytes.push(byte);
-        rest = behind;
-    }
-    String::from_utf8(bytes).ok()
+    unescaped(text, |first, behind| match first {
+        b'%' => escape(behind).or(Some((first, behind))),
+        b'+' => Some((b' ', behind)),
+        _ => Some((first, behind)),
+    })
 }
 
 fn is_unreserved(byte: u8) -> bool {
@@ -58,6 +47,21 @@ fn escaped(text: &str, is_plain: impl Fn(u8) -> bool) -> String {
         }
     }
     written
+}
+
+/// Reads a text byte by byte: what the first one stands for with what is behind it, and what comes then.
+fn unescaped(
+    text: &str,
+    read: impl for<'a> Fn(u8, &'a [u8]) -> Option<(u8, &'a [u8])>,
+) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let (byte, behind) = read(first, behind)?;
+        bytes.push(byte);
+        rest = behind;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The byte that the two digits behind a percent sign stand for, and what comes behind them.

@@ -65,9 +65,7 @@ pub(super) fn settle(
     if vault.takes_plain() && !is_blank {
         log::info!("the store in {} is being encrypted", shared.dir.display());
         work.enrol_users()?;
-        let users = shared.user_ids();
-        let seats = users.iter().filter_map(|user| shared.seat(user));
-        for seat in std::iter::once(shared.system()).chain(seats) {
+        for seat in work.seats() {
             work.seal_values(&seat)?;
         }
     }
@@ -99,16 +97,21 @@ impl Work<'_> {
     /// The size of all keys and values as they are once they are sealed.
     fn stored_bytes(&self) -> Result<u64, StoreError> {
         let trees = self.shared.sound_trees();
-        let users = self.shared.user_ids();
-        let seats = users.iter().filter_map(|user| self.shared.seat(user));
         let mut bytes = 0;
-        for seat in std::iter::once(self.shared.system()).chain(seats) {
+        for seat in self.seats() {
             for entry in trees.range(seat.number, vec![0]..=vec![PIECE_PREFIX]) {
                 let (key, value) = entry?;
                 bytes += (key.len() + value.len()) as u64 + SEAL_BYTES;
             }
         }
         Ok(bytes)
+    }
+
+    /// That of the system and those of all users.
+    fn seats(&self) -> impl Iterator<Item = Seat> {
+        let users = self.shared.user_ids().into_iter();
+        let seats = users.filter_map(move |user| self.shared.seat(&user));
+        std::iter::once(self.shared.system()).chain(seats)
     }
 
     fn write_key(&self, key: &StoreKey) -> Result<(), StoreError> {

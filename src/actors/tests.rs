@@ -13,7 +13,7 @@ use super::*;
 use crate::auth::oauth::GrantPolicy;
 use crate::engine::{Add, AddStatus, Arguments, Get, Search, Spoken, Update};
 use crate::journal::{self, SyncHook};
-use crate::model::{CredentialName, Scopes, SecretScreen, SystemClock};
+use crate::model::{Scopes, SecretScreen, SystemClock};
 use crate::store::StoreOptions;
 
 /// Long enough for any machine; nothing waits for it that goes well.
@@ -108,20 +108,7 @@ impl House {
             backups: BackupSettings::default(),
         };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();
-        let caller = Caller {
-            user: UserId::parse("ada").unwrap(),
-            credential: CredentialName::parse("key").unwrap(),
-            scopes: Scopes::all(),
-            bound: None,
-            is_guest: false,
-            project: None,
-            token: None,
-            tools: Vec::new(),
-            client: None,
-            address: None,
-            session: None,
-            face: crate::model::Interface::Rest,
-        };
+        let caller = Caller::of_test("ada", "key", Scopes::all());
         Self { disk, faults, sessions, caller, _dir: dir }
     }
 

@@ -74,23 +74,10 @@ pub fn acting_for(caller: &Caller, user: Option<UserId>) -> Result<Caller, AuthE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CredentialName, Scopes};
+    use crate::model::Scopes;
 
     fn caller(scopes: Scopes) -> Caller {
-        Caller {
-            user: UserId::parse("ada").unwrap(),
-            credential: CredentialName::parse("key").unwrap(),
-            scopes,
-            bound: None,
-            is_guest: false,
-            project: None,
-            token: None,
-            tools: Vec::new(),
-            client: None,
-            address: None,
-            session: None,
-            face: crate::model::Interface::Rest,
-        }
+        Caller::of_test("ada", "key", scopes)
     }
 
     #[test]

@@ -123,23 +123,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::{Interface, Scopes};
+    use crate::model::Scopes;
 
     fn caller(credential: &str) -> Caller {
-        Caller {
-            user: UserId::parse("ada").unwrap(),
-            credential: CredentialName::parse(credential).unwrap(),
-            scopes: Scopes::read_write(),
-            bound: None,
-            is_guest: false,
-            project: None,
-            token: None,
-            tools: Vec::new(),
-            client: None,
-            address: None,
-            session: None,
-            face: Interface::Rest,
-        }
+        Caller::of_test("ada", credential, Scopes::read_write())
     }
 
     fn hook(event: &str, told: &Value) -> Hook {

@@ -126,3 +126,28 @@ impl fmt::Display for Scope {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Caller {
+        /// Somebody of a test, who is bound to nothing, came by REST and said nothing of where from.
+        pub(crate) fn of_test(user: &str, credential: &str, scopes: Scopes) -> Self {
+            Self {
+                user: UserId::parse(user).unwrap(),
+                credential: CredentialName::parse(credential).unwrap(),
+                scopes,
+                bound: None,
+                is_guest: false,
+                project: None,
+                token: None,
+                tools: Vec::new(),
+                client: None,
+                address: None,
+                session: None,
+                face: Interface::Rest,
+            }
+        }
+    }
+}

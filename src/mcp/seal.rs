@@ -57,24 +57,11 @@ impl fmt::Debug for Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CredentialName, Scopes, UserId};
+    use crate::model::Scopes;
     use serde_json::json;
 
     fn caller(user: &str) -> Caller {
-        Caller {
-            user: UserId::parse(user).unwrap(),
-            credential: CredentialName::parse("key").unwrap(),
-            scopes: Scopes::all(),
-            bound: None,
-            is_guest: false,
-            project: None,
-            token: None,
-            tools: Vec::new(),
-            client: None,
-            address: None,
-            session: None,
-            face: crate::model::Interface::Rest,
-        }
+        Caller::of_test(user, "key", Scopes::all())
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{Ask, Incoming, Protocol, Reply, ReplyLine, RpcMessage, ToolSets, Version, judge};
 use crate::actors::{BackupSettings, SessionSettings, Sessions};
 use crate::engine::Limits;
-use crate::model::{Caller, CredentialName, Scopes, Secret, SecretScreen, SystemClock, UserId};
+use crate::model::{Caller, Scopes, Secret, SecretScreen, SystemClock};
 use crate::store::{Store, StoreOptions};
 
 const MODERN: &str = "2026-07-28";
@@ -41,20 +41,7 @@ impl Bench {
         };
         let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();
         let secret = Secret::new("s".repeat(43));
-        let caller = Caller {
-            user: UserId::parse("ada").unwrap(),
-            credential: CredentialName::parse("key").unwrap(),
-            scopes,
-            bound: None,
-            is_guest: false,
-            project: None,
-            token: None,
-            tools: Vec::new(),
-            client: None,
-            address: None,
-            session: None,
-            face: crate::model::Interface::Rest,
-        };
+        let caller = Caller::of_test("ada", "key", scopes);
         let protocol = Protocol::new(sessions.clone(), ToolSets::core(), &secret);
         Self { protocol, sessions, caller, _data: data }
     }

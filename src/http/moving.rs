@@ -2,8 +2,8 @@
 
 use crate::actors::Sessions;
 use crate::engine::{
-    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, Imported,
-    InvalidArguments, Shape,
+    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, InvalidArguments,
+    Shape,
 };
 use crate::error::Error;
 use crate::model::{Caller, MemoryIds, Project, Tag, Timestamp};
@@ -111,11 +111,10 @@ impl AskedMove {
         }
         let mut moving = Moving::start(bundle, recognised, wanted);
         while let Some(batch) = moving.next().await {
-            let mut lines = ImportLines::default().of_run(Some(run)).confirmed(self.confirms);
-            if self.dry_run {
-                lines = lines.tried();
-            }
-            let told = ask(lines, &batch.lines, sessions, caller).await?;
+            let lines = ImportLines::default().of_run(Some(run)).confirmed(self.confirms);
+            let lines = if self.dry_run { lines.tried() } else { lines };
+            let given = batch.lines.iter().cloned().map(FileLine::Whole);
+            let told = sessions.import(caller, lines, given).await?;
             moving.note(&batch, told);
         }
         let report = moving.finish(self.dry_run).map_err(refused)?;
@@ -133,23 +132,6 @@ impl AskedMove {
         wanted.updates = self.updates;
         wanted
     }
-}
-
-async fn ask(
-    mut lines: ImportLines,
-    batch: &[Vec<u8>],
-    sessions: &Sessions,
-    caller: &Caller,
-) -> Result<Imported, Error> {
-    for line in batch {
-        if let Some(part) = lines.take(FileLine::Whole(line.clone())) {
-            lines.note(sessions.ask(caller, part).await?);
-        }
-    }
-    if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(caller, part).await?);
-    }
-    Ok(lines.told())
 }
 
 /// Lines that were packed are held unpacked; more of them come as they are, which has no such limit.

@@ -191,9 +191,8 @@ impl Delivery<'_> {
         batch: &MovingBatch,
     ) -> Result<Imported, Failed> {
         let lines = ImportLines::default().of_run(Some(self.run)).confirmed(self.confirms);
-        let lines = if self.dry_run { lines.tried() } else { lines };
         let given = batch.lines.iter().cloned().map(FileLine::Whole);
-        sessions.import(caller, lines, given).await.map_err(Failed::because)
+        sessions.import(caller, lines.tried(self.dry_run), given).await.map_err(Failed::because)
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) const UPDATE: Field = Field::new(
 );
 
 /// What the query of an import says of a file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct AskedMove {
     pub(super) format: Option<String>,
     pub(super) confirms: bool,
@@ -72,16 +72,7 @@ impl AskedMove {
 
     /// The usual of a file whose format is to be found out.
     pub(super) fn usual(confirms: bool, dry_run: bool) -> Self {
-        Self {
-            format: None,
-            confirms,
-            dry_run,
-            only: None,
-            project: None,
-            tag: None,
-            since: None,
-            updates: false,
-        }
+        Self { confirms, dry_run, ..Self::default() }
     }
 
     /// Reads a file, and has the session take what is in it.
@@ -112,7 +103,7 @@ impl AskedMove {
         let mut moving = Moving::start(bundle, recognised, wanted);
         while let Some(batch) = moving.next().await {
             let lines = ImportLines::default().of_run(Some(run)).confirmed(self.confirms);
-            let lines = if self.dry_run { lines.tried() } else { lines };
+            let lines = lines.tried(self.dry_run);
             let given = batch.lines.iter().cloned().map(FileLine::Whole);
             let told = sessions.import(caller, lines, given).await?;
             moving.note(&batch, told);

@@ -94,7 +94,7 @@ pub(in crate::http) async fn import(
     let mut payload = payload.into_inner();
     let lines = ImportLines::going_on_with(step).of_run(run).confirmed(asked.confirms);
     let dry_run = asked.dry_run;
-    let lines = if dry_run { lines.tried() } else { lines };
+    let lines = lines.tried(dry_run);
     if asked.format.is_none() {
         let body = Lines::of(&request, &mut payload)?;
         let told = read_lines(body, lines, &sessions, &caller).await?;

@@ -55,8 +55,7 @@ pub(super) fn import(
                 import_to_daemon(&daemon, user, outbox, input).await
             }
             Door::Local(local) => {
-                let lines = ImportLines::default().confirmed(confirms);
-                let lines = if dry_run { lines.tried() } else { lines };
+                let lines = ImportLines::default().confirmed(confirms).tried(dry_run);
                 let import = async |sessions: &Sessions, caller: &Caller| {
                     import_to_store(sessions, caller, lines, input).await
                 };

@@ -19,13 +19,10 @@ impl Supervisor {
     /// asked for is not ours to give.
     #[must_use]
     pub fn of(around: &Surroundings, pid: u32) -> Self {
-        let value = |name: &str| {
-            let found = around.env.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.as_str())
-        };
-        let socket = value("NOTIFY_SOCKET").filter(|name| name.starts_with(['/', '@']));
-        let is_meant = value("WATCHDOG_PID").is_none_or(|meant| meant.parse::<u32>() == Ok(pid));
-        let micros = value("WATCHDOG_USEC").and_then(|text| text.parse::<u64>().ok());
+        let socket = around.variable("NOTIFY_SOCKET").filter(|name| name.starts_with(['/', '@']));
+        let pid_meant = around.variable("WATCHDOG_PID");
+        let is_meant = pid_meant.is_none_or(|meant| meant.parse::<u32>() == Ok(pid));
+        let micros = around.variable("WATCHDOG_USEC").and_then(|text| text.parse::<u64>().ok());
         let micros = micros.filter(|micros| is_meant && *micros > 0);
         Self { socket: socket.map(str::to_owned), watchdog: micros.map(Duration::from_micros) }
     }

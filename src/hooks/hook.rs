@@ -62,16 +62,17 @@ impl Hook {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let said = |saying: &Option<Saying>| saying.as_ref().map(Saying::to_hand_on);
+        let ([event, ..], [session, ..], [answer, ..]) = (EVENT, SESSION, ANSWER);
         let pairs = [
-            (EVENT.first(), Some(self.moment.word().to_owned())),
-            (SESSION.first(), self.session.clone()),
-            (Some(&FOLDER), self.folder.clone()),
-            (Some(&PROMPT), said(&self.prompt)),
-            (ANSWER.first(), said(&self.answer)),
-            (Some(&AT), self.at.map(|at| at.to_string())),
+            (event, Some(self.moment.word().to_owned())),
+            (session, self.session.clone()),
+            (FOLDER, self.folder.clone()),
+            (PROMPT, said(&self.prompt)),
+            (answer, said(&self.answer)),
+            (AT, self.at.map(|at| at.to_string())),
         ];
-        let pairs = pairs.into_iter().filter_map(|(name, value)| Some((*name?, value?)));
-        Value::Object(pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
+        let there = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Value::Object(there.map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
     }
 
     /// The same, said now.

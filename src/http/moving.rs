@@ -2,8 +2,8 @@
 
 use crate::actors::Sessions;
 use crate::engine::{
-    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, Imported,
-    InvalidArguments, Shape,
+    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, InvalidArguments,
+    Shape,
 };
 use crate::error::Error;
 use crate::model::{Caller, MemoryIds, Project, Tag, Timestamp};
@@ -37,7 +37,7 @@ pub(super) const UPDATE: Field = Field::new(
 );
 
 /// What the query of an import says of a file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct AskedMove {
     pub(super) format: Option<String>,
     pub(super) confirms: bool,
@@ -72,16 +72,7 @@ impl AskedMove {
 
     /// The usual of a file whose format is to be found out.
     pub(super) fn usual(confirms: bool, dry_run: bool) -> Self {
-        Self {
-            format: None,
-            confirms,
-            dry_run,
-            only: None,
-            project: None,
-            tag: None,
-            since: None,
-            updates: false,
-        }
+        Self { confirms, dry_run, ..Self::default() }
     }
 
     /// Reads a file, and has the session take what is in it.
@@ -111,11 +102,10 @@ impl AskedMove {
         }
         let mut moving = Moving::start(bundle, recognised, wanted);
         while let Some(batch) = moving.next().await {
-            let mut lines = ImportLines::default().of_run(Some(run)).confirmed(self.confirms);
-            if self.dry_run {
-                lines = lines.tried();
-            }
-            let told = ask(lines, &batch.lines, sessions, caller).await?;
+            let lines = ImportLines::default().of_run(Some(run)).confirmed(self.confirms);
+            let lines = lines.tried(self.dry_run);
+            let given = batch.lines.iter().cloned().map(FileLine::Whole);
+            let told = sessions.import(caller, lines, given).await?;
             moving.note(&batch, told);
         }
         let report = moving.finish(self.dry_run).map_err(refused)?;
@@ -133,23 +123,6 @@ impl AskedMove {
         wanted.updates = self.updates;
         wanted
     }
-}
-
-async fn ask(
-    mut lines: ImportLines,
-    batch: &[Vec<u8>],
-    sessions: &Sessions,
-    caller: &Caller,
-) -> Result<Imported, Error> {
-    for line in batch {
-        if let Some(part) = lines.take(FileLine::Whole(line.clone())) {
-            lines.note(sessions.ask(caller, part).await?);
-        }
-    }
-    if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(caller, part).await?);
-    }
-    Ok(lines.told())
 }
 
 /// Lines that were packed are held unpacked; more of them come as they are, which has no such limit.

@@ -29,6 +29,13 @@ impl Page {
         lines.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 
+    /// What a browser that keeps its cookies shows from then on.
+    pub fn cookies(&self) -> String {
+        let given = self.headers("set-cookie");
+        let given = given.iter().filter_map(|line| line.split(';').next());
+        given.collect::<Vec<_>>().join("; ")
+    }
+
     /// What the form that goes to a path carries.
     pub fn csrf(&self, action: &str) -> String {
         let form = self.body.split(&format!("action=\"{action}\"")).nth(1);
@@ -48,14 +55,8 @@ impl<'a> Browser<'a> {
         let mut browser = Self::new(server);
         let page = browser.post("/ui/login", &[("credential", key), ("next", "/ui/")]).await;
         assert_eq!(page.status, 303, "{}", page.body);
-        browser.keep(&page);
+        browser.cookies = page.cookies();
         browser
-    }
-
-    fn keep(&mut self, page: &Page) {
-        let given = page.headers("set-cookie");
-        let given = given.iter().filter_map(|line| line.split(';').next());
-        self.cookies = given.collect::<Vec<_>>().join("; ");
     }
 
     pub async fn get(&self, path: &str) -> Page {

@@ -16,12 +16,6 @@ async fn sign_in(server: &TestServer, headers: &[(&str, &str)]) -> Page {
     Browser::new(server).send("POST", "/ui/login", &headers, &form).await
 }
 
-/// What a browser shows from then on.
-fn cookie(signed_in: &Page) -> String {
-    let given = signed_in.headers("set-cookie");
-    given.iter().filter_map(|line| line.split(';').next()).collect::<Vec<_>>().join("; ")
-}
-
 #[actix_web::test]
 async fn within_a_frame_links_and_cookies_stay_in_it_and_the_page_may_be_shown_there() {
     let server = TestServer::with(&[("DASHBOARD_INGRESS", "true")]);
@@ -37,7 +31,7 @@ async fn within_a_frame_links_and_cookies_stay_in_it_and_the_page_may_be_shown_t
     for part in ["HttpOnly", "SameSite=Lax", "; Secure", &format!("Path={FRAME};")] {
         assert!(given[0].contains(part), "{given:?}");
     }
-    let cookie = cookie(&signed_in);
+    let cookie = signed_in.cookies();
     let own = [("Cookie", cookie.as_str())];
     let page = browser.send("GET", "/ui/clients", &[&THROUGH[..], &own].concat(), "").await;
     assert_eq!(page.status, 200, "{}", page.body);
@@ -73,7 +67,7 @@ async fn without_tls_it_takes_the_word_of_the_owner_within_a_frame_as_well() {
     let given = signed_in.headers("set-cookie");
     assert!(given.len() == 1 && given[0].starts_with("memoryd-local="), "{given:?}");
     assert!(given[0].contains(&format!("Path={FRAME};")) && !given[0].contains("Secure"));
-    let cookie = cookie(&signed_in);
+    let cookie = signed_in.cookies();
     let headers = [&THROUGH[..2], &[("Cookie", cookie.as_str())]].concat();
     assert_eq!(Browser::new(&server).send("GET", "/ui/", &headers, "").await.status, 200);
 }

@@ -196,6 +196,9 @@ export async function signIn(page, server, key = KEY) {
   await page.waitForURL((url) => !url.pathname.endsWith('/login'));
 }
 
+/** The answer that begins the stream of changes of a page that is about to be opened. */
+export const streamOf = (page) => page.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
+
 /** Rules of axe that depend on colors and on the width of a window. */
 const OF_LOOKS = ['color-contrast', 'link-in-text-block', 'target-size', 'scrollable-region-focusable'];
 

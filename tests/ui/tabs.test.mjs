@@ -1,7 +1,7 @@
 // What is done in one window and seen in another.
 
 import { after, before, test } from 'node:test';
-import { KEY, Server, assert, launch, open, signIn } from './harness.mjs';
+import { KEY, Server, assert, launch, open, signIn, streamOf } from './harness.mjs';
 
 let server;
 let browser;
@@ -21,7 +21,7 @@ test('a token that is revoked on the page of the clients ends the other window w
   await signIn(owner.page, server);
   await owner.page.goto(`${server.url}/ui/clients`);
   await signIn(guest.page, server, made.token);
-  const stream = guest.page.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
+  const stream = streamOf(guest.page);
   await guest.page.goto(`${server.url}/ui/new`);
   await stream;
   await guest.page.fill('#content', 'hours of work\nin two lines');
@@ -43,7 +43,7 @@ test('who signs out in one window is told so in the other, and is back there aft
   const { context, page } = await open(browser, server);
   await signIn(page, server);
   const other = await context.newPage();
-  const stream = other.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
+  const stream = streamOf(other);
   await other.goto(`${server.url}/ui/tags`);
   await stream;
 
@@ -70,7 +70,7 @@ test('every page of one window has a stream, however fast they follow, over HTTP
       await signIn(page, its);
       // More pages than a browser may have streams, all before the next word that keeps one alive.
       for (let n = 0; n < 8; n += 1) {
-        const stream = page.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
+        const stream = streamOf(page);
         await page.goto(`${its.url}/ui/help`);
         assert.equal((await stream).status(), 200, `page ${n} over ${protocol}`);
       }
@@ -85,14 +85,13 @@ test('every page of one window has a stream, however fast they follow, over HTTP
 
 test('what a client stores is told in every window, those without a stream of their own as well', async () => {
   const { context, page } = await open(browser, server);
-  const begins = (window) => window.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
-  const streams = [begins(page)];
+  const streams = [streamOf(page)];
   await signIn(page, server);
   const windows = [page];
   // A browser has four streams; the windows beyond hear it from the others.
   while (windows.length < 6) {
     const window = await context.newPage();
-    streams.push(begins(window));
+    streams.push(streamOf(window));
     await window.goto(`${server.url}/ui/help`);
     await streams.at(-1);
     windows.push(window);

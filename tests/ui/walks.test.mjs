@@ -1,7 +1,7 @@
 // The same walk with the keyboard alone and without a script; what two windows do to each other.
 
 import { after, before, test } from 'node:test';
-import { KEY, Server, assert, furnish, launch, open, signIn } from './harness.mjs';
+import { KEY, Server, assert, furnish, launch, open, signIn, streamOf } from './harness.mjs';
 
 let server;
 let browser;
@@ -95,7 +95,7 @@ test('a token that is revoked in one window is told in the other within two seco
   const made = await server.call('POST', '/admin/tokens', { name: 'phone' });
   const { context, page } = await open(browser, server);
   await signIn(page, server, made.token);
-  const stream = page.waitForResponse((answer) => answer.url().endsWith('/ui/events'));
+  const stream = streamOf(page);
   await page.goto(`${server.url}/ui/new`);
   await stream;
   await page.fill('#content', 'hours of work');

@@ -94,7 +94,7 @@ pub(in crate::http) async fn import(
     let mut payload = payload.into_inner();
     let lines = ImportLines::going_on_with(step).of_run(run).confirmed(asked.confirms);
     let dry_run = asked.dry_run;
-    let lines = if dry_run { lines.tried() } else { lines };
+    let lines = lines.tried(dry_run);
     if asked.format.is_none() {
         let body = Lines::of(&request, &mut payload)?;
         let told = read_lines(body, lines, &sessions, &caller).await?;
@@ -134,22 +134,14 @@ async fn read_lines(
 /// Has the session take the lines of a text, a part after another.
 pub(in crate::http) async fn take_lines(
     text: &[u8],
-    mut lines: ImportLines,
+    lines: ImportLines,
     sessions: &Sessions,
     caller: &Caller,
 ) -> Result<Imported, Error> {
     let mut cutter = LineCutter::default();
     let mut cut = cutter.cut(text);
     cut.extend(cutter.end());
-    for line in cut {
-        if let Some(part) = lines.take(line) {
-            lines.note(sessions.ask(caller, part).await?);
-        }
-    }
-    if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(caller, part).await?);
-    }
-    Ok(lines.told())
+    Ok(sessions.import(caller, lines, cut).await?)
 }
 
 fn answer(

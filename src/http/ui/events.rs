@@ -28,8 +28,8 @@ static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-bufferin
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Tells the pages of a browser which memories have changed, never what they say, and that it was signed
-/// out. When its pages show somebody else it ends. Who comes back is told to look anew if something was missed. A browser with streams enough is
-/// told to stop asking.
+/// out. When its pages show somebody else it ends. Who comes back is told to look anew if something was
+/// missed. A browser with streams enough is told to stop asking.
 pub(in crate::http) async fn events(
     request: HttpRequest,
     session: BrowserSession,
@@ -69,15 +69,15 @@ pub(in crate::http) async fn events(
 fn greeting(request: &HttpRequest, last: u64) -> String {
     let shown = request.headers().get(&LAST_EVENT_ID).and_then(|shown| shown.to_str().ok());
     let has_missed = shown.is_some_and(|shown| shown != last.to_string());
-    let word = if has_missed { "event: resync\ndata: {}\n" } else { "" };
-    format!("retry: 5000\n: listening\nid: {last}\n{word}\n")
+    let word = if has_missed { RESYNC } else { "\n" };
+    format!("retry: 5000\n: listening\nid: {last}\n{word}")
 }
 
 /// The events of a change, one for each memory.
 fn told(change: &ChangeNotice, names_them: bool) -> String {
     let number = change.number;
     if change.memories.len() > NAMED {
-        return format!("id: {number}\nevent: resync\ndata: {{}}\n\n");
+        return format!("id: {number}\n{RESYNC}");
     }
     let event = |data: serde_json::Value| format!("id: {number}\nevent: memory\ndata: {data}\n\n");
     if !names_them {

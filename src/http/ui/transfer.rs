@@ -108,8 +108,7 @@ pub(in crate::http) async fn import(
     let page = match asked.carry_out(content, &sessions, &session.caller).await? {
         CameOfIt::Moved(report) => TransferPage::of_report(&request, &session, &report),
         CameOfIt::OwnLines(text) => {
-            let lines = ImportLines::default().confirmed(is_confirmed);
-            let lines = if is_tried { lines.tried() } else { lines };
+            let lines = ImportLines::default().confirmed(is_confirmed).tried(is_tried);
             let told = rest::take_lines(&text, lines, &sessions, &session.caller).await?;
             TransferPage::of(&request, &session, &told)
         }

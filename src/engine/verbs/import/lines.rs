@@ -146,11 +146,11 @@ impl ImportLines {
         Self { run, ..self }
     }
 
-    /// The same, only to tell what would become of each line. A text that comes twice is known again
-    /// within a part only.
+    /// The same, on a dry run only to tell what would become of each line. A text that comes twice is
+    /// known again within a part only.
     #[must_use]
-    pub fn tried(self) -> Self {
-        Self { dry_run: true, ..self }
+    pub fn tried(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// Notes what a session said of a part.
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_trial_tells_of_a_line_that_is_too_long_in_its_place() {
-        let mut lines = ImportLines::default().tried();
+        let mut lines = ImportLines::default().tried(true);
         for line in [whole("one"), FileLine::TooLong, whole("three")] {
             assert!(lines.take(line).is_none());
         }

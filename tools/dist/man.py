@@ -52,7 +52,8 @@ class Help:
 
     def __init__(self, binary, verb):
         self.sections, name, about = {}, None, []
-        for line in common.run(binary, *verb, "--help").decode().splitlines():
+        # The short one: once a flag has more to say, the long one has each text on lines of its own.
+        for line in common.run(binary, *verb, "-h").decode().splitlines():
             if heading := HEADING.match(line):
                 name = heading[1]
                 self.sections[name] = [heading[2]] if heading[2] else []

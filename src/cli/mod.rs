@@ -38,6 +38,7 @@ mod undo;
 mod used_by;
 mod why;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -70,6 +71,11 @@ impl Failed {
     fn because(error: impl std::fmt::Display) -> Self {
         Self::new(error.to_string())
     }
+}
+
+/// What is said of a file or a folder that could not be written.
+fn unwritable(path: &Path) -> impl Fn(std::io::Error) -> Failed {
+    move |error| Failed::new(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Runs the program. 0 is success, 1 a failure, 2 a command line that makes no sense; more than that

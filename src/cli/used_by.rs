@@ -4,93 +4,50 @@ use clap::{Command, CommandFactory};
 
 use super::arguments::CommandLine;
 
+/// The verbs whose help shows a flag, by the shorter of two lists.
+enum UsedBy {
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
 /// Flags that only some verbs use. They are taken everywhere, since scripts put them everywhere, but
 /// the help of a verb shows what it uses.
-const USED_BY: &[(&str, &[&str])] = &[
-    ("host", &["serve", "config"]),
-    ("port", &["serve", "config"]),
-    ("api_key", &["serve", "selftest"]),
-    ("env_keys", &["serve", "config"]),
-    (
-        "data_dir",
-        &[
-            "serve",
-            "stdio",
-            "export",
-            "import",
-            "token",
-            "oauth",
-            "audit",
-            "undo",
-            "stats",
-            "open",
-            "password",
-            "check",
-            "backup",
-            "connect",
-            "client-config",
-            "config",
-            "doctor",
-            "hook",
-            "project",
-            "healthcheck",
-        ],
-    ),
-    (
-        "config",
-        &[
-            "serve",
-            "stdio",
-            "export",
-            "import",
-            "token",
-            "oauth",
-            "user",
-            "audit",
-            "undo",
-            "stats",
-            "open",
-            "password",
-            "check",
-            "backup",
-            "doctor",
-            "connect",
-            "client-config",
-            "config",
-            "hook",
-            "project",
-            "healthcheck",
-        ],
-    ),
+const FLAGS: &[(&str, UsedBy)] = &[
+    ("host", UsedBy::Only(&["serve", "config"])),
+    ("port", UsedBy::Only(&["serve", "config"])),
+    ("api_key", UsedBy::Only(&["serve", "selftest"])),
+    ("env_keys", UsedBy::Only(&["serve", "config"])),
+    ("data_dir", UsedBy::AllBut(&["certs", "completions", "selftest", "user", "why"])),
+    ("config", UsedBy::AllBut(&["certs", "completions", "selftest", "why"])),
     (
         "json",
-        &[
-            "certs",
-            "import",
-            "token",
-            "oauth",
-            "user",
-            "audit",
-            "undo",
-            "stats",
-            "open",
-            "check",
-            "backup",
-            "doctor",
-            "connect",
-            "client-config",
-            "config",
-            "hook",
-            "project",
-        ],
+        UsedBy::AllBut(&[
+            "completions",
+            "export",
+            "healthcheck",
+            "password",
+            "selftest",
+            "serve",
+            "stdio",
+            "why",
+        ]),
     ),
 ];
+
+impl UsedBy {
+    fn includes(&self, verb: &str) -> bool {
+        match self {
+            Self::Only(verbs) => verbs.contains(&verb),
+            Self::AllBut(verbs) => !verbs.contains(&verb),
+        }
+    }
+}
 
 impl CommandLine {
     /// The command line with the help of each verb.
     pub(super) fn described() -> Command {
         let mut command = Self::command();
-        for (flag, verbs) in USED_BY {
+        for (flag, used_by) in FLAGS {
             let Some(shown) = command.get_arguments().find(|known| known.get_id() == *flag) else {
                 continue;
             };
@@ -98,7 +55,7 @@ impl CommandLine {
             let others: Vec<String> = command
                 .get_subcommands()
                 .map(|verb| verb.get_name().to_owned())
-                .filter(|verb| !verbs.contains(&verb.as_str()))
+                .filter(|verb| !used_by.includes(verb))
                 .collect();
             for verb in others {
                 let hidden = hidden.clone();

@@ -68,11 +68,6 @@ def free_port():
         return s.getsockname()[1]
 
 
-def has_verb(binary, verb):
-    """Whether it is new enough to know it."""
-    return subprocess.run([binary, "help", verb], capture_output=True).returncode == 0
-
-
 def unpack(archive, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -82,7 +77,7 @@ def unpack(archive, folder):
 @pytest.fixture(scope="session")
 def binary(tmp_path_factory):
     """The packaged binary that runs on this machine."""
-    arch = {machine: arch for arch, machine in common.MACHINES.items()}[os.uname().machine]
+    arch = common.own_arch()
     folder = tmp_path_factory.mktemp("binary")
     unpack(made(f"memoryd-{VERSION}-linux-{arch}.tar.gz"), folder)
     return folder / f"memoryd-{VERSION}-linux-{arch}/memoryd"

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import pathlib
+import platform
 import re
 import subprocess
 import tarfile
@@ -20,6 +21,11 @@ NOBODY = 65532
 # Debian's word for a processor, as Go and OCI have it too, and the one of everybody else.
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 SUMMARY = "memory server for AI assistants"
+
+
+def own_arch():
+    """Debian's word for the processor of this machine; nothing if nothing is made for it."""
+    return next((arch for arch, machine in MACHINES.items() if machine == platform.machine()), None)
 
 
 def manifest():

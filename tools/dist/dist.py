@@ -10,7 +10,6 @@ times are that of the commit (or SOURCE_DATE_EPOCH). The man page and the comple
 
 import argparse
 import pathlib
-import platform
 import shutil
 import sys
 
@@ -37,8 +36,7 @@ def main():
     p.add_argument("--tells", type=pathlib.Path, help="a binary of this version that runs here (the one of this machine)")
     o = p.parse_args()
     binaries = {arch: getattr(o, arch) for arch in common.MACHINES if getattr(o, arch)}
-    own = next((arch for arch, machine in common.MACHINES.items() if machine == platform.machine()), None)
-    tells = o.tells or binaries.get(own)
+    tells = o.tells or binaries.get(common.own_arch())
     if not tells:
         raise SystemExit("no binary of these runs here, and the man page comes from one: name one with --tells")
     shutil.rmtree(o.out, ignore_errors=True)

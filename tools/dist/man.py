@@ -41,7 +41,7 @@ def page(binary):
     lines = [f'.TH MEMORYD 1 {common.moment("%Y-%m-%d")} "memoryd {common.version()}" "User Commands"',
              ".SH NAME", f"memoryd \\- {common.SUMMARY}",
              ".SH SYNOPSIS", f".B {roff(top.usage)}",
-             ".SH DESCRIPTION", roff(top.about), *options(top), ".SH COMMANDS", *commands(binary, [])]
+             ".SH DESCRIPTION", roff(top.about), *options(top), ".SH COMMANDS", *commands(binary, [], top)]
     lines += [".SH ENVIRONMENT", roff(ENVIRONMENT), ".SH FILES", *listed(FILES), ".SH EXIT STATUS", *listed(STATUS)]
     lines += [".SH SEE ALSO", "systemctl(1), journalctl(1)"]
     return "\n".join(lines) + "\n"
@@ -52,7 +52,8 @@ class Help:
 
     def __init__(self, binary, verb):
         self.sections, name, about = {}, None, []
-        for line in common.run(binary, *verb, "--help").decode().splitlines():
+        # The short one: once a flag has more to say, the long one has each text on lines of its own.
+        for line in common.run(binary, *verb, "-h").decode().splitlines():
             if heading := HEADING.match(line):
                 name = heading[1]
                 self.sections[name] = [heading[2]] if heading[2] else []
@@ -72,15 +73,17 @@ class Help:
             yield name, text or ""
 
 
-def commands(binary, verb):
-    for name, _ in Help(binary, verb).rows("Commands"):
+def commands(binary, verb, around):
+    """The verbs that the help of another one lists."""
+    for name, _ in around.rows("Commands"):
         if name in NOT_SHOWN:
             continue
-        told = Help(binary, [*verb, name])
-        yield f".SS {roff(' '.join(['memoryd', *verb, name]))}"
+        inner = [*verb, name]
+        told = Help(binary, inner)
+        yield f".SS {roff(' '.join(['memoryd', *inner]))}"
         yield roff(told.about)
         if list(told.rows("Commands")):
-            yield from commands(binary, [*verb, name])
+            yield from commands(binary, inner, told)
         else:
             yield f".PP\n.B {roff(told.usage)}"
             yield from options(told, beside={"-h, --help", "-V, --version"})

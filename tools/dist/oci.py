@@ -11,7 +11,6 @@ EMBEDDING_URL only). The same binaries and the same authorities give the same di
 """
 
 import argparse
-import hashlib
 import json
 import pathlib
 import shutil
@@ -70,7 +69,7 @@ def manifest(layout, arch, binary, certificates, owner):
     layer = {"mediaType": LAYER, **layout.blob(common.gzipped(raw))}
     platform = {"architecture": arch, "os": "linux", **({"variant": VARIANTS[arch]} if arch in VARIANTS else {})}
     config = layout.blob(document(settings(owner) | platform | {
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(raw).hexdigest()}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{common.sha256(raw)}"]},
         "history": [{"created": common.moment("%Y-%m-%dT%H:%M:%SZ"), "created_by": "tools/dist/oci.py"}],
     }))
     told = layout.blob(document({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": CONFIG, **config}, "layers": [layer]}))

@@ -32,8 +32,9 @@ impl Slot<'_> {
         match self.client.syntax {
             _ if is_blank(text) => Ok(None),
             ClientSyntax::Toml => toml_text::section(text, section),
-            ClientSyntax::Json => JsonFile::read(text, false)?.section(section),
-            ClientSyntax::JsonWithComments => JsonFile::read(text, true)?.section(section),
+            ClientSyntax::Json | ClientSyntax::JsonWithComments => {
+                self.json(text)?.section(section)
+            }
             ClientSyntax::ByHand => Ok(None),
         }
     }
@@ -49,9 +50,8 @@ impl Slot<'_> {
         match client.syntax {
             _ if is_blank(text) => Ok(client.file_with(name, entry)),
             ClientSyntax::Toml => toml_text::with(text, client, name, entry),
-            ClientSyntax::Json => JsonFile::read(text, false)?.with(client.section, name, entry),
-            ClientSyntax::JsonWithComments => {
-                JsonFile::read(text, true)?.with(client.section, name, entry)
+            ClientSyntax::Json | ClientSyntax::JsonWithComments => {
+                self.json(text)?.with(client.section, name, entry)
             }
             ClientSyntax::ByHand => Ok(text.to_owned()),
         }
@@ -63,12 +63,15 @@ impl Slot<'_> {
         match syntax {
             _ if is_blank(text) => Ok(text.to_owned()),
             ClientSyntax::Toml => toml_text::without(text, section, name),
-            ClientSyntax::Json => JsonFile::read(text, false)?.without(section, name, and_section),
-            ClientSyntax::JsonWithComments => {
-                JsonFile::read(text, true)?.without(section, name, and_section)
+            ClientSyntax::Json | ClientSyntax::JsonWithComments => {
+                self.json(text)?.without(section, name, and_section)
             }
             ClientSyntax::ByHand => Ok(text.to_owned()),
         }
+    }
+
+    fn json<'t>(&self, text: &'t str) -> Result<JsonFile<'t>, Damage> {
+        JsonFile::read(text, self.client.syntax == ClientSyntax::JsonWithComments)
     }
 }
 
@@ -76,8 +79,7 @@ impl Damage {
     /// At a byte of the text.
     pub(super) fn at(text: &str, at: usize, problem: &str) -> Self {
         let before = text.get(..at).unwrap_or(text);
-        let start = before.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
-        let column = before.get(start..).unwrap_or_default().chars().count();
+        let column = before.get(line_start(text, at)..).unwrap_or_default().chars().count();
         let line = before.matches('\n').count();
         Self {
             line: line.saturating_add(1),
@@ -96,6 +98,17 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: {}", self.line, self.column, self.problem)
     }
+}
+
+/// Where the line of a place begins.
+pub(super) fn line_start(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    before.rfind('\n').map_or(0, |newline| newline.saturating_add(1))
+}
+
+/// How the lines of a file end.
+pub(super) fn newline_of(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 fn is_blank(text: &str) -> bool {

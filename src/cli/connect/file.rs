@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Failed;
+use crate::cli::{Failed, unwritable};
 use crate::disk::{self, PRIVATE_FILE};
 
 /// A file as it was when it was read.
@@ -64,7 +64,7 @@ impl ClientFile {
         }
         let backup = self.backup_path();
         disk::replace_with_mode(&backup, self.text.as_bytes(), PRIVATE_FILE)
-            .map_err(|error| unwritable(&backup, &error))?;
+            .map_err(unwritable(&backup))?;
         Ok(Some(backup))
     }
 
@@ -75,7 +75,7 @@ impl ClientFile {
 
     pub(super) fn remove_backup(&self) -> Result<(), Failed> {
         let backup = self.backup_path();
-        disk::remove_file(&backup).map_err(|error| unwritable(&backup, &error))
+        disk::remove_file(&backup).map_err(unwritable(&backup))
     }
 
     /// Writes another text in its place, unless somebody else has written there meanwhile. Links stay
@@ -84,11 +84,10 @@ impl ClientFile {
         self.refuse_if_changed()?;
         self.refuse_if_read_only()?;
         if let Some(folder) = self.real.parent() {
-            disk::create_folder(folder).map_err(|error| unwritable(folder, &error))?;
+            disk::create_folder(folder).map_err(unwritable(folder))?;
         }
         let mode = self.mode.unwrap_or(PRIVATE_FILE);
-        disk::replace_with_mode(&self.real, text.as_bytes(), mode)
-            .map_err(|error| unwritable(&self.path, &error))
+        disk::replace_with_mode(&self.real, text.as_bytes(), mode).map_err(unwritable(&self.path))
     }
 
     /// A file that its owner may not write comes from elsewhere, such as a store of configurations.
@@ -106,7 +105,7 @@ impl ClientFile {
     /// Removes it, with the same care.
     pub(super) fn remove(&self) -> Result<(), Failed> {
         self.refuse_if_changed()?;
-        disk::remove_file(&self.real).map_err(|error| unwritable(&self.path, &error))
+        disk::remove_file(&self.real).map_err(unwritable(&self.path))
     }
 
     fn refuse_if_changed(&self) -> Result<(), Failed> {
@@ -166,10 +165,6 @@ fn read(path: &Path) -> Result<Option<(String, u32)>, Failed> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failed {
     Failed::new(format!("cannot read {}: {error}", path.display()))
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Failed {
-    Failed::new(format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value, json};
 
-use super::edit::Damage;
+use super::edit::{Damage, line_start, newline_of};
 use super::json_text::{Content, Member, Node, read};
 
 /// A JSON file as a text, and where things are in it.
@@ -33,8 +33,7 @@ impl<'a> JsonFile<'a> {
         };
         let first = members.first().and_then(|first| indentation(text, first.start));
         let step = first.filter(|step| !step.is_empty()).unwrap_or(USUAL_STEP).to_owned();
-        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        Ok(Self { text, root, is_lenient, newline, step })
+        Ok(Self { text, root, is_lenient, newline: newline_of(text), step })
     }
 
     /// What stands in a section of the root; nothing if there is none.
@@ -137,13 +136,13 @@ impl<'a> JsonFile<'a> {
         let (before, after) = if last.comma.is_some() { ("", ",") } else { (",", "") };
         let end = last.value.span.end;
         let mut changes = vec![Change(end..end, before.to_owned())];
-        let first = members(object).first().and_then(|first| indentation(self.text, first.start));
-        let text = match (inner.contains('\n'), first) {
-            (true, first) => {
-                let child = first.map_or_else(|| format!("{own}{}", self.step), str::to_owned);
-                format!("{}{child}{}{after}", self.newline, self.member(key, value, &child))
-            }
-            (false, _) => format!(" {}: {value}{after}", json!(key)),
+        let text = if inner.contains('\n') {
+            let first = members(object).first();
+            let first = first.and_then(|first| indentation(self.text, first.start));
+            let child = first.map_or_else(|| format!("{own}{}", self.step), str::to_owned);
+            format!("{}{child}{}{after}", self.newline, self.member(key, value, &child))
+        } else {
+            format!(" {}: {value}{after}", json!(key))
         };
         changes.push(Change(filled..filled, text));
         changes
@@ -203,9 +202,7 @@ impl<'a> JsonFile<'a> {
 
     /// The white space with which the line of a place begins.
     fn line_indentation(&self, at: usize) -> &'a str {
-        let before = self.text.get(..at).unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
-        let line = self.text.get(start..).unwrap_or_default();
+        let line = self.text.get(line_start(self.text, at)..).unwrap_or_default();
         let length = line.len() - line.trim_start_matches([' ', '\t']).len();
         line.get(..length).unwrap_or_default()
     }

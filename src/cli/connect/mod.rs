@@ -26,7 +26,9 @@ use serde_json::json;
 
 use super::arguments::ServerArguments;
 use super::{Failed, Outcome, say, say_inline, say_json, tell};
-use crate::clients::{KEY_PLACE, KNOWN, KnownClient, Machine, Platform, SERVER_NAME, find};
+use crate::clients::{
+    KEY_PLACE, KNOWN, KnownClient, Machine, Platform, ProjectFile, SERVER_NAME, find,
+};
 use crate::config::{Config, Surroundings};
 use job::{Done, Job};
 use target::Target;
@@ -105,14 +107,15 @@ pub(super) fn run(
         true => Target::find(config, &which.server, config_file)?,
         false => target_of(which, config, config_file)?,
     };
+    let project = project_of(which)?;
     let job = Job {
         config,
         client: which.client,
         name: &which.name,
-        project: project_of(which)?,
+        place: place(which.client, project.as_ref(), &around)?,
+        project,
         server: &which.server,
         target,
-        place: place(which, &around)?,
         variable: around.variable(crate::clients::KEY_VARIABLE).map(str::to_owned),
         is_agreed: arguments.yes,
         wants_json,
@@ -142,12 +145,13 @@ fn print(
     let WhichClient { client, name, .. } = which;
     let target = target_of(which, config, config_file)?;
     let reach = target.reach(KEY_PLACE);
-    let entry = match project_of(which)? {
-        Some(file) => client.project_entry(&file, &reach),
+    let project = project_of(which)?;
+    let entry = match &project {
+        Some(file) => client.project_entry(file, &reach),
         None => client.entry(&reach),
     };
     let text = client.file_with(name, &entry);
-    let place = place(which, &Surroundings::of_process())?;
+    let place = place(client, project.as_ref(), &Surroundings::of_process())?;
     let trust = target.authority().and_then(|authority| client.how_to_trust(&authority));
     if wants_json {
         return say_json(&json!({
@@ -202,7 +206,7 @@ fn target_of(
 }
 
 /// The file of the project, if that is meant.
-fn project_of(which: &WhichClient) -> Result<Option<crate::clients::ProjectFile>, Failed> {
+fn project_of(which: &WhichClient) -> Result<Option<ProjectFile>, Failed> {
     if !which.project {
         return Ok(None);
     }
@@ -217,17 +221,21 @@ fn project_of(which: &WhichClient) -> Result<Option<crate::clients::ProjectFile>
 
 /// Where it is written: the first of the places where there is a file, else the usual one. Nothing where it
 /// is entered by hand.
-fn place(which: &WhichClient, around: &Surroundings) -> Result<Option<PathBuf>, Failed> {
-    let places = match project_of(which)? {
-        Some(file) => file.places.iter().map(|place| around.cwd.join(place)).collect(),
-        None => places_of(which.client, around),
-    };
-    if which.client.is_by_hand() {
+fn place(
+    client: &KnownClient,
+    project: Option<&ProjectFile>,
+    around: &Surroundings,
+) -> Result<Option<PathBuf>, Failed> {
+    if client.is_by_hand() {
         return Ok(None);
     }
+    let places = match project {
+        Some(file) => file.places.iter().map(|place| around.cwd.join(place)).collect(),
+        None => places_of(client, around),
+    };
     let there = places.iter().find(|place| place.symlink_metadata().is_ok());
     let place = there.or(places.first()).cloned();
-    let title = which.client.title;
+    let title = client.title;
     let refusal =
         || Failed::new(format!("HOME is not set, so nobody knows where {title} keeps its file"));
     place.map(Some).ok_or_else(refusal)

@@ -1,9 +1,9 @@
 //! Which server a client is told of, and by what ways it is reached.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::auth::ServerFile;
+use crate::auth::{ServerFile, seen_from_here};
 use crate::cli::arguments::ServerArguments;
 use crate::cli::{Failed, Outcome};
 use crate::clients::Reach;
@@ -100,21 +100,12 @@ fn local_base(config: &Config, running: Option<&ServerFile>) -> Option<String> {
         let local = || format!("https://localhost:{port}");
         return Some(config.server.public_url.clone().unwrap_or_else(local));
     }
-    let host = match (running, &config.server.host) {
-        (Some(server), _) => server.address().ip(),
-        (None, Host::Address(address)) => reachable(*address),
+    let address = match (running, &config.server.host) {
+        (Some(server), _) => server.address(),
+        (None, Host::Address(address)) => seen_from_here(SocketAddr::new(*address, port)),
         (None, Host::Name(name)) => return Some(format!("http://{name}:{port}")),
     };
-    Some(format!("http://{}", SocketAddr::new(host, port)))
-}
-
-/// An address that stands for every one is reached on loopback.
-fn reachable(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        address => address,
-    }
+    Some(format!("http://{address}"))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 use toml_edit::{ImDocument, Item, Table, TableLike};
 
-use super::edit::Damage;
+use super::edit::{Damage, line_start, newline_of};
 use crate::clients::KnownClient;
 
 /// The tables of a section by their names; nothing if there is no such section.
@@ -23,10 +23,11 @@ pub(super) fn with(
     entry: &Value,
 ) -> Result<String, Damage> {
     let section = client.section;
-    let mut expected = map_of(read(text)?.as_table());
-    if let Some(found) = read(text)?.as_table().get(section) {
+    let document = read(text)?;
+    if let Some(found) = document.as_table().get(section) {
         table_of(text, section, found)?;
     }
+    let mut expected = map_of(document.as_table());
     let servers = expected.entry(section).or_insert_with(|| json!({}));
     if let Some(servers) = servers.as_object_mut() {
         servers.insert(name.to_owned(), entry.clone());
@@ -110,8 +111,7 @@ fn cut(text: &str, mut spans: Vec<Range<usize>>) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
     for span in spans {
-        let before = text.get(..span.start).unwrap_or_default();
-        let mut start = before.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
+        let mut start = line_start(text, span.start);
         let head = text.get(..start).unwrap_or_default();
         for blank in ["\r\n\r\n", "\n\n"] {
             if head.ends_with(blank) {
@@ -132,10 +132,6 @@ fn cut(text: &str, mut spans: Vec<Range<usize>>) -> String {
 fn finish(text: &str, edited: String, expected: &Map<String, Value>) -> Result<String, Damage> {
     let is_meant = read(&edited).is_ok_and(|document| map_of(document.as_table()) == *expected);
     if is_meant { Ok(edited) } else { Err(Damage::unfit(text, 0)) }
-}
-
-fn newline_of(text: &str) -> &'static str {
-    if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 fn map_of(table: &dyn TableLike) -> Map<String, Value> {

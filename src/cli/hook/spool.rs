@@ -10,8 +10,8 @@ use std::{fs, io};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::state::{files, read_small, unwritable};
-use crate::cli::Failed;
+use super::state::{files, read_small};
+use crate::cli::{Failed, unwritable};
 use crate::disk;
 use crate::hooks::{Hook, HookClient};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spool::Spool;
 use super::{HookArguments, said};
-use crate::cli::Failed;
+use crate::cli::{Failed, unwritable};
 use crate::config::Config;
 use crate::disk;
 use crate::hooks::{Hook, HookClient, Moment, Sitting};
@@ -164,10 +164,6 @@ pub(super) fn files(folder: &Path) -> Vec<(String, fs::Metadata)> {
     let mut files: Vec<_> = named.collect();
     files.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     files
-}
-
-pub(super) fn unwritable(path: &Path) -> impl Fn(io::Error) -> Failed {
-    move |error| Failed::new(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Removes what was written longest ago of more than may be there, but not what was written just now.

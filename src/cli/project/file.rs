@@ -18,13 +18,6 @@ pub(super) struct ProjectFile {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What can be done about a file.
-pub(super) enum Found {
-    File(ProjectFile),
-    /// There is none, and none is wanted.
-    Missing,
-}
-
 /// Where assistants look, and what a new file begins with.
 pub(super) const FILES: [(&str, &str); 5] = [
     ("CLAUDE.md", ""),
@@ -47,20 +40,21 @@ const MODE_BITS: u32 = 0o777;
 impl ProjectFile {
     /// Looks for a file in a folder, whose path is absolute and without links. A link is followed as long
     /// as it stays within: one file under two names is usual, and one that leads out is not ours to write.
+    /// Nothing where there is none and none is to be made.
     pub(super) fn find(
         folder: &Path,
         (name, head): (&'static str, &str),
         creates: bool,
-    ) -> Result<Found, Failed> {
+    ) -> Result<Option<Self>, Failed> {
         let told = |problem: &str| Failed::new(format!("{name}: {problem}"));
         let failed = |error: io::Error| told(&error.to_string());
         let place = folder.join(name);
         match place.symlink_metadata() {
             Ok(_) => {}
-            Err(error) if is_missing(&error) && !creates => return Ok(Found::Missing),
+            Err(error) if is_missing(&error) && !creates => return Ok(None),
             Err(error) if is_missing(&error) => {
                 let bytes = head.as_bytes().to_owned();
-                return Ok(Found::File(Self { name, path: place, mode: None, bytes }));
+                return Ok(Some(Self { name, path: place, mode: None, bytes }));
             }
             Err(error) => return Err(failed(error)),
         }
@@ -80,7 +74,7 @@ impl ProjectFile {
         }
         let mode = Some(found.permissions().mode() & MODE_BITS);
         let bytes = fs::read(&path).map_err(failed)?;
-        Ok(Found::File(Self { name, path, mode, bytes }))
+        Ok(Some(Self { name, path, mode, bytes }))
     }
 
     /// Whether there is none yet.
@@ -159,15 +153,16 @@ mod tests {
     use super::*;
     use crate::model::MemoryId;
 
-    fn find(folder: &Path, name: &'static str, creates: bool) -> Result<Found, Failed> {
+    fn find(
+        folder: &Path,
+        name: &'static str,
+        creates: bool,
+    ) -> Result<Option<ProjectFile>, Failed> {
         ProjectFile::find(folder, (name, ""), creates)
     }
 
     fn found(folder: &Path, name: &'static str) -> ProjectFile {
-        match find(folder, name, true).unwrap() {
-            Found::File(file) => file,
-            Found::Missing => panic!("{name}"),
-        }
+        find(folder, name, true).unwrap().unwrap_or_else(|| panic!("{name}"))
     }
 
     fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -247,7 +242,7 @@ mod tests {
         fs::set_permissions(&old, Permissions::from_mode(0o664)).unwrap();
 
         found(&folder, "CLAUDE.md").write(&folder, b"new").unwrap();
-        assert!(matches!(find(&folder, "AGENTS.md", false), Ok(Found::Missing)));
+        assert!(matches!(find(&folder, "AGENTS.md", false), Ok(None)));
         let rules = ".cursor/rules/memoryd.mdc";
         found(&folder, rules).write(&folder, b"rule").unwrap();
 

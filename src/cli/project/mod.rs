@@ -24,7 +24,7 @@ use crate::auth::ProjectRule;
 use crate::config::{Config, ProjectMode};
 use crate::model::{Caller, Project};
 use block::{Edit, Layout, Pin, edits, shown};
-use file::{FILES, Found, ProjectFile};
+use file::{FILES, ProjectFile};
 use memories::Memories;
 
 #[derive(Debug, Clone, Args)]
@@ -160,9 +160,9 @@ impl<'a> FolderSync<'a> {
         let mut files: Vec<ProjectFile> = Vec::new();
         for wanted in FILES {
             let found = ProjectFile::find(&self.folder, wanted, self.arguments.create);
-            let whole = found.and_then(|found| match found {
-                Found::File(file) => file.layout().map(drop).map(|()| Some(file)),
-                Found::Missing => Ok(None),
+            let whole = found.and_then(|found| {
+                found.as_ref().map(ProjectFile::layout).transpose()?;
+                Ok(found)
             });
             match whole {
                 Ok(Some(file)) if files.iter().all(|other| !other.is_same(&file)) => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, moment, text};
+use super::fields::{first_moment, first_text, first_time, moment, text};
 use super::turns::{clean, text_of_parts};
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
@@ -68,11 +68,10 @@ fn saved(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingErr
         out.skip("switched off");
         return Ok(());
     }
-    let moment = |names: &[&str]| first_moment(object, names).map(|at| at.at);
     out.line(Line {
         kind: Some("fact"),
-        created_at: moment(&["created_at", "create_time"]),
-        updated_at: moment(&["updated_at", "update_time"]),
+        created_at: first_time(object, &["created_at", "create_time"]),
+        updated_at: first_time(object, &["updated_at", "update_time"]),
         ..Line::new(first_text(object, &["id"]).unwrap_or(content), content)
     })
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, moment, text};
+use super::fields::{first_moment, first_text, first_time, text};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
 use crate::moving::walk::objects;
@@ -64,7 +64,7 @@ impl Projects {
     fn read(&mut self, object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {
         let id = text(object, "uuid").unwrap_or_default();
         let name = text(object, "name").unwrap_or(id).to_owned();
-        let begun = first_moment(object, &["created_at"]).map(|time| time.at);
+        let begun = first_time(object, &["created_at"]);
         if let Some(told) = text(object, "prompt_template") {
             out.line(Line {
                 part: LinePart::Projects,
@@ -84,7 +84,7 @@ impl Projects {
                 title: Some(file.to_owned()),
                 kind: Some("file"),
                 project: Some(name.clone()),
-                created_at: first_moment(doc, &["created_at"]).map(|time| time.at).or(begun),
+                created_at: first_time(doc, &["created_at"]).or(begun),
                 ..Line::new(native, text(doc, "content").unwrap_or_default())
             })?;
         }
@@ -127,7 +127,7 @@ fn memories(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), Moving
         let path = text(file, "path").unwrap_or(content);
         out.line(Line {
             title: text(file, "path").map(str::to_owned),
-            updated_at: file.get("updated_at").and_then(moment).map(|time| time.at),
+            updated_at: first_time(file, &["updated_at"]),
             ..Line::new(path, content)
         })?;
     }

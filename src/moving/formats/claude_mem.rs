@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, id_text, names, rest, text};
+use super::fields::{first_moment, first_text, first_time, id_text, names, rest, text};
 use crate::model::{Metadata, foreign};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
@@ -113,7 +113,7 @@ fn line(object: &Map<String, Value>, sort: &str, content: &str) -> Line {
     let id = object.get("id").and_then(id_text).unwrap_or_else(|| content.to_owned());
     Line {
         project: text(object, "project").map(str::to_owned),
-        created_at: first_moment(object, &TIMES).map(|at| at.at),
+        created_at: first_time(object, &TIMES),
         ..Line::new(format!("{sort}:{id}"), content)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{EventTime, Metadata};
+use crate::model::{EventTime, Metadata, Timestamp};
 
 /// A text that says something.
 pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -35,6 +35,11 @@ pub(super) fn moment(value: &Value) -> Option<EventTime> {
 /// The first of several names that has a moment.
 pub(super) fn first_moment(object: &Map<String, Value>, names: &[&str]) -> Option<EventTime> {
     names.iter().find_map(|name| moment(object.get(*name)?))
+}
+
+/// The same without how exact it is.
+pub(super) fn first_time(object: &Map<String, Value>, names: &[&str]) -> Option<Timestamp> {
+    first_moment(object, names).map(|moment| moment.at)
 }
 
 /// Names in a list, in a text with commas, or in a text that is such a list as JSON.

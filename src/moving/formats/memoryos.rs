@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, text};
+use super::fields::{first_moment, first_time, text};
 use crate::model::Metadata;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
@@ -116,7 +116,7 @@ fn read_profiles(
         let (told, updated_at) = match profile {
             Value::Object(profile) => (
                 profile.get("data").and_then(Value::as_str).unwrap_or_default(),
-                first_moment(profile, &["last_updated"]).map(|at| at.at),
+                first_time(profile, &["last_updated"]),
             ),
             other => (other.as_str().unwrap_or_default(), None),
         };
@@ -138,7 +138,7 @@ fn knowledge(one: &Map<String, Value>, sort: &str, user: Option<&str>) -> Line {
     Line {
         kind: Some("fact"),
         category: (sort == "assistant").then(|| sort.to_owned()),
-        created_at: first_moment(one, &["timestamp"]).map(|at| at.at),
+        created_at: first_time(one, &["timestamp"]),
         extras: user.map(of_user).unwrap_or_default(),
         ..Line::new(format!("{sort}\0{said}"), said)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, names, rest, text};
+use super::fields::{first_time, names, rest, text};
 use crate::model::Status;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
@@ -97,8 +97,8 @@ fn send(
         }
         _ => Status::Active,
     };
-    let moment = |name: &str| first_moment(&object, &[name]).map(|time| time.at);
-    let (created_at, updated_at) = (moment("created_at"), moment("updated_at"));
+    let created_at = first_time(&object, &["created_at"]);
+    let updated_at = first_time(&object, &["updated_at"]);
     let native_id = text(&object, "id").unwrap_or(&content).to_owned();
     out.line(Line {
         tags,

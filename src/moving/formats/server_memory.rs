@@ -10,7 +10,7 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, rest};
+use super::fields::{first_text, first_time, rest};
 use crate::engine::{Entity, Relation};
 use crate::moving::cut::glued;
 use crate::moving::line::bytes_of;
@@ -24,6 +24,7 @@ const ENTITY_KINDS: [&str; 3] = ["entityType", "entity_type", "kind"];
 const FROM: [&str; 3] = ["from", "from_id", "source"];
 const TO: [&str; 3] = ["to", "to_id", "target"];
 const RELATION_KINDS: [&str; 3] = ["relationType", "relation_type", "relation"];
+const TIMES: [&str; 2] = ["createdAt", "created_at"];
 const TAKEN: [&str; 12] = [
     "type",
     "name",
@@ -131,7 +132,7 @@ impl Read {
         let line = Line {
             title: Some(name.clone()),
             category: Some(kind.clone()),
-            created_at: first_moment(&object, &["createdAt", "created_at"]).map(|time| time.at),
+            created_at: first_time(&object, &TIMES),
             extras: rest(object, &TAKEN),
             kind: Some("entity"),
             ..Line::new(format!("entity\0{name}"), "")
@@ -155,7 +156,7 @@ impl Read {
             out.skip("relations that came before");
             return;
         }
-        let created_at = first_moment(object, &["createdAt", "created_at"]).map(|time| time.at);
+        let created_at = first_time(object, &TIMES);
         let line = Line { created_at, kind: Some("relation"), ..Line::new(id, "") };
         self.relations.push((Relation { from, to, kind }, line));
     }

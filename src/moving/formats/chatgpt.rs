@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, first_time, moment, text};
-use super::turns::{clean, text_of_parts};
+use super::turns::{clean, text_of_parts, turn};
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff, is_dated_list};
@@ -179,16 +179,10 @@ impl Talk<'_> {
         let at = first_moment(message, &["create_time"]).or(self.begun);
         let id = text(message, "id").unwrap_or(name);
         let mut line = Line {
-            part: LinePart::Conversations,
-            kind: Some("conversation"),
             title: Some(self.title.to_owned()),
             project: self.project.clone(),
-            created_at: at.map(|at| at.at),
-            event_at: at,
-            ..Line::new(format!("{}#{id}", self.id), said)
+            ..turn(format!("{}#{id}", self.id), role, said, at).of_talk(&self.id)
         };
-        line.metadata.insert("conversation_id".to_owned(), self.id.as_str().into());
-        line.metadata.insert("role".to_owned(), role.into());
         if let Some(model) = metadata.and_then(|metadata| text(metadata, "model_slug")) {
             line.metadata.insert("model".to_owned(), model.into());
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, first_time, text};
+use super::turns::turn;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
 use crate::moving::walk::objects;
@@ -192,27 +193,15 @@ fn conversation(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), Mo
             Some(other) => other,
             None => "",
         };
-        let turn = |native: String, content: String, kind: &'static str| {
-            let mut line = Line {
-                part: LinePart::Conversations,
-                kind: Some(kind),
-                title: title.clone(),
-                created_at: at.map(|at| at.at),
-                event_at: at,
-                ..Line::new(native, content)
-            };
-            line.metadata.insert("conversation_id".to_owned(), id.into());
-            line.metadata.insert("role".to_owned(), role.into());
-            line
-        };
-        out.line(turn(format!("{id}#{native}"), said, "conversation"))?;
+        let turn = |native: String, content: String| turn(native, role, content, at).of_talk(id);
+        out.line(Line { title: title.clone(), ..turn(format!("{id}#{native}"), said) })?;
         let attached = message.get("attachments").and_then(Value::as_array);
         for file in attached.into_iter().flatten().filter_map(Value::as_object) {
             let name = first_text(file, &["file_name", "id"]).unwrap_or_default();
             let content = text(file, "extracted_content").unwrap_or_default().to_owned();
             // Texts that somebody pasted all have the same name.
-            let file = turn(format!("{id}#{native}\0{name}\0{content}"), content, "file");
-            out.line(Line { title: Some(name.to_owned()), ..file })?;
+            let file = turn(format!("{id}#{native}\0{name}\0{content}"), content);
+            out.line(Line { kind: Some("file"), title: Some(name.to_owned()), ..file })?;
         }
     }
     Ok(())

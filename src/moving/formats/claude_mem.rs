@@ -4,11 +4,12 @@
 use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, first_time, id_text, names, rest, text};
+use super::turns::turn;
 use crate::model::{Metadata, foreign};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
 use crate::moving::walk::pieces;
-use crate::moving::{Files, Line, LinePart, MovingError};
+use crate::moving::{Files, Line, MovingError};
 
 const TIMES: [&str; 2] = ["created_at_epoch", "created_at"];
 const TAKEN: [&str; 17] = [
@@ -97,15 +98,11 @@ fn summary(object: Map<String, Value>) -> Line {
 fn prompt(object: Map<String, Value>) -> Line {
     let said = first_text(&object, &["prompt_text", "text"]).map(without_private);
     let talk = first_text(&object, &["content_session_id", "claude_session_id", "session_id"]);
-    let talk = talk.unwrap_or_default().to_owned();
-    let mut line = line(&object, "prompt", &said.unwrap_or_default());
-    line.part = LinePart::Conversations;
-    line.kind = Some("conversation");
-    line.event_at = first_moment(&object, &TIMES);
-    line.metadata.insert("conversation_id".to_owned(), talk.into());
-    line.metadata.insert("role".to_owned(), "user".into());
-    line.extras = others(object);
-    line
+    let talk = talk.unwrap_or_default();
+    let line = line(&object, "prompt", &said.unwrap_or_default());
+    let at = first_moment(&object, &TIMES);
+    let turn = turn(line.native_id, "user", line.content, at).of_talk(talk);
+    Line { project: line.project, extras: others(object), ..turn }
 }
 
 /// What all of them have.

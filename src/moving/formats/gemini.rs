@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 
 use super::fields::{first_moment, text};
 use super::html::text_of;
+use super::turns::turn;
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
 use crate::moving::walk::{TakeObject, objects};
-use crate::moving::{Files, Line, LinePart, MovingError};
+use crate::moving::{Files, LinePart, MovingError};
 
 /// How the products are called in every language.
 const PRODUCTS: [&str; 2] = ["Gemini", "Bard"];
@@ -146,24 +147,17 @@ fn exchange(
         None => title,
     };
     let at = first_moment(object, &["time"]);
-    let talk = at.map(|at| begin_of(at, starts).to_string());
-    let turn = |role: &str, content: String| {
+    let talk = at.map(|at| format!("gemini {}", begin_of(at, starts)));
+    let side = |role: &str, content: String| {
         let when = object.get("time").and_then(Value::as_str).unwrap_or_default();
-        let mut line = Line {
-            part: LinePart::Conversations,
-            kind: Some("conversation"),
-            created_at: at.map(|at| at.at),
-            event_at: at,
-            ..Line::new(format!("{when}\0{title}\0{role}"), content)
-        };
-        line.metadata.insert("role".to_owned(), role.into());
-        if let Some(talk) = &talk {
-            line.metadata.insert("conversation_id".to_owned(), format!("gemini {talk}").into());
+        let line = turn(format!("{when}\0{title}\0{role}"), role, content, at);
+        match &talk {
+            Some(talk) => line.of_talk(talk),
+            None => line,
         }
-        line
     };
-    out.line(turn("user", asked.to_owned()))?;
-    out.line(turn("assistant", text_of(html)))
+    out.line(side("user", asked.to_owned()))?;
+    out.line(side("assistant", text_of(html)))
 }
 
 /// When the conversation began in which something was said.

@@ -101,10 +101,12 @@ fn gemini_tells_questions_and_last_answers_in_conversations_by_time() {
     assert_eq!(file.report.skipped["activities in other products"], 1);
     assert_eq!(file.report.skipped["activities without a question"], 1);
     assert!(moved(&sample("gemini.json"), &usual()).lines.is_empty());
-    let html = b"<html><div class=\"mdl-typography\">Gemini Apps<br>Prompted x".to_vec();
-    let bundle = Bundle::of_bytes("MyActivity.html", html).unwrap();
-    let page = try_moved(bundle, &usual()).unwrap();
-    assert!(page.report.failures[0].problem.contains("\"JSON\" as the format"));
+    for mark in ["", "\u{feff}"] {
+        let html = format!("{mark}<html><div class=\"mdl-typography\">Gemini Apps<br>Prompted x");
+        let bundle = Bundle::of_bytes("MyActivity.html", html.into_bytes()).unwrap();
+        let page = try_moved(bundle, &usual()).unwrap();
+        assert!(page.report.failures[0].problem.contains("\"JSON\" as the format"));
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::turns::{clean, text_of_parts, turn};
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff, is_dated_list};
-use crate::moving::walk::{lines, objects};
+use crate::moving::walk::{lines, objects, sniffed};
 use crate::moving::{Files, Line, LinePart, MovingError};
 
 /// What it knew of the user last, of all conversations.
@@ -44,8 +44,7 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     let mut latest = Latest::default();
     files.each(out, &mut |_, reader, out| {
-        let head = reader.fill_buf().unwrap_or_default();
-        if is_dated_list(&String::from_utf8_lossy(head)) {
+        if is_dated_list(&sniffed(reader)?.text) {
             return lines(reader, out, &mut |out, line| {
                 send_dated(&String::from_utf8_lossy(line), out)
             });

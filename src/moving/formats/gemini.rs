@@ -13,7 +13,7 @@ use super::turns::turn;
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{TakeObject, objects};
+use crate::moving::walk::{TakeObject, objects, sniffed};
 use crate::moving::{Files, LinePart, MovingError};
 
 /// How the products are called in every language.
@@ -75,8 +75,7 @@ fn each(
     take: &mut TakeObject<'_>,
 ) -> Result<(), MovingError> {
     files.each(out, &mut |_, reader, out| {
-        let head = reader.fill_buf().unwrap_or_default();
-        if head.trim_ascii_start().starts_with(b"<") {
+        if sniffed(reader)?.text.trim_start().starts_with('<') {
             out.fail(NOT_JSON);
             return Ok(());
         }

@@ -6,7 +6,6 @@
 //! one name the observations go together.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
@@ -16,7 +15,7 @@ use crate::moving::cut::glued;
 use crate::moving::line::bytes_of;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{lines, pieces, value_of};
+use crate::moving::walk::{lines, pieces, sniffed, value_of};
 use crate::moving::{Files, Line, MovingError};
 
 const ENTITY_NAMES: [&str; 3] = ["name", "entityName", "id"];
@@ -62,7 +61,9 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     files.each(out, &mut |_, reader, out| {
         let mut read = Read::default();
-        if is_one_value(reader) {
+        let sniff = sniffed(reader)?;
+        // A list, or one object with both lists, is no lines.
+        if sniff.look == Look::List || sniff.names.contains("entities") {
             pieces(reader, out, &mut |out, piece| {
                 read.take(piece.value, &piece.name, out);
                 Ok(())
@@ -75,13 +76,6 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
         }
         read.send(out)
     })
-}
-
-/// Whether a file is a list or one object with both, and no lines.
-fn is_one_value(reader: &mut dyn BufRead) -> bool {
-    let Ok(head) = reader.fill_buf() else { return false };
-    let sniff = Sniff::of("", head);
-    sniff.look == Look::List || sniff.names.contains("entities")
 }
 
 impl Read {

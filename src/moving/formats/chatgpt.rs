@@ -27,7 +27,6 @@ const MEMORY_TOOL: &str = "bio";
 const HISTORICAL: &str = "historical";
 /// How the ids of projects begin; those of custom assistants do not.
 const PROJECT_START: &str = "g-p-";
-const NOT_WANTED: &str = "not asked for: conversations";
 
 pub(super) fn fit(sniff: &Sniff) -> Fit {
     let is_list = sniff.look == Look::List;
@@ -98,7 +97,7 @@ fn conversation(
         }
     }
     if !out.wants(LinePart::Conversations) {
-        out.skip(NOT_WANTED);
+        out.skip_part(LinePart::Conversations);
         return Ok(());
     }
     for (name, message) in branch(object, nodes) {

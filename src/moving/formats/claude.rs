@@ -177,7 +177,7 @@ fn end_of_section(heading: &str, said: &mut Vec<&str>, facts: &mut Vec<(String, 
 
 fn conversation(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {
     if !out.wants(LinePart::Conversations) {
-        out.skip("not asked for: conversations");
+        out.skip_part(LinePart::Conversations);
         return Ok(());
     }
     let begun = first_moment(object, &["created_at"]);

@@ -59,8 +59,7 @@ pub(super) fn names(value: Option<&Value>) -> Vec<String> {
 /// The kind that a word of another product's means here, if it is one. None of their words makes an
 /// instruction.
 pub(super) fn kind_of(word: &str) -> Option<&'static str> {
-    let word = word.trim().to_lowercase().replace([' ', '-'], "_");
-    match word.as_str() {
+    match spelled(word).as_str() {
         "note" | "observation" | "memory" => Some("note"),
         "fact" | "knowledge" => Some("fact"),
         "preference" | "user_preference" => Some("preference"),
@@ -69,6 +68,11 @@ pub(super) fn kind_of(word: &str) -> Option<&'static str> {
         "conversation" => Some("conversation"),
         _ => None,
     }
+}
+
+/// A word as it is compared: in small letters, with `_` between its parts.
+pub(super) fn spelled(word: &str) -> String {
+    word.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
 /// The fields that nobody has taken.

@@ -51,7 +51,7 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     if !out.wants(LinePart::Conversations) {
         return each(files, out, &mut |out, _| {
-            out.skip("not asked for: conversations");
+            out.skip_part(LinePart::Conversations);
             Ok(())
         });
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, first_time, text};
 use super::turns::turn;
+use super::wiki::item;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
 use crate::moving::walk::objects;
@@ -148,11 +149,10 @@ fn facts(text: &str) -> Vec<(String, String)> {
         let named = bare.trim_start_matches('#');
         let is_bold = bare.len() > 4 && bare.starts_with("**") && bare.ends_with("**");
         let is_heading = is_bold || (named.len() < bare.len() && named.starts_with(' '));
-        let item = bare.strip_prefix("- ").or_else(|| bare.strip_prefix("* "));
         if is_heading {
             end_of_section(&heading, &mut said, &mut facts);
             heading = named.trim().trim_matches('*').to_owned();
-        } else if let Some(item) = item {
+        } else if let Some(item) = item(bare) {
             facts.push((heading.clone(), format!("{ITEM}{}", item.trim())));
         } else if line.starts_with("  ") && said.is_empty() && !bare.is_empty() {
             // An item that goes on, unless there is none.

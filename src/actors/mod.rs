@@ -33,7 +33,7 @@ use tokio::sync::{broadcast, watch};
 use crate::auth::oauth::GrantPolicy;
 use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
-use crate::engine::{EngineError, Limits, Verb};
+use crate::engine::{EngineError, FileLine, ImportLines, Imported, Limits, Verb};
 use crate::model::{Caller, Clock, MemoryId, UserId};
 use crate::store::{BackupError, Store, StoreError, Usage};
 pub use accounts::{
@@ -179,6 +179,24 @@ impl Sessions {
             self.scrub().await?;
         }
         answer
+    }
+
+    /// Has the caller's session take the lines of an import, a part after another.
+    pub async fn import(
+        &self,
+        caller: &Caller,
+        mut import: ImportLines,
+        lines: impl IntoIterator<Item = FileLine>,
+    ) -> Result<Imported, CallError> {
+        for line in lines {
+            if let Some(part) = import.take(line) {
+                import.note(self.ask(caller, part).await?);
+            }
+        }
+        if let Some(part) = import.rest() {
+            import.note(self.ask(caller, part).await?);
+        }
+        Ok(import.told())
     }
 
     /// Asks the session of the user that the call names, if the caller may.

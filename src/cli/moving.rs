@@ -191,16 +191,9 @@ impl Delivery<'_> {
         batch: &MovingBatch,
     ) -> Result<Imported, Failed> {
         let lines = ImportLines::default().of_run(Some(self.run)).confirmed(self.confirms);
-        let mut lines = if self.dry_run { lines.tried() } else { lines };
-        for line in &batch.lines {
-            if let Some(part) = lines.take(FileLine::Whole(line.clone())) {
-                lines.note(sessions.ask(caller, part).await.map_err(Failed::because)?);
-            }
-        }
-        if let Some(part) = lines.rest() {
-            lines.note(sessions.ask(caller, part).await.map_err(Failed::because)?);
-        }
-        Ok(lines.told())
+        let lines = if self.dry_run { lines.tried() } else { lines };
+        let batch_lines = batch.lines.iter().cloned().map(FileLine::Whole);
+        sessions.import(caller, lines, batch_lines).await.map_err(Failed::because)
     }
 }
 

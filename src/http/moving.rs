@@ -2,8 +2,8 @@
 
 use crate::actors::Sessions;
 use crate::engine::{
-    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, Imported,
-    InvalidArguments, Shape,
+    Arguments, Field, FileLine, IMPORT_CONFIRM, IMPORT_DRY_RUN, ImportLines, InvalidArguments,
+    Shape,
 };
 use crate::error::Error;
 use crate::model::{Caller, MemoryIds, Project, Tag, Timestamp};
@@ -115,7 +115,8 @@ impl AskedMove {
             if self.dry_run {
                 lines = lines.tried();
             }
-            let told = ask(lines, &batch.lines, sessions, caller).await?;
+            let batch_lines = batch.lines.iter().cloned().map(FileLine::Whole);
+            let told = sessions.import(caller, lines, batch_lines).await?;
             moving.note(&batch, told);
         }
         let report = moving.finish(self.dry_run).map_err(refused)?;
@@ -133,23 +134,6 @@ impl AskedMove {
         wanted.updates = self.updates;
         wanted
     }
-}
-
-async fn ask(
-    mut lines: ImportLines,
-    batch: &[Vec<u8>],
-    sessions: &Sessions,
-    caller: &Caller,
-) -> Result<Imported, Error> {
-    for line in batch {
-        if let Some(part) = lines.take(FileLine::Whole(line.clone())) {
-            lines.note(sessions.ask(caller, part).await?);
-        }
-    }
-    if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(caller, part).await?);
-    }
-    Ok(lines.told())
 }
 
 /// Lines that were packed are held unpacked; more of them come as they are, which has no such limit.

@@ -63,16 +63,9 @@ impl Memories<'_> {
                 import_to(daemon, body).await?
             }
             Self::Store { sessions, caller } => {
-                let mut import = ImportLines::default();
-                for line in lines {
-                    if let Some(part) = import.take(FileLine::Whole(line.into_bytes())) {
-                        import.note(sessions.ask(caller, part).await.map_err(Failed::because)?);
-                    }
-                }
-                if let Some(part) = import.rest() {
-                    import.note(sessions.ask(caller, part).await.map_err(Failed::because)?);
-                }
-                import.told()
+                let lines = lines.map(|line| FileLine::Whole(line.into_bytes()));
+                let told = sessions.import(caller, ImportLines::default(), lines).await;
+                told.map_err(Failed::because)?
             }
         };
         match told.errors.first() {

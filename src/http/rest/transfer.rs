@@ -134,22 +134,14 @@ async fn read_lines(
 /// Has the session take the lines of a text, a part after another.
 pub(in crate::http) async fn take_lines(
     text: &[u8],
-    mut lines: ImportLines,
+    lines: ImportLines,
     sessions: &Sessions,
     caller: &Caller,
 ) -> Result<Imported, Error> {
     let mut cutter = LineCutter::default();
     let mut cut = cutter.cut(text);
     cut.extend(cutter.end());
-    for line in cut {
-        if let Some(part) = lines.take(line) {
-            lines.note(sessions.ask(caller, part).await?);
-        }
-    }
-    if let Some(part) = lines.rest() {
-        lines.note(sessions.ask(caller, part).await?);
-    }
-    Ok(lines.told())
+    Ok(sessions.import(caller, lines, cut).await?)
 }
 
 fn answer(

@@ -2,7 +2,9 @@
 
 use super::arguments::{Arguments, Change};
 use super::field::{Field, Shape};
-use crate::model::{Category, EventTime, Kind, Memory, Metadata, Priority, Project, Tags, Title};
+use crate::model::{
+    Category, EventTime, Kind, Memory, Metadata, Priority, Project, Tags, Title, json,
+};
 
 /// Declares a field: how it is called, the type that it has in [`Memory`] under the same name, its
 /// shape, and what is said of it. A function cannot name a field of two structs.
@@ -136,20 +138,11 @@ pub(super) fn check_metadata(metadata: &Metadata) -> Result<(), String> {
     if len > METADATA_LIMIT {
         return Err(format!("is {len} bytes; the limit is {METADATA_LIMIT}"));
     }
-    let depth = metadata.values().map(depth).max().unwrap_or_default();
+    let depth = metadata.values().map(json::depth).max().unwrap_or_default();
     if depth > METADATA_DEPTH {
         return Err(format!("is nested {depth} deep; the limit is {METADATA_DEPTH}"));
     }
     Ok(())
-}
-
-fn depth(value: &serde_json::Value) -> usize {
-    let within = match value {
-        serde_json::Value::Array(items) => items.iter().map(depth).max(),
-        serde_json::Value::Object(map) => map.values().map(depth).max(),
-        _ => return 0,
-    };
-    within.unwrap_or_default() + 1
 }
 
 /// A place of a memory that can be set and cleared.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::without_secrets;
-use crate::model::foreign;
+use crate::model::foreign::{self, PRIVATE};
 
 /// What somebody said in a turn, bared of what must not be kept: what was recalled, what the speaker
 /// calls private, and secrets that can be recognized.
@@ -18,14 +18,13 @@ pub struct Saying {
 const MOST_BYTES: usize = 16 << 10;
 /// What Gemini puts around what its hooks have said, and then hands to the next hook as the user's words.
 const INJECTED: &str = "hook_context";
-const PRIVATE: &str = "private";
 
 impl Saying {
     /// Secrets go before the rest is cut off: half of one would not be recognized.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let (text, _) = without(text, INJECTED);
-        let (text, hides) = without(&foreign::without_fenced(&text), PRIVATE);
+        let (text, _) = foreign::without_tagged(text, INJECTED);
+        let (text, hides) = foreign::without_tagged(&foreign::without_fenced(&text), PRIVATE);
         let text = without_secrets(text);
         let text = foreign::cut(text.trim(), MOST_BYTES).trim_end().to_owned();
         Self { text, hides }
@@ -52,35 +51,6 @@ impl Saying {
         let mark = if self.hides { format!("<{PRIVATE}></{PRIVATE}>") } else { String::new() };
         format!("{}{mark}", self.text)
     }
-}
-
-/// Leaves out what stands between the tags of a name, tags within it and all, and to the end where one is
-/// not closed. Tells whether there was any.
-fn without(text: &str, name: &str) -> (String, bool) {
-    let folded = text.to_ascii_lowercase();
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let opened = folded.match_indices(&open).map(|(at, _)| (at, true));
-    let closed = folded.match_indices(&close).map(|(at, _)| (at, false));
-    let mut tags: Vec<(usize, bool)> = opened.chain(closed).collect();
-    tags.sort_unstable();
-    let (mut kept, mut from, mut depth, mut found) = (String::new(), 0, 0_usize, false);
-    for (at, opens) in tags {
-        match (opens, depth) {
-            (true, 0) => {
-                kept.push_str(text.get(from..at).unwrap_or_default());
-                (depth, found) = (1, true);
-            }
-            (true, _) => depth += 1,
-            // Nothing was opened.
-            (false, 0) => {}
-            (false, 1) => (depth, from) = (0, at + close.len()),
-            (false, _) => depth -= 1,
-        }
-    }
-    if depth == 0 {
-        kept.push_str(text.get(from..).unwrap_or_default());
-    }
-    (kept, found)
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ impl Fence {
     }
 }
 
+/// The tag around what its speaker does not want kept.
+pub const PRIVATE: &str = "private";
 /// What stands before the mark of a list in the line that announces it.
 const ANNOUNCED: &str = "up to ";
 const MARK: &str = "END ";
@@ -47,6 +49,36 @@ pub fn without_fenced(text: &str) -> String {
     }
     kept.push_str(rest);
     kept
+}
+
+/// Leaves out what stands between the tags of a name, tags within it and all, and to the end where one is
+/// not closed, in small or large letters. Tells whether there was any.
+#[must_use]
+pub fn without_tagged(text: &str, name: &str) -> (String, bool) {
+    let folded = text.to_ascii_lowercase();
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let opened = folded.match_indices(&open).map(|(at, _)| (at, true));
+    let closed = folded.match_indices(&close).map(|(at, _)| (at, false));
+    let mut tags: Vec<(usize, bool)> = opened.chain(closed).collect();
+    tags.sort_unstable();
+    let (mut kept, mut from, mut depth, mut found) = (String::new(), 0, 0_usize, false);
+    for (at, opens) in tags {
+        match (opens, depth) {
+            (true, 0) => {
+                kept.push_str(text.get(from..at).unwrap_or_default());
+                (depth, found) = (1, true);
+            }
+            (true, _) => depth += 1,
+            // Nothing was opened.
+            (false, 0) => {}
+            (false, 1) => (depth, from) = (0, at + close.len()),
+            (false, _) => depth -= 1,
+        }
+    }
+    if depth == 0 {
+        kept.push_str(text.get(from..).unwrap_or_default());
+    }
+    (kept, found)
 }
 
 /// The first announcement of a mark, and the mark.

@@ -61,6 +61,29 @@ pub fn holds_more_than(bytes: &[u8], most: usize) -> bool {
     false
 }
 
+/// Whether a value says nothing: null, a text of white space, a list or an object without anything in it.
+#[must_use]
+pub fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// How many lists and objects stand one within another; 0 of what is neither.
+#[must_use]
+pub fn depth(value: &Value) -> usize {
+    let within = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(fields) => fields.values().map(depth).max(),
+        _ => return 0,
+    };
+    within.unwrap_or_default() + 1
+}
+
 fn read_as_it_is(bytes: &[u8]) -> Result<Value, Unreadable> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict

@@ -191,6 +191,8 @@ fn lists_of_memories_that_were_saved_or_copied_are_known() {
     assert_eq!(at("2025-05-05")[0]["id"], at("2025-06-06")[0]["id"], "it may change there");
     assert_eq!(copied.all("content"), ["likes tea", "lives in Rome", "without a date"]);
     assert_eq!(copied.line("likes tea")["created_at"], "2026-01-02T00:00:00.000Z");
+    let marked = [&b"\xef\xbb\xbf"[..], &sample("chatgpt-copied.txt")[..]].concat();
+    assert_eq!(moved(&marked, &usual()).all("id"), copied.all("id"), "as some editors save it");
 }
 
 #[test]

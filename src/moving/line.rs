@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::engine::IMPORT;
 use crate::model::{
     Category, EventTime, Kind, Memory, MemoryId, Metadata, Project, Source, Status, Tag, Tags,
-    Timestamp, Title,
+    Timestamp, Title, json,
 };
 
 /// One memory as another product has it. What is not said is left open; names may be anything, and are
@@ -233,10 +233,10 @@ fn shown(chars: impl Iterator<Item = char>) -> String {
 /// What there is room for, in its order; the names of the rest.
 fn kept_extras(extras: Metadata) -> Metadata {
     let (mut kept, mut left_out, mut room) = (Metadata::new(), Vec::new(), EXTRAS_BYTES);
-    for (name, value) in extras.into_iter().filter(|(_, value)| !is_blank(value)) {
+    for (name, value) in extras.into_iter().filter(|(_, value)| !json::is_blank(value)) {
         let size = serde_json::to_string(&value).map_or(usize::MAX, |text| text.len());
         let size = size.saturating_add(name.len()).saturating_add(4);
-        if size <= room && depth(&value) <= EXTRAS_DEPTH {
+        if size <= room && json::depth(&value) <= EXTRAS_DEPTH {
             room -= size;
             kept.insert(name, value);
         } else if left_out.len() < 16 {
@@ -263,25 +263,6 @@ pub(super) fn bytes_of(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     };
     size_of::<Value>() + within
-}
-
-fn is_blank(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-fn depth(value: &Value) -> usize {
-    let within = match value {
-        Value::Array(items) => items.iter().map(depth).max(),
-        Value::Object(fields) => fields.values().map(depth).max(),
-        _ => return 0,
-    };
-    within.unwrap_or_default() + 1
 }
 
 #[cfg(test)]

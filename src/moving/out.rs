@@ -138,7 +138,12 @@ impl<'a> Out<'a> {
 
     /// Passes over an element that is none of what is taken.
     pub fn skip(&mut self, why: &str) {
-        *self.tally.skipped.entry(why.to_owned()).or_default() += 1;
+        self.skip_many(why, 1);
+    }
+
+    /// Passes over an element of a part that is not wanted.
+    pub fn skip_part(&mut self, part: LinePart) {
+        self.skip(&format!("not asked for: {}", part.name()));
     }
 
     /// Tells of an element that cannot be read.
@@ -198,11 +203,11 @@ impl<'a> Out<'a> {
     }
 
     pub(super) fn note_unknown(&mut self, files: usize) {
-        self.skip_files("files of no known format", files);
+        self.skip_many("files of no known format", files);
     }
 
     pub(super) fn note_passed_over(&mut self, files: usize) {
-        self.skip_files("files that hold no text, links, and folders of programs", files);
+        self.skip_many("files that hold no text, links, and folders of programs", files);
     }
 
     /// Sends what waits.
@@ -228,7 +233,7 @@ impl<'a> Out<'a> {
         at: Option<Timestamp>,
     ) -> Result<bool, MovingError> {
         if !self.wants(part) {
-            self.skip(&format!("not asked for: {}", part.name()));
+            self.skip_part(part);
             return Ok(false);
         }
         if content.trim().is_empty() {
@@ -248,9 +253,9 @@ impl<'a> Out<'a> {
         Ok(true)
     }
 
-    fn skip_files(&mut self, why: &str, files: usize) {
-        if files > 0 {
-            *self.tally.skipped.entry(why.to_owned()).or_default() += files;
+    fn skip_many(&mut self, why: &str, count: usize) {
+        if count > 0 {
+            *self.tally.skipped.entry(why.to_owned()).or_default() += count;
         }
     }
 

@@ -63,6 +63,21 @@ fn claude_mem_tells_what_was_seen_and_nothing_that_was_private() {
 }
 
 #[test]
+fn nothing_private_of_claude_mem_is_kept_wherever_it_stands_and_however_it_is_marked() {
+    let observation = json!({
+        "id": 1, "narrative": "We <PRIVATE>a <private>b</private> c</Private>agree.",
+        "subtitle": "about <private>d</private>roses", "files_read": ["e.md<private>f"],
+    });
+    let file = json!({ "exportedAt": "2026-02-01", "observations": [observation] });
+
+    let file = moved(file.to_string().as_bytes(), &usual());
+
+    assert_eq!(file.all("content"), ["We agree."]);
+    let kept = json!({ "subtitle": "about roses", "files_read": ["e.md"] });
+    assert_eq!(file.lines[0]["metadata"]["claude-mem"], kept);
+}
+
+#[test]
 fn gemini_tells_questions_and_last_answers_in_conversations_by_time() {
     let wanted = Wanted { only: vec![LinePart::Conversations], ..usual() };
 
@@ -86,10 +101,12 @@ fn gemini_tells_questions_and_last_answers_in_conversations_by_time() {
     assert_eq!(file.report.skipped["activities in other products"], 1);
     assert_eq!(file.report.skipped["activities without a question"], 1);
     assert!(moved(&sample("gemini.json"), &usual()).lines.is_empty());
-    let html = b"<html><div class=\"mdl-typography\">Gemini Apps<br>Prompted x".to_vec();
-    let bundle = Bundle::of_bytes("MyActivity.html", html).unwrap();
-    let page = try_moved(bundle, &usual()).unwrap();
-    assert!(page.report.failures[0].problem.contains("\"JSON\" as the format"));
+    for mark in ["", "\u{feff}"] {
+        let html = format!("{mark}<html><div class=\"mdl-typography\">Gemini Apps<br>Prompted x");
+        let bundle = Bundle::of_bytes("MyActivity.html", html.into_bytes()).unwrap();
+        let page = try_moved(bundle, &usual()).unwrap();
+        assert!(page.report.failures[0].problem.contains("\"JSON\" as the format"));
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Texts that are longer than a memory may be, cut where a reader would cut them.
 
+use crate::model::foreign;
+
 /// Parts of at most so many bytes, which together are the text: cut before a heading, else behind an
 /// empty line, else behind a line or a sentence, else between two characters.
 pub(super) fn split(text: &str, limit: usize) -> Vec<&str> {
     let (mut parts, mut rest) = (Vec::new(), text);
     while rest.len() > limit {
-        let end = floor(rest, limit.max(MIN_BYTES));
-        let Some(window) = rest.get(..end) else { break };
+        let window = foreign::cut(rest, limit.max(MIN_BYTES));
         let (part, behind) = rest.split_at(best_cut(window));
         parts.push(part);
         rest = behind;
@@ -32,11 +33,6 @@ fn best_cut(window: &str) -> usize {
         .or_else(|| last(". ", 2))
         .or_else(|| last(" ", 1))
         .unwrap_or(window.len())
-}
-
-/// The last boundary between two characters that is not behind a place.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 #[cfg(test)]

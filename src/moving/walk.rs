@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::MovingError;
 use super::cut::Cut;
 use super::out::Out;
+use super::sniff::Sniff;
 use crate::engine::{FileLine, LineCutter};
 use crate::model::json;
 
@@ -365,6 +366,11 @@ pub(super) fn fill(reader: &mut dyn BufRead) -> Result<&[u8], MovingError> {
         }
     }
     reader.fill_buf().map_err(|error| unreadable(&error))
+}
+
+/// What the beginning of a file says of it, without its path. Nothing of it is taken.
+pub(super) fn sniffed(reader: &mut dyn BufRead) -> Result<Sniff, MovingError> {
+    Ok(Sniff::of("", fill(reader)?))
 }
 
 /// The name of the file is added by whoever knows it.

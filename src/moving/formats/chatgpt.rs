@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, moment, text};
-use super::turns::{clean, text_of_parts};
+use super::fields::{first_moment, first_text, first_time, moment, text};
+use super::turns::{clean, text_of_parts, turn};
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff, is_dated_list};
-use crate::moving::walk::{lines, objects};
+use crate::moving::walk::{lines, objects, sniffed};
 use crate::moving::{Files, Line, LinePart, MovingError};
 
 /// What it knew of the user last, of all conversations.
@@ -27,7 +27,6 @@ const MEMORY_TOOL: &str = "bio";
 const HISTORICAL: &str = "historical";
 /// How the ids of projects begin; those of custom assistants do not.
 const PROJECT_START: &str = "g-p-";
-const NOT_WANTED: &str = "not asked for: conversations";
 
 pub(super) fn fit(sniff: &Sniff) -> Fit {
     let is_list = sniff.look == Look::List;
@@ -44,8 +43,7 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     let mut latest = Latest::default();
     files.each(out, &mut |_, reader, out| {
-        let head = reader.fill_buf().unwrap_or_default();
-        if is_dated_list(&String::from_utf8_lossy(head)) {
+        if is_dated_list(&sniffed(reader)?.text) {
             return lines(reader, out, &mut |out, line| {
                 send_dated(&String::from_utf8_lossy(line), out)
             });
@@ -68,11 +66,10 @@ fn saved(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingErr
         out.skip("switched off");
         return Ok(());
     }
-    let moment = |names: &[&str]| first_moment(object, names).map(|at| at.at);
     out.line(Line {
         kind: Some("fact"),
-        created_at: moment(&["created_at", "create_time"]),
-        updated_at: moment(&["updated_at", "update_time"]),
+        created_at: first_time(object, &["created_at", "create_time"]),
+        updated_at: first_time(object, &["updated_at", "update_time"]),
         ..Line::new(first_text(object, &["id"]).unwrap_or(content), content)
     })
 }
@@ -100,7 +97,7 @@ fn conversation(
         }
     }
     if !out.wants(LinePart::Conversations) {
-        out.skip(NOT_WANTED);
+        out.skip_part(LinePart::Conversations);
         return Ok(());
     }
     for (name, message) in branch(object, nodes) {
@@ -180,16 +177,10 @@ impl Talk<'_> {
         let at = first_moment(message, &["create_time"]).or(self.begun);
         let id = text(message, "id").unwrap_or(name);
         let mut line = Line {
-            part: LinePart::Conversations,
-            kind: Some("conversation"),
             title: Some(self.title.to_owned()),
             project: self.project.clone(),
-            created_at: at.map(|at| at.at),
-            event_at: at,
-            ..Line::new(format!("{}#{id}", self.id), said)
+            ..turn(format!("{}#{id}", self.id), role, said, at).of_talk(&self.id)
         };
-        line.metadata.insert("conversation_id".to_owned(), self.id.as_str().into());
-        line.metadata.insert("role".to_owned(), role.into());
         if let Some(model) = metadata.and_then(|metadata| text(metadata, "model_slug")) {
             line.metadata.insert("model".to_owned(), model.into());
         }

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, moment, text};
+use super::fields::{first_moment, first_text, first_time, text};
+use super::turns::turn;
+use super::wiki::item;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
 use crate::moving::walk::objects;
@@ -64,7 +66,7 @@ impl Projects {
     fn read(&mut self, object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {
         let id = text(object, "uuid").unwrap_or_default();
         let name = text(object, "name").unwrap_or(id).to_owned();
-        let begun = first_moment(object, &["created_at"]).map(|time| time.at);
+        let begun = first_time(object, &["created_at"]);
         if let Some(told) = text(object, "prompt_template") {
             out.line(Line {
                 part: LinePart::Projects,
@@ -84,7 +86,7 @@ impl Projects {
                 title: Some(file.to_owned()),
                 kind: Some("file"),
                 project: Some(name.clone()),
-                created_at: first_moment(doc, &["created_at"]).map(|time| time.at).or(begun),
+                created_at: first_time(doc, &["created_at"]).or(begun),
                 ..Line::new(native, text(doc, "content").unwrap_or_default())
             })?;
         }
@@ -127,7 +129,7 @@ fn memories(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), Moving
         let path = text(file, "path").unwrap_or(content);
         out.line(Line {
             title: text(file, "path").map(str::to_owned),
-            updated_at: file.get("updated_at").and_then(moment).map(|time| time.at),
+            updated_at: first_time(file, &["updated_at"]),
             ..Line::new(path, content)
         })?;
     }
@@ -147,11 +149,10 @@ fn facts(text: &str) -> Vec<(String, String)> {
         let named = bare.trim_start_matches('#');
         let is_bold = bare.len() > 4 && bare.starts_with("**") && bare.ends_with("**");
         let is_heading = is_bold || (named.len() < bare.len() && named.starts_with(' '));
-        let item = bare.strip_prefix("- ").or_else(|| bare.strip_prefix("* "));
         if is_heading {
             end_of_section(&heading, &mut said, &mut facts);
             heading = named.trim().trim_matches('*').to_owned();
-        } else if let Some(item) = item {
+        } else if let Some(item) = item(bare) {
             facts.push((heading.clone(), format!("{ITEM}{}", item.trim())));
         } else if line.starts_with("  ") && said.is_empty() && !bare.is_empty() {
             // An item that goes on, unless there is none.
@@ -176,7 +177,7 @@ fn end_of_section(heading: &str, said: &mut Vec<&str>, facts: &mut Vec<(String, 
 
 fn conversation(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {
     if !out.wants(LinePart::Conversations) {
-        out.skip("not asked for: conversations");
+        out.skip_part(LinePart::Conversations);
         return Ok(());
     }
     let begun = first_moment(object, &["created_at"]);
@@ -192,27 +193,15 @@ fn conversation(object: &Map<String, Value>, out: &mut Out<'_>) -> Result<(), Mo
             Some(other) => other,
             None => "",
         };
-        let turn = |native: String, content: String, kind: &'static str| {
-            let mut line = Line {
-                part: LinePart::Conversations,
-                kind: Some(kind),
-                title: title.clone(),
-                created_at: at.map(|at| at.at),
-                event_at: at,
-                ..Line::new(native, content)
-            };
-            line.metadata.insert("conversation_id".to_owned(), id.into());
-            line.metadata.insert("role".to_owned(), role.into());
-            line
-        };
-        out.line(turn(format!("{id}#{native}"), said, "conversation"))?;
+        let turn = |native: String, content: String| turn(native, role, content, at).of_talk(id);
+        out.line(Line { title: title.clone(), ..turn(format!("{id}#{native}"), said) })?;
         let attached = message.get("attachments").and_then(Value::as_array);
         for file in attached.into_iter().flatten().filter_map(Value::as_object) {
             let name = first_text(file, &["file_name", "id"]).unwrap_or_default();
             let content = text(file, "extracted_content").unwrap_or_default().to_owned();
             // Texts that somebody pasted all have the same name.
-            let file = turn(format!("{id}#{native}\0{name}\0{content}"), content, "file");
-            out.line(Line { title: Some(name.to_owned()), ..file })?;
+            let file = turn(format!("{id}#{native}\0{name}\0{content}"), content);
+            out.line(Line { kind: Some("file"), title: Some(name.to_owned()), ..file })?;
         }
     }
     Ok(())

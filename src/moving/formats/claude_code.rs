@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::front_matter::{part, said};
 use super::paths::{id_of_path, last, stem};
+use super::wiki::lines;
 use super::{cursor, own_notes};
 use crate::model::Metadata;
 use crate::moving::out::Out;
@@ -140,11 +141,10 @@ fn without_index(path: &str, text: &str, paths: &BTreeSet<String>) -> String {
 
 /// The files that a text asks to be read with it, outside of code.
 fn named_files(text: &str) -> Vec<String> {
-    let (mut named, mut is_code) = (Vec::new(), false);
-    for line in text.lines() {
-        is_code ^= line.trim_start().starts_with("```");
+    let mut named = Vec::new();
+    for line in lines(text) {
         // What stands between two marks is code, too.
-        let plain = line.split('`').step_by(2).filter(|_| !is_code);
+        let plain = line.split('`').step_by(2);
         for word in plain.flat_map(str::split_whitespace) {
             let word = word.trim_end_matches(['.', ',', ';', ':', ')']);
             let file = word.strip_prefix('@').filter(|file| file.contains(['/', '.']));
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn files_that_are_named_are_noted_outside_of_code_alone() {
-        let text =
-            "See @docs/style.md and @~/.ssh/id_rsa, ask @ada.\n`@code/a.md`\n```\n@b/c.md\n```";
+        let text = "See @docs/style.md and @~/.ssh/id_rsa, ask @ada.\n`@code/a.md`\n\
+                    ```\n@b/c.md\n```\n~~~\n@d/e.md\n~~~";
 
         assert_eq!(named_files(text), ["docs/style.md", "~/.ssh/id_rsa"]);
     }

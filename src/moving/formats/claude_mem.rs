@@ -3,15 +3,15 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, id_text, names, rest, text};
+use super::fields::{first_moment, first_text, first_time, id_text, names, rest, text};
+use super::turns::turn;
+use crate::model::{Metadata, foreign};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
 use crate::moving::walk::pieces;
-use crate::moving::{Files, Line, LinePart, MovingError};
+use crate::moving::{Files, Line, MovingError};
 
 const TIMES: [&str; 2] = ["created_at_epoch", "created_at"];
-/// What stands between these is not to be kept.
-const PRIVATE: (&str, &str) = ("<private>", "</private>");
 const TAKEN: [&str; 17] = [
     "id",
     "text",
@@ -81,7 +81,7 @@ fn observation(object: Map<String, Value>) -> Line {
         title: text(&object, "title").map(without_private),
         category: text(&object, "type").map(str::to_owned),
         tags: names(object.get("concepts")),
-        extras: rest(object, &TAKEN),
+        extras: others(object),
         ..line
     }
 }
@@ -92,21 +92,17 @@ fn summary(object: Map<String, Value>) -> Line {
     });
     let content = said.collect::<Vec<_>>().join("\n");
     let line = line(&object, "sum", &content);
-    Line { category: Some("summary".to_owned()), extras: rest(object, &TAKEN), ..line }
+    Line { category: Some("summary".to_owned()), extras: others(object), ..line }
 }
 
 fn prompt(object: Map<String, Value>) -> Line {
     let said = first_text(&object, &["prompt_text", "text"]).map(without_private);
     let talk = first_text(&object, &["content_session_id", "claude_session_id", "session_id"]);
-    let talk = talk.unwrap_or_default().to_owned();
-    let mut line = line(&object, "prompt", &said.unwrap_or_default());
-    line.part = LinePart::Conversations;
-    line.kind = Some("conversation");
-    line.event_at = first_moment(&object, &TIMES);
-    line.metadata.insert("conversation_id".to_owned(), talk.into());
-    line.metadata.insert("role".to_owned(), "user".into());
-    line.extras = rest(object, &TAKEN);
-    line
+    let talk = talk.unwrap_or_default();
+    let line = line(&object, "prompt", &said.unwrap_or_default());
+    let at = first_moment(&object, &TIMES);
+    let turn = turn(line.native_id, "user", line.content, at).of_talk(talk);
+    Line { project: line.project, extras: others(object), ..turn }
 }
 
 /// What all of them have.
@@ -114,18 +110,26 @@ fn line(object: &Map<String, Value>, sort: &str, content: &str) -> Line {
     let id = object.get("id").and_then(id_text).unwrap_or_else(|| content.to_owned());
     Line {
         project: text(object, "project").map(str::to_owned),
-        created_at: first_moment(object, &TIMES).map(|at| at.at),
+        created_at: first_time(object, &TIMES),
         ..Line::new(format!("{sort}:{id}"), content)
     }
 }
 
-/// A text without what was said in private. What does not end goes on to the end.
-fn without_private(text: &str) -> String {
-    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, behind)) = rest.split_once(PRIVATE.0) {
-        kept.push_str(before);
-        rest = behind.split_once(PRIVATE.1).map_or("", |(_, after)| after);
+/// The fields that nobody has taken.
+fn others(object: Map<String, Value>) -> Metadata {
+    let fields = rest(object, &TAKEN).into_iter();
+    fields.map(|(name, value)| (name, value_without_private(value))).collect()
+}
+
+fn value_without_private(value: Value) -> Value {
+    match value {
+        Value::String(text) => foreign::without_tagged(&text, foreign::PRIVATE).0.into(),
+        Value::Array(items) => items.into_iter().map(value_without_private).collect(),
+        other => other,
     }
-    kept.push_str(rest);
-    kept.trim().to_owned()
+}
+
+/// A text without what was said in private.
+fn without_private(text: &str) -> String {
+    foreign::without_tagged(text, foreign::PRIVATE).0.trim().to_owned()
 }

@@ -7,7 +7,7 @@ use std::io::{BufRead, Cursor, Read};
 
 use serde_json::Value;
 
-use super::fields::{kind_of, moment, names};
+use super::fields::{kind_of, moment, names, spelled};
 use crate::model::{EventTime, Metadata};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
@@ -169,7 +169,7 @@ fn separator_of(names: &str) -> char {
 
 /// The place of a column by its name.
 fn place_of(name: &str) -> Option<&'static str> {
-    let name = name.trim().trim_matches('"').trim().to_lowercase().replace([' ', '-'], "_");
+    let name = spelled(name.trim().trim_matches('"'));
     let found = COLUMNS.iter().find(|(_, names)| names.contains(&name.as_str()));
     found.map(|(place, _)| *place)
 }
@@ -184,12 +184,8 @@ impl Header {
         };
         for (place, known) in &COLUMNS {
             let told = said.iter().find(|(own, _)| own == place).map(|(_, name)| number(name));
-            let spelled = |known: &&str| {
-                names
-                    .iter()
-                    .position(|name| name.trim().to_lowercase().replace([' ', '-'], "_") == **known)
-            };
-            let found = told.unwrap_or_else(|| known.iter().find_map(spelled));
+            let called = |known: &&str| names.iter().position(|name| spelled(name) == **known);
+            let found = told.unwrap_or_else(|| known.iter().find_map(called));
             if let Some(found) = found {
                 places.insert(*place, found);
             }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, kind_of, names, rest, text, unfolded};
+use super::fields::{first_time, kind_of, names, rest, text, unfolded};
 use crate::model::Status;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
@@ -61,11 +61,10 @@ fn line(object: Map<String, Value>) -> Line {
     }
     let word = text(&object, "memory_type").unwrap_or_default().to_lowercase();
     let is_deleted = object.get("deleted_at").is_some_and(|at| !at.is_null());
-    let moment = |names: &[&str]| first_moment(&object, names).map(|time| time.at);
     let mut extras = unfolded(object.get("metadata"));
     let native_id = text(&object, "content_hash").unwrap_or(&content).to_owned();
-    let created_at = moment(&["created_at", "created_at_iso"]);
-    let updated_at = moment(&["updated_at", "updated_at_iso"]);
+    let created_at = first_time(&object, &["created_at", "created_at_iso"]);
+    let updated_at = first_time(&object, &["updated_at", "updated_at_iso"]);
     for (name, value) in rest(object, &TAKEN) {
         extras.entry(name).or_insert(value);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{EventTime, Metadata};
+use crate::model::{EventTime, Metadata, Timestamp};
 
 /// A text that says something.
 pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -37,6 +37,11 @@ pub(super) fn first_moment(object: &Map<String, Value>, names: &[&str]) -> Optio
     names.iter().find_map(|name| moment(object.get(*name)?))
 }
 
+/// The same without how exact it is.
+pub(super) fn first_time(object: &Map<String, Value>, names: &[&str]) -> Option<Timestamp> {
+    first_moment(object, names).map(|moment| moment.at)
+}
+
 /// Names in a list, in a text with commas, or in a text that is such a list as JSON.
 pub(super) fn names(value: Option<&Value>) -> Vec<String> {
     match value {
@@ -54,8 +59,7 @@ pub(super) fn names(value: Option<&Value>) -> Vec<String> {
 /// The kind that a word of another product's means here, if it is one. None of their words makes an
 /// instruction.
 pub(super) fn kind_of(word: &str) -> Option<&'static str> {
-    let word = word.trim().to_lowercase().replace([' ', '-'], "_");
-    match word.as_str() {
+    match spelled(word).as_str() {
         "note" | "observation" | "memory" => Some("note"),
         "fact" | "knowledge" => Some("fact"),
         "preference" | "user_preference" => Some("preference"),
@@ -64,6 +68,11 @@ pub(super) fn kind_of(word: &str) -> Option<&'static str> {
         "conversation" => Some("conversation"),
         _ => None,
     }
+}
+
+/// A word as it is compared: in small letters, with `_` between its parts.
+pub(super) fn spelled(word: &str) -> String {
+    word.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
 /// The fields that nobody has taken.

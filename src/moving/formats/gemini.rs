@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 
 use super::fields::{first_moment, text};
 use super::html::text_of;
+use super::turns::turn;
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{TakeObject, objects};
-use crate::moving::{Files, Line, LinePart, MovingError};
+use crate::moving::walk::{TakeObject, objects, sniffed};
+use crate::moving::{Files, LinePart, MovingError};
 
 /// How the products are called in every language.
 const PRODUCTS: [&str; 2] = ["Gemini", "Bard"];
@@ -50,7 +51,7 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     if !out.wants(LinePart::Conversations) {
         return each(files, out, &mut |out, _| {
-            out.skip("not asked for: conversations");
+            out.skip_part(LinePart::Conversations);
             Ok(())
         });
     }
@@ -74,8 +75,7 @@ fn each(
     take: &mut TakeObject<'_>,
 ) -> Result<(), MovingError> {
     files.each(out, &mut |_, reader, out| {
-        let head = reader.fill_buf().unwrap_or_default();
-        if head.trim_ascii_start().starts_with(b"<") {
+        if sniffed(reader)?.text.trim_start().starts_with('<') {
             out.fail(NOT_JSON);
             return Ok(());
         }
@@ -146,24 +146,17 @@ fn exchange(
         None => title,
     };
     let at = first_moment(object, &["time"]);
-    let talk = at.map(|at| begin_of(at, starts).to_string());
-    let turn = |role: &str, content: String| {
+    let talk = at.map(|at| format!("gemini {}", begin_of(at, starts)));
+    let side = |role: &str, content: String| {
         let when = object.get("time").and_then(Value::as_str).unwrap_or_default();
-        let mut line = Line {
-            part: LinePart::Conversations,
-            kind: Some("conversation"),
-            created_at: at.map(|at| at.at),
-            event_at: at,
-            ..Line::new(format!("{when}\0{title}\0{role}"), content)
-        };
-        line.metadata.insert("role".to_owned(), role.into());
-        if let Some(talk) = &talk {
-            line.metadata.insert("conversation_id".to_owned(), format!("gemini {talk}").into());
+        let line = turn(format!("{when}\0{title}\0{role}"), role, content, at);
+        match &talk {
+            Some(talk) => line.of_talk(talk),
+            None => line,
         }
-        line
     };
-    out.line(turn("user", asked.to_owned()))?;
-    out.line(turn("assistant", text_of(html)))
+    out.line(side("user", asked.to_owned()))?;
+    out.line(side("assistant", text_of(html)))
 }
 
 /// When the conversation began in which something was said.

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::fields::{first_moment, first_text, id_text, text};
+use super::turns::turn;
 use crate::model::Metadata;
 use crate::moving::line::bytes_of_all;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
 use crate::moving::walk::pieces;
-use crate::moving::{Files, Line, LinePart, MovingError};
+use crate::moving::{Files, Line, MovingError};
 
 /// What is known of one file.
 #[derive(Default)]
@@ -138,16 +139,8 @@ fn say(agent: &str, message: &Map<String, Value>, out: &mut Out<'_>) -> Result<(
     let at = first_moment(message, &["created_at", "date"]);
     // The ids in such a file are made anew by each export.
     let when = at.map_or(0, |at| at.at.0);
-    let mut line = Line {
-        part: LinePart::Conversations,
-        kind: Some("conversation"),
-        created_at: at.map(|at| at.at),
-        event_at: at,
-        ..Line::new(format!("{agent}\0{when}\0{role}\0{said}"), said)
-    };
-    line.metadata.insert("conversation_id".to_owned(), agent.into());
-    line.metadata.insert("role".to_owned(), role.into());
-    out.line(line)
+    let native = format!("{agent}\0{when}\0{role}\0{said}");
+    out.line(turn(native, role, said, at).of_talk(agent))
 }
 
 /// The text of a message: one text, or blocks of which some are texts.

@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::fields::{kind_of, moment};
 use super::front_matter::{Parted, find, listed, part, said};
-use super::paths::{id_of_path, is_markdown, stem};
+use super::paths::{id_of_path, is_markdown, last, stem};
 use super::wiki::{Observation, key, links, observations};
 use super::{claude_code, cursor};
 use crate::model::{EventTime, MemoryId, Metadata};
@@ -169,8 +169,7 @@ impl Note {
     /// The links to notes that are there, as our own are written.
     fn linked(&self, names: &Names) -> Vec<Value> {
         let found = links(&self.body).into_iter().filter_map(|link| {
-            let last = link.target.rsplit('/').next().unwrap_or_default();
-            let id = names.get(&link.target).or_else(|| names.get(last))?;
+            let id = names.get(&link.target).or_else(|| names.get(last(&link.target)))?;
             Some(json!({ "to": id, "relation": link.relation }))
         });
         found.collect()

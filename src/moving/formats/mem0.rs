@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, names, rest, text};
+use super::fields::{first_text, first_time, names, rest, text};
 use crate::model::{EventTime, Timestamp};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
@@ -106,13 +106,12 @@ fn memory(name: &str, value: Value) -> Option<Map<String, Value>> {
 
 fn line(object: Map<String, Value>) -> Option<Line> {
     let content = first_text(&object, &TEXTS)?.to_owned();
-    let id = text(&object, "id").or_else(|| text(&object, "hash")).unwrap_or(&content).to_owned();
-    let moment = |name: &str| first_moment(&object, &[name]).map(|time| time.at);
+    let id = first_text(&object, &["id", "hash"]).unwrap_or(&content).to_owned();
     Some(Line {
         tags: names(object.get("categories")),
         project: text(&object, "app_id").map(str::to_owned),
-        created_at: moment("created_at"),
-        updated_at: moment("updated_at"),
+        created_at: first_time(&object, &["created_at"]),
+        updated_at: first_time(&object, &["updated_at"]),
         expires_at: text(&object, "expiration_date").and_then(end_of),
         kind: Some("fact"),
         extras: rest(object, &TAKEN),

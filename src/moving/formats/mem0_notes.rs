@@ -2,6 +2,7 @@
 //! between two lines `---` and a text, which may hold such a line itself.
 
 use super::fields::kind_of;
+use super::paths::last;
 use crate::model::EventTime;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
@@ -92,7 +93,7 @@ fn line(head: &Head<'_>, content: &str, project: Option<&str>) -> Line {
 
 /// The project that the name of a file says.
 fn project_of(path: &str) -> Option<&str> {
-    let name = path.rsplit('/').next()?.strip_prefix(FILE_START)?;
+    let name = last(path).strip_prefix(FILE_START)?;
     let length = name.len().checked_sub(DATE_CHARS)?;
     name.get(..length).filter(|project| !project.is_empty())
 }

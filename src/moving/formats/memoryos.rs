@@ -4,12 +4,13 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, text};
+use super::fields::{first_moment, first_time, text};
+use super::turns::turn;
 use crate::model::Metadata;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
 use crate::moving::walk::pieces;
-use crate::moving::{Files, Line, LinePart, MovingError};
+use crate::moving::{Files, Line, MovingError};
 
 /// What it writes where it has found nothing.
 const NOTHING: &str = "none";
@@ -88,19 +89,11 @@ fn say(
     for (role, name) in SIDES {
         let said = text(page, name).unwrap_or_default();
         let when = at.map_or(0, |at| at.at.0);
-        let mut line = Line {
-            part: LinePart::Conversations,
-            kind: Some("conversation"),
-            title: talk.and_then(|talk| talk.title).map(str::to_owned),
-            created_at: at.map(|at| at.at),
-            event_at: at,
-            ..Line::new(format!("page\0{when}\0{role}\0{said}"), said)
-        };
-        line.metadata.insert("role".to_owned(), role.into());
-        if let Some(talk) = talk {
-            line.metadata.insert("conversation_id".to_owned(), talk.id.into());
-        }
-        out.line(line)?;
+        let line = turn(format!("page\0{when}\0{role}\0{said}"), role, said.to_owned(), at);
+        out.line(match talk {
+            Some(talk) => Line { title: talk.title.map(str::to_owned), ..line.of_talk(talk.id) },
+            None => line,
+        })?;
     }
     Ok(())
 }
@@ -116,7 +109,7 @@ fn read_profiles(
         let (told, updated_at) = match profile {
             Value::Object(profile) => (
                 profile.get("data").and_then(Value::as_str).unwrap_or_default(),
-                first_moment(profile, &["last_updated"]).map(|at| at.at),
+                first_time(profile, &["last_updated"]),
             ),
             other => (other.as_str().unwrap_or_default(), None),
         };
@@ -138,7 +131,7 @@ fn knowledge(one: &Map<String, Value>, sort: &str, user: Option<&str>) -> Line {
     Line {
         kind: Some("fact"),
         category: (sort == "assistant").then(|| sort.to_owned()),
-        created_at: first_moment(one, &["timestamp"]).map(|at| at.at),
+        created_at: first_time(one, &["timestamp"]),
         extras: user.map(of_user).unwrap_or_default(),
         ..Line::new(format!("{sort}\0{said}"), said)
     }

@@ -152,12 +152,13 @@ impl Recognised {
 
 /// The format that fits best, if one does.
 fn best(sniff: &Sniff) -> Result<Option<&'static Format>, MovingError> {
-    let fits = || FORMATS.iter().map(move |format| (format, (format.fit)(sniff)));
-    let most = fits().map(|(_, fit)| fit).max().unwrap_or(Fit::No);
+    let fits: Vec<Fit> = FORMATS.iter().map(|format| (format.fit)(sniff)).collect();
+    let most = fits.iter().copied().max().unwrap_or(Fit::No);
     if most == Fit::No {
         return Ok(None);
     }
-    let found: Vec<_> = fits().filter(|(_, fit)| *fit == most).map(|(format, _)| format).collect();
+    let found = FORMATS.iter().zip(fits).filter(|(_, fit)| *fit == most);
+    let found: Vec<&'static Format> = found.map(|(format, _)| format).collect();
     match found.as_slice() {
         [format] => Ok(Some(*format)),
         several => {

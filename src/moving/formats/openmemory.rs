@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, names, rest, text};
+use super::fields::{first_time, names, rest, text};
 use crate::model::Status;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{lines, value_of, whole};
+use crate::moving::walk::{lines, sniffed, value_of, whole};
 use crate::moving::{Files, Line, MovingError};
 
 const TAKEN: [&str; 9] = [
@@ -39,8 +39,7 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     // In the lines the names are resolved, so the tables say nothing more.
     let has_lines = files.paths().any(is_lines);
     files.each_of(|path| !has_lines || is_lines(path), out, &mut |_, reader, out| {
-        let head = reader.fill_buf().unwrap_or_default();
-        if Sniff::of("", head).names.contains("memories") {
+        if sniffed(reader)?.names.contains("memories") {
             return match whole(reader, out)? {
                 Some(tables) => read_tables(&tables, out),
                 None => Ok(()),
@@ -97,8 +96,8 @@ fn send(
         }
         _ => Status::Active,
     };
-    let moment = |name: &str| first_moment(&object, &[name]).map(|time| time.at);
-    let (created_at, updated_at) = (moment("created_at"), moment("updated_at"));
+    let created_at = first_time(&object, &["created_at"]);
+    let updated_at = first_time(&object, &["updated_at"]);
     let native_id = text(&object, "id").unwrap_or(&content).to_owned();
     out.line(Line {
         tags,

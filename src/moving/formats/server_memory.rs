@@ -6,17 +6,16 @@
 //! one name the observations go together.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use super::fields::{first_moment, first_text, rest};
+use super::fields::{first_text, first_time, rest};
 use crate::engine::{Entity, Relation};
 use crate::moving::cut::glued;
 use crate::moving::line::bytes_of;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{lines, pieces, value_of};
+use crate::moving::walk::{lines, pieces, sniffed, value_of};
 use crate::moving::{Files, Line, MovingError};
 
 const ENTITY_NAMES: [&str; 3] = ["name", "entityName", "id"];
@@ -24,6 +23,7 @@ const ENTITY_KINDS: [&str; 3] = ["entityType", "entity_type", "kind"];
 const FROM: [&str; 3] = ["from", "from_id", "source"];
 const TO: [&str; 3] = ["to", "to_id", "target"];
 const RELATION_KINDS: [&str; 3] = ["relationType", "relation_type", "relation"];
+const TIMES: [&str; 2] = ["createdAt", "created_at"];
 const TAKEN: [&str; 12] = [
     "type",
     "name",
@@ -61,7 +61,9 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     files.each(out, &mut |_, reader, out| {
         let mut read = Read::default();
-        if is_one_value(reader) {
+        let sniff = sniffed(reader)?;
+        // A list, or one object with both lists, is no lines.
+        if sniff.look == Look::List || sniff.names.contains("entities") {
             pieces(reader, out, &mut |out, piece| {
                 read.take(piece.value, &piece.name, out);
                 Ok(())
@@ -74,13 +76,6 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
         }
         read.send(out)
     })
-}
-
-/// Whether a file is a list or one object with both, and no lines.
-fn is_one_value(reader: &mut dyn BufRead) -> bool {
-    let Ok(head) = reader.fill_buf() else { return false };
-    let sniff = Sniff::of("", head);
-    sniff.look == Look::List || sniff.names.contains("entities")
 }
 
 impl Read {
@@ -131,7 +126,7 @@ impl Read {
         let line = Line {
             title: Some(name.clone()),
             category: Some(kind.clone()),
-            created_at: first_moment(&object, &["createdAt", "created_at"]).map(|time| time.at),
+            created_at: first_time(&object, &TIMES),
             extras: rest(object, &TAKEN),
             kind: Some("entity"),
             ..Line::new(format!("entity\0{name}"), "")
@@ -155,7 +150,7 @@ impl Read {
             out.skip("relations that came before");
             return;
         }
-        let created_at = first_moment(object, &["createdAt", "created_at"]).map(|time| time.at);
+        let created_at = first_time(object, &TIMES);
         let line = Line { created_at, kind: Some("relation"), ..Line::new(id, "") };
         self.relations.push((Relation { from, to, kind }, line));
     }

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::fields::text;
+use crate::model::EventTime;
+use crate::moving::{Line, LinePart};
 
 /// Characters between which a citation stands in what ChatGPT says; they are of the private use area.
 const CITATION_START: char = '\u{e200}';
@@ -10,6 +12,27 @@ const CITATION_END: char = '\u{e201}';
 /// Around an older sort of citation, which has a dagger within.
 const BRACKETS: (char, char) = ('\u{3010}', '\u{3011}');
 const DAGGER: char = '\u{2020}';
+
+/// What one speaker said in a conversation, and when.
+pub(super) fn turn(native_id: String, role: &str, said: String, at: Option<EventTime>) -> Line {
+    let mut line = Line {
+        part: LinePart::Conversations,
+        kind: Some("conversation"),
+        created_at: at.map(|at| at.at),
+        event_at: at,
+        ..Line::new(native_id, said)
+    };
+    line.metadata.insert("role".to_owned(), role.into());
+    line
+}
+
+impl Line {
+    /// The same as a part of a conversation.
+    pub(super) fn of_talk(mut self, id: &str) -> Self {
+        self.metadata.insert("conversation_id".to_owned(), id.into());
+        self
+    }
+}
 
 /// The text of a message: its parts, of which some are pictures, or the text under another name.
 pub(super) fn text_of_parts(content: &Map<String, Value>) -> String {

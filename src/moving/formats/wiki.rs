@@ -75,7 +75,7 @@ pub(super) fn observations(text: &str) -> (Vec<Observation>, Vec<&str>) {
 }
 
 /// The lines of a text that are no code.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     text.lines().filter(move |line| {
         let is_mark = is_fence(line);
@@ -124,7 +124,7 @@ fn observation(line: &str) -> Option<Observation> {
 }
 
 /// What an item of a list says.
-fn item(line: &str) -> Option<&str> {
+pub(super) fn item(line: &str) -> Option<&str> {
     let line = line.trim_start();
     line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")).map(str::trim_start)
 }

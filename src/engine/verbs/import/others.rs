@@ -123,7 +123,7 @@ fn read_kind(line: &mut Object) {
 fn take_first(line: &mut Object, ours: &str, theirs: &[&str]) {
     for name in theirs {
         let said = line.shift_remove(*name);
-        if let Some(said) = said.filter(|said| !is_blank(said))
+        if let Some(said) = said.filter(|said| !json::is_blank(said))
             && !says(line, ours)
         {
             line.insert(ours.to_owned(), said);
@@ -138,13 +138,13 @@ fn keep_the_rest(line: Object) -> Object {
     for (name, value) in line {
         if known.contains(&name.as_str()) {
             fields.insert(name, value);
-        } else if !is_blank(&value) {
+        } else if !json::is_blank(&value) {
             rest.insert(name, value);
         }
     }
     let metadata = match fields.shift_remove("metadata").map(unfolded) {
         Some(Value::Object(metadata)) => metadata,
-        Some(other) if !is_blank(&other) => {
+        Some(other) if !json::is_blank(&other) => {
             rest.insert("metadata".to_owned(), other);
             Object::new()
         }
@@ -207,21 +207,11 @@ fn length(value: &impl Serialize) -> usize {
 }
 
 fn says(line: &Object, name: &str) -> bool {
-    line.get(name).is_some_and(|value| !is_blank(value))
+    line.get(name).is_some_and(|value| !json::is_blank(value))
 }
 
 fn text_at<'a>(line: &'a Object, name: &str) -> Option<&'a str> {
     line.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
-}
-
-fn is_blank(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 #[cfg(test)]

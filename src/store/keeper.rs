@@ -404,6 +404,9 @@ impl Work {
             journal.replay(built_to, to, &mut |_, op| fresh.write(op))?;
             built_to = to;
         }
+        // A disk that takes files and refuses what is in them would be believed to be well from the swap to
+        // the checkpoint.
+        fresh.trees.flush()?;
         let old = self.swap_in(fresh, built_to)?;
         self.put_away(old);
         self.checkpoint()?;

@@ -78,11 +78,8 @@ pub fn sign_in(face: Option<web::Data<OauthFace>>) -> impl FnOnce(&mut ServiceCo
 
 /// Every route of the server but the pages, each behind the guard of its row.
 pub fn routes(app: &mut ServiceConfig) {
-    let mut rows: Vec<route::Row> =
-        table::table().into_iter().filter(|row| !row.is_page()).collect();
-    // First what is asked most: a path is held against one pattern after the other.
-    rows.sort_by_key(|row| !row.path.starts_with("/mcp"));
-    route::register(app, rows);
+    let rows = table::table().into_iter().filter(|row| !row.is_page());
+    route::register(app, rows.collect());
     // Last, because their patterns cost more than all the names together.
     for path in table::NO_OAUTH {
         route::register_nothing(app, path, table::NOTHING_THERE);

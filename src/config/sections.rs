@@ -164,9 +164,7 @@ section! {
         /// Failed attempts per client address and window; 0 turns the limit off.
         pub fail_limit: u32 = setting(
             "auth.fail_limit", &["AUTH_FAIL_LIMIT"], "10",
-            |raw| {
-                parse::count(raw, 0..=1_000_000).map_err(|expected| format!("{expected}; 0 is off"))
-            },
+            |raw| parse::limit(raw, 1_000_000),
         )
         .unit("failed attempts; 0 = off")
         .because(

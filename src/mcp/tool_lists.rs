@@ -37,8 +37,6 @@ fn text_of(list: &ListToolsResult) -> Option<Arc<str>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use rmcp::model::{JsonObject, ServerResult, Tool};
     use serde_json::json;
 

@@ -55,6 +55,11 @@ pub(super) fn count(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<u32> {
     number.filter(|n| range.contains(n)).ok_or_else(expected)
 }
 
+/// How many there may be; 0 is as many as there are.
+pub(super) fn limit(raw: &Raw, most: u32) -> Parsed<u32> {
+    count(raw, 0..=most).map_err(|expected| format!("{expected}; 0 is off"))
+}
+
 pub(super) fn seconds(raw: &Raw, range: RangeInclusive<u32>) -> Parsed<Duration> {
     let counted = count(raw, range).map_err(|expected| format!("{expected} (seconds)"))?;
     Ok(Duration::from_secs(u64::from(counted)))

@@ -80,7 +80,7 @@ impl Pair {
 }
 
 pub(super) fn requests(raw: &Raw) -> Parsed<u32> {
-    parse::count(raw, 0..=MOST_REQUESTS).map_err(|expected| format!("{expected}; 0 is off"))
+    parse::limit(raw, MOST_REQUESTS)
 }
 
 pub(super) fn window(raw: &Raw) -> Parsed<Duration> {

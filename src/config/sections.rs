@@ -161,12 +161,12 @@ section! {
                 "For trying things out; it stops the start where others than you could come in.",
             ),
 
-        /// Failed attempts per client address and window.
+        /// Failed attempts per client address and window; 0 turns the limit off.
         pub fail_limit: u32 = setting(
             "auth.fail_limit", &["AUTH_FAIL_LIMIT"], "10",
-            |raw| parse::count(raw, 1..=1_000_000),
+            |raw| parse::limit(raw, 1_000_000),
         )
-        .unit("failed attempts")
+        .unit("failed attempts; 0 = off")
         .because(
             "Wrong keys per client address and window, so that nobody can try keys one by one; the \
              same wrong key again counts once, and right keys always pass.",

@@ -70,9 +70,6 @@ pub enum Error {
     )]
     AnswersUnread,
 
-    #[error("the rate limiter does not answer; try again with a valid credential or later")]
-    LimiterDown,
-
     #[error("the header {name} cannot be read, or stands there twice with different values")]
     BadHeader { name: &'static str },
 
@@ -154,10 +151,7 @@ impl Error {
             Self::Call(CallError::Token(TokenError::OnlyShut { .. })) => Code::StorageUnavailable,
             Self::Call(CallError::Token(TokenError::Randomness(_))) => Code::Internal,
             Self::Call(CallError::Backup(_)) => Code::BackupFailed,
-            Self::Call(CallError::Busy)
-            | Self::LimiterDown
-            | Self::AnswersUnread
-            | Self::UploadGoesOn => Code::Busy,
+            Self::Call(CallError::Busy) | Self::AnswersUnread | Self::UploadGoesOn => Code::Busy,
             Self::Call(CallError::Stopped) => Code::Stopping,
             Self::HostRefused => Code::HostRefused,
             Self::HttpsRequired => Code::HttpsRequired,
@@ -227,7 +221,6 @@ impl Error {
                 Some(*retry_after)
             }
             Self::Call(CallError::Busy | CallError::Stopped)
-            | Self::LimiterDown
             | Self::AnswersUnread
             | Self::UploadGoesOn
             | Self::TooManyStreams { .. } => Some(1),

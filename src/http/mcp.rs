@@ -70,7 +70,7 @@ pub(super) async fn post(
         }
         Incoming::Batch(messages) => {
             // The request counted as the first of them.
-            match front.count_further(&request, messages.len().saturating_sub(1)).await {
+            match front.count_further(&request, messages.len().saturating_sub(1)) {
                 Ok(()) => answer_batch(&face.protocol, &label, &caller, messages).await,
                 Err(refused) => refused.error_response(),
             }

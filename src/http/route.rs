@@ -222,7 +222,8 @@ pub(super) fn register_public(app: &mut ServiceConfig, rows: Vec<Row>) {
     }
 }
 
-/// The rows of each path.
+/// The rows of each path. A request is held against one path after the other: first what is asked
+/// most, and names before patterns, each of which costs more than all names together.
 fn places(rows: Vec<Row>) -> Vec<(&'static str, Vec<Row>)> {
     let mut places: Vec<(&'static str, Vec<Row>)> = Vec::new();
     for row in rows {
@@ -231,6 +232,7 @@ fn places(rows: Vec<Row>) -> Vec<(&'static str, Vec<Row>)> {
             None => places.push((row.path, vec![row])),
         }
     }
+    places.sort_by_key(|(path, _)| (path.contains('{'), !path.starts_with("/mcp")));
     places
 }
 

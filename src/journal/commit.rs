@@ -12,6 +12,7 @@ use super::frozen::Frozen;
 use super::hooks::Hooks;
 use super::queue::{Shared, Work};
 use super::receipt::{Group, Outcome};
+use super::room::Room;
 use super::writer::Writer;
 use super::{EncodedBatch, Seq, StoreId};
 use crate::disk;
@@ -45,6 +46,7 @@ pub(super) struct Committer {
     pub(super) segment_bytes: u64,
     /// See [`super::JournalOptions::free_bytes`].
     pub(super) free_bytes: u64,
+    pub(super) room: Room,
     /// Nothing after a failure, until a new segment could be made.
     pub(super) writer: Option<Writer>,
     /// Until the first write, where nothing could be written at the start.
@@ -83,7 +85,7 @@ impl Committer {
     }
 
     fn write(&mut self, batches: &[(Seq, EncodedBatch)], last: Seq) -> io::Result<()> {
-        disk::require_free(&self.folder, self.free_bytes)?;
+        self.room.require()?;
         let durable = self.shared.durable();
         let first = batches.first().map_or(last, |(seq, _)| *seq);
         self.leave_full_segment(first)?;

@@ -20,6 +20,7 @@ mod listing;
 mod numbers;
 mod queue;
 mod receipt;
+mod room;
 mod running;
 mod segment;
 mod snapshot;

@@ -44,6 +44,7 @@ use super::folder::{Folder, SegmentFile, replay_files};
 use super::frozen::{Frozen, Thaw};
 use super::hooks::Hooks;
 use super::queue::{Files, Shared, Submitted};
+use super::room::Room;
 use super::snapshot::{Draft, Snapshot};
 use super::writer::Writer;
 use super::{EncodedBatch, JournalError, JournalOptions, Op, Seq, StoreId};
@@ -133,6 +134,7 @@ impl Journal {
             sink,
             segment_bytes: options.segment_bytes,
             free_bytes: options.free_bytes,
+            room: Room::new(path.clone(), options.free_bytes),
             writer,
             frozen,
             hooks: Hooks::of(options),

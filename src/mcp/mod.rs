@@ -34,6 +34,7 @@ pub mod stdio;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod tool_lists;
 mod tool_sets;
 mod tools;
 mod version;

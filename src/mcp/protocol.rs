@@ -41,6 +41,7 @@ use super::message::{
 };
 use super::request::{self, Uncallable};
 use super::subscriptions::Beginning;
+use super::tool_lists::line_of_tools;
 use super::tool_sets::ToolSets;
 use super::tools;
 use super::version::Version;
@@ -248,7 +249,11 @@ impl ReplyLine {
         match result {
             Ok(mut result) => {
                 about::dress(&mut result, version);
-                Self { line: line(id, AnswerBody::Result(&result)), code: None, word: None }
+                let line = match &result {
+                    ServerResult::ListToolsResult(list) => line_of_tools(id, list),
+                    result => line(id, AnswerBody::Result(result)),
+                };
+                Self { line, code: None, word: None }
             }
             Err(error) => {
                 let data = error.data.as_ref();

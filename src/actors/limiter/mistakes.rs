@@ -1,6 +1,6 @@
 use std::collections::{HashSet, VecDeque};
 
-use super::{ClientKey, Mistake, shrunk};
+use super::{ClientKey, Mistake, PORTION, shrunk};
 
 /// For so long, in milliseconds, a wrong credential is known again: a program with an old key tries
 /// it every few seconds, and guesses nothing.
@@ -19,7 +19,7 @@ pub(super) struct Mistakes {
 
 impl Mistakes {
     pub(super) fn has(&mut self, client: ClientKey, mistake: Mistake, now: u64) -> bool {
-        self.forget(now);
+        self.forget(now, MAX_MISTAKES);
         self.known.contains(&(client, mistake))
     }
 
@@ -31,20 +31,27 @@ impl Mistakes {
         self.by_age.push_back((now, (client, mistake)));
     }
 
-    fn forget(&mut self, now: u64) {
+    /// Forgets so many at most. Gives whether there may be more to forget.
+    fn forget(&mut self, now: u64, at_most: usize) -> bool {
         let is_old = |(at, _): &(u64, _)| now.saturating_sub(*at) >= SAME_MISTAKE_MS;
-        while self.by_age.front().is_some_and(is_old) {
+        for _ in 0..at_most {
+            if !self.by_age.front().is_some_and(is_old) {
+                return false;
+            }
             self.drop_oldest();
         }
+        true
     }
 
-    /// Forgets, and gives back what the tables do not need any more.
-    pub(super) fn tidy(&mut self, now: u64) {
-        self.forget(now);
-        if let Some(needed) = shrunk(self.known.len(), self.known.capacity()) {
+    /// Forgets a portion, and gives back what the tables do not need any more. Gives whether there
+    /// may be more to forget.
+    pub(super) fn tidy(&mut self, now: u64) -> bool {
+        let has_more = self.forget(now, PORTION);
+        if !has_more && let Some(needed) = shrunk(self.known.len(), self.known.capacity()) {
             self.known.shrink_to(needed);
             self.by_age.shrink_to(needed);
         }
+        has_more
     }
 
     #[cfg(test)]
@@ -73,7 +80,7 @@ mod tests {
         }
         assert_eq!(mistakes.known.len(), MAX_MISTAKES);
 
-        mistakes.tidy(SAME_MISTAKE_MS);
+        while mistakes.tidy(SAME_MISTAKE_MS) {}
 
         assert!(mistakes.is_empty());
         assert!(mistakes.known.capacity() < 4 * SMALL_TABLE, "it is kept");

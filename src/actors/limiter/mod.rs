@@ -2,21 +2,25 @@
 
 mod mistakes;
 mod stamps;
+mod table;
 mod windows;
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, Addr, Arbiter, AsyncContext, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context};
 
-use mistakes::Mistakes;
-use windows::Windows;
+use table::Table;
 
-/// A check takes microseconds, but on a machine that is overrun its thread may wait for seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often what is old is looked for.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
 
-/// Checks that may wait before senders are slowed down.
-const MAILBOX: usize = 1024;
+/// Clients that are looked at while requests may wait for it: a millisecond.
+const PORTION: usize = 8 * 1024;
+
+/// Between two portions, so that whoever waits has his turn.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Moments are kept as 32 bits of milliseconds, which must not wrap within two windows.
 pub const MAX_WINDOW: Duration = Duration::from_millis(1 << 30);
@@ -85,27 +89,19 @@ pub struct Checked {
     pub attempts: Option<Verdict>,
 }
 
-/// The limiter gave no answer.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the rate limiter does not answer")]
-pub struct Unreachable;
-
 /// A handle to the limiter. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Limiter {
-    actor: Addr<RateLimiter>,
+    table: Arc<Table>,
 }
 
 impl Limiter {
-    /// Starts the limiter on a thread of its own; none if nothing is limited.
+    /// Starts the limiter on this thread, for others to count at; none if nothing is limited.
     #[must_use]
     pub fn start(quotas: Quotas) -> Option<Self> {
-        let limiter = RateLimiter::new(quotas);
-        if limiter.requests.is_none() && limiter.failures.is_none() {
-            return None;
-        }
-        let actor = RateLimiter::start_in_arbiter(&Arbiter::new().handle(), |_| limiter);
-        Some(Self { actor })
+        let table = Arc::new(Table::new(quotas)?);
+        RateLimiter { table: Arc::clone(&table) }.start();
+        Some(Self { table })
     }
 
     /// Counts a request, and the failure of its credential.
@@ -114,31 +110,22 @@ impl Limiter {
     /// an address, those with a valid credential are not refused for them, nor for the wrong ones
     /// of others. Of the wrong ones, `failures.limit` different ones learn that they are wrong;
     /// how often anybody may guess is bounded by `requests`.
-    pub async fn check(&self, client: ClientKey, attempt: Attempt) -> Result<Checked, Unreachable> {
-        self.send(Check { client, attempt, count: 1 }).await
+    #[must_use]
+    pub fn check(&self, client: ClientKey, attempt: Attempt) -> Checked {
+        self.table.check(client, attempt, 1)
     }
 
     /// Counts the failure of a credential that was found out after the request had taken its place.
-    pub async fn check_failure(
-        &self,
-        client: ClientKey,
-        mistake: Mistake,
-    ) -> Result<Checked, Unreachable> {
-        self.send(Check { client, attempt: Attempt::Failed(mistake), count: 0 }).await
+    #[must_use]
+    pub fn check_failure(&self, client: ClientKey, mistake: Mistake) -> Checked {
+        self.table.check(client, Attempt::Failed(mistake), 0)
     }
 
     /// Counts what else a request with a valid credential stands for: all of it, or nothing if that
     /// is more than is left.
-    pub async fn check_further(
-        &self,
-        client: ClientKey,
-        count: usize,
-    ) -> Result<Checked, Unreachable> {
-        self.send(Check { client, attempt: Attempt::Passed, count }).await
-    }
-
-    async fn send(&self, check: Check) -> Result<Checked, Unreachable> {
-        self.actor.send(check).timeout(PATIENCE).await.map_err(|_| Unreachable)
+    #[must_use]
+    pub fn check_further(&self, client: ClientKey, count: usize) -> Checked {
+        self.table.check(client, Attempt::Passed, count)
     }
 }
 
@@ -155,76 +142,24 @@ impl ClientKey {
     }
 }
 
-#[derive(Debug, Message)]
-#[rtype(result = "Checked")]
-struct Check {
-    client: ClientKey,
-    attempt: Attempt,
-    /// As how many requests it counts.
-    count: usize,
-}
-
 /// What a table of so many entries is to be shrunk to, if that is worth the work.
 fn shrunk(entries: usize, capacity: usize) -> Option<usize> {
     let needed = entries.saturating_mul(2).max(SMALL_TABLE);
     (capacity / 2 > needed).then_some(needed)
 }
 
-/// Counts requests and failed attempts of each client over sliding windows.
+/// Owns the windows of all clients. Those who count read and write them on their own threads; it
+/// forgets what has left them, and keeps their memory small.
 #[derive(Debug)]
 struct RateLimiter {
-    /// Millisecond 0 of all moments. Monotonic, so setting the clock back frees nobody.
-    epoch: Instant,
-    /// Requests with a valid credential.
-    requests: Option<Windows>,
-    /// All other requests.
-    strangers: Option<Windows>,
-    failures: Option<Windows>,
-    mistakes: Mistakes,
+    table: Arc<Table>,
 }
 
 impl RateLimiter {
-    fn new(quotas: Quotas) -> Self {
-        let windows = |quota: Quota| (quota.limit > 0).then(|| Windows::new(quota));
-        Self {
-            epoch: Instant::now(),
-            requests: windows(quotas.requests),
-            strangers: windows(quotas.requests),
-            failures: windows(quotas.failures),
-            mistakes: Mistakes::default(),
+    fn tidy(&mut self, ctx: &mut Context<Self>) {
+        if self.table.tidy() {
+            ctx.run_later(PAUSE, Self::tidy);
         }
-    }
-
-    fn check(&mut self, check: &Check, now: u64) -> Checked {
-        let Check { client, attempt, count } = *check;
-        let places = match attempt {
-            Attempt::Passed => self.requests.as_mut(),
-            Attempt::Absent | Attempt::Failed(_) => self.strangers.as_mut(),
-        };
-        let requests = places.map(|windows| windows.take(client, count, now));
-        let is_refused = requests.is_some_and(|verdict| !verdict.allowed);
-        let attempts = match attempt {
-            Attempt::Failed(mistake) if !is_refused => self.fail(client, mistake, now),
-            Attempt::Absent | Attempt::Passed | Attempt::Failed(_) => None,
-        };
-        Checked { requests, attempts }
-    }
-
-    /// Counts a wrong credential, unless the client brought the same one just before.
-    fn fail(&mut self, client: ClientKey, mistake: Mistake, now: u64) -> Option<Verdict> {
-        let failures = self.failures.as_mut()?;
-        if self.mistakes.has(client, mistake, now) {
-            return None;
-        }
-        let verdict = failures.take(client, 1, now);
-        if verdict.allowed {
-            self.mistakes.remember(client, mistake, now);
-        }
-        Some(verdict)
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -232,21 +167,7 @@ impl Actor for RateLimiter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(Duration::from_secs(10), |limiter, _| {
-            let now = limiter.now();
-            limiter.mistakes.tidy(now);
-            let windows = [&mut limiter.requests, &mut limiter.strangers, &mut limiter.failures];
-            windows.into_iter().flatten().for_each(|windows| windows.tidy(now));
-        });
-    }
-}
-
-impl Handler<Check> for RateLimiter {
-    type Result = actix::MessageResult<Check>;
-
-    fn handle(&mut self, check: Check, _: &mut Context<Self>) -> Self::Result {
-        actix::MessageResult(self.check(&check, self.now()))
+        ctx.run_interval(TIDY_EVERY, Self::tidy);
     }
 }
 
@@ -254,6 +175,7 @@ impl Handler<Check> for RateLimiter {
 mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::thread;
 
     pub(super) fn quota(limit: u32, window_ms: u64) -> Quota {
         Quota { limit, window: Duration::from_millis(window_ms) }
@@ -261,57 +183,6 @@ mod tests {
 
     pub(super) fn client(n: u32) -> ClientKey {
         ClientKey::of(IpAddr::V4(Ipv4Addr::from_bits(n)))
-    }
-
-    fn failed(n: u64) -> Attempt {
-        Attempt::Failed(Mistake(n))
-    }
-
-    fn check(limiter: &mut RateLimiter, n: u32, attempt: Attempt, now: u64) -> Checked {
-        limiter.check(&Check { client: client(n), attempt, count: 1 }, now)
-    }
-
-    #[test]
-    fn a_credential_that_verifies_is_never_refused_for_the_failures_of_others() {
-        let quotas = Quotas { requests: quota(100, 60_000), failures: quota(2, 60_000) };
-        let mut limiter = RateLimiter::new(quotas);
-        let mut attempts = |attempt| check(&mut limiter, 1, attempt, 0).attempts;
-
-        assert!(attempts(failed(1)).unwrap().allowed);
-        assert!(attempts(failed(2)).unwrap().allowed);
-        assert!(!attempts(failed(3)).unwrap().allowed);
-        assert!(attempts(Attempt::Passed).is_none());
-        assert!(attempts(Attempt::Absent).is_none());
-        let later = check(&mut limiter, 1, failed(3), 60_000);
-        assert!(later.attempts.unwrap().allowed && later.requests.unwrap().remaining == 99);
-    }
-
-    #[test]
-    fn requests_without_a_valid_credential_use_up_places_of_their_own() {
-        let quotas = Quotas { requests: quota(2, 60_000), failures: quota(9, 60_000) };
-        let mut limiter = RateLimiter::new(quotas);
-        let mut passes = |attempt| check(&mut limiter, 1, attempt, 0).requests.unwrap().allowed;
-
-        assert!(passes(Attempt::Absent) && passes(failed(1)));
-        assert!(!passes(Attempt::Absent) && !passes(failed(2)));
-        assert!(passes(Attempt::Passed) && passes(Attempt::Passed));
-        assert!(!passes(Attempt::Passed));
-    }
-
-    #[test]
-    fn the_same_wrong_credential_counts_once_a_minute() {
-        let quotas = Quotas { requests: quota(0, 1), failures: quota(2, 600_000) };
-        let mut limiter = RateLimiter::new(quotas);
-        let mut fail = |n, mistake, now| check(&mut limiter, n, failed(mistake), now).attempts;
-
-        assert_eq!(fail(1, 7, 0).unwrap().remaining, 1);
-        assert!((1..60).all(|second| fail(1, 7, second * 1_000).is_none()));
-        assert_eq!(fail(2, 7, 59_000).unwrap().remaining, 1, "another client's own mistake");
-        assert_eq!(fail(1, 7, 60_000).unwrap().remaining, 0);
-        assert!(!fail(1, 8, 60_001).unwrap().allowed);
-        assert!(!fail(1, 8, 60_002).unwrap().allowed, "what was refused is not remembered");
-        limiter.mistakes.tidy(1_000_000);
-        assert!(limiter.mistakes.is_empty());
     }
 
     #[test]
@@ -330,18 +201,14 @@ mod tests {
         let quotas = Quotas { requests: quota(100, 60_000), failures: quota(0, 60_000) };
         let limiter = Limiter::start(quotas).unwrap();
 
-        let checks: Vec<_> = (0..1_000)
+        let threads: Vec<_> = (0..10)
             .map(|_| {
                 let limiter = limiter.clone();
-                actix_web::rt::spawn(async move {
-                    limiter.check(client(1), Attempt::Absent).await.unwrap()
-                })
+                let passes = move || limiter.check(client(1), Attempt::Passed).requests.unwrap();
+                thread::spawn(move || (0..100).filter(|_| passes().allowed).count())
             })
             .collect();
-        let mut passed = 0;
-        for check in checks {
-            passed += u32::from(check.await.unwrap().requests.unwrap().allowed);
-        }
+        let passed: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
 
         assert_eq!(passed, 100);
     }
@@ -350,33 +217,31 @@ mod tests {
     async fn what_a_request_stands_for_counts_as_so_many() {
         let quotas = Quotas { requests: quota(10, 60_000), failures: quota(0, 60_000) };
         let limiter = Limiter::start(quotas).unwrap();
-        let further = async |count| {
-            let checked = limiter.check_further(client(1), count).await.unwrap();
-            let verdict = checked.requests.unwrap();
+        let further = |count| {
+            let verdict = limiter.check_further(client(1), count).requests.unwrap();
             (verdict.allowed, verdict.remaining)
         };
 
-        assert_eq!(further(4).await, (true, 6));
-        assert_eq!(further(7).await, (false, 6));
-        assert_eq!(further(6).await, (true, 0));
+        assert_eq!(further(4), (true, 6));
+        assert_eq!(further(7), (false, 6));
+        assert_eq!(further(6), (true, 0));
     }
 
     #[actix_web::test]
     async fn a_failure_can_be_counted_without_another_place() {
         let quotas = Quotas { requests: quota(1, 60_000), failures: quota(1, 60_000) };
         let limiter = Limiter::start(quotas).unwrap();
-        let fail =
-            async |mistake| limiter.check_failure(client(1), Mistake(mistake)).await.unwrap();
+        let fail = |mistake| limiter.check_failure(client(1), Mistake(mistake));
 
-        assert!(limiter.check(client(1), Attempt::Absent).await.unwrap().requests.unwrap().allowed);
-        let first = fail(1).await;
+        assert!(limiter.check(client(1), Attempt::Absent).requests.unwrap().allowed);
+        let first = fail(1);
         assert!(first.requests.unwrap().allowed && first.attempts.unwrap().allowed);
-        let second = fail(2).await;
+        let second = fail(2);
         assert!(second.requests.unwrap().allowed && !second.attempts.unwrap().allowed);
     }
 
-    #[actix_web::test]
-    async fn nothing_limited_needs_no_actor() {
+    #[test]
+    fn nothing_limited_needs_no_limiter() {
         let quotas = Quotas { requests: quota(0, 60_000), failures: quota(0, 60_000) };
 
         assert!(Limiter::start(quotas).is_none());

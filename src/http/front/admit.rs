@@ -5,9 +5,7 @@ use actix_web::{HttpMessage, HttpRequest, ResponseError, Route, web};
 
 use super::origins::is_foreign_fetch;
 use super::{Client, Front, caller, headers, hosts};
-use crate::actors::{
-    Accounts, Attempt, Checked, ClientKey, Limiter, Mistake, Unreachable, Verdict,
-};
+use crate::actors::{Accounts, Attempt, Checked, ClientKey, Limiter, Mistake, Verdict};
 use crate::auth::{self, Presented, Refused, Verified};
 use crate::error::Error;
 use crate::model::{AuditEvent, AuditKind, Caller, Scope, Timestamp};
@@ -64,7 +62,7 @@ async fn recognize(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if caller::presented(request.headers()).is_attempt() {
         let client = front.client(request.request());
-        let admission = front.admit(Guard::Key, request.head(), client).await;
+        let admission = front.admit(Guard::Key, request.head(), client);
         if let (Some(caller), Ok(())) = (admission.caller, admission.outcome) {
             request.extensions_mut().insert(caller);
         }
@@ -84,7 +82,7 @@ async fn admit(
     }
     let client = front.client(request.request());
     let invitation = front.public.as_ref().and_then(|public| public.invitation(&request));
-    let admission = front.admit(guard, request.head(), client).await;
+    let admission = front.admit(guard, request.head(), client);
     let Admission { caller, is_invalid, quota, outcome } = admission;
     // Kept even if the request goes no further, for the log says whose it was.
     if let Some(caller) = caller {
@@ -117,11 +115,11 @@ pub(super) struct Admission {
 }
 
 impl Front {
-    /// The credential is verified first because that costs less than asking the limiter, which
-    /// then counts the request and its failure at once. The limiter's word still goes first.
-    async fn admit(&self, guard: Guard, head: &RequestHead, client: Client) -> Admission {
+    /// The credential is verified first, for whose places a request takes depends on it. The
+    /// limiter's word still goes first.
+    fn admit(&self, guard: Guard, head: &RequestHead, client: Client) -> Admission {
         let (attempt, verified) = self.verify(guard, head, client);
-        self.settle(guard, client, attempt, verified).await
+        self.settle(guard, client, attempt, verified)
     }
 
     /// Where a request comes from.
@@ -137,7 +135,7 @@ impl Front {
     }
 
     /// Counts a request, and says whether it may go on.
-    pub(super) async fn settle(
+    pub(super) fn settle(
         &self,
         guard: Guard,
         client: Client,
@@ -145,15 +143,15 @@ impl Front {
         verified: Result<Option<Caller>, Error>,
     ) -> Admission {
         let checked = match self.limiter_for(client) {
-            Some(limiter) => limiter.check(ClientKey::of(client.address), attempt).await,
-            None => Ok(NOT_LIMITED),
+            Some(limiter) => limiter.check(ClientKey::of(client.address), attempt),
+            None => NOT_LIMITED,
         };
         self.judge(guard, attempt, checked, verified)
     }
 
     /// The same for a request that has its place already: a wrong credential is counted as one, and nothing
     /// else.
-    pub(super) async fn settle_counted(
+    pub(super) fn settle_counted(
         &self,
         guard: Guard,
         client: Client,
@@ -162,9 +160,9 @@ impl Front {
     ) -> Admission {
         let checked = match (self.limiter_for(client), attempt) {
             (Some(limiter), Attempt::Failed(mistake)) => {
-                limiter.check_failure(ClientKey::of(client.address), mistake).await
+                limiter.check_failure(ClientKey::of(client.address), mistake)
             }
-            _ => Ok(NOT_LIMITED),
+            _ => NOT_LIMITED,
         };
         self.judge(guard, attempt, checked, verified)
     }
@@ -178,7 +176,7 @@ impl Front {
         &self,
         guard: Guard,
         attempt: Attempt,
-        checked: Result<Checked, Unreachable>,
+        checked: Checked,
         verified: Result<Option<Caller>, Error>,
     ) -> Admission {
         let is_invalid = matches!(attempt, Attempt::Failed(_));
@@ -186,26 +184,19 @@ impl Front {
             Ok(caller) => (caller, None),
             Err(denied) => (None, Some(denied)),
         };
-        let (quota, counted) = match checked {
-            Ok(checked) => (checked.requests, self.obey(checked)),
-            Err(_) if caller.is_some() => (None, Ok(())),
-            Err(_) => (None, Err(Error::LimiterDown)),
-        };
+        let counted = self.obey(checked);
         let outcome = counted.and_then(|()| self.accept(guard, caller.as_ref(), denied));
-        Admission { caller, is_invalid, quota, outcome }
+        Admission { caller, is_invalid, quota: checked.requests, outcome }
     }
 
     /// Counts what a request with a valid credential stands for besides itself: the other messages
     /// of a batch. All of it, or nothing if that is more than its client has left.
-    pub async fn count_further(&self, request: &HttpRequest, count: usize) -> Result<(), Error> {
+    pub fn count_further(&self, request: &HttpRequest, count: usize) -> Result<(), Error> {
         let client = self.client(request);
         let Some(limiter) = self.limiter_for(client).filter(|_| count > 0) else {
             return Ok(());
         };
-        // As with the request itself: a limiter that does not answer is no fault of who has a key.
-        let Ok(checked) = limiter.check_further(ClientKey::of(client.address), count).await else {
-            return Ok(());
-        };
+        let checked = limiter.check_further(ClientKey::of(client.address), count);
         if let Some(verdict) = checked.requests {
             request.extensions_mut().insert(verdict);
         }

@@ -61,6 +61,18 @@ async fn too_many_wrong_keys_do_not_shut_the_door_to_good_ones() {
 }
 
 #[actix_web::test]
+async fn wrong_keys_have_no_limit_where_the_settings_have_none() {
+    let server = TestServer::start(&[("AUTH_FAIL_LIMIT", "0"), ("RATE_LIMIT_REQUESTS", "0")]);
+
+    for n in 0..30 {
+        let key = format!("wrong-key-{n}");
+        assert_eq!(server.status("/me", &[("X-API-Key", key.as_str())]).await, 401);
+    }
+    let fine = server.get("/me", &[GOOD]).await;
+    assert!(fine.status == 200 && !fine.headers.contains_key("ratelimit-remaining"));
+}
+
+#[actix_web::test]
 async fn a_program_with_an_old_key_makes_one_mistake_however_often_it_calls() {
     let server = TestServer::start(&[("AUTH_FAIL_LIMIT", "2"), ("RATE_LIMIT_REQUESTS", "0")]);
 

@@ -43,9 +43,9 @@ impl Front {
         let mistake = || caller::mistyped(typed, &self.mistakes);
         let (attempt, verified) = self.weigh(&presented, mistake, request.head(), client);
         let admission = if is_counted {
-            self.settle_counted(Guard::Key, client, attempt, verified).await
+            self.settle_counted(Guard::Key, client, attempt, verified)
         } else {
-            self.settle(Guard::Key, client, attempt, verified).await
+            self.settle(Guard::Key, client, attempt, verified)
         };
         let Admission { caller, outcome, .. } = admission;
         outcome?;
@@ -63,12 +63,13 @@ impl Front {
         if self.credentials.is_disabled() || !self.password.is_there() {
             return Ok(Looked::Not);
         }
-        let counted = self.settle(Guard::Key, client, Attempt::Absent, Ok(None)).await;
+        let counted = self.settle(Guard::Key, client, Attempt::Absent, Ok(None));
         if counted.outcome.is_err() {
             return Ok(Looked::Not);
         }
         let (file, secret) = (self.password.clone(), Secret::new(typed.to_owned()));
-        let turn = TURN.acquire().await.map_err(|_| Error::LimiterDown)?;
+        // Nobody ever closes it.
+        let turn = TURN.acquire().await.map_err(|_| Error::Panicked)?;
         // Nothing ends a look that began: the turn is over with it, though its client may have left.
         let look = move || {
             let _turn = turn;

@@ -52,7 +52,7 @@ async fn admit(
         return Ok(based(turn_away(request).await));
     };
     let session = sessions.on_pages(session);
-    if let Err(refused) = front.count_further(request.request(), 1).await {
+    if let Err(refused) = front.count_further(request.request(), 1) {
         let page = refusal(request.request(), Some(&session), &refused, "");
         return Ok(based(request.into_response(page)));
     }

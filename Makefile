@@ -12,6 +12,10 @@ VENV_SCHEMATHESIS := $(OUT)/venv-schemathesis
 NPM := $(OUT)/npm
 DEBIAN := $(OUT)/debian
 UI_NPM := $(OUT)/ui-npm
+REFERENCE := $(OUT)/reference/release/memoryd-reference
+TOKENS := $(OUT)/tokens
+PEERS_NPM := $(OUT)/peers-npm
+VENV_PEERS := $(OUT)/venv-peers
 CHROMIUM := /usr/bin/chromium
 TORTURE := python3 -B tests/torture
 FUZZ_TARGETS := record journal rpc config import forwarding moving
@@ -24,7 +28,7 @@ OWNER ?= OWNER
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-faces bench-pages sbom dist dist-test eval model-multilingual cases certs acceptance clean ui-test
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-peers bench-faces bench-pages sbom dist dist-test eval model-multilingual cases certs acceptance clean ui-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -187,8 +191,41 @@ check: ## formatting, lints, and the rules about the source; before every commit
 	cargo clippy --release -- -D warnings
 	cargo test --release --test tidy
 
-bench: ## the benchmarks
-	cargo bench --bench server
+# SQLite is asked to wait for the disk with the same call as memoryd. What cannot be built or installed is told and left out.
+bench: ## the benchmarks, beside SQLite FTS5, and the tokens of answers; ARGS=--quick
+	LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1 cargo build --release --manifest-path benches/reference/Cargo.toml --target-dir $(OUT)/reference \
+		|| echo "bench: the reference could not be built"
+	cargo bench --bench server -- $$(test ! -x $(REFERENCE) || echo --reference $(REFERENCE)) $(ARGS)
+	@if command -v node >/dev/null && $(MAKE) --no-print-directory $(TOKENS)/.installed; \
+	then node benches/tokens/tokens.mjs --bin $(BINARY) --modules $(TOKENS); \
+	else echo "bench: no tokens were counted, that takes node and npm"; fi
+
+bench-peers: ## memoryd beside memory servers from npm and PyPI, over stdio, in turns; ARGS="--rounds 5 --adds 200"
+	cargo build --release
+	# One that cannot be installed is told by the driver.
+	-@$(MAKE) --no-print-directory $(PEERS_NPM)/.installed
+	-@$(MAKE) --no-print-directory $(VENV_PEERS)/.installed
+	python3 -B benches/peers/peers.py --bin $(BINARY) --npm $(PEERS_NPM) --venv $(VENV_PEERS) $(ARGS)
+
+$(TOKENS)/.installed: benches/tokens/package.json
+	mkdir -p $(TOKENS)
+	cp benches/tokens/package.json $(TOKENS)/package.json
+	npm install --prefix $(TOKENS) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error
+	touch $@
+
+$(PEERS_NPM)/.installed: benches/peers/package.json
+	mkdir -p $(PEERS_NPM)
+	cp benches/peers/package.json $(PEERS_NPM)/package.json
+	npm install --prefix $(PEERS_NPM) --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error
+	touch $@
+
+# What is installed there loads an extension into SQLite, which not every Python can.
+$(VENV_PEERS)/.installed: benches/peers/requirements.txt
+	for python in python3 /usr/bin/python3; do \
+		! $$python -c 'import sqlite3; sqlite3.Connection.enable_load_extension' 2>/dev/null || break; \
+	done; $$python -m venv $(VENV_PEERS)
+	$(VENV_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
+	touch $@
 
 bench-faces: ## the time that storing takes through each face, beside the core tool
 	cargo build --release

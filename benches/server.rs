@@ -14,10 +14,14 @@
     reason = "a benchmark prints its figures, and one that cannot measure may stop"
 )]
 
+#[path = "server/beside.rs"]
+mod beside;
 #[path = "server/child.rs"]
 mod child;
 #[path = "server/client.rs"]
 mod client;
+#[path = "server/comparison.rs"]
+mod comparison;
 #[path = "server/disk.rs"]
 mod disk;
 #[path = "server/empty.rs"]
@@ -30,6 +34,8 @@ mod load;
 mod machine;
 #[path = "server/report.rs"]
 mod report;
+#[path = "server/stock.rs"]
+mod stock;
 #[path = "server/text.rs"]
 mod text;
 
@@ -50,15 +56,17 @@ const RUNS: usize = 3;
 const LONGEST: Duration = Duration::from_secs(270);
 
 const USAGE: &str = "\
-usage: cargo bench --bench server -- [--quick] [--json] [--binary FILE] [--dir FOLDER]
-  --quick        shorter runs, and no more than 10,000 memories
-  --json         the figures of every run as JSON instead of the table
-  --binary FILE  measure this program instead of the one just built
-  --dir FOLDER   keep the data below this folder; it decides which disk is measured";
+usage: cargo bench --bench server -- [--quick] [--json] [--binary FILE] [--reference FILE] [--dir FOLDER]
+  --quick           shorter runs, and no more than 10,000 memories
+  --json            the figures of every run as JSON instead of the table
+  --binary FILE     measure this program instead of the one just built
+  --reference FILE  measure this program of benches/reference beside it, in turns
+  --dir FOLDER      keep the data below this folder; it decides which disk is measured";
 
 /// What is measured, and for how long.
 struct Plan {
     binary: PathBuf,
+    reference: Option<PathBuf>,
     folder: PathBuf,
     wants_json: bool,
     /// How long one run of one measure lasts.
@@ -109,6 +117,7 @@ fn measure(plan: &Plan) -> Outcome<Report> {
 
     empty::measure(plan, &scratch, &mut report)?;
     filled::measure(plan, &scratch, &mut report)?;
+    beside::measure(plan, &scratch, &mut report)?;
     report.finish(started.elapsed());
     Ok(report)
 }
@@ -117,6 +126,7 @@ fn measure(plan: &Plan) -> Outcome<Report> {
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>, String> {
     let mut plan = Plan {
         binary: PathBuf::from(env!("CARGO_BIN_EXE_memoryd")),
+        reference: None,
         folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
         wants_json: false,
         length: Duration::from_secs(2),
@@ -133,6 +143,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>, St
             "--json" => plan.wants_json = true,
             // Absolute, because the server works in a folder of its own.
             "--binary" => plan.binary = absolute(&file()?)?,
+            "--reference" => plan.reference = Some(absolute(&file()?)?),
             "--dir" => plan.folder = absolute(&file()?)?,
             "--help" | "-h" => return Ok(None),
             // cargo adds this one by itself.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::num::ParseIntError;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,6 +17,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 /// How exactly a start is measured.
 const POLL: Duration = Duration::from_micros(200);
+/// In what `/proc` counts the time of a processor, on every machine that Linux runs on.
+const TICK: Duration = Duration::from_millis(10);
 /// Below the ports that the kernel gives to clients: there a client that keeps trying a port on
 /// which nobody listens can end up connected to itself.
 const PORTS: std::ops::Range<u16> = 21_000..32_000;
@@ -33,9 +36,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the binary on the data in the folder and waits for its first answer.
     pub(crate) fn start(binary: &Path, folder: &Path) -> Outcome<Self> {
+        Self::run(Command::new(binary), folder)
+    }
+
+    /// Starts a program that takes the same settings and gives the same answers.
+    pub(crate) fn run(mut command: Command, folder: &Path) -> Outcome<Self> {
         let address = free_address()?;
         let log = folder.join("log");
-        let mut command = Command::new(binary);
         command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -80,6 +87,16 @@ impl Server {
         let kibibytes = line.and_then(|line| line.split_whitespace().next());
         let kibibytes: u64 = kibibytes.ok_or("the kernel tells no VmRSS")?.parse()?;
         Ok(kibibytes * 1024)
+    }
+
+    /// How long it has had a processor so far, in its own code and in the kernel's.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name of the program stands in parentheses, and may hold blanks.
+        let (_, fields) = stat.rsplit_once(')').ok_or("the kernel tells no times")?;
+        let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = times.sum::<Result<u64, ParseIntError>>()?;
+        Ok(TICK * u32::try_from(ticks)?)
     }
 
     fn wait_for_answer(&mut self, start: Instant, log: &Path) -> Outcome<()> {

@@ -8,41 +8,38 @@ use crate::client::{self, Connection};
 use crate::disk::{Scratch, bare_loop, used_bytes};
 use crate::load::{self, Ask, Load};
 use crate::report::{MEGABYTE, Report, Row, Unit};
+use crate::stock::Stock;
 use crate::text::{Vocabulary, Writer};
 use crate::{Outcome, Plan, RUNS};
 
-/// Lines per import; small enough that the clock is looked at now and then.
-const LINES: usize = 2_000;
 /// Searches that come together, next to those that come alone.
 const TOGETHER: usize = 8;
 /// For how long `/health` is asked to learn what a round trip costs without any work.
 const ROUND_TRIPS: Duration = Duration::from_millis(300);
 
-/// The session that grows, and the text that is still to come.
+/// The session that grows.
 struct Filled<'a> {
     plan: &'a Plan,
     server: Server,
     vocabulary: Arc<Vocabulary>,
-    writer: Writer,
-    memories: usize,
-    content_bytes: usize,
+    stock: Stock,
 }
 
 pub(crate) fn measure(plan: &Plan, scratch: &Scratch, report: &mut Report) -> Outcome<()> {
     let folder = scratch.folder("filled")?;
     let vocabulary = Arc::new(Vocabulary::build());
-    let writer = Writer::seeded(&vocabulary, 1);
+    let stock = Stock::new(&vocabulary);
     let server = Server::start(&plan.binary, folder.path())?;
-    let mut filled = Filled { plan, server, vocabulary, writer, memories: 0, content_bytes: 0 };
+    let mut filled = Filled { plan, server, vocabulary, stock };
     for size in plan.sizes {
         eprintln!("filling the session up to {size} memories");
-        let (before, start) = (filled.memories, Instant::now());
-        if !filled.grow_to(*size)? {
-            let reached = filled.memories;
+        let (before, start) = (filled.stock.memories, Instant::now());
+        if !filled.stock.grow_to(*size, filled.server.address, plan)? {
+            let reached = filled.stock.memories;
             report.note(&format!("{size} memories not measured: out of time at {reached}"));
             return Ok(());
         }
-        let rate = (filled.memories - before) as f64 / start.elapsed().as_secs_f64();
+        let rate = (filled.stock.memories - before) as f64 / start.elapsed().as_secs_f64();
         report.push(Row::new(&format!("import up to {size}"), Unit::PerSecond, vec![rate]));
         filled.tell_searches(*size, &folder, report)?;
         filled.tell_space(*size, &folder, report)?;
@@ -51,29 +48,6 @@ pub(crate) fn measure(plan: &Plan, scratch: &Scratch, report: &mut Report) -> Ou
 }
 
 impl Filled<'_> {
-    /// Imports until the session holds so many memories, or says that time ran out.
-    fn grow_to(&mut self, size: usize) -> Outcome<bool> {
-        let mut connection = Connection::open(self.server.address)?;
-        while self.memories < size {
-            if self.plan.is_late() {
-                return Ok(false);
-            }
-            let mut lines = String::new();
-            for _ in 0..LINES.min(size - self.memories) {
-                let content = self.writer.memory();
-                self.content_bytes += content.len();
-                lines.push_str(&serde_json::json!({ "content": content }).to_string());
-                lines.push('\n');
-            }
-            let told = connection.exchange(&client::import(&lines))?.json()?;
-            match told["imported"].as_u64() {
-                Some(imported) if imported > 0 => self.memories += imported as usize,
-                _ => return Err(format!("the import took nothing: {told}").into()),
-            }
-        }
-        Ok(true)
-    }
-
     fn tell_searches(&mut self, size: usize, folder: &Scratch, report: &mut Report) -> Outcome<()> {
         let (mut alone, mut together) = (Vec::new(), Vec::new());
         let (mut trips, mut shares_ms) = (Vec::new(), Vec::new());
@@ -119,8 +93,8 @@ impl Filled<'_> {
         let resident = self.server.resident_bytes()? as f64 / MEGABYTE;
         let what = format!("resident memory at {size}, after import");
         report.push(Row::new(&what, Unit::Megabytes, vec![resident]));
-        let used = used_bytes(&folder.path().join("data"))? as f64 / self.memories as f64;
-        let content = self.content_bytes / self.memories;
+        let used = used_bytes(&folder.path().join("data"))? as f64 / self.stock.memories as f64;
+        let content = self.stock.content_bytes / self.stock.memories;
         let what = format!("disk per memory at {size} (text: {content} bytes)");
         report.push(Row::new(&what, Unit::Bytes, vec![used]));
         Ok(())
@@ -128,7 +102,8 @@ impl Filled<'_> {
 
     /// Stops and starts on the data that is there. The session sleeps until the first search.
     fn restart(self, folder: &Scratch, report: &mut Report) -> Outcome<()> {
-        let Self { plan, mut server, memories, .. } = self;
+        let Self { plan, mut server, stock, .. } = self;
+        let memories = stock.memories;
         let (mut starts_ms, mut wakes_ms, mut resident_mb) = (Vec::new(), Vec::new(), Vec::new());
         for number in 1..=RUNS {
             if plan.is_late() {

@@ -20,6 +20,7 @@ pub(crate) enum Ask {
 /// One run of one measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
+    pub(crate) answers: usize,
     pub(crate) per_second: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
@@ -50,6 +51,7 @@ impl Load {
             return Err("a run without a single answer".into());
         }
         Ok(Self {
+            answers: times.len(),
             per_second: times.len() as f64 / whole.as_secs_f64(),
             p50: percentile(&times, 50),
             p99: percentile(&times, 99),

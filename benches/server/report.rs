@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::comparison::{self, Comparison};
 use crate::load::Load;
 
 /// As the goals count, and as disks are sold: a million bytes.
@@ -18,6 +19,7 @@ const BUSY: f64 = 0.1;
 pub(crate) struct Report {
     machine: Vec<(&'static str, String)>,
     rows: Vec<Row>,
+    comparisons: Vec<Comparison>,
     notes: Vec<String>,
     /// The shares of its time for which each bare loop waited for a processor.
     starved: Vec<f64>,
@@ -39,6 +41,7 @@ pub(crate) struct Row {
 pub(crate) enum Unit {
     PerSecond,
     Milliseconds,
+    Microseconds,
     Megabytes,
     Bytes,
     Ratio,
@@ -46,11 +49,21 @@ pub(crate) enum Unit {
 
 impl Report {
     pub(crate) fn new(machine: Vec<(&'static str, String)>) -> Self {
-        Self { machine, rows: Vec::new(), notes: Vec::new(), starved: Vec::new() }
+        Self {
+            machine,
+            rows: Vec::new(),
+            comparisons: Vec::new(),
+            notes: Vec::new(),
+            starved: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, row: Row) {
         self.rows.push(row);
+    }
+
+    pub(crate) fn compare(&mut self, comparison: Comparison) {
+        self.comparisons.push(comparison);
     }
 
     /// Says what is missing, and why.
@@ -86,15 +99,11 @@ impl Report {
         }
     }
 
-    /// Markdown, aligned so that it also reads well on a terminal.
+    /// Markdown: the machine, the figures, and the comparisons where there are any.
     pub(crate) fn table(&self) -> String {
         let titles = ["measure", "median", "p50", "p99", "lowest to highest run", "goal", "met"];
-        let mut lines = vec![titles.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(Row::cells));
-        let widths: Vec<usize> = (0..titles.len())
-            .map(|n| lines.iter().map(|line| line[n].len()).max().unwrap_or_default())
-            .collect();
-        lines.insert(1, std::array::from_fn(|n| "-".repeat(widths[n])));
+        let mut lines = vec![Vec::from(titles.map(str::to_owned))];
+        lines.extend(self.rows.iter().map(|row| Vec::from(row.cells())));
 
         let mut text = String::new();
         for (name, value) in &self.machine {
@@ -102,11 +111,10 @@ impl Report {
             let _ = writeln!(text, "- {name}: {value}");
         }
         text.push('\n');
-        for line in lines {
-            for (cell, width) in line.iter().zip(&widths) {
-                let _ = write!(text, "| {cell:width$} ");
-            }
-            text.push_str("|\n");
+        text.push_str(&aligned(lines));
+        if !self.comparisons.is_empty() {
+            text.push('\n');
+            text.push_str(&comparison::table(&self.comparisons));
         }
         for note in &self.notes {
             let _ = writeln!(text, "\nNote: {note}");
@@ -117,7 +125,8 @@ impl Report {
         let machine: serde_json::Map<String, Value> =
             self.machine.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
-        json!({ "machine": machine, "rows": rows, "notes": self.notes })
+        let compared: Vec<Value> = self.comparisons.iter().map(Comparison::json).collect();
+        json!({ "machine": machine, "rows": rows, "compared": compared, "notes": self.notes })
     }
 }
 
@@ -185,21 +194,23 @@ impl Row {
 }
 
 impl Unit {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PerSecond => "/s",
             Self::Milliseconds => "ms",
+            Self::Microseconds => "us",
             Self::Megabytes => "MB",
             Self::Bytes => "bytes",
             Self::Ratio => "",
         }
     }
 
-    fn show(self, value: f64) -> String {
+    pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::PerSecond => format!("{value:.0}/s"),
             Self::Milliseconds if value >= 100.0 => format!("{value:.0} ms"),
             Self::Milliseconds => format!("{value:.2} ms"),
+            Self::Microseconds => format!("{value:.0} us"),
             Self::Megabytes => format!("{value:.1} MB"),
             Self::Bytes => format!("{value:.0} bytes"),
             Self::Ratio => format!("{value:.2}"),
@@ -207,8 +218,25 @@ impl Unit {
     }
 }
 
+/// A table of Markdown, the first line its titles, aligned so that it also reads well on a terminal.
+pub(crate) fn aligned(mut lines: Vec<Vec<String>>) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |n: usize| lines.iter().map(|line| line[n].len()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    lines.insert(1, widths.iter().map(|width| "-".repeat(*width)).collect());
+    let mut text = String::new();
+    for line in lines {
+        for (cell, width) in line.iter().zip(&widths) {
+            // Writing to memory does not fail.
+            let _ = write!(text, "| {cell:width$} ");
+        }
+        text.push_str("|\n");
+    }
+    text
+}
+
 /// The middle one, or the mean of the two in the middle; zero of nothing.
-fn median(runs: &[f64]) -> f64 {
+pub(crate) fn median(runs: &[f64]) -> f64 {
     let mut sorted = runs.to_vec();
     sorted.sort_by(f64::total_cmp);
     let upper = sorted.len() / 2;

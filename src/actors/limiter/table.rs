@@ -144,7 +144,7 @@ mod tests {
         let passed_at_once = |count| {
             let passed = || (0..125).filter(|_| is_passed(count)).count();
             thread::scope(|scope| {
-                let threads: Vec<_> = (0..8).map(|_| scope.spawn(&passed)).collect();
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(passed)).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
             })
         };
@@ -160,7 +160,7 @@ mod tests {
         let count = || table.check(client(1), failed(7), 1).attempts;
 
         let told: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(&count)).collect();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(count)).collect();
             threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
         });
 

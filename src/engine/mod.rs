@@ -28,6 +28,7 @@ mod recalls;
 mod secrets;
 mod spelling;
 mod stamp;
+mod steps;
 mod verb;
 mod verbs;
 mod view;
@@ -52,6 +53,7 @@ use recalls::Recalls;
 pub use recalls::{AskedFor, GivenOut};
 pub use secrets::without_secrets;
 use stamp::Stamp;
+use steps::Steps;
 pub use verb::{Asked, Asker, Noted, Question, Said, Spoken, Verb};
 pub use verbs::*;
 pub use view::{BriefView, MemoryView};
@@ -113,6 +115,7 @@ pub struct Engine {
     /// Counts not yet written: a search must not cost a write.
     touched: BTreeMap<MemoryId, Access>,
     recalls: Recalls,
+    steps: Steps,
     /// What was submitted and not yet handed to the owner.
     written: Option<Written>,
     /// Whose command is under way; nothing where the engine looks after itself.
@@ -136,6 +139,7 @@ impl Engine {
             ids: MemoryIds::default(),
             touched: BTreeMap::new(),
             recalls: Recalls::default(),
+            steps: Steps::default(),
             written: None,
             stamp: None,
         };

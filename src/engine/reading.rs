@@ -1,8 +1,9 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
+use super::steps::last_step;
 use super::{Engine, EngineError, MemoryView};
-use crate::model::{Access, Memory, MemoryId, Status, Step, Timestamp};
+use crate::model::{Access, Memory, MemoryId, Status, Timestamp};
 use crate::retrieval::{Document, EmbedderForMany, TableEmbedder, Vector};
 use crate::store::StoreError;
 
@@ -40,7 +41,7 @@ impl Engine {
             Ok::<_, StoreError>(())
         })?;
         // What was changed last has to stay the last, though the clock was ahead then.
-        if let Some((step, _)) = store.last_key::<Step>()? {
+        if let Some((step, _)) = last_step(store)? {
             ids.continue_after(step);
         }
         mind.index.settle();

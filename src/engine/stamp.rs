@@ -1,5 +1,6 @@
 //! Every change is a step with an id and an author, so that it can be told and undone.
 
+use super::steps::kept_steps;
 use super::write::Write;
 use super::{Engine, EngineError, InvalidArguments};
 use crate::model::{Author, Caller, MemoryId, Step, Timestamp};
@@ -14,9 +15,6 @@ pub(super) struct Stamp {
     parts: u32,
     is_guest: bool,
 }
-
-/// Steps that are read at once when old ones are looked for.
-const AT_ONCE: usize = 1_000;
 
 impl Stamp {
     pub(super) fn of(caller: &Caller, now: Timestamp) -> Self {
@@ -70,7 +68,7 @@ impl Engine {
     fn take_up(&mut self, step: MemoryId, argument: &str) -> Result<u32, EngineError> {
         let Some(stamp) = &mut self.stamp else { return Ok(0) };
         let mut parts = 0;
-        for row in self.store.scan_range::<Step>(&((step, 0)..=(step, u32::MAX))) {
+        for row in kept_steps(&self.store, &((step, 0)..=(step, u32::MAX))) {
             let ((_, part), kept) = row?;
             parts = part.saturating_add(1);
             if kept.author.credential != stamp.author.credential {
@@ -85,7 +83,7 @@ impl Engine {
 
     /// Puts into a write what is kept of it as a step. What nobody asked for is none.
     pub(super) fn put_step(&mut self, write: &mut Write) {
-        let Self { stamp: Some(stamp), ids, .. } = self else { return };
+        let Self { stamp: Some(stamp), ids, steps, .. } = self else { return };
         let changes = write.changes();
         if changes.is_empty() {
             return;
@@ -93,27 +91,8 @@ impl Engine {
         let step = *stamp.step.get_or_insert_with(|| ids.next(stamp.now));
         let part = stamp.parts;
         stamp.parts = part.saturating_add(1);
+        steps.note_one_more();
         write
             .put_step((step, part), &Step { at: stamp.now, author: stamp.author.clone(), changes });
-    }
-
-    /// Forgets steps that are older than anything can be undone.
-    pub(super) fn sweep_steps(&mut self, erasable: Timestamp) -> Result<(), EngineError> {
-        let undo = self.limits.undo;
-        let all = (MemoryId::default(), 0)..=(MemoryId::LAST, u32::MAX);
-        let mut old = Vec::new();
-        for row in self.store.scan_range::<Step>(&all).take(AT_ONCE) {
-            let (key, step) = row?;
-            if step.at.plus(undo) > erasable {
-                break;
-            }
-            old.push(key);
-        }
-        if old.is_empty() {
-            return Ok(());
-        }
-        let mut write = self.begin()?;
-        old.iter().for_each(|key| write.forget_step(key));
-        self.commit(write)
     }
 }

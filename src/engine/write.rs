@@ -28,7 +28,8 @@ use super::files::{FILE, PATH};
 use super::stamp::Stamp;
 use super::{Asked, Engine, EngineError, InvalidArguments};
 use crate::model::{
-    self, Access, Memory, MemoryId, Number, RecallPage, Scope, Status, StepChange, Timestamp,
+    self, Access, Memory, MemoryId, Number, RecallPage, Scope, Status, StepChange, StepPage,
+    Timestamp,
 };
 use crate::retrieval::Vector;
 use crate::store::{Batch, PastVersion, Receipt, StoredVector};
@@ -186,6 +187,14 @@ impl Write {
 
     pub(super) fn forget_step(&mut self, key: &(MemoryId, u32)) {
         self.batch.remove::<model::Step>(key);
+    }
+
+    pub(super) fn put_steps(&mut self, last: &(MemoryId, u32), page: &StepPage) {
+        self.batch.put::<StepPage>(last, page);
+    }
+
+    pub(super) fn forget_steps(&mut self, last: &(MemoryId, u32)) {
+        self.batch.remove::<StepPage>(last);
     }
 
     pub(super) fn put_number(&mut self, id: &MemoryId, number: &Number) {
@@ -409,6 +418,7 @@ impl Engine {
             .collect();
         self.erase(&ended)?;
         self.sweep_steps(erasable)?;
+        self.pack_steps()?;
         self.write_recalls(now, erasable)?;
         self.write_access()
     }

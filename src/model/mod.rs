@@ -37,7 +37,7 @@ pub use name::{
 };
 pub use recall::{Given, Recall, RecallPage};
 pub use secret::{Secret, SecretKey, SecretScreen};
-pub use step::{Author, Step, StepChange};
+pub use step::{Author, Step, StepChange, StepPage};
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};
 pub use token::{GRANT_START, TOKEN_START, Token, TokenDigest, TokenPrefix, TokenState};
 pub use tool_set::ToolSet;

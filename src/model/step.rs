@@ -25,6 +25,11 @@ pub struct Step {
     pub changes: Vec<StepChange>,
 }
 
+/// Steps in a row that are kept together, in the order of their keys: the id of the step and the number of
+/// its part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepPage(pub Vec<((MemoryId, u32), Step)>);
+
 /// What a step did to one memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepChange {

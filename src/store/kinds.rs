@@ -6,7 +6,7 @@ use super::records::{PastVersion, SessionNumber, StoredVector};
 use super::vault::{self, Member, StoreKey};
 use crate::journal::SessionNo;
 use crate::model::{
-    Access, AuditEvent, Grant, Memory, Number, RecallPage, Step, Token, TrustedTime,
+    Access, AuditEvent, Grant, Memory, Number, RecallPage, Step, StepPage, Token, TrustedTime,
 };
 
 /// What must be known of a kind of record to work with its bytes.
@@ -48,6 +48,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<Step>(Owner::User),
     RecordKind::of::<RecallPage>(Owner::User),
     RecordKind::of::<Number>(Owner::User),
+    RecordKind::of::<StepPage>(Owner::User),
 ];
 
 /// The kind of a record with this prefix in the tree of this session.

@@ -5,15 +5,36 @@ use serde::{Deserialize, Serialize};
 use super::records::parsed;
 use super::{CodecError, Record};
 use crate::model::{
-    Author, CredentialName, Interface, MemoryId, Step, StepChange, Timestamp, TokenPrefix,
+    Author, CredentialName, Interface, MemoryId, Step, StepChange, StepPage, Timestamp, TokenPrefix,
 };
+
+/// The id of a memory, and its versions before and after.
+type ChangeV1 = ([u8; 16], u32, u32);
 
 /// A step as it lies on disk since version 1. Its id and the number of its part are in the key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StepV1 {
     at: i64,
     author: AuthorV1,
-    changes: Vec<([u8; 16], u32, u32)>,
+    changes: Vec<ChangeV1>,
+}
+
+/// A page of steps as it lies on disk since version 1. What stands in its key is that of its last step.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StepPageV1 {
+    /// Each of them once, since most steps in a row are by the same.
+    authors: Vec<AuthorV1>,
+    steps: Vec<PagedStepV1>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PagedStepV1 {
+    step: [u8; 16],
+    part: u32,
+    at: i64,
+    /// Its place among the authors.
+    author: u32,
+    changes: Vec<ChangeV1>,
 }
 
 /// Who did something, within other layouts.
@@ -34,20 +55,67 @@ impl Record for Step {
     const KIND: &'static str = "step";
 
     fn to_body(&self) -> StepV1 {
-        let change = |change: &StepChange| (change.id.to_bytes(), change.before, change.after);
-        StepV1 {
-            at: self.at.0,
-            author: AuthorV1::of(&self.author),
-            changes: self.changes.iter().map(change).collect(),
-        }
+        StepV1 { at: self.at.0, author: AuthorV1::of(&self.author), changes: stored(&self.changes) }
     }
 
     fn from_body(_: &Self::Key, body: StepV1) -> Result<Self, CodecError> {
-        let change =
-            |(id, before, after)| StepChange { id: MemoryId::from_bytes(id), before, after };
-        let changes = body.changes.into_iter().map(change).collect();
+        let changes = read(body.changes);
         Ok(Self { at: Timestamp(body.at), author: body.author.into_author()?, changes })
     }
+}
+
+impl Record for StepPage {
+    type Key = (MemoryId, u32);
+    type Body = StepPageV1;
+    const PREFIX: u8 = 8;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "steps";
+
+    fn to_body(&self) -> StepPageV1 {
+        let mut authors: Vec<&Author> = Vec::new();
+        let mut steps = Vec::with_capacity(self.0.len());
+        for ((step, part), kept) in &self.0 {
+            let known = authors.iter().position(|author| **author == kept.author);
+            let author = known.unwrap_or_else(|| {
+                authors.push(&kept.author);
+                authors.len() - 1
+            });
+            steps.push(PagedStepV1 {
+                step: step.to_bytes(),
+                part: *part,
+                at: kept.at.0,
+                // There are no more authors than steps, and no page has that many.
+                author: u32::try_from(author).unwrap_or(u32::MAX),
+                changes: stored(&kept.changes),
+            });
+        }
+        StepPageV1 { authors: authors.into_iter().map(AuthorV1::of).collect(), steps }
+    }
+
+    fn from_body(_: &Self::Key, body: StepPageV1) -> Result<Self, CodecError> {
+        let authors: Result<Vec<Author>, _> =
+            body.authors.into_iter().map(AuthorV1::into_author).collect();
+        let authors = authors?;
+        let step = |step: PagedStepV1| {
+            let author = authors.get(step.author as usize).ok_or(CodecError::Field("author"))?;
+            let kept = Step {
+                at: Timestamp(step.at),
+                author: author.clone(),
+                changes: read(step.changes),
+            };
+            Ok(((MemoryId::from_bytes(step.step), step.part), kept))
+        };
+        body.steps.into_iter().map(step).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn stored(changes: &[StepChange]) -> Vec<ChangeV1> {
+    changes.iter().map(|change| (change.id.to_bytes(), change.before, change.after)).collect()
+}
+
+fn read(changes: Vec<ChangeV1>) -> Vec<StepChange> {
+    let change = |(id, before, after)| StepChange { id: MemoryId::from_bytes(id), before, after };
+    changes.into_iter().map(change).collect()
 }
 
 impl AuthorV1 {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::delete::{WAIT, guard_wait, take_wait};
 use crate::engine::arguments::Arguments;
+use crate::engine::steps::kept_steps;
 use crate::engine::view::BriefView;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, Field, InvalidArguments, Shape, Spoken, Verb};
@@ -241,7 +242,7 @@ impl Engine {
             _ => (MemoryId::default(), 0)..=(MemoryId::LAST, u32::MAX),
         };
         let mut found = Vec::new();
-        for row in self.store.scan_range::<Step>(&all) {
+        for row in kept_steps(&self.store, &all) {
             let ((step, _), mut kept) = row?;
             // What a bound token may not know of it cannot undo either, nor what is gone from where.
             let catalog = &self.mind.catalog;

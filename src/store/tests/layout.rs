@@ -7,7 +7,7 @@ use crate::journal::SessionNo;
 use crate::model::{
     AccessTicket, AuditEvent, AuditKind, Author, Category, ClientAuth, CredentialName, EventTime,
     Grant, Interface, OauthClient, Priority, Project, RefreshTicket, Scopes, SecretKey, Status,
-    Step, StepChange, Tag, Title, Token, TokenDigest, TokenPrefix, ToolSet, TrustedTime,
+    Step, StepChange, StepPage, Tag, Title, Token, TokenDigest, TokenPrefix, ToolSet, TrustedTime,
 };
 use crate::model::{Given, Number, Recall, RecallPage};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
@@ -25,6 +25,7 @@ const ACCESS_V1: &str = include_str!("../../../tests/data/access-v1.hex");
 const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
 const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
+const STEPS_V1: &str = include_str!("../../../tests/data/steps-v1.hex");
 const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
 const RECALLS_V2: &str = include_str!("../../../tests/data/recalls-v2.hex");
 const NUMBER_V1: &str = include_str!("../../../tests/data/number-v1.hex");
@@ -88,6 +89,8 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
     assert_eq!((step, page), (self::step(), recalls(None)));
+    let steps = codec::decode::<StepPage>(&(id(44), 0), &from_hex(STEPS_V1)).unwrap();
+    assert_eq!(steps, self::steps());
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
     assert_eq!(own, Number(7));
     assert_eq!((token, event), (self::token(), self::event()));
@@ -112,6 +115,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&step()), STEP_V1),
+        (codec::encode(&steps()), STEPS_V1),
         (codec::encode(&recalls(Some(Duration::from_micros(1_500)))), RECALLS_V2),
         (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&token()), TOKEN_V1),
@@ -168,6 +172,19 @@ fn step() -> Step {
             StepChange { id: id(2), before: 3, after: 0 },
         ],
     }
+}
+
+/// What `steps-v1.hex` is an image of.
+fn steps() -> StepPage {
+    let author = Author {
+        credential: CredentialName::parse("default").unwrap(),
+        token: None,
+        client: None,
+        session: None,
+        face: Interface::Rest,
+    };
+    let other = Step { at: Timestamp(1_700_000_000_002), author, changes: Vec::new() };
+    StepPage(vec![((id(42), 1), step()), ((id(43), 0), other), ((id(44), 0), step())])
 }
 
 /// What `recalls-v1.hex` is an image of, and `recalls-v2.hex` with how long it took.
@@ -278,6 +295,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("access", Key::to_bytes(&id(42)), ACCESS_V1),
         ("vector", Key::to_bytes(&id(42)), VECTOR_V1),
         ("step", Key::to_bytes(&(id(42), 1)), STEP_V1),
+        ("steps", Key::to_bytes(&(id(44), 0)), STEPS_V1),
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V1),
         ("number", Key::to_bytes(&id(42)), NUMBER_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),

@@ -168,6 +168,38 @@ fn links_of_a_disk_and_files_of_any_size_do_no_harm() {
 }
 
 #[test]
+fn what_is_damaged_is_told_by_name_and_the_others_are_taken() {
+    let folder = folder(&[
+        ("a.md", "# One\n"),
+        ("b.zip", "PK\u{3}\u{4} and no more"),
+        ("deep/d.json", "SQLite format 3\0 and more"),
+        ("e.md", "# Two\n"),
+    ]);
+    fs::write(folder.path().join("c.jsonl.gz"), [0x1f, 0x8b, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+
+    let file = moved(folder.path(), &usual());
+
+    assert_eq!(file.all("title"), ["One", "Two"]);
+    let places: Vec<&str> = file.report.failures.iter().map(|one| one.place.as_str()).collect();
+    assert_eq!(places, ["b.zip", "c.jsonl.gz", "deep/d.json"]);
+    let problems = file.report.failures.iter().map(|one| one.problem.as_str());
+    let problems: Vec<&str> = problems.collect();
+    assert!(problems[0].starts_with("it is no whole archive"), "{problems:?}");
+    assert!(problems[2].starts_with("is a database"), "{problems:?}");
+    assert_eq!(file.report.failed, 3);
+}
+
+#[test]
+fn where_nothing_is_left_what_is_damaged_is_the_error() {
+    let folder = folder(&[("b.zip", "PK\u{3}\u{4} and no more")]);
+    for source in [folder.path().to_owned(), folder.path().join("b.zip")] {
+        let error = try_moved(Bundle::open(&[source]).unwrap(), &usual()).err().unwrap();
+
+        assert!(error.to_string().starts_with("cannot read b.zip: it is no whole"), "{error}");
+    }
+}
+
+#[test]
 fn what_tells_claude_code_what_to_do_is_no_instruction_and_what_it_learned_is_kept() {
     let folder = folder(&[
         ("CLAUDE.md", "# Rules\n\nAlways run the tests. See @docs/style.md and `@not/this.md`.\n"),

@@ -152,6 +152,12 @@ impl<'a> Out<'a> {
         self.tally.fail(place, problem);
     }
 
+    /// Tells of a file that cannot be read.
+    pub(super) fn refuse(&mut self, error: &MovingError) {
+        let (file, problem) = error.told();
+        self.tally.fail(file, &problem);
+    }
+
     /// Counts an element of so many bytes that a format keeps until it has read all. Returns whether
     /// there is room for it; where there is none, that is told.
     pub(super) fn keeps(&mut self, bytes: usize) -> bool {

@@ -58,6 +58,26 @@ fn a_knowledge_graph_is_tried_taken_listed_and_undone_through_every_door() {
 }
 
 #[test]
+fn a_damaged_file_in_a_folder_is_named_and_the_others_are_taken() {
+    let program = Program::start();
+    let alone = tempfile::tempdir().unwrap();
+
+    for dir in [program.dir.path(), alone.path()] {
+        let notes = dir.join("notes");
+        fs::create_dir(&notes).unwrap();
+        fs::write(notes.join("a.md"), "# Tea\n\nLikes green tea.\n").unwrap();
+        fs::write(notes.join("b.zip"), b"PK\x03\x04 and no more").unwrap();
+
+        let taken = run(dir, &["notes", "--json"]);
+
+        assert_eq!((taken.status.code(), count(dir)), (Some(1), 1), "{taken:?}");
+        let taken = told(&taken);
+        assert_eq!(taken["failures"][0]["place"], "b.zip", "{taken}");
+        assert_eq!((&taken["kinds"]["note"]["new"], &taken["failed"]), (&json!(1), &json!(1)));
+    }
+}
+
+#[test]
 fn what_is_of_no_format_ends_with_2_and_a_database_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("words.txt"), "just words").unwrap();

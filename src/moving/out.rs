@@ -11,7 +11,7 @@ use super::MovingError;
 use super::line::{CANDIDATE, Line, LinePart, Wanted};
 use super::split::split;
 use super::tally::Tally;
-use crate::engine::{MovedLine, OnChange};
+use crate::engine::{MovedLine, NOTES_FORMAT, OnChange};
 use crate::model::{Kind, Memory, Tag, Tags, Timestamp};
 
 /// Formats whose files are called the same in every project, as `CLAUDE.md` is: the project that they are
@@ -344,7 +344,8 @@ impl<'a> Out<'a> {
         }
         self.tally.note(&memory);
         let moved = if self.wanted.updates { OnChange::Update } else { OnChange::Keep };
-        match serde_json::to_vec(&MovedLine { memory, moved, has_twin }) {
+        let is_note = self.format == NOTES_FORMAT;
+        match serde_json::to_vec(&MovedLine { memory, moved, has_twin, is_note }) {
             Ok(line) => (self.deliver)(Carried { line, place: place.to_owned() }),
             Err(error) => {
                 self.tally.fail(place.to_owned(), &error.to_string());

@@ -30,6 +30,7 @@ use super::MovingError;
 use super::bundle::{Bundle, Files};
 use super::out::Out;
 use super::sniff::{Fit, Look, Sniff};
+use crate::engine::NOTES_FORMAT;
 
 /// A format of files.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ const FORMATS: &[Format] = &[
     row("gemini", gemini::fit, gemini::read),
     row("letta", letta::fit, letta::read),
     row("memoryos", memoryos::fit, memoryos::read),
-    row("memoryd-notes", own_notes::fit, own_notes::read),
+    row(NOTES_FORMAT, own_notes::fit, own_notes::read),
     row("claude-code", claude_code::fit, claude_code::read),
     row("cursor", cursor::fit, cursor::read),
     row(markdown::NAME, markdown::fit, markdown::read),

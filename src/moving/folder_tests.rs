@@ -99,6 +99,25 @@ fn rules_of_two_projects_are_two_memories() {
 }
 
 #[test]
+fn notes_at_the_same_place_of_two_vaults_are_two_where_the_vaults_are_named() {
+    let folder = folder(&[("Home.md", "# Home\n\n[[Tea]]\n"), ("Tea.md", "# Tea\n")]);
+    let of = |vault: Option<&str>| {
+        let vault = vault.map(str::to_owned);
+        moved(folder.path(), &Wanted { vault, ..usual() })
+    };
+
+    let (work, home, none) = (of(Some("work")), of(Some("home")), of(None));
+
+    assert_eq!(work.all("id"), of(Some("work")).all("id"));
+    assert_eq!(none.all("id"), moved(folder.path(), &usual()).all("id"));
+    for (one, other) in [(&work, &home), (&work, &none), (&home, &none)] {
+        assert!(one.all("id").iter().all(|id| !other.all("id").contains(id)));
+    }
+    // Links lead within the vault.
+    assert_eq!(links_of(&work.lines[0])[0].1, work.all("id")[1]);
+}
+
+#[test]
 fn observations_become_facts_and_folders_projects_where_that_is_wanted() {
     let wanted = Wanted { splits: true, folders_are_projects: true, ..usual() };
 

@@ -212,6 +212,9 @@ impl Bundle {
 
     /// The one file there is, to be read as it is.
     pub fn into_reader(mut self) -> Result<Box<dyn BufRead>, MovingError> {
+        if let Some(refused) = self.refused.pop() {
+            return Err(refused);
+        }
         let entry = self.entries.pop().filter(|_| self.entries.is_empty());
         let Some(Entry { path, source }) = entry else { return Err(MovingError::OwnLines) };
         let reader: Box<dyn BufRead> = match source {

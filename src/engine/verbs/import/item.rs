@@ -87,7 +87,8 @@ impl ImportItem {
         Ok(Self::New(Box::new(NewLine { add, times })))
     }
 
-    /// Notes who brings it, with which import, and whether they stand for it. Lines of an export are what they were.
+    /// Notes who brings it, with which import, and whether they stand for it. Lines of an export are what
+    /// they were.
     pub(super) fn take_author(&mut self, confirms: bool, run: Option<MemoryId>, asked: Asked<'_>) {
         match self {
             Self::New(line) => line.add.is_unconfirmed = !confirms,

@@ -386,6 +386,9 @@ mod tests {
             ("stdio", &["--url", "--ca", "--key", "--data-dir"], &["--port", "--env-keys"]),
             ("export", &["--url", "--user-id"], &["--host", "--json"]),
             ("certs", &["--out", "--json"], &["--data-dir", "--config", "--port"]),
+            ("why", &["--client", "--data-dir", "--config", "--json"], &["--port"]),
+            ("selftest", &["--url", "--data-dir", "--config", "--json"], &["--port"]),
+            ("user", &["--data-dir", "--config", "--json"], &["--port"]),
         ] {
             let help = help_of(verb);
             for flag in shown {

@@ -84,7 +84,7 @@ fn failed(error: BackupError) -> Failed {
         | BackupError::Store(StoreError::Encrypted { .. } | StoreError::OtherKey { .. }) => {
             NO_BACKUP
         }
-        BackupError::Newer { .. } => NEWER,
+        BackupError::Newer { .. } | BackupError::Store(StoreError::NewerRecord { .. }) => NEWER,
         BackupError::NotEmpty { .. } => NOT_EMPTY,
         _ => 1,
     };

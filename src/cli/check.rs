@@ -10,12 +10,12 @@ pub(super) fn run(config: &Config, wants_json: bool) -> Outcome {
     } else {
         tell_all(&report)?;
     }
-    if report.is_healthy() {
-        Ok(())
-    } else {
-        let mended = "the store is damaged; the next start mends it if it can, and says so if not";
-        Err(Failed::new(mended.to_owned()))
-    }
+    let why = match report.problems.is_empty() {
+        true if report.is_healthy() => return Ok(()),
+        true => "the store holds records of a newer memoryd, which are not damaged: use that one",
+        false => "the store is damaged; the next start mends it if it can, and says so if not",
+    };
+    Err(Failed::new(why.to_owned()))
 }
 
 /// Keeps what can be read of a store that does not start any more.
@@ -57,6 +57,9 @@ fn tell_all(report: &Report) -> Outcome {
     say(&format!("records   {keys}"))?;
     if report.torn_bytes > 0 {
         say(&format!("unfinished write of {} bytes at the end", report.torn_bytes))?;
+    }
+    if report.newer_records > 0 {
+        say(&format!("newer     {} records that this program cannot read", report.newer_records))?;
     }
     for problem in &report.problems {
         say(&format!("problem   {problem}"))?;

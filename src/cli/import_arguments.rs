@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::account_arguments::since;
 use super::arguments::ServerArguments;
@@ -69,6 +70,10 @@ pub(super) struct ImportArguments {
     #[arg(long)]
     pub(super) project_from_folder: bool,
 
+    /// Which folder of notes it is, where there are several: a name of your own, the same each time
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) vault: Option<String>,
+
     /// Which column of a table is what, such as content=Text,tags=Labels
     #[arg(long, value_name = "PLACE=COLUMN", value_delimiter = ',', value_parser = parse_column)]
     pub(super) map: Vec<(String, String)>,
@@ -100,6 +105,7 @@ impl ImportArguments {
             ("--split", self.split.is_some()),
             ("--all-users", self.all_users),
             ("--project-from-folder", self.project_from_folder),
+            ("--vault", self.vault.is_some()),
             ("--map", !self.map.is_empty()),
         ];
         said.into_iter().find(|(_, is_said)| *is_said).map(|(flag, _)| flag)

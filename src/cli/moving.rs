@@ -147,6 +147,7 @@ fn wanted(config: &Config, arguments: &ImportArguments) -> Wanted {
         splits: arguments.split.is_some(),
         all_users: arguments.all_users,
         folders_are_projects: arguments.project_from_folder,
+        vault: arguments.vault.clone(),
         columns: arguments.map.clone(),
         ..usual
     }

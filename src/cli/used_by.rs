@@ -17,20 +17,11 @@ const FLAGS: &[(&str, UsedBy)] = &[
     ("port", UsedBy::Only(&["serve", "config"])),
     ("api_key", UsedBy::Only(&["serve", "selftest"])),
     ("env_keys", UsedBy::Only(&["serve", "config"])),
-    ("data_dir", UsedBy::AllBut(&["certs", "completions", "selftest", "user", "why"])),
-    ("config", UsedBy::AllBut(&["certs", "completions", "selftest", "why"])),
+    ("data_dir", UsedBy::AllBut(&["certs", "completions"])),
+    ("config", UsedBy::AllBut(&["certs", "completions"])),
     (
         "json",
-        UsedBy::AllBut(&[
-            "completions",
-            "export",
-            "healthcheck",
-            "password",
-            "selftest",
-            "serve",
-            "stdio",
-            "why",
-        ]),
+        UsedBy::AllBut(&["completions", "export", "healthcheck", "password", "serve", "stdio"]),
     ),
 ];
 

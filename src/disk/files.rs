@@ -103,16 +103,28 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Draft::write(path, bytes, PRIVATE_FILE)?.put_in_place()
 }
 
-/// Replaces a file of another program, or makes one, and gives it that mode whatever the umask says. What is
-/// beside it is another name than programs use.
+/// Replaces a file of another program, or makes one, and gives it that mode whatever the umask says.
 pub(crate) fn replace_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let ending = format!(".memoryd-{}", std::process::id());
-    let draft = Draft::fill(path, &ending, PRIVATE_FILE, |file| {
+    let draft = Draft::fill(path, &foreign_ending(), PRIVATE_FILE, |file| {
         file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()
     })?;
     draft.put_in_place().map(drop)
+}
+
+/// Makes a file among those of other programs, with that mode less what the process masks.
+pub(crate) fn make_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let draft = Draft::fill(path, &foreign_ending(), mode, |file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    })?;
+    draft.put_in_place().map(drop)
+}
+
+/// What ends the name of a draft where others keep their files: a `.tmp` there may be somebody's.
+fn foreign_ending() -> String {
+    format!(".memoryd-{}", std::process::id())
 }
 
 /// Renames a finished file within its folder, and makes that durable.

@@ -25,8 +25,8 @@ mod sockets;
 mod space;
 
 pub(crate) use files::{
-    Draft, FileId, close_to_others, copy_file, create_file, open_for_appending, open_for_output,
-    put_in_place, quoted, remove_file, replace_file, replace_with_mode,
+    Draft, FileId, close_to_others, copy_file, create_file, make_with_mode, open_for_appending,
+    open_for_output, put_in_place, quoted, remove_file, replace_file, replace_with_mode,
 };
 pub(crate) use folders::{
     create_folder, create_folder_with_mode, create_folder_within, remove_any, remove_folder,

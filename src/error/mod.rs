@@ -283,6 +283,7 @@ fn code_of_fault(broken: &StoreError) -> Code {
         StoreError::TooLarge { .. } => Code::LimitExceeded,
         StoreError::TooManySessions { .. } => Code::TooManyUsers,
         StoreError::Damaged { .. }
+        | StoreError::NewerRecord { .. }
         | StoreError::Locked { .. }
         | StoreError::Foreign { .. }
         | StoreError::NotOurs { .. }

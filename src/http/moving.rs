@@ -36,6 +36,9 @@ pub(super) const UPDATE: Field = Field::new(
     "With format: what says something else here gets a new version",
 );
 
+pub(super) const VAULT: Field =
+    Field::new("vault", Shape::Name, "With format: which of several folders of notes it is");
+
 /// What the query of an import says of a file.
 #[derive(Debug, Default)]
 pub(super) struct AskedMove {
@@ -47,6 +50,7 @@ pub(super) struct AskedMove {
     tag: Option<Tag>,
     since: Option<Timestamp>,
     updates: bool,
+    vault: Option<String>,
 }
 
 /// What became of a file that was sent.
@@ -67,6 +71,7 @@ impl AskedMove {
             tag: arguments.take(&TAG),
             since: arguments.take(&SINCE),
             updates: arguments.take(&UPDATE).unwrap_or(false),
+            vault: arguments.take(&VAULT),
         }
     }
 
@@ -121,6 +126,7 @@ impl AskedMove {
         wanted.tag.clone_from(&self.tag);
         wanted.since = self.since;
         wanted.updates = self.updates;
+        wanted.vault.clone_from(&self.vault);
         wanted
     }
 }

@@ -88,6 +88,8 @@ kinds! {
     GrantRevoked = 14, "grant_revoked";
     /// A code or a refresh token came again that was used before; its grant ended with that.
     GrantReused = 15, "grant_reused";
+    /// An administrator looked at what somebody else has stored, on the pages.
+    MemoriesViewed = 16, "memories_viewed";
 }
 
 impl AuditKind {

@@ -162,6 +162,40 @@ fn an_archive_that_is_made_to_hurt_is_refused() {
     assert!(problem(torn[..torn.len() / 2].to_vec()).contains("no whole archive"));
 }
 
+/// The archive with another sum for a file than its bytes have.
+fn with_wrong_sum(mut archive: Vec<u8>, bytes: &[u8]) -> Vec<u8> {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    let sum = crc.sum().to_le_bytes();
+    let places: Vec<usize> =
+        (0..archive.len()).filter(|at| archive[*at..].starts_with(&sum)).collect();
+    assert_eq!(places.len(), 2, "beside the file, and in the directory");
+    places.into_iter().for_each(|at| archive[at] ^= 1);
+    archive
+}
+
+#[test]
+fn a_damaged_file_of_an_archive_costs_none_of_the_others() {
+    let short = sample("server-memory.jsonl");
+    let memories =
+        (0..3_000).map(|n| format!("{{\"id\": \"m{n}\", \"memory\": \"likes tea {n}\"}}"));
+    let long = format!("[{}]", memories.collect::<Vec<_>>().join(", "));
+    let archive = zip(&[
+        file("graph.jsonl", short.clone()),
+        file("long.json", long.clone().into_bytes()),
+        file("openmemory.json", sample("openmemory.json")),
+    ]);
+    let archive = with_wrong_sum(with_wrong_sum(archive, &short), long.as_bytes());
+
+    let moved = try_zip(archive).unwrap();
+
+    let places: Vec<&str> = moved.report.failures.iter().map(|one| one.place.as_str()).collect();
+    assert_eq!(places, ["graph.jsonl", "long.json"]);
+    assert_eq!(moved.report.formats.keys().copied().collect::<Vec<_>>(), ["mem0", "openmemory"]);
+    // Its end is what is wrong with it; what stands before that was read.
+    moved.line("likes tea 2999");
+}
+
 #[test]
 fn an_archive_is_never_taken_for_lines_of_our_own() {
     let archive = zip(&[file("export.jsonl", br#"{"content": "x"}"#.to_vec())]);

@@ -23,6 +23,8 @@ pub struct Bundle {
     /// Bytes of archives within others, which are in memory.
     held: u64,
     passed_over: usize,
+    /// What cannot be read, beside what can.
+    refused: Vec<MovingError>,
 }
 
 /// One file of it.
@@ -76,7 +78,7 @@ impl Bundle {
             );
             let found = fs::metadata(source).map_err(|error| unreadable(&name, &error))?;
             if found.is_dir() {
-                bundle.add_folder(source, "", 0)?;
+                bundle.try_folder(source, "", 0)?;
             } else if found.is_file() {
                 bundle.add_file(source, name)?;
             } else {
@@ -134,7 +136,22 @@ impl Bundle {
     /// Whether it is one file, and in no archive.
     pub(super) fn is_plain(&self) -> bool {
         let is_packed = |entry: &Entry| matches!(entry.source, Origin::Packed { .. });
-        self.entries.len() == 1 && !self.entries.iter().any(is_packed)
+        self.is_alone() && !self.entries.iter().any(is_packed)
+    }
+
+    /// Whether it is one file: what is wrong with that is wrong with all of it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.entries.len() == 1 && self.refused.is_empty()
+    }
+
+    /// Notes what cannot be read, for whoever tells of it.
+    pub(super) fn refuse(&mut self, error: MovingError) {
+        self.refused.push(error);
+    }
+
+    /// What could not be read, as far as that was seen before reading began.
+    pub(super) fn refused(&self) -> &[MovingError] {
+        &self.refused
     }
 
     /// Whether a file comes as a stream, which can be read once.
@@ -195,6 +212,9 @@ impl Bundle {
 
     /// The one file there is, to be read as it is.
     pub fn into_reader(mut self) -> Result<Box<dyn BufRead>, MovingError> {
+        if let Some(refused) = self.refused.pop() {
+            return Err(refused);
+        }
         let entry = self.entries.pop().filter(|_| self.entries.is_empty());
         let Some(Entry { path, source }) = entry else { return Err(MovingError::OwnLines) };
         let reader: Box<dyn BufRead> = match source {
@@ -240,14 +260,37 @@ impl Bundle {
         if self.entries.len() >= MOST_FILES {
             return Err(MovingError::TooMany { file: path, limit: MOST_FILES });
         }
-        let mut file = File::open(at).map_err(|error| unreadable(&path, &error))?;
-        let mut mark = Vec::new();
-        let read = file.by_ref().take(4).read_to_end(&mut mark);
-        read.map_err(|error| unreadable(&path, &error))?;
-        if is_zip(&mark) {
-            return self.add_archive(&path, Box::new(BufReader::new(file)));
+        let opened = File::open(at).and_then(|mut file| {
+            let mut mark = Vec::new();
+            file.by_ref().take(4).read_to_end(&mut mark)?;
+            Ok((file, mark))
+        });
+        match opened {
+            Ok((file, mark)) if is_zip(&mark) => {
+                self.try_archive(&path, Box::new(BufReader::new(file)));
+            }
+            Ok(_) => self.entries.push(Entry { path, source: Origin::Disk(at.to_owned()) }),
+            Err(error) => self.refuse(unreadable(&path, &error)),
         }
-        self.entries.push(Entry { path, source: Origin::Disk(at.to_owned()) });
+        Ok(())
+    }
+
+    /// Adds an archive whole or not at all: one that is damaged, or made to hurt, costs itself alone.
+    fn try_archive(&mut self, file: &str, reader: Box<dyn Seekable>) {
+        let (entries, archives) = (self.entries.len(), self.archives.len());
+        if let Err(error) = self.add_archive(file, reader) {
+            self.entries.truncate(entries);
+            self.archives.truncate(archives);
+            self.refuse(error);
+        }
+    }
+
+    /// Adds a folder, unless it cannot be looked into.
+    fn try_folder(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), MovingError> {
+        match self.add_folder(folder, prefix, depth) {
+            Err(error @ MovingError::Unreadable { .. }) => self.refuse(error),
+            done => done?,
+        }
         Ok(())
     }
 
@@ -267,7 +310,7 @@ impl Bundle {
             if NOT_OURS.contains(&name.as_str()) || kind.is_symlink() {
                 self.passed_over += 1;
             } else if kind.is_dir() && depth < MOST_DEPTH {
-                self.add_folder(&at, &format!("{path}/"), depth + 1)?;
+                self.try_folder(&at, &format!("{path}/"), depth + 1)?;
             } else if kind.is_file() && may_hold_text(&name) {
                 self.add_file(&at, path)?;
             } else {
@@ -337,13 +380,15 @@ impl<'a> Files<'a> {
         self.each_of(|_| true, out, work)
     }
 
-    /// The same for those whose path is one that is meant.
+    /// The same for those whose path is one that is meant. One that cannot be read is told, and costs none
+    /// of the others.
     pub fn each_of(
         &mut self,
         is_meant: impl Fn(&str) -> bool,
         out: &mut Out<'_>,
         work: &mut ReadFile<'_>,
     ) -> Result<(), MovingError> {
+        let is_alone = self.bundle.is_alone();
         for entry in self.entries {
             let path = self.bundle.path(*entry).to_owned();
             if !is_meant(&path) {
@@ -354,7 +399,10 @@ impl<'a> Files<'a> {
                 Ok(mut reader) => work(&path, &mut reader, out),
                 Err(error) => Err(error),
             };
-            done.map_err(|error| named(error, &path))?;
+            match done.map_err(|error| named(error, &path)) {
+                Err(error @ MovingError::Unreadable { .. }) if !is_alone => out.refuse(&error),
+                done => done?,
+            }
         }
         Ok(())
     }

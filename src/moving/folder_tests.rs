@@ -99,6 +99,25 @@ fn rules_of_two_projects_are_two_memories() {
 }
 
 #[test]
+fn notes_at_the_same_place_of_two_vaults_are_two_where_the_vaults_are_named() {
+    let folder = folder(&[("Home.md", "# Home\n\n[[Tea]]\n"), ("Tea.md", "# Tea\n")]);
+    let of = |vault: Option<&str>| {
+        let vault = vault.map(str::to_owned);
+        moved(folder.path(), &Wanted { vault, ..usual() })
+    };
+
+    let (work, home, none) = (of(Some("work")), of(Some("home")), of(None));
+
+    assert_eq!(work.all("id"), of(Some("work")).all("id"));
+    assert_eq!(none.all("id"), moved(folder.path(), &usual()).all("id"));
+    for (one, other) in [(&work, &home), (&work, &none), (&home, &none)] {
+        assert!(one.all("id").iter().all(|id| !other.all("id").contains(id)));
+    }
+    // Links lead within the vault.
+    assert_eq!(links_of(&work.lines[0])[0].1, work.all("id")[1]);
+}
+
+#[test]
 fn observations_become_facts_and_folders_projects_where_that_is_wanted() {
     let wanted = Wanted { splits: true, folders_are_projects: true, ..usual() };
 
@@ -165,6 +184,38 @@ fn links_of_a_disk_and_files_of_any_size_do_no_harm() {
     let parts = file.lines.iter().filter(|line| line["title"].as_str().unwrap().contains('/'));
     assert!(parts.count() > 80);
     assert!(!file.all("content").contains(&"not to be read"));
+}
+
+#[test]
+fn what_is_damaged_is_told_by_name_and_the_others_are_taken() {
+    let folder = folder(&[
+        ("a.md", "# One\n"),
+        ("b.zip", "PK\u{3}\u{4} and no more"),
+        ("deep/d.json", "SQLite format 3\0 and more"),
+        ("e.md", "# Two\n"),
+    ]);
+    fs::write(folder.path().join("c.jsonl.gz"), [0x1f, 0x8b, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+
+    let file = moved(folder.path(), &usual());
+
+    assert_eq!(file.all("title"), ["One", "Two"]);
+    let places: Vec<&str> = file.report.failures.iter().map(|one| one.place.as_str()).collect();
+    assert_eq!(places, ["b.zip", "c.jsonl.gz", "deep/d.json"]);
+    let problems = file.report.failures.iter().map(|one| one.problem.as_str());
+    let problems: Vec<&str> = problems.collect();
+    assert!(problems[0].starts_with("it is no whole archive"), "{problems:?}");
+    assert!(problems[2].starts_with("is a database"), "{problems:?}");
+    assert_eq!(file.report.failed, 3);
+}
+
+#[test]
+fn where_nothing_is_left_what_is_damaged_is_the_error() {
+    let folder = folder(&[("b.zip", "PK\u{3}\u{4} and no more")]);
+    for source in [folder.path().to_owned(), folder.path().join("b.zip")] {
+        let error = try_moved(Bundle::open(&[source]).unwrap(), &usual()).err().unwrap();
+
+        assert!(error.to_string().starts_with("cannot read b.zip: it is no whole"), "{error}");
+    }
 }
 
 #[test]

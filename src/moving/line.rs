@@ -72,6 +72,8 @@ pub struct Wanted {
     pub all_users: bool,
     /// Whether a note is of the project that its folder at the top is called.
     pub folders_are_projects: bool,
+    /// Which of several folders of notes it is: with it, notes at the same place of two are not one.
+    pub vault: Option<String>,
     /// Which column of a table has which place here, where its name does not tell.
     pub columns: Vec<(String, String)>,
     /// Bytes of one memory's text at most.
@@ -133,6 +135,7 @@ impl Wanted {
             splits: false,
             all_users: false,
             folders_are_projects: false,
+            vault: None,
             columns: Vec::new(),
             content_bytes,
         }

@@ -49,7 +49,7 @@ pub use tally::MovingReport;
 use tally::Tally;
 
 /// Why a source cannot be read any further.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum MovingError {
     #[error("cannot read {file}: {problem}")]
@@ -95,6 +95,31 @@ pub enum MovingError {
     Enough,
 }
 
+impl MovingError {
+    /// The file that it is about, and what is wrong with that.
+    fn told(&self) -> (String, String) {
+        let text = self.to_string();
+        match self {
+            Self::Unreadable { file, problem } => (file.clone(), problem.clone()),
+            Self::Ambiguous { file, .. }
+            | Self::Database { file }
+            | Self::Encrypted { file }
+            | Self::TooLarge { file, .. }
+            | Self::TooMany { file, .. }
+            | Self::Nested { file } => {
+                let problem = text.strip_prefix(file.as_str()).unwrap_or(&text).trim_start();
+                (file.clone(), problem.to_owned())
+            }
+            Self::NothingKnown { .. }
+            | Self::NoSuchFormat { .. }
+            | Self::OwnLines
+            | Self::Stopped
+            | Self::Panicked
+            | Self::Enough => (String::new(), text),
+        }
+    }
+}
+
 /// Reads everything that was recognised, and hands each finished line to `deliver`.
 fn read(
     bundle: &mut Bundle,
@@ -105,6 +130,7 @@ fn read(
     let mut out = Out::new(wanted, deliver);
     out.note_unknown(recognised.unknown);
     out.note_passed_over(bundle.passed_over());
+    bundle.refused().iter().for_each(|error| out.refuse(error));
     for (format, entries) in &recognised.formats {
         let Some(read) = format.read else { return Err(MovingError::OwnLines) };
         out.begin(format.name, entries.len());

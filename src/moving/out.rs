@@ -11,7 +11,7 @@ use super::MovingError;
 use super::line::{CANDIDATE, Line, LinePart, Wanted};
 use super::split::split;
 use super::tally::Tally;
-use crate::engine::{MovedLine, OnChange};
+use crate::engine::{MovedLine, NOTES_FORMAT, OnChange};
 use crate::model::{Kind, Memory, Tag, Tags, Timestamp};
 
 /// Formats whose files are called the same in every project, as `CLAUDE.md` is: the project that they are
@@ -150,6 +150,12 @@ impl<'a> Out<'a> {
     pub fn fail(&mut self, problem: &str) {
         let place = self.place();
         self.tally.fail(place, problem);
+    }
+
+    /// Tells of a file that cannot be read.
+    pub(super) fn refuse(&mut self, error: &MovingError) {
+        let (file, problem) = error.told();
+        self.tally.fail(file, &problem);
     }
 
     /// Counts an element of so many bytes that a format keeps until it has read all. Returns whether
@@ -338,7 +344,8 @@ impl<'a> Out<'a> {
         }
         self.tally.note(&memory);
         let moved = if self.wanted.updates { OnChange::Update } else { OnChange::Keep };
-        match serde_json::to_vec(&MovedLine { memory, moved, has_twin }) {
+        let is_note = self.format == NOTES_FORMAT;
+        match serde_json::to_vec(&MovedLine { memory, moved, has_twin, is_note }) {
             Ok(line) => (self.deliver)(Carried { line, place: place.to_owned() }),
             Err(error) => {
                 self.tally.fail(place.to_owned(), &error.to_string());

@@ -156,3 +156,27 @@ fn memoryos_says_a_page_once_and_leaves_out_what_says_nothing() {
     assert_eq!(all.line("At the river")["metadata"]["conversation_id"], "session_1");
     assert_eq!(all.line("At the river")["title"], "About moving");
 }
+
+#[test]
+fn rows_of_databases_are_known_by_their_columns() {
+    let read = |rows: Value| moved(rows.to_string().as_bytes(), &everything());
+
+    let summary =
+        json!({ "id": 1, "request": "Plan", "learned": "Clay drains", "next_steps": null });
+    let prompt = json!({ "id": 5, "prompt_number": 1, "prompt_text": "How?" });
+    let memory = json!({
+        "id": "m1", "content": "Tabs", "state": "archived", "app": "x", "categories": "a,b",
+    });
+
+    let (told, asked, kept) =
+        (read(json!([summary])), read(json!([prompt])), read(json!([memory])));
+
+    let exported = json!({ "exportedAt": "", "observations": [], "summaries": [summary] });
+    assert_eq!(told.all("id"), read(exported).all("id"), "as in the export");
+    assert_eq!(told.all("content"), ["Request: Plan\nLearned: Clay drains"]);
+    assert_eq!((asked.all("content"), asked.all("kind")), (vec!["How?"], vec!["conversation"]));
+    assert_eq!(
+        (&kept.lines[0]["tags"], kept.all("status")),
+        (&json!(["a", "b"]), vec!["archived"])
+    );
+}

@@ -11,7 +11,7 @@ use super::lock::Lock;
 use super::records::SessionNumber;
 use super::seal::{self, SealError, SealingKey, Unsealed};
 use super::vault::{self, Member, StoreKey, Vault};
-use super::{OnlyKey, Record, Store, StoreError, StoreOptions, codec, kinds, premises};
+use super::{CodecError, OnlyKey, Record, Store, StoreError, StoreOptions, codec, kinds, premises};
 use crate::disk;
 use crate::journal::{self, Folder, JournalError, Op, Ownership, Seq, SessionNo, StoreId};
 use crate::model::Memory;
@@ -95,7 +95,7 @@ fn inspect(path: &Path, key: Option<&SealingKey>) -> Result<Inspected, BackupErr
             return Err(damaged(path, "its records are not in order".to_owned()));
         }
         last = Some(this);
-        counts.note(op).map_err(|problem| damaged(path, problem))
+        counts.note(path, op)
     })?;
     let bytes = fs::metadata(path).map_err(StoreError::disk("look at", path))?.len();
     let Counts { keys, users, memories, store_key } = counts;
@@ -217,14 +217,19 @@ impl From<JournalError> for BackupError {
 }
 
 impl Counts {
-    fn note(&mut self, op: Op<'_>) -> Result<(), String> {
+    fn note(&mut self, path: &Path, op: Op<'_>) -> Result<(), BackupError> {
         let (Some((prefix, key)), Some(value)) = (op.key.split_first(), op.value) else {
-            return Err("it holds something that is no record".to_owned());
+            return Err(damaged(path, "it holds something that is no record".to_owned()));
         };
         let Some(kind) = kinds::find(op.session, *prefix) else {
-            return Err(format!("it holds a record of the unknown kind {prefix}"));
+            return Err(damaged(path, format!("it holds a record of the unknown kind {prefix}")));
         };
-        (kind.check)(key, value).map_err(|error| format!("a {} record: {error}", kind.name))?;
+        (kind.check)(key, value).map_err(|error| match error {
+            CodecError::NewerVersion { .. } => {
+                BackupError::Store(StoreError::unreadable(kind.name, error))
+            }
+            error => damaged(path, format!("a {} record: {error}", kind.name)),
+        })?;
         self.keys += 1;
         let is_system = op.session == SessionNo::SYSTEM;
         let is_user = matches!(*prefix, SessionNumber::PREFIX | Member::PREFIX);

@@ -10,7 +10,7 @@ use super::lock::Lock;
 use super::rebuild::{Digest, generation_path};
 use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
-use super::{StoreError, StoreOptions, codec, kinds, premises};
+use super::{CodecError, StoreError, StoreOptions, codec, kinds, premises};
 use crate::disk;
 use crate::journal::{Folder, Op, Seq, SessionNo, StoreId};
 
@@ -38,6 +38,8 @@ pub struct Report {
     pub sessions: usize,
     /// Live keys of all sessions.
     pub keys: u64,
+    /// Operations with records that only a newer program can read. Nothing is wrong with them.
+    pub newer_records: u64,
     /// What is wrong, in whole sentences. Nothing means that all is well.
     pub problems: Vec<String>,
 }
@@ -45,7 +47,7 @@ pub struct Report {
 impl Report {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.newer_records == 0
     }
 
     fn complain(&mut self, problem: String) {
@@ -133,8 +135,15 @@ fn read_journal(folder: &Folder, report: &mut Report) -> Result<Digest, StoreErr
     folder.replay::<StoreError>(Seq::ZERO, &mut |seq, op| {
         report.operations += 1;
         digest.note(op);
-        if let Err(problem) = decode(op) {
-            report.complain(format!("Batch {seq}, session {}: {problem}.", op.session));
+        match decode(op) {
+            Ok(()) => {}
+            Err((_, CodecError::NewerVersion { .. })) => report.newer_records += 1,
+            Err((record, error)) => {
+                let session = op.session;
+                report.complain(format!(
+                    "Batch {seq}, session {session}: {record} is damaged: {error}."
+                ));
+            }
         }
         Ok(())
     })?;
@@ -201,17 +210,19 @@ fn compare(
     Ok(digest.compare(&trees)?)
 }
 
-/// A record of a kind that the table does not know is checked as far as its checksum.
-fn decode(op: Op<'_>) -> Result<(), String> {
+/// A record of a kind that the table does not know is checked as far as its checksum. What cannot be read
+/// is named.
+fn decode(op: Op<'_>) -> Result<(), (String, CodecError)> {
     let (Some(value), Some((prefix, key))) = (op.value, op.key.split_first()) else {
         return Ok(());
     };
     match kinds::find(op.session, *prefix) {
-        Some(kind) => (kind.check)(key, value)
-            .map_err(|error| format!("a {} record is damaged: {error}", kind.name)),
+        Some(kind) => {
+            (kind.check)(key, value).map_err(|error| (format!("a {} record", kind.name), error))
+        }
         None => codec::unwrap(value)
             .map(|_| ())
-            .map_err(|error| format!("a record of the unknown kind {prefix} is damaged: {error}")),
+            .map_err(|error| (format!("a record of the unknown kind {prefix}"), error)),
     }
 }
 

@@ -52,6 +52,12 @@ pub enum CodecError {
     #[error("layout version {found} is not one of 1..={newest}")]
     UnknownVersion { found: u8, newest: u8 },
 
+    /// It is whole. Only a newer program knows what it says.
+    #[error(
+        "its layout has version {found}, and this program knows up to {newest}: use a newer memoryd"
+    )]
+    NewerVersion { found: u8, newest: u8 },
+
     #[error("its key is malformed")]
     Key,
 
@@ -91,8 +97,10 @@ pub(super) fn decode<R: Record>(key: &R::Key, bytes: &[u8]) -> Result<R, CodecEr
     let (version, body) = unwrap(bytes)?;
     if version == R::VERSION {
         R::from_body(key, decode_body(body)?)
-    } else if version == 0 || version > R::VERSION {
+    } else if version == 0 || version == SEALED {
         Err(CodecError::UnknownVersion { found: version, newest: R::VERSION })
+    } else if version > R::VERSION {
+        Err(CodecError::NewerVersion { found: version, newest: R::VERSION })
     } else {
         R::upgrade(version, key, body)
     }
@@ -167,7 +175,7 @@ mod tests {
     fn tomorrows_layout_is_refused_by_name() {
         let refusal = decode::<Note>(&0, &envelope(9, b"")).unwrap_err();
 
-        assert!(matches!(refusal, CodecError::UnknownVersion { found: 9, newest: 2 }));
+        assert!(matches!(refusal, CodecError::NewerVersion { found: 9, newest: 2 }));
     }
 
     #[test]

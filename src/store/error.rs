@@ -25,6 +25,9 @@ pub enum StoreError {
     #[error("a stored {kind} record is damaged: {source}; run `memoryd check`")]
     Damaged { kind: &'static str, source: CodecError },
 
+    #[error("a stored {kind} record is of a newer program, and stays as it is: {source}")]
+    NewerRecord { kind: &'static str, source: CodecError },
+
     #[error("a record of {bytes} bytes cannot be stored; the limit is {limit}")]
     TooLarge { bytes: usize, limit: usize },
 
@@ -134,7 +137,15 @@ impl StoreError {
     }
 
     pub(super) fn damaged<R: Record>(source: CodecError) -> Self {
-        Self::Damaged { kind: R::KIND, source }
+        Self::unreadable(R::KIND, source)
+    }
+
+    /// What this program cannot read: a damaged record, or one of a newer program.
+    pub(super) fn unreadable(kind: &'static str, source: CodecError) -> Self {
+        match source {
+            CodecError::NewerVersion { .. } => Self::NewerRecord { kind, source },
+            source => Self::Damaged { kind, source },
+        }
     }
 
     pub(super) fn unavailable(reason: impl Into<String>) -> Self {

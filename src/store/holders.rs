@@ -6,7 +6,7 @@ use super::rebuild::Build;
 use super::records::SessionNumber;
 use super::trees::{Entry, Trees};
 use super::vault::{self, Member, StoreKey};
-use super::{Key, Record, StoreError, codec, kinds};
+use super::{CodecError, Key, Record, StoreError, codec, kinds};
 use crate::journal::{Op, SessionNo};
 use crate::model::UserId;
 
@@ -24,6 +24,7 @@ pub(super) struct Holders {
 }
 
 impl Holders {
+    /// Fails at a record of a newer program, which has lost nothing by being unknown here.
     pub(super) fn find(trees: &Trees) -> Result<Self, StoreError> {
         let mut found = Self::default();
         trees.survey::<StoreError>(&mut |op| {
@@ -31,14 +32,21 @@ impl Holders {
                 return Ok(());
             };
             let kind = kinds::find(op.session, *prefix);
-            if kind.is_some_and(|kind| (kind.check)(key, value).is_err()) {
-                found.bad.push((op.session, op.key.to_vec()));
-            } else if vault::is_sealed(value) {
-                found.sealed.insert(op.session);
-            } else if op.session == SessionNo::SYSTEM {
-                let number = number_of(*prefix, key, value);
-                found.users.extend(number);
-                found.members.extend(number.filter(|_| *prefix == Member::PREFIX));
+            let flaw = kind.and_then(|kind| Some((kind, (kind.check)(key, value).err()?)));
+            match flaw {
+                Some((kind, error @ CodecError::NewerVersion { .. })) => {
+                    return Err(StoreError::unreadable(kind.name, error));
+                }
+                Some(_) => found.bad.push((op.session, op.key.to_vec())),
+                None if vault::is_sealed(value) => {
+                    found.sealed.insert(op.session);
+                }
+                None if op.session == SessionNo::SYSTEM => {
+                    let number = number_of(*prefix, key, value);
+                    found.users.extend(number);
+                    found.members.extend(number.filter(|_| *prefix == Member::PREFIX));
+                }
+                None => {}
             }
             Ok(())
         })?;

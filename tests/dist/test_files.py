@@ -133,3 +133,22 @@ def test_a_page_of_the_manual_that_cannot_be_made_is_no_page(tmp_path):
     told = run(sys.executable, "-B", ROOT / "tools/dist/man.py", "--bin", fake, check=False)
 
     assert told.returncode == 1 and "cannot be read" in told.stderr, told
+
+
+def test_what_a_workflow_runs_is_named_by_its_commit_and_no_job_hands_a_token_to_all_its_steps():
+    for path in (ROOT / ".github/workflows").glob("*.yml"):
+        text = path.read_text()
+        for used in re.findall(r"uses: (.*)", text):
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used), (path.name, used)
+        assert "permissions:\n  contents: read\n" in text, path.name
+        assert "releases/latest" not in text, path.name
+        assert not re.search(r"^ {0,4}env:", text, re.M), path.name
+
+
+def test_no_job_of_a_release_may_write_both_the_release_and_the_image():
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    jobs = re.split(r"^  (?=\w+:$)", text.split("\njobs:\n")[1], flags=re.M)
+
+    may_write = [{right for right in re.findall(r"^      ([\w-]+): write$", job, re.M)} for job in jobs]
+    assert [rights for rights in may_write if rights] == [
+        {"packages", "id-token", "attestations"}, {"contents"}, {"id-token"}]

@@ -51,6 +51,10 @@ async fn an_administrator_may_look_at_the_memories_of_another_and_change_nothing
     assert!(page.contains("tea of the owner") && !page.contains("coffee of ada"), "{page}");
     let form = [("csrf", own_form.as_str()), ("content", "mine again")];
     assert_eq!(browser.post("/ui/new", &form).await.status, 303);
+    let audit = server.get("/admin/audit?event=memories_viewed").await.json();
+    let events = audit["events"].as_array().unwrap();
+    assert_eq!((events.len(), &events[0]["user"]), (1, &json!("ada")), "{audit}");
+    assert_eq!(events[0]["credential"], "default", "{audit}");
 }
 
 #[actix_web::test]

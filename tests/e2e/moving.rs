@@ -80,6 +80,51 @@ async fn what_says_something_else_here_stays_unless_updates_are_wanted() {
 }
 
 #[actix_web::test]
+async fn what_somebody_changed_in_the_head_of_a_note_comes_back_with_an_update() {
+    let server = TestServer::start();
+    let id = server.add("likes green tea").await;
+    let note = |more: &str| {
+        format!(
+            "---\nmemoryd: \"{id}\"\ncreated_at: \"2026-01-01T00:00:00.000Z\"\n{more}version: 1\n---\n\n\
+             likes green tea\n"
+        )
+    };
+    let (plain, changed) = (note(""), note("kind: \"fact\"\ntags: [\"drinks\"]\npriority: 5\n"));
+    let (kept, update) = ("format=auto&confirm=true", "format=auto&confirm=true&update=true");
+
+    assert_eq!(send(&server, update, &plain).await["kinds"]["note"]["unchanged"], 1);
+    assert_eq!(send(&server, kept, &changed).await["kinds"]["fact"]["changed"], 1);
+    let updated = send(&server, update, &changed).await;
+
+    assert_eq!(updated["kinds"]["fact"]["updated"], 1, "{updated}");
+    let memory = &memories(&server).await[0];
+    assert_eq!((&memory["kind"], &memory["tags"]), (&json!("fact"), &json!(["drinks"])));
+    assert_eq!((&memory["priority"], &memory["version"]), (&json!(5), &json!(2)));
+    assert_eq!(send(&server, update, &changed).await["kinds"]["fact"]["unchanged"], 1);
+    // Nobody has changed this one since it was written, so it takes nothing back.
+    assert_eq!(send(&server, update, &plain).await["kinds"]["note"]["unchanged"], 1);
+    let listed = server.get("/api/v1/import").await.json();
+    assert_eq!(listed["imports"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["imports"][0]["run"], updated["run"]);
+    assert_eq!(listed["imports"][0]["format"], "memoryd-notes");
+}
+
+#[actix_web::test]
+async fn an_import_is_listed_whatever_was_made_of_its_memories_since() {
+    let server = TestServer::start();
+    let first = send(&server, "format=auto", MEM0).await;
+    let changed = MEM0.replace("green tea", "black tea").replace("red bicycle", "blue bicycle");
+    let second = send(&server, "format=auto&update=true", &changed).await;
+
+    let listed = server.get("/api/v1/import").await.json();
+
+    let runs = listed["imports"].as_array().unwrap().iter();
+    let runs: Vec<&Value> = runs.map(|one| &one["run"]).collect();
+    assert_eq!(runs.len(), 2, "{listed}");
+    assert!(runs.contains(&&first["run"]) && runs.contains(&&second["run"]), "{listed}");
+}
+
+#[actix_web::test]
 async fn the_same_text_is_known_under_any_id_and_secrets_are_told() {
     let server = TestServer::start();
     let text = json!({ "content": "likes green tea", "kind": "fact" });

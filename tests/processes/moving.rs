@@ -1,8 +1,10 @@
 //! `memoryd import` of what another product remembered, with a server and without.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -55,6 +57,89 @@ fn a_knowledge_graph_is_tried_taken_listed_and_undone_through_every_door() {
 
         assert_eq!((undone.status.code(), count(dir)), (Some(0), 0), "{undone:?}");
     }
+}
+
+#[test]
+fn a_damaged_file_in_a_folder_is_named_and_the_others_are_taken() {
+    let program = Program::start();
+    let alone = tempfile::tempdir().unwrap();
+
+    for dir in [program.dir.path(), alone.path()] {
+        let notes = dir.join("notes");
+        fs::create_dir(&notes).unwrap();
+        fs::write(notes.join("a.md"), "# Tea\n\nLikes green tea.\n").unwrap();
+        fs::write(notes.join("b.zip"), b"PK\x03\x04 and no more").unwrap();
+
+        let taken = run(dir, &["notes", "--json"]);
+
+        assert_eq!((taken.status.code(), count(dir)), (Some(1), 1), "{taken:?}");
+        let taken = told(&taken);
+        assert_eq!(taken["failures"][0]["place"], "b.zip", "{taken}");
+        assert_eq!((&taken["kinds"]["note"]["new"], &taken["failed"]), (&json!(1), &json!(1)));
+    }
+}
+
+#[test]
+fn an_import_that_was_killed_in_the_middle_brings_everything_once_when_it_comes_again() {
+    let chats = chats(3_000);
+    let alone = tempfile::tempdir().unwrap();
+    let mut served = tempfile::tempdir().unwrap();
+    for part in [1_500, 2_000, 2_500] {
+        let mut import = begun(alone.path(), &chats[..part]);
+        import.kill().unwrap();
+        import.wait().unwrap();
+
+        let program = Program::start_in(served);
+        let mut import = begun(program.dir.path(), &chats[..part]);
+        program.interrupt();
+        drop(import.stdin.take());
+        assert!(!import.wait().unwrap().success());
+        served = program.kill();
+    }
+    let program = Program::start_in(served);
+
+    for dir in [program.dir.path(), alone.path()] {
+        fs::write(dir.join("chats.json"), format!("[{}]", chats.join(","))).unwrap();
+        let taken = run(dir, &["chats.json", "--only", "conversations", "--json"]);
+
+        assert_eq!(taken.status.code(), Some(0), "{taken:?}");
+        let taken = told(&taken);
+        let counts = &taken["kinds"]["conversation"];
+        let [new, unchanged] = ["new", "unchanged"].map(|name| counts[name].as_u64().unwrap());
+        assert!(new > 0 && unchanged > 0 && new + unchanged == 3_000, "{taken}");
+        let exported = command(dir, &["export"]).output().unwrap();
+        let exported = String::from_utf8(exported.stdout).unwrap();
+        let memories: Vec<Value> =
+            exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let texts: BTreeSet<&str> =
+            memories.iter().map(|memory| memory["content"].as_str().unwrap()).collect();
+        assert_eq!((memories.len(), texts.len()), (3_000, 3_000));
+        assert!(memories.iter().all(|memory| memory["version"] == 1));
+    }
+}
+
+/// Conversations of one sentence each, as Claude exports them: turns go on their way as they are read.
+fn chats(count: usize) -> Vec<String> {
+    let chat = |n: usize| {
+        let text = format!("sentence {n} {}", "lorem ipsum ".repeat(40));
+        let said = json!({
+            "uuid": format!("m{n}"), "sender": "human", "text": text,
+            "created_at": "2026-01-02T10:00:00Z",
+        });
+        json!({ "uuid": format!("c{n}"), "chat_messages": [said] }).to_string()
+    };
+    (0..count).map(chat).collect()
+}
+
+/// An import that has read almost all of these, has stored those that it holds in no buffer, and waits for
+/// more.
+fn begun(dir: &Path, chats: &[String]) -> Child {
+    let mut import = command(dir, &["import", "-", "--only", "conversations"]);
+    let import = import.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut import = import.spawn().unwrap();
+    let text = format!("[{}", chats.join(","));
+    import.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    import
 }
 
 #[test]

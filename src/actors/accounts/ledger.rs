@@ -222,7 +222,10 @@ pub(super) fn put_events(batch: &mut Batch, records: &SessionStore, events: &[Au
         // One that cannot be read stands there all the same. Where nothing can be read the batch is
         // refused anyway.
         let is_taken = |key: &AuditKey| {
-            matches!(records.get::<AuditEvent>(key), Ok(Some(_)) | Err(StoreError::Damaged { .. }))
+            matches!(
+                records.get::<AuditEvent>(key),
+                Ok(Some(_)) | Err(StoreError::Damaged { .. } | StoreError::NewerRecord { .. })
+            )
         };
         while used.contains(&key) || is_taken(&key) {
             key.number += 1;

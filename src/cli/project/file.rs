@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::block::{Layout, Pin, with_block};
 use crate::cli::Failed;
-use crate::disk::{self, Draft};
+use crate::disk;
 
 /// A file that assistants read in a project.
 pub(super) struct ProjectFile {
@@ -127,10 +127,7 @@ impl ProjectFile {
         match self.mode {
             Some(mode) => disk::replace_with_mode(&self.path, bytes, mode).map_err(failed),
             // A new one has the mode less what the process masks.
-            None => {
-                let draft = Draft::write(&self.path, bytes, NEW_FILE).map_err(failed)?;
-                draft.put_in_place().map(drop).map_err(failed)
-            }
+            None => disk::make_with_mode(&self.path, bytes, NEW_FILE).map_err(failed),
         }
     }
 }
@@ -223,15 +220,18 @@ mod tests {
         fs::create_dir(&outside).unwrap();
         symlink(&outside, folder.join(".cursor")).unwrap();
         fs::write(folder.join("CLAUDE.md"), "# Boat").unwrap();
-        fs::write(folder.join("CLAUDE.md.tmp"), "mine").unwrap();
+        for name in ["CLAUDE.md.tmp", "AGENTS.md.tmp"] {
+            fs::write(folder.join(name), "mine").unwrap();
+        }
 
         let rules = found(&folder, ".cursor/rules/memoryd.mdc");
         assert!(rules.write(&folder, b"rule").is_err());
-        found(&folder, "CLAUDE.md").write(&folder, b"new").unwrap();
-
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
-        assert_eq!(fs::read(folder.join("CLAUDE.md")).unwrap(), b"new");
-        assert_eq!(fs::read(folder.join("CLAUDE.md.tmp")).unwrap(), b"mine");
+        for name in ["CLAUDE.md", "AGENTS.md"] {
+            found(&folder, name).write(&folder, b"new").unwrap();
+            assert_eq!(fs::read(folder.join(name)).unwrap(), b"new");
+            assert_eq!(fs::read(folder.join(format!("{name}.tmp"))).unwrap(), b"mine");
+        }
     }
 
     #[test]

@@ -27,7 +27,8 @@ mod import;
 pub use import::read_import_line;
 pub use import::{
     FileLine, IMPORT, IMPORT_CONFIRM, IMPORT_DRY_RUN, IMPORT_RUN, IMPORT_STEP, ImportLines,
-    Imported, LineCutter, ListImports, MovedCounts, MovedLine, OnChange, TriedOutcome,
+    Imported, LineCutter, ListImports, MovedCounts, MovedLine, NOTES_FORMAT, OnChange,
+    TriedOutcome,
 };
 mod link;
 pub use link::{Link, Linked};

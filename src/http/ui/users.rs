@@ -12,7 +12,7 @@ use super::text::PageText;
 use crate::actors::Sessions;
 use crate::auth;
 use crate::error::Error;
-use crate::model::Scope;
+use crate::model::{AuditKind, Scope};
 
 /// The purpose of the forms of this page.
 const LOOK: &str = "look";
@@ -74,7 +74,13 @@ pub(in crate::http) async fn look(
     let users = sessions.users(&session.caller)?.into_iter();
     let mut named = users.filter(|user| user.has_memories).map(|user| user.user_id);
     let user = named.find(|user| user.as_str() == form.get("user")).ok_or(Error::FormRefused)?;
-    browsers.look_at(&session, Some(user).filter(|user| *user != session.own));
+    let another = Some(user).filter(|user| *user != session.own);
+    if let Some(user) = &another {
+        let acting = session.caller.on_behalf_of(user.clone());
+        let what = "in the dashboard".to_owned();
+        sessions.accounts().note_deed(AuditKind::MemoriesViewed, &acting, what);
+    }
+    browsers.look_at(&session, another);
     Ok(see_other("/ui/"))
 }
 

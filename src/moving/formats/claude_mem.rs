@@ -1,5 +1,6 @@
 //! What claude-mem gives out as JSON: `{"exportedAt", "observations": [...], "sessions": [...],
-//! "summaries": [...], "prompts": [...]}`. Lists within an element are JSON in a text.
+//! "summaries": [...], "prompts": [...]}`, or one table of its database as a list. Lists within an element
+//! are JSON in a text.
 
 use serde_json::{Map, Value};
 
@@ -31,6 +32,12 @@ const TAKEN: [&str; 17] = [
     "created_at_epoch",
     "created_at",
 ];
+/// Columns by which its tables are known.
+const TABLES: [&[&str]; 3] = [
+    &["narrative", "facts", "concepts"],
+    &["request", "learned", "next_steps"],
+    &["prompt_number", "prompt_text"],
+];
 /// What a summary says, each with what stands before it.
 const PARTS: [(&str, &str); 6] = [
     ("request", "Request"),
@@ -45,14 +52,15 @@ pub(super) fn fit(sniff: &Sniff) -> Fit {
     let is_export = sniff.look == Look::Object
         && sniff.names.contains("observations")
         && sniff.has_any(&["exportedAt", "summaries", "prompts", "sessions"]);
-    let is_list = sniff.look == Look::List && sniff.lists_all(&["narrative", "facts", "concepts"]);
-    Fit::sure_if(is_export || is_list)
+    let is_table = sniff.look == Look::List && TABLES.iter().any(|names| sniff.lists_all(names));
+    Fit::sure_if(is_export || is_table)
 }
 
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
     files.each(out, &mut |_, reader, out| {
         pieces(reader, out, &mut |out, piece| match (piece.name.as_str(), piece.value) {
-            ("" | "observations", Value::Object(object)) => out.line(observation(object)),
+            ("", Value::Object(object)) => out.line(row(object)),
+            ("observations", Value::Object(object)) => out.line(observation(object)),
             ("summaries", Value::Object(object)) => out.line(summary(object)),
             ("prompts", Value::Object(object)) => out.line(prompt(object)),
             ("sessions", _) => {
@@ -67,6 +75,17 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
             _ => Ok(()),
         })
     })
+}
+
+/// A row of a table, which tells by its columns of which.
+fn row(object: Map<String, Value>) -> Line {
+    if object.contains_key("prompt_text") {
+        prompt(object)
+    } else if object.contains_key("learned") {
+        summary(object)
+    } else {
+        observation(object)
+    }
 }
 
 fn observation(object: Map<String, Value>) -> Line {

@@ -18,7 +18,7 @@ use crate::model::{EventTime, MemoryId, Metadata};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff, is_dated_list};
 use crate::moving::walk::text;
-use crate::moving::{Files, Line, MovingError};
+use crate::moving::{Files, Line, MovingError, Wanted};
 
 /// What `--format` calls it, which is a part of the ids.
 pub(super) const NAME: &str = "markdown";
@@ -72,7 +72,7 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
             out.skip("templates of notes");
             return Ok(());
         }
-        let note = Note::read(path, &text);
+        let note = Note::read(path, &text, out.wanted());
         if note.is_odd {
             out.skip("heads that are no YAML, which stay in the text");
         }
@@ -92,7 +92,7 @@ fn names_of(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<Names, MovingErr
     out.look_only(|out| {
         files.each(out, &mut |path, reader, out| {
             let Some(text) = text(reader, out)? else { return Ok(()) };
-            let note = Note::read(path, &text);
+            let note = Note::read(path, &text, out.wanted());
             let id =
                 Line { created_at: note.created.map(|at| at.at), ..Line::new(note.native_id, "") }
                     .id(NAME);
@@ -109,7 +109,7 @@ fn names_of(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<Names, MovingErr
 }
 
 impl Note {
-    fn read(path: &str, text: &str) -> Self {
+    fn read(path: &str, text: &str, wanted: &Wanted) -> Self {
         let Parted { head, body, is_odd } = part(text);
         let body = body.trim_start_matches('\n').trim_end();
         let heading = body.lines().find_map(|line| line.strip_prefix("# ")).map(str::trim);
@@ -117,6 +117,10 @@ impl Note {
         let title = said(&head, &["title"]).or(heading).unwrap_or_else(|| stem(path));
         let permalink = said(&head, &["permalink"]).map(|name| name.nfc().collect());
         let native_id = permalink.unwrap_or_else(|| id_of_path(path, text));
+        let native_id = match &wanted.vault {
+            Some(vault) => format!("{vault}:{native_id}"),
+            None => native_id,
+        };
         let created = time_of(&head, &CREATED);
         Self { native_id, title, body: body.to_owned(), created, is_odd, head }
     }

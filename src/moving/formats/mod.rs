@@ -30,6 +30,7 @@ use super::MovingError;
 use super::bundle::{Bundle, Files};
 use super::out::Out;
 use super::sniff::{Fit, Look, Sniff};
+use crate::engine::NOTES_FORMAT;
 
 /// A format of files.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ const FORMATS: &[Format] = &[
     row("gemini", gemini::fit, gemini::read),
     row("letta", letta::fit, letta::read),
     row("memoryos", memoryos::fit, memoryos::read),
-    row("memoryd-notes", own_notes::fit, own_notes::read),
+    row(NOTES_FORMAT, own_notes::fit, own_notes::read),
     row("claude-code", claude_code::fit, claude_code::read),
     row("cursor", cursor::fit, cursor::read),
     row(markdown::NAME, markdown::fit, markdown::read),
@@ -97,10 +98,19 @@ impl Recognised {
     pub fn of(bundle: &mut Bundle, named: Option<&'static Format>) -> Result<Self, MovingError> {
         let mut recognised = Self::default();
         for entry in 0..bundle.len() {
-            let head = bundle.head(entry)?;
-            if head.starts_with(DATABASE_MARK) {
-                return Err(MovingError::Database { file: bundle.path(entry).to_owned() });
-            }
+            let head = match bundle.head(entry) {
+                Ok(head) if head.starts_with(DATABASE_MARK) => {
+                    Err(MovingError::Database { file: bundle.path(entry).to_owned() })
+                }
+                head => head,
+            };
+            let head = match head {
+                Ok(head) => head,
+                Err(error) => {
+                    bundle.refuse(error);
+                    continue;
+                }
+            };
             let sniff = Sniff::of(bundle.path(entry), &head);
             let format = match named {
                 Some(named) => ((named.fit)(&sniff) > Fit::No).then_some(named),
@@ -111,14 +121,15 @@ impl Recognised {
                 None => recognised.unknown += 1,
             }
         }
-        if let Some(named) = named.filter(|_| recognised.formats.is_empty() && bundle.len() == 1) {
+        if let Some(named) = named.filter(|_| recognised.formats.is_empty() && bundle.is_alone()) {
             recognised = Self { formats: vec![(named, vec![0])], unknown: 0 };
         }
         if named.is_none() && !(recognised.is_own() && bundle.is_plain()) {
             recognised.leave_own();
         }
         if recognised.formats.is_empty() {
-            return Err(MovingError::NothingKnown { names: all_names() });
+            let refused = bundle.refused().first().cloned();
+            return Err(refused.unwrap_or_else(|| MovingError::NothingKnown { names: all_names() }));
         }
         recognised
             .formats

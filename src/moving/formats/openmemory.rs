@@ -1,5 +1,6 @@
 //! What OpenMemory gives out as an archive: `memories.jsonl.gz`, one memory a line with the names of its
-//! app and categories, and `memories.json` with the tables that it was made from. Either may come alone.
+//! app and categories, and `memories.json` with the tables that it was made from. Either may come alone. A
+//! query of its database gives the same lines as a list.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use super::fields::{first_time, names, rest, text};
 use crate::model::Status;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{lines, sniffed, value_of, whole};
+use crate::moving::walk::{lines, objects, sniffed, value_of, whole};
 use crate::moving::{Files, Line, MovingError};
 
 const TAKEN: [&str; 9] = [
@@ -24,14 +25,17 @@ const TAKEN: [&str; 9] = [
     "deleted_at",
 ];
 
+/// What every line has.
+const LINE: [&str; 5] = ["id", "content", "state", "app", "categories"];
+
 pub(super) fn fit(sniff: &Sniff) -> Fit {
     let has_all = |names: &[&str]| names.iter().all(|name| sniff.names.contains(*name));
     let is_tables = has_all(&["memories"])
         && sniff.has_any(&["memory_categories", "apps", "status_history", "export_meta"])
         && !sniff.names.contains("export_metadata");
-    let is_line =
-        sniff.look == Look::Object && has_all(&["id", "content", "state", "app", "categories"]);
-    Fit::sure_if(is_tables || is_line)
+    let is_line = sniff.look == Look::Object && has_all(&LINE);
+    let is_list = sniff.look == Look::List && sniff.lists_all(&LINE);
+    Fit::sure_if(is_tables || is_line || is_list)
 }
 
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {
@@ -39,17 +43,18 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     // In the lines the names are resolved, so the tables say nothing more.
     let has_lines = files.paths().any(is_lines);
     files.each_of(|path| !has_lines || is_lines(path), out, &mut |_, reader, out| {
-        if sniffed(reader)?.names.contains("memories") {
+        let sniff = sniffed(reader)?;
+        if sniff.look == Look::List {
+            return objects(reader, out, &mut |out, object| send_line(object, out));
+        }
+        if sniff.names.contains("memories") {
             return match whole(reader, out)? {
                 Some(tables) => read_tables(&tables, out),
                 None => Ok(()),
             };
         }
         lines(reader, out, &mut |out, text| match value_of(text, out) {
-            Some(Value::Object(object)) => {
-                let tags = names(object.get("categories"));
-                send(object, tags, out)
-            }
+            Some(Value::Object(object)) => send_line(object, out),
             Some(_) => {
                 out.skip("elements that are no objects");
                 Ok(())
@@ -79,6 +84,11 @@ fn read_tables(tables: &Value, out: &mut Out<'_>) -> Result<(), MovingError> {
         send(object.clone(), tags, out)?;
     }
     Ok(())
+}
+
+fn send_line(object: Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {
+    let tags = names(object.get("categories"));
+    send(object, tags, out)
 }
 
 fn send(

@@ -1,6 +1,71 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::store::{BackupError, CodecError, Record};
+
+/// A memory as a later program will write it.
+struct Tomorrow;
+
+impl Record for Tomorrow {
+    type Key = MemoryId;
+    type Body = u64;
+    const PREFIX: u8 = Memory::PREFIX;
+    const VERSION: u8 = Memory::VERSION + 1;
+    const KIND: &'static str = Memory::KIND;
+
+    fn to_body(&self) -> u64 {
+        7
+    }
+
+    fn from_body(_: &MemoryId, _: u64) -> Result<Self, CodecError> {
+        Ok(Self)
+    }
+}
+
+/// A store with one of them, closed properly, and what a session said of it.
+fn with_newer_record() -> (tempfile::TempDir, StoreError) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut session = store.session(&user("ada")).unwrap();
+    for number in 0..40 {
+        put(&mut session, number, &format!("memory {number} {}", "x".repeat(300))).unwrap();
+    }
+    let mut batch = Batch::new();
+    batch.put(&id(500), &Tomorrow);
+    session.commit(batch).unwrap().wait().unwrap();
+    let refusal = session.get::<Memory>(&id(500)).unwrap_err();
+    drop(session);
+    store.close();
+    (dir, refusal)
+}
+
+#[test]
+fn a_record_of_a_newer_program_is_called_that_and_no_salvage_throws_it_away() {
+    let (dir, refusal) = with_newer_record();
+    assert!(matches!(refusal, StoreError::NewerRecord { .. }), "{refusal}");
+    assert!(refusal.to_string().contains("use a newer memoryd"), "{refusal}");
+
+    let report = Store::check(dir.path()).unwrap();
+    flip(&journal_files(dir.path(), "0").remove(0), 2_000);
+    fs::remove_dir_all(sled_folder(dir.path())).unwrap();
+    let salvage = Store::salvage(dir.path()).unwrap_err();
+
+    assert!(!report.is_healthy() && report.problems.is_empty(), "{report:?}");
+    assert_eq!(report.newer_records, 1);
+    assert!(matches!(salvage, StoreError::NewerRecord { .. }), "{salvage}");
+    assert!(!has_aside(dir.path(), "journal"));
+}
+
+#[test]
+fn a_backup_with_a_record_of_a_newer_program_is_not_called_damaged() {
+    let (dir, _) = with_newer_record();
+    let store = open(dir.path());
+
+    // Reading it back is a part of making it.
+    let refusal = store.back_up(&dir.path().join("copies/one.memoryd"), None).unwrap_err();
+
+    assert!(matches!(refusal, BackupError::Store(StoreError::NewerRecord { .. })), "{refusal}");
+}
 
 #[test]
 fn sled_that_went_bad_anywhere_is_rebuilt_without_loss() {

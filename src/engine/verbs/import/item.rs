@@ -87,11 +87,12 @@ impl ImportItem {
         Ok(Self::New(Box::new(NewLine { add, times })))
     }
 
-    /// Notes who brings it, and whether they stand for it. Lines of an export are what they were.
-    pub(super) fn take_author(&mut self, confirms: bool, asked: Asked<'_>) {
+    /// Notes who brings it, with which import, and whether they stand for it. Lines of an export are what
+    /// they were.
+    pub(super) fn take_author(&mut self, confirms: bool, run: Option<MemoryId>, asked: Asked<'_>) {
         match self {
             Self::New(line) => line.add.is_unconfirmed = !confirms,
-            Self::Moved(line) => line.take_author(confirms, asked),
+            Self::Moved(line) => line.take_author(confirms, run, asked),
             Self::Whole(_) | Self::More(_) => {}
         }
     }

@@ -22,7 +22,7 @@ use crate::store::PastVersion;
 use item::{ImportItem, NewLine};
 pub use lines::{FileLine, ImportLines, LineCutter};
 use moved::MovedOutcome;
-pub use moved::{IMPORT, MovedCounts, MovedLine, OnChange};
+pub use moved::{IMPORT, MovedCounts, MovedLine, NOTES_FORMAT, OnChange};
 pub use runs::ListImports;
 pub use told::{Imported, TriedLine, TriedOutcome};
 
@@ -117,7 +117,7 @@ impl Verb for Import {
                     continue;
                 }
             };
-            item.take_author(self.confirms, asked);
+            item.take_author(self.confirms, self.run, asked);
             let beginning = self.dry_run.then(|| item.beginning());
             let moved = item.moved_kind();
             let came_of_it = engine.import_line(&mut work, item, asked);

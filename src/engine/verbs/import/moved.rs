@@ -9,6 +9,7 @@ use crate::engine::secrets::SecretKinds;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError};
 use crate::model::{Memory, MemoryId, Metadata, Status, Timestamp};
+use crate::store::PastVersion;
 
 /// A memory that another product had.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,6 +20,10 @@ pub struct MovedLine {
     /// Whether the same text elsewhere is no reason to leave it out: turns of a dialogue are short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_twin: bool,
+    /// Whether it is a note that an export wrote: then it says all that there is of the memory, and not its
+    /// text alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_note: bool,
 }
 
 /// What is done if the memory is here and says something else.
@@ -57,15 +62,19 @@ pub(super) enum MovedOutcome {
     DeletedHere,
 }
 
-/// Where the metadata tell of the import that brought a memory.
+/// Where the metadata tell of the import that brought a memory, and what its source has as the interface.
 pub const IMPORT: &str = "import";
+/// What the format of notes that an export wrote is called. Their metadata are their own and tell of no
+/// import, so the source names it as its session.
+pub const NOTES_FORMAT: &str = "memoryd-notes";
 
 impl MovedLine {
-    /// Notes who brings it. Only they can say that they stand for it.
-    pub(super) fn take_author(&mut self, confirms: bool, asked: Asked<'_>) {
+    /// Notes who brings it, with which import. Only they can say that they stand for it.
+    pub(super) fn take_author(&mut self, confirms: bool, run: Option<MemoryId>, asked: Asked<'_>) {
+        let run = run.filter(|_| self.is_note).map(|run| run.to_string());
         let memory = &mut self.memory;
         memory.source.credential = Some(asked.caller.credential.to_string());
-        memory.source.session = asked.caller.session.clone();
+        memory.source.session = run.or_else(|| asked.caller.session.clone());
         memory.source.interface = Some(IMPORT.to_owned());
         memory.provisional = !confirms || asked.caller.is_guest;
         if memory.project.is_none() {
@@ -110,16 +119,16 @@ impl Engine {
     pub(super) fn import_moved(
         &mut self,
         work: &mut Work,
-        line: MovedLine,
+        mut line: MovedLine,
         asked: Asked<'_>,
     ) -> Result<Brought, EngineError> {
-        let MovedLine { mut memory, moved, has_twin } = line;
-        self.check_version(&memory)?;
+        self.check_version(&line.memory)?;
         let mut found = SecretKinds::new();
-        self.screen(&mut memory, &mut found)?;
-        let outcome = match self.newest_of(&work.write, memory.id)? {
-            Some(there) => meet(&mut work.write, &there, memory, moved, asked)?,
+        self.screen(&mut line.memory, &mut found)?;
+        let outcome = match self.newest_of(&work.write, line.memory.id)? {
+            Some(there) => self.meet(&mut work.write, &there, line, asked)?,
             None => {
+                let MovedLine { memory, has_twin, .. } = line;
                 let known = if has_twin { None } else { self.known(work, &memory, asked.now)? };
                 match known {
                     Some(outcome) => outcome,
@@ -136,6 +145,52 @@ impl Engine {
             }
         }
         Ok(Brought::Moved(outcome))
+    }
+
+    /// What becomes of a line whose memory is here under the same id.
+    fn meet(
+        &self,
+        write: &mut Write,
+        there: &Memory,
+        line: MovedLine,
+        asked: Asked<'_>,
+    ) -> Result<MovedOutcome, EngineError> {
+        let MovedLine { memory, moved, is_note, .. } = line;
+        if there.status == Status::Deleted && memory.status != Status::Deleted {
+            return Ok(MovedOutcome::DeletedHere);
+        }
+        let is_known = if is_note {
+            self.is_known_note(there, &memory)?
+        } else {
+            is_same_text(&there.content, &memory.content)
+        };
+        if is_known {
+            return Ok(MovedOutcome::Unchanged);
+        }
+        // What is obeyed is changed by what is meant to be obeyed, and by nothing else.
+        if moved == OnChange::Keep || is_demoted(there, &memory) {
+            return Ok(MovedOutcome::Changed);
+        }
+        guard_instruction(there, asked)?;
+        if asked.caller.is_guest && !there.provisional {
+            return Err(EngineError::Guest);
+        }
+        let after = if is_note { noted(there, memory) } else { said(there, memory) };
+        write.replace(there, after, asked.now)?;
+        Ok(MovedOutcome::Updated)
+    }
+
+    /// Whether a memory is what its note says, or the note is as it was written, whatever became of the
+    /// memory since.
+    fn is_known_note(&self, there: &Memory, note: &Memory) -> Result<bool, EngineError> {
+        if is_demoted(there, note) {
+            return Ok(is_same_text(&there.content, &note.content));
+        }
+        if says_same(there, note) {
+            return Ok(true);
+        }
+        let then = self.store.get::<PastVersion>(&(there.id, note.version))?;
+        Ok(then.is_some_and(|PastVersion(then)| says_same(&then, note)))
     }
 
     fn enter_moved(&mut self, write: &mut Write, memory: &Memory) -> Result<(), EngineError> {
@@ -181,32 +236,11 @@ impl Engine {
     }
 }
 
-/// What becomes of a memory that is here under the same id.
-fn meet(
-    write: &mut Write,
-    there: &Memory,
-    memory: Memory,
-    moved: OnChange,
-    asked: Asked<'_>,
-) -> Result<MovedOutcome, EngineError> {
-    if there.status == Status::Deleted && memory.status != Status::Deleted {
-        return Ok(MovedOutcome::DeletedHere);
-    }
-    if is_same_text(&there.content, &memory.content) {
-        return Ok(MovedOutcome::Unchanged);
-    }
-    // What is obeyed is changed by what is meant to be obeyed, and by nothing else.
-    let is_demoted = there.kind.is_instruction() && !memory.kind.is_instruction();
-    if moved == OnChange::Keep || is_demoted {
-        return Ok(MovedOutcome::Changed);
-    }
-    guard_instruction(there, asked)?;
-    if asked.caller.is_guest && !there.provisional {
-        return Err(EngineError::Guest);
-    }
+/// The memory with what another product says of it now. What it was made here stays.
+fn said(there: &Memory, memory: Memory) -> Memory {
     let mut tags = there.tags.clone();
     tags.absorb(&memory.tags);
-    let after = Memory {
+    Memory {
         content: memory.content,
         title: memory.title,
         tags,
@@ -216,9 +250,47 @@ fn meet(
         source: memory.source,
         provisional: memory.provisional,
         ..there.clone()
+    }
+}
+
+/// The memory with all that a note says of it.
+fn noted(there: &Memory, note: Memory) -> Memory {
+    // What replaces it, or brings it back from the deleted, is no word of a note.
+    let is_kept = |status: Status| matches!(status, Status::Active | Status::Archived);
+    let takes_status = is_kept(there.status) && is_kept(note.status);
+    Memory {
+        content: note.content,
+        title: note.title,
+        kind: note.kind,
+        tags: note.tags,
+        project: note.project,
+        category: note.category,
+        priority: note.priority,
+        pinned: note.pinned,
+        metadata: note.metadata,
+        event_at: note.event_at,
+        expires_at: note.expires_at,
+        source: note.source,
+        provisional: note.provisional,
+        status: if takes_status { note.status } else { there.status },
+        ..there.clone()
+    }
+}
+
+/// Whether a note says nothing of a memory that is not so already.
+fn says_same(there: &Memory, note: &Memory) -> bool {
+    let after = Memory {
+        content: there.content.clone(),
+        source: there.source.clone(),
+        provisional: there.provisional,
+        ..noted(there, note.clone())
     };
-    write.replace(there, after, asked.now)?;
-    Ok(MovedOutcome::Updated)
+    is_same_text(&there.content, &note.content) && after == *there
+}
+
+/// Whether what is obeyed would be obeyed no more.
+fn is_demoted(there: &Memory, after: &Memory) -> bool {
+    there.kind.is_instruction() && !after.kind.is_instruction()
 }
 
 fn is_moved(metadata: &Metadata) -> bool {

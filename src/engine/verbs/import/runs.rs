@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::moved::IMPORT;
+use super::moved::{IMPORT, NOTES_FORMAT};
 use crate::engine::arguments::Arguments;
 use crate::engine::steps::kept_steps;
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{Author, Memory, MemoryId, Scope, Step, StepChange, Timestamp};
+use crate::store::PastVersion;
 
 /// Lists the imports from other products that can still be undone, the newest first.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,7 @@ pub struct ImportRun {
     #[serde(flatten)]
     pub author: Author,
     pub format: String,
+    /// Empty for notes that an export wrote, which do not say it.
     pub file: String,
     pub memories: usize,
 }
@@ -78,13 +80,29 @@ impl Engine {
     ) -> Result<Option<(String, String)>, EngineError> {
         let run = run.to_string();
         for change in changes.iter().take(LOOKED_AT) {
-            let Some(memory) = self.store.get::<Memory>(&change.id)? else { continue };
-            let Some(import) = memory.metadata.get(IMPORT) else { continue };
-            let text = |name: &str| import.get(name).and_then(Value::as_str).unwrap_or_default();
-            if text("run") == run {
-                return Ok(Some((text("format").to_owned(), text("file").to_owned())));
+            let Some(made) = self.made_by(change)? else { continue };
+            let Memory { metadata, source, .. } = made;
+            let told = metadata.get(IMPORT);
+            let text = |name: &str| told.and_then(|told| told.get(name)).and_then(Value::as_str);
+            if text("run") == Some(run.as_str()) {
+                let [format, file] = ["format", "file"].map(|name| text(name).unwrap_or_default());
+                return Ok(Some((format.to_owned(), file.to_owned())));
+            }
+            let is_import = source.interface.as_deref() == Some(IMPORT);
+            if is_import && source.session.as_deref() == Some(run.as_str()) {
+                return Ok(Some((NOTES_FORMAT.to_owned(), String::new())));
             }
         }
         Ok(None)
+    }
+
+    /// The version that a change made, whatever was made of the memory since.
+    fn made_by(&self, change: &StepChange) -> Result<Option<Memory>, EngineError> {
+        let newest = self.store.get::<Memory>(&change.id)?;
+        if newest.as_ref().is_none_or(|newest| newest.version == change.after) {
+            return Ok(newest);
+        }
+        let past = self.store.get::<PastVersion>(&(change.id, change.after))?;
+        Ok(past.map(|PastVersion(version)| version))
     }
 }

@@ -75,7 +75,9 @@ impl Index {
         if let Some(embedder) = TableEmbedder::built_in() {
             let own = document.vector(|parts| embedder.embed(parts));
             let docs: Vec<u32> = found.iter().map(|(doc, _)| doc.0).collect();
-            for ((_, share), cosine) in found.iter_mut().zip(self.vectors.cosines(&own, docs)) {
+            let mut cosines = vec![0.0_f32; docs.len()];
+            self.vectors.only(&docs).scan(&own, &mut cosines);
+            for ((_, share), cosine) in found.iter_mut().zip(cosines) {
                 *share = f32::midpoint(*share, cosine.clamp(0.0, 1.0));
             }
             found.sort_unstable_by(by_share);

@@ -15,8 +15,8 @@ const REPEATS: f32 = 0.99;
 const PENALTY: f32 = 0.2;
 
 impl Index {
-    /// Lowers each hit that repeats a better one, and cuts the list.
-    pub(super) fn put_back_repeats(&self, mut hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
+    /// Lowers each hit that repeats a better one.
+    pub(super) fn put_back_repeats(&self, hits: &mut [Hit]) {
         let docs: Vec<u32> = hits.iter().take(LOOKED_AT).map(|hit| hit.doc.0).collect();
         let few = self.vectors.only(&docs);
         let mut cosines = vec![0.0; docs.len()];
@@ -30,8 +30,6 @@ impl Index {
             }
         }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.doc.cmp(&a.doc)));
-        hits.truncate(limit);
-        hits
     }
 }
 
@@ -57,11 +55,11 @@ mod tests {
                 index.insert(doc, &note(texts[at]));
             }
             let hit = |doc: u32| Hit { doc: DocId(doc), score: 0.5, why: Why::default() };
-            let hits = (0..).take(chosen.len()).map(hit).collect();
+            let mut hits: Vec<Hit> = (0..).take(chosen.len()).map(hit).collect();
 
-            let found = index.put_back_repeats(hits, chosen.len());
+            index.put_back_repeats(&mut hits);
 
-            for hit in found {
+            for hit in hits {
                 let at = hit.doc.0 as usize;
                 let is_near = |&other: &usize| vectors[chosen[at]].cosine(&vectors[other]) > REPEATS;
                 let repeats = at < LOOKED_AT && chosen[..at].iter().any(is_near);

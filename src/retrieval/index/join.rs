@@ -193,19 +193,20 @@ impl Index {
     /// many places.
     pub(super) fn parts(&self, query: &Query<'_>, asked: &[Asked<'_>], places: usize) -> Parts {
         let zeros = || self.scratch.take(places, 0.0);
-        let mut parts = Parts { words: zeros(), meaning: zeros(), ..Parts::default() };
         if query.mode == Ranking::Keyword {
-            parts.note_time = NOTE_TIME_BY_WORDS;
-            self.words(asked, &mut parts.words, None);
-            return parts;
+            let (mut words, note_time) = (zeros(), NOTE_TIME_BY_WORDS);
+            self.words(asked, &mut words, None);
+            return Parts { words, meaning: zeros(), note_time, ..Parts::default() };
         }
+        // First, since so many vectors leave nothing else in the processor's cache.
         let mut cosines = self.cosines(query, places);
         let has_model = !cosines.model.is_empty();
         let mut weights = self.weights(query, has_model);
         if has_model && weights.is_understood {
             self.thin_out(&mut cosines.model);
         }
-        parts.note_time = if has_model { NOTE_TIME } else { NOTE_TIME_BY_WORDS };
+        let note_time = if has_model { NOTE_TIME } else { NOTE_TIME_BY_WORDS };
+        let mut parts = Parts { words: zeros(), note_time, ..Parts::default() };
         if query.mode == Ranking::Hybrid {
             let mut shared = zeros();
             self.words(asked, &mut parts.words, Some(&mut shared));
@@ -217,39 +218,49 @@ impl Index {
             parts.faint_turn = weights.faint_turn;
             parts.faint_note = weights.faint_note;
         }
-        self.weigh_meaning(&weights, &cosines, &mut parts.meaning);
-        self.scratch.give(cosines.table);
+        self.weigh_meaning(&weights, &mut cosines);
         self.scratch.give(cosines.model);
+        parts.meaning = cosines.table;
         parts
     }
 
     /// Words of one note that are shared by chance count for nothing, and words of turns less than
     /// linearly.
     fn weigh_words(&self, weights: &Weights, shared: &[f32], words: &mut [f32]) {
-        for ((doc, words), shared) in (0..).zip(words).zip(shared) {
+        let least = if weights.needs_pair { LEAST_SHARED } else { 0.0 };
+        if self.sittings.is_empty() {
+            // Among notes alone there is nothing to decide on, so that several are weighed at a time.
+            for (words, &shared) in words.iter_mut().zip(shared) {
+                *words = if shared < least { 0.0 } else { *words };
+            }
+            return;
+        }
+        for ((doc, words), &shared) in (0..).zip(words).zip(shared) {
             if *words <= 0.0 {
                 continue;
             }
             if self.is_turn(DocId(doc)) {
                 *words = words.powf(weights.turn_words);
-            } else if weights.needs_pair && *shared < LEAST_SHARED {
+            } else if shared < least {
                 *words = 0.0;
             }
         }
     }
 
-    /// What the model has not read yet means as much as the table says.
-    fn weigh_meaning(&self, weights: &Weights, cosines: &Cosines, meaning: &mut [f32]) {
+    /// Makes of the table's cosines what each document gets for its meaning. What the model has not
+    /// read yet means as much as the table says.
+    fn weigh_meaning(&self, weights: &Weights, Cosines { table, model }: &mut Cosines) {
         let mut notes = Notes::default();
         // Of the notes; not a number for what is none.
-        let mut sums = self.scratch.take(meaning.len(), f32::NAN);
-        let places = meaning.iter_mut().zip(&mut sums).zip(&cosines.table);
-        for (doc, ((meaning, note), &table)) in (0..).zip(places) {
+        let mut sums = self.scratch.take(table.len(), f32::NAN);
+        for (doc, (meaning, note)) in (0..).zip(table.iter_mut().zip(&mut sums)) {
             if !self.vectors.has(doc) {
+                *meaning = 0.0;
                 continue;
             }
-            let model = if self.made.has(doc) { cosines.model.get(doc as usize) } else { None };
-            let sum = |by: Meant| by.table * table + by.model * model.copied().unwrap_or(table);
+            let model = if self.made.has(doc) { model.get(doc as usize) } else { None };
+            let (by_table, by_model) = (*meaning, model.copied().unwrap_or(*meaning));
+            let sum = |by: Meant| by.table * by_table + by.model * by_model;
             if self.is_turn(DocId(doc)) {
                 *meaning = sum(weights.turn).max(0.0);
             } else {
@@ -261,11 +272,12 @@ impl Index {
             let usual = notes.held_by(usual);
             (worth, usual.mean, usual.spread.recip())
         });
-        for (meaning, &sum) in meaning.iter_mut().zip(&sums).filter(|(_, sum)| !sum.is_nan()) {
-            *meaning = match standing {
+        for (meaning, &sum) in table.iter_mut().zip(&sums) {
+            let note = match standing {
                 Some((worth, mean, scale)) => worth * ((sum - mean) * scale).max(0.0).powi(2),
                 None => sum.max(0.0),
             };
+            *meaning = if sum.is_nan() { *meaning } else { note };
         }
         self.scratch.give(sums);
     }
@@ -353,14 +365,17 @@ impl Index {
     }
 
     fn cosines(&self, query: &Query<'_>, places: usize) -> Cosines {
-        let mut table = self.scratch.take(places, 0.0);
-        if let Some(vector) = self.question_vector(query.text) {
-            self.vectors.scan(&vector, &mut table);
-            self.lend_meaning(&mut table);
+        let mut table = self.scratch.take_any(places);
+        match self.question_vector(query.text) {
+            Some(vector) => {
+                self.vectors.scan(&vector, &mut table);
+                self.lend_meaning(&mut table);
+            }
+            None => table.fill(0.0),
         }
         let mut model = Vec::new();
         if let Some(vector) = query.vector.filter(|_| self.model.is_some()) {
-            model = self.scratch.take(places, 0.0);
+            model = self.scratch.take_any(places);
             self.made.scan(vector, &mut model);
         }
         Cosines { table, model }
@@ -371,7 +386,7 @@ impl Index {
         if self.sittings.is_empty() {
             return;
         }
-        let mut alone = self.scratch.take(joined.len(), 0.0);
+        let mut alone = self.scratch.take_any(joined.len());
         alone.copy_from_slice(joined);
         let at = |doc: u32| alone.get(doc as usize).copied().unwrap_or_default().max(0.0);
         for (joined, (before, after)) in joined.iter_mut().zip(self.sittings.neighbors()) {

@@ -46,7 +46,7 @@ impl Index {
         let mut found = self.similar_by_words(document, allowed, limit);
         if let Some(read) = read {
             found.retain(|(doc, _)| !self.made.has(doc.0));
-            let mut cosines = self.scratch.take(self.entries.span(), 0.0);
+            let mut cosines = self.scratch.take_any(self.entries.span());
             self.made.scan(read, &mut cosines);
             let docs = (0..).map(DocId).zip(cosines.iter().map(|&cosine| nearness(cosine)));
             found.extend(docs.filter(|&(doc, near)| near >= LEAST_NEAR && allowed(doc)));

@@ -133,7 +133,8 @@ impl Index {
         let mut spread = NoisyOr::default();
         for asked in asked {
             let share = asked.idf / most;
-            for posting in asked.postings.iter() {
+            // Walked from inside: to step through the blocks from outside is a call for each posting.
+            asked.postings.iter().for_each(|posting| {
                 let (doc, head) = (posting.doc, self.sittings.head(posting.doc));
                 let length = self.entries.length(doc);
                 let at = doc as usize;
@@ -145,7 +146,7 @@ impl Index {
                     if let Some(shared) = shared.as_mut().and_then(|shared| shared.get_mut(at)) {
                         *shared += asked.counts;
                     }
-                    continue;
+                    return;
                 }
                 let own = asked.sure * saturated(posting.weight, TURN_B, length, TURN_LENGTH);
                 if !asked.is_name {
@@ -153,7 +154,7 @@ impl Index {
                 } else if let Some(score) = scores.get_mut(at) {
                     *score += share * own.min(1.0);
                 }
-            }
+            });
             spread.settle(self, share, scores);
         }
         self.scratch.give(spread.misses);

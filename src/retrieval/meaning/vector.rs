@@ -125,13 +125,16 @@ impl Vectors {
 
     /// The same to the vector of one of the documents.
     pub(crate) fn scan_from(&self, doc: u32, cosines: &mut [f32]) {
-        if let Some((codes, reach)) = self.row(doc) {
-            self.scan_codes(codes, reach, cosines);
-        }
+        let (codes, reach) = self.row(doc).unwrap_or_default();
+        self.scan_codes(codes, reach, cosines);
     }
 
     fn scan_codes(&self, codes: &[u8], reach: f32, cosines: &mut [f32]) {
-        if codes.len() == self.dims && self.dims > 0 {
+        let fits = codes.len() == self.dims && self.dims > 0;
+        let count = if fits { self.reaches.len().min(cosines.len()) } else { 0 };
+        let (cosines, others) = cosines.split_at_mut(count);
+        others.fill(0.0);
+        if fits {
             let wide = widened(codes);
             let probe = Probe::new(&wide, reach);
             Arch::new().dispatch(Scan { vectors: self, probe, cosines });
@@ -257,9 +260,9 @@ mod tests {
             let mut vectors = Vectors::default();
             vectors.insert(0, &right);
             vectors.insert(2, &left);
-            let mut found = [0.0; 3];
+            let mut found = [7.0; 4];
             vectors.scan(&left, &mut found);
-            prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0);
+            prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0 && found[3] == 0.0);
             prop_assert!((found[0] - left.cosine(&right)).abs() < 1e-6);
 
             let few = vectors.only(&[1, 0, 2, 9]);
@@ -286,7 +289,7 @@ mod tests {
         vectors.insert(1, &Vector::quantize(&[1.0; 4]));
 
         assert!(vectors.get(1).is_none());
-        let mut found = [0.0; 2];
+        let mut found = [7.0; 2];
         vectors.scan(&Vector::quantize(&[1.0; 4]), &mut found);
         assert_eq!(found, [0.0; 2]);
     }

@@ -5,6 +5,7 @@
 //! it. The formulas, their figures and what else was tried stand in `docs/RECALL.md`.
 
 use super::Index;
+use super::english::{Language, Reading};
 use super::words::{Asked, LEAST_SHARED};
 use crate::retrieval::meaning::{TableEmbedder, Vector};
 use crate::retrieval::text::Analyzer;
@@ -94,26 +95,10 @@ const FAINT_UNREAD: f32 = 0.1 * UNREAD_MODEL;
 /// And a note's meaning must stand out at least as far.
 const FAINT_SPREADS: f32 = 1.0;
 
-/// From which share of words that the vocabulary knows a question is English, and from which in a
-/// store whose own texts are. Short technical questions have 0.31 to 0.47, Spanish ones 0.2 to 0.3.
-const ENGLISH: f32 = 0.5;
-const ENGLISH_IN_ENGLISH: f32 = 0.3;
-const ENGLISH_STORE: f32 = 0.6;
-
 /// What it is worth to a note to be of the time that the question names: as much more with the model
 /// as the meaning is worth more.
 const NOTE_TIME: f32 = 0.4;
 const NOTE_TIME_BY_WORDS: f32 = 0.2;
-
-/// What the built-in models can make of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    English,
-    /// Another language in Latin letters.
-    Latin,
-    /// Nothing.
-    None,
-}
 
 /// The cosines of a question to every document, by number.
 struct Cosines {
@@ -191,7 +176,13 @@ impl Parts {
 impl Index {
     /// What every document gets for what it says, whoever says it and whenever. Both lists have so
     /// many places.
-    pub(super) fn parts(&self, query: &Query<'_>, asked: &[Asked<'_>], places: usize) -> Parts {
+    pub(super) fn parts(
+        &self,
+        query: &Query<'_>,
+        language: Language,
+        asked: &[Asked<'_>],
+        places: usize,
+    ) -> Parts {
         let zeros = || self.scratch.take(places, 0.0);
         if query.mode == Ranking::Keyword {
             let (mut words, note_time) = (zeros(), NOTE_TIME_BY_WORDS);
@@ -201,7 +192,7 @@ impl Index {
         // First, since so many vectors leave nothing else in the processor's cache.
         let mut cosines = self.cosines(query, places);
         let has_model = !cosines.model.is_empty();
-        let mut weights = self.weights(query, has_model);
+        let mut weights = self.weights(language, has_model);
         if has_model && weights.is_understood {
             self.thin_out(&mut cosines.model);
         }
@@ -282,14 +273,12 @@ impl Index {
         self.scratch.give(sums);
     }
 
-    fn weights(&self, query: &Query<'_>, has_model: bool) -> Weights {
-        let reading = self.reading(query.text);
+    fn weights(&self, language: Language, has_model: bool) -> Weights {
+        let Language { reading, is_surely_english } = language;
         let is_stranger = has_model && self.has_chosen_model();
-        let is_english = reading == Reading::English;
+        let is_english = language.is_english();
         // Of texts in other languages the table knows nothing, whatever the question is in.
-        let is_english_store = self.english.share() > ENGLISH_STORE;
-        let table_helps = !is_stranger || is_english && is_english_store;
-        let is_surely_english = is_english_store && english_share(query.text) > ENGLISH;
+        let table_helps = !is_stranger || is_english && self.is_english();
         let beside = Meant { table: if table_helps { TABLE_BESIDE } else { 0.0 }, model: 1.0 };
         let alone = Meant { table: 1.0, model: 0.0 };
         let stands_out = |worth: f32| worth * FAINT_SPREADS.powi(2);
@@ -327,25 +316,6 @@ impl Index {
             faint_turn: if is_read { TURN_MODEL * FAINT } else { f32::INFINITY },
             is_read,
             is_understood: is_stranger || is_surely_english,
-        }
-    }
-
-    /// Whether a question is in English, as far as can be told.
-    pub(super) fn is_english(&self, text: &str) -> bool {
-        self.reading(text) == Reading::English
-    }
-
-    /// Whether the question is in the language that the built-in models were taught.
-    fn reading(&self, text: &str) -> Reading {
-        let share = english_share(text);
-        let is_english =
-            share > ENGLISH || share > ENGLISH_IN_ENGLISH && self.english.share() > ENGLISH_STORE;
-        if is_english {
-            Reading::English
-        } else if has_latin_word(text) {
-            Reading::Latin
-        } else {
-            Reading::None
         }
     }
 
@@ -394,21 +364,4 @@ impl Index {
         }
         self.scratch.give(alone);
     }
-}
-
-/// How much of a question is made of words that the vocabulary knows; 0 to 1.
-fn english_share(text: &str) -> f32 {
-    let share = TableEmbedder::built_in().and_then(|table| table.english_share(text));
-    share.unwrap_or_default()
-}
-
-/// Whether two Latin letters stand side by side.
-fn has_latin_word(text: &str) -> bool {
-    let is_latin = |c: char| c.is_ascii_alphabetic() || ('\u{c0}'..='\u{24f}').contains(&c);
-    let mut before = false;
-    text.chars().any(|c| {
-        let both = before && is_latin(c);
-        before = is_latin(c);
-        both
-    })
 }

@@ -79,9 +79,10 @@ impl Index {
 
 impl<'a> Search<'a> {
     fn new(index: &'a Index, query: &'a Query<'a>) -> Self {
-        let asked = index.asked(query.text);
+        let language = index.language(query.text);
+        let asked = index.asked(query.text, language);
         let span = index.entries.span().next_multiple_of(BLOCK);
-        let parts = index.parts(query, &asked, span);
+        let parts = index.parts(query, language, &asked, span);
         let speaker = index.speakers.named(asked.iter().map(|asked| asked.term.as_str()));
         let spans = when::named(query.text, query.now);
         Self { index, query, parts, speaker: speaker.unwrap_or(SpeakerId::NOBODY), spans }

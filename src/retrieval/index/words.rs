@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use crate::retrieval::DocId;
 use crate::retrieval::text::{Analyzer, Spelling};
 
+use super::english::Language;
 use super::postings::Postings;
 use super::{Index, near};
 
@@ -70,10 +71,10 @@ pub(super) const LEAST_SHARED: f32 = 2.0;
 
 impl Index {
     /// The distinct terms of a question. Words without a subject count only where there is no other.
-    pub(super) fn asked(&self, text: &str) -> Vec<Asked<'_>> {
+    pub(super) fn asked(&self, text: &str, language: Language) -> Vec<Asked<'_>> {
         let (mut subjects, mut stops) = (Vec::new(), Vec::new());
         let mut is_first = true;
-        let is_english = self.is_english(text);
+        let is_english = language.is_english();
         Analyzer::new().each(text, &mut |term| {
             let list: &mut Vec<Wanted> = if term.is_stop { &mut stops } else { &mut subjects };
             let is_telling = match term.spelling {

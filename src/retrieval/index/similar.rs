@@ -46,7 +46,7 @@ impl Index {
         let mut found = self.similar_by_words(document, allowed, limit);
         if let Some(read) = read {
             found.retain(|(doc, _)| !self.made.has(doc.0));
-            let mut cosines = self.scratch.take_any(self.entries.span());
+            let mut cosines = self.scratch.take(self.entries.span(), 0.0);
             self.made.scan(read, &mut cosines);
             let docs = (0..).map(DocId).zip(cosines.iter().map(|&cosine| nearness(cosine)));
             found.extend(docs.filter(|&(doc, near)| near >= LEAST_NEAR && allowed(doc)));
@@ -75,9 +75,7 @@ impl Index {
         if let Some(embedder) = TableEmbedder::built_in() {
             let own = document.vector(|parts| embedder.embed(parts));
             let docs: Vec<u32> = found.iter().map(|(doc, _)| doc.0).collect();
-            let mut cosines = vec![0.0_f32; docs.len()];
-            self.vectors.only(&docs).scan(&own, &mut cosines);
-            for ((_, share), cosine) in found.iter_mut().zip(cosines) {
+            for ((_, share), cosine) in found.iter_mut().zip(self.vectors.cosines(&own, docs)) {
                 *share = f32::midpoint(*share, cosine.clamp(0.0, 1.0));
             }
             found.sort_unstable_by(by_share);

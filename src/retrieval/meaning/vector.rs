@@ -118,6 +118,14 @@ impl Vectors {
         few
     }
 
+    /// The cosine of `vector` to each of some documents, in their order; 0 for one without a vector.
+    pub(crate) fn cosines(&self, vector: &Vector, docs: impl IntoIterator<Item = u32>) -> Vec<f32> {
+        let docs: Vec<u32> = docs.into_iter().collect();
+        let mut cosines = vec![0.0; docs.len()];
+        self.only(&docs).scan(vector, &mut cosines);
+        cosines
+    }
+
     /// Writes the cosine of every document to `vector`, by document number; 0 where there is none.
     pub(crate) fn scan(&self, vector: &Vector, cosines: &mut [f32]) {
         self.scan_codes(&vector.codes, reach(&vector.codes), cosines);
@@ -271,6 +279,7 @@ mod tests {
             few.scan_from(2, &mut from_left);
             prop_assert_eq!(to_left, [0.0, found[0], found[2], 0.0]);
             prop_assert_eq!(from_left, to_left);
+            prop_assert_eq!(vectors.cosines(&left, [1, 0, 2, 9]), to_left);
         }
     }
 

@@ -187,7 +187,12 @@ impl Verb for Search {
             fit(&mut shown, budget);
         }
         for one in shown.iter().filter(|_| !self.is_replay) {
-            engine.touch(one.id(), asked.now)?;
+            match one {
+                Shown::Full(view) => {
+                    engine.touch_after(view.memory.id, view.access_count, asked.now);
+                }
+                Shown::Brief(brief) => engine.touch(brief.id, asked.now)?,
+            }
         }
         let hits = shown.into_iter().zip(scores);
         let results: Vec<SearchHit> =

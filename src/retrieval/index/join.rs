@@ -243,8 +243,9 @@ impl Index {
     fn weigh_meaning(&self, weights: &Weights, Cosines { table, model }: &mut Cosines) {
         let mut notes = Notes::default();
         // Of the notes; not a number for what is none.
-        let mut sums = self.scratch.take(table.len(), f32::NAN);
+        let mut sums = self.scratch.take_any(table.len());
         for (doc, (meaning, note)) in (0..).zip(table.iter_mut().zip(&mut sums)) {
+            *note = f32::NAN;
             if !self.vectors.has(doc) {
                 *meaning = 0.0;
                 continue;

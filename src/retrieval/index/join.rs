@@ -366,3 +366,36 @@ impl Index {
         self.scratch.give(alone);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retrieval::document::tests::{note, turn};
+
+    #[test]
+    fn notes_alone_are_weighed_as_beside_turns() {
+        let mut alone = Index::new();
+        for doc in 0..4 {
+            alone.insert(DocId(doc), &note("a red sled"));
+        }
+        let mut beside = Index::new();
+        for doc in 0..4 {
+            beside.insert(DocId(doc), &note("a red sled"));
+        }
+        beside.insert(DocId(4), &turn("Ada", "Ada: a red sled"));
+        let shared = [0.0, 1.0, 2.0, 3.0, 0.0];
+        let usual = alone.weights(alone.language("where is the red sled"), false);
+        for needs_pair in [true, false] {
+            let weights = Weights { needs_pair, ..usual };
+            let mut all = [0.0, 0.4, 0.7, 0.9, 0.5];
+            let mut notes = [0.0, 0.4, 0.7, 0.9];
+
+            beside.weigh_words(&weights, &shared, &mut all);
+            alone.weigh_words(&weights, &shared[..4], &mut notes);
+
+            assert_eq!(notes, [0.0, if needs_pair { 0.0 } else { 0.4 }, 0.7, 0.9]);
+            assert_eq!(all[..4], notes);
+            assert_eq!(all[4], 0.5);
+        }
+    }
+}

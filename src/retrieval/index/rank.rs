@@ -100,8 +100,10 @@ impl<'a> Search<'a> {
         {
             // Most blocks are passed over here, by what the best in them could get at most.
             let own = joined(words, meaning);
-            let most = greatest(&own) + beside;
-            if !chosen.reaches(most * (1.0 + priors::MOST)) {
+            let best = greatest(&own);
+            let most = best + beside;
+            // Whoever has neither a word nor a meaning in common with the question does not answer.
+            if best <= 0.0 || !chosen.reaches(most * (1.0 + priors::MOST)) {
                 continue;
             }
             let raise = 1.0 + ceiling.share(self.query.now);

@@ -452,6 +452,12 @@ proptest! {
 
             prop_assert_eq!(few.total, all.len());
             prop_assert_eq!(few.hits.as_slice(), &all[..wanted.min(all.len())]);
+            if mode == Ranking::Keyword {
+                let shares = |&(doc, (bits, _)): &(u32, &(u32, i64))| {
+                    allowed(DocId(doc)) && bits & 0b1011 != 0
+                };
+                prop_assert_eq!(few.total, (0..).zip(&made).filter(shares).count().min(most));
+            }
         }
     }
 

@@ -72,8 +72,13 @@ impl Engine {
     /// Notes that a memory was given out. Written later, with [`Engine::write_access`].
     pub(super) fn touch(&mut self, id: MemoryId, now: Timestamp) -> Result<(), EngineError> {
         let before = self.access(id)?;
-        self.touched.insert(id, Access { count: before.count.saturating_add(1), last: now });
+        self.touch_after(id, before.count, now);
         Ok(())
+    }
+
+    /// The same of a memory that is known to have been given out so often before.
+    pub(super) fn touch_after(&mut self, id: MemoryId, before: u64, now: Timestamp) {
+        self.touched.insert(id, Access { count: before.saturating_add(1), last: now });
     }
 
     pub(super) fn access(&self, id: MemoryId) -> Result<Access, EngineError> {

@@ -22,4 +22,4 @@ pub use index::Index;
 pub use meaning::{
     EmbedderForMany, ModelDigest, Sentences, SentencesForMany, Side, TableEmbedder, Vector,
 };
-pub use query::{Hit, Query, Ranking, Why};
+pub use query::{Answers, Hit, Query, Ranking, Why};

@@ -37,6 +37,15 @@ pub struct Hit {
     pub why: Why,
 }
 
+/// What answers a question.
+#[derive(Debug)]
+pub struct Answers {
+    /// The best, best first.
+    pub hits: Vec<Hit>,
+    /// How many there are, as far as they were counted.
+    pub total: usize,
+}
+
 /// What each part gave to a score; they add up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Why {

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{TestServer, days};
 
@@ -100,6 +100,37 @@ async fn cursors_walk_every_result_once() {
         }
         assert_eq!(seen.len(), 25, "{tool}");
     }
+}
+
+#[actix_web::test]
+async fn pages_are_parts_of_one_list_and_tell_how_long_it_is() {
+    let server = TestServer::start();
+    // Every second says what another says, and comes later for it.
+    for n in 0..30 {
+        server.add(&format!("lamp number {n}")).await;
+        server.add(&format!("LAMP number {n}")).await;
+    }
+    let search = async |arguments: &Value| server.ok("search_memories", arguments.clone()).await;
+    let ids = |page: &Value| -> Vec<Value> {
+        page["results"].as_array().unwrap().iter().map(|hit| hit["id"].clone()).collect()
+    };
+    let whole = search(&json!({ "query": "lamp number", "mode": "keyword", "limit": 60 })).await;
+    let mut arguments = json!({ "query": "lamp number", "mode": "keyword", "limit": 7 });
+    let mut first = arguments.clone();
+    first["min_score"] = json!(0.01);
+    let mut paged = Vec::new();
+
+    while paged.len() < 56 {
+        let page = search(&arguments).await;
+        assert_eq!(page["total"], whole["total"]);
+        paged.extend(ids(&page));
+        arguments["cursor"] = page["next_cursor"].clone();
+    }
+    let scored = search(&first).await;
+
+    assert_eq!(whole["total"], 60);
+    assert_eq!(paged, ids(&whole)[..56]);
+    assert_eq!((&scored["total"], ids(&scored)), (&whole["total"], paged[..7].to_vec()));
 }
 
 #[actix_web::test]

@@ -21,8 +21,8 @@ async fn a_session_that_was_put_to_sleep_wakes_with_everything() {
 async fn access_counts_survive_a_restart() {
     let server = TestServer::start();
     let id = server.add("often asked").await;
-    for _ in 0..3 {
-        server.found(json!({ "query": "often asked" })).await;
+    for detail in ["full", "brief", "full"] {
+        server.ok("search_memories", json!({ "query": "often asked", "detail": detail })).await;
     }
 
     let server = server.restart().await;

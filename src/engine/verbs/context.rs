@@ -198,9 +198,10 @@ impl Context {
         let project = project.map(|project| project.as_str().to_owned());
         let as_of = past.map(|moment| moment.0);
         let filter = Filter { project, as_of, only_confirmed: true, ..Filter::default() };
-        let wanted = Wanted { text: query.as_str(), vector: self.vector.as_deref() };
-        let (_, ranked) = engine.rank(wanted, &filter, Mode::Auto, now)?;
-        Ok(ranked.iter().take(PART).map(|ranked| engine.id_of(&ranked.memory)).collect())
+        let (text, vector) = (query.as_str(), self.vector.as_deref());
+        let wanted = Wanted { text, vector, places: PART };
+        let found = engine.rank(wanted, &filter, Mode::Auto, now)?;
+        Ok(found.ranked.iter().map(|ranked| engine.id_of(&ranked.memory)).collect())
     }
 }
 

@@ -159,18 +159,25 @@ impl Verb for Search {
             None => 0,
             Some(text) => Cursor::decode(text, &question).ok_or_else(bad_cursor)?.offset(),
         };
-        let (mode_used, mut ranked) = if self.query.is_empty() {
-            (Mode::Keyword, engine.newest(&filter, asked.now)?)
+        let named = engine.named(self.query.as_str(), &filter, asked.now);
+        // Of those that are only counted nobody knows which they are, nor how well they answer.
+        let needs_all = named.is_some() || self.min_score > 0.0;
+        let places = if needs_all { DEPTH } else { start.saturating_add(self.limit).min(DEPTH) };
+        let found = if self.query.is_empty() {
+            let ranked = engine.newest(&filter, asked.now)?;
+            Found { mode: Mode::Keyword, total: ranked.len(), ranked }
         } else {
-            let wanted = Wanted { text: self.query.as_str(), vector: self.vector.as_deref() };
-            engine.rank(wanted, &filter, self.mode, asked.now)?
+            let (text, vector) = (self.query.as_str(), self.vector.as_deref());
+            engine.rank(Wanted { text, vector, places }, &filter, self.mode, asked.now)?
         };
-        if let Some(named) = engine.named(self.query.as_str(), &filter, asked.now) {
+        let Found { mode: mode_used, mut ranked, total } = found;
+        let counted_only = total - ranked.len();
+        if let Some(named) = named {
             ranked.retain(|hit| !matches!(hit.memory, RankedMemory::Present(doc) if doc == named));
             ranked.insert(0, Ranked::named(named));
         }
         ranked.retain(|hit| hit.score >= self.min_score);
-        let total = ranked.len();
+        let total = ranked.len() + counted_only;
         let (mut shown, mut scores) = (Vec::new(), Vec::new());
         for hit in ranked.into_iter().skip(start).take(self.limit) {
             shown.push(engine.shown(hit.memory, self.detail)?);
@@ -180,7 +187,12 @@ impl Verb for Search {
             fit(&mut shown, budget);
         }
         for one in shown.iter().filter(|_| !self.is_replay) {
-            engine.touch(one.id(), asked.now)?;
+            match one {
+                Shown::Full(view) => {
+                    engine.touch_after(view.memory.id, view.access_count, asked.now);
+                }
+                Shown::Brief(brief) => engine.touch(brief.id, asked.now)?,
+            }
         }
         let hits = shown.into_iter().zip(scores);
         let results: Vec<SearchHit> =
@@ -190,6 +202,16 @@ impl Verb for Search {
         let truncated = next.is_some();
         Ok(SearchResults { results, total, mode_used, truncated, next_cursor: next })
     }
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub(in crate::engine) struct Found {
+    mode: Mode,
+    /// The best, best first.
+    pub(in crate::engine) ranked: Vec<Ranked>,
+    /// How many there are, counted up to [`DEPTH`].
+    total: usize,
 }
 
 /// A memory and how well it answers.
@@ -212,6 +234,8 @@ pub(in crate::engine) enum RankedMemory {
 pub(in crate::engine) struct Wanted<'a> {
     pub(in crate::engine) text: &'a str,
     pub(in crate::engine) vector: Option<&'a [f32]>,
+    /// So many of the best; others are only counted.
+    pub(in crate::engine) places: usize,
 }
 
 impl Engine {
@@ -223,9 +247,9 @@ impl Engine {
         filter: &Filter,
         mode: Mode,
         now: Timestamp,
-    ) -> Result<(Mode, Vec<Ranked>), EngineError> {
+    ) -> Result<Found, EngineError> {
         let knows_meaning = wanted.vector.is_some() || !self.mind.index.has_chosen_model();
-        let (used, ranking) = match mode {
+        let (mode, ranking) = match mode {
             Mode::Semantic if knows_meaning => (mode, retrieval::Ranking::Semantic),
             Mode::Auto | Mode::Hybrid if knows_meaning => {
                 (Mode::Hybrid, retrieval::Ranking::Hybrid)
@@ -235,39 +259,40 @@ impl Engine {
         let vector = wanted.vector.map(Vector::quantize);
         let query = Query::new(wanted.text, now).with_mode(ranking);
         let query = Query { vector: vector.as_ref(), ..query };
-        let ranked = match filter.past() {
+        let (ranked, total) = match filter.past() {
             Some(moment) if self.has_changed_since(moment) => {
-                self.rank_past(query, filter, moment)?
+                self.rank_past(query, wanted.places, filter, moment)?
             }
             past => {
                 let query = Query { now: past.unwrap_or(now), ..query };
                 let matcher = filter.matcher(&self.mind.catalog, now);
                 let allowed =
                     |doc| self.mind.entry(doc).is_some_and(|entry| matcher.accepts(entry));
-                let hits = self.mind.index.rank(&query, &allowed, DEPTH);
-                hits.into_iter().map(Ranked::present).collect()
+                let found = self.mind.index.answers(&query, &allowed, wanted.places, DEPTH);
+                (found.hits.into_iter().map(Ranked::present).collect(), found.total)
             }
         };
-        Ok((used, ranked))
+        Ok(Found { mode, ranked, total })
     }
 
     /// Ranks what was known at an earlier moment. [`Engine::with_past_index`] says what it costs.
     fn rank_past(
         &mut self,
         query: Query<'_>,
+        places: usize,
         filter: &Filter,
         moment: Timestamp,
-    ) -> Result<Vec<Ranked>, EngineError> {
+    ) -> Result<(Vec<Ranked>, usize), EngineError> {
         let query = Query { now: moment, vector: None, ..query };
         self.with_past_index(moment, |engine, past, index| {
             let matcher = filter.matcher(&engine.mind.catalog, moment);
             let allowed = |doc| past.get(doc).is_some_and(|entry| matcher.accepts(entry));
-            let hits = index.rank(&query, &allowed, DEPTH).into_iter();
-            let taken = hits.filter_map(|hit| {
+            let found = index.answers(&query, &allowed, places, DEPTH);
+            let taken = found.hits.into_iter().filter_map(|hit| {
                 let memory = RankedMemory::Past(past.get(hit.doc)?.id, moment);
                 Some(Ranked { memory, score: hit.score, why: hit.why })
             });
-            taken.collect()
+            (taken.collect(), found.total)
         })
     }
 

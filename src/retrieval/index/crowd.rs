@@ -45,8 +45,8 @@ impl Index {
         let few = self.made.only(docs);
         let mut cosines = vec![0.0; docs.len()];
         let neighbors = NEIGHBORS.min(docs.len().saturating_sub(1));
-        let mut crowd = |vector| {
-            few.scan(&vector, &mut cosines);
+        let crowd = |place| {
+            few.scan_from(place, &mut cosines);
             cosines.select_nth_unstable_by(neighbors, |a, b| b.total_cmp(a));
             // The nearest of all is the document itself.
             let sum = cosines.iter().take(neighbors + 1).sum::<f32>() - 1.0;
@@ -54,7 +54,7 @@ impl Index {
             let mean = sum / neighbors.max(1) as f32;
             mean
         };
-        docs.iter().map(|&doc| self.made.get(doc).map_or(0.0, &mut crowd)).collect()
+        (0..).take(docs.len()).map(crowd).collect()
     }
 }
 

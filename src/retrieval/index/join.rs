@@ -5,6 +5,7 @@
 //! it. The formulas, their figures and what else was tried stand in `docs/RECALL.md`.
 
 use super::Index;
+use super::english::{Language, Reading};
 use super::words::{Asked, LEAST_SHARED};
 use crate::retrieval::meaning::{TableEmbedder, Vector};
 use crate::retrieval::text::Analyzer;
@@ -94,26 +95,10 @@ const FAINT_UNREAD: f32 = 0.1 * UNREAD_MODEL;
 /// And a note's meaning must stand out at least as far.
 const FAINT_SPREADS: f32 = 1.0;
 
-/// From which share of words that the vocabulary knows a question is English, and from which in a
-/// store whose own texts are. Short technical questions have 0.31 to 0.47, Spanish ones 0.2 to 0.3.
-const ENGLISH: f32 = 0.5;
-const ENGLISH_IN_ENGLISH: f32 = 0.3;
-const ENGLISH_STORE: f32 = 0.6;
-
 /// What it is worth to a note to be of the time that the question names: as much more with the model
 /// as the meaning is worth more.
 const NOTE_TIME: f32 = 0.4;
 const NOTE_TIME_BY_WORDS: f32 = 0.2;
-
-/// What the built-in models can make of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    English,
-    /// Another language in Latin letters.
-    Latin,
-    /// Nothing.
-    None,
-}
 
 /// The cosines of a question to every document, by number.
 struct Cosines {
@@ -191,21 +176,28 @@ impl Parts {
 impl Index {
     /// What every document gets for what it says, whoever says it and whenever. Both lists have so
     /// many places.
-    pub(super) fn parts(&self, query: &Query<'_>, asked: &[Asked<'_>], places: usize) -> Parts {
+    pub(super) fn parts(
+        &self,
+        query: &Query<'_>,
+        language: Language,
+        asked: &[Asked<'_>],
+        places: usize,
+    ) -> Parts {
         let zeros = || self.scratch.take(places, 0.0);
-        let mut parts = Parts { words: zeros(), meaning: zeros(), ..Parts::default() };
         if query.mode == Ranking::Keyword {
-            parts.note_time = NOTE_TIME_BY_WORDS;
-            self.words(asked, &mut parts.words, None);
-            return parts;
+            let (mut words, note_time) = (zeros(), NOTE_TIME_BY_WORDS);
+            self.words(asked, &mut words, None);
+            return Parts { words, meaning: zeros(), note_time, ..Parts::default() };
         }
+        // First, since so many vectors leave nothing else in the processor's cache.
         let mut cosines = self.cosines(query, places);
         let has_model = !cosines.model.is_empty();
-        let mut weights = self.weights(query, has_model);
+        let mut weights = self.weights(language, has_model);
         if has_model && weights.is_understood {
             self.thin_out(&mut cosines.model);
         }
-        parts.note_time = if has_model { NOTE_TIME } else { NOTE_TIME_BY_WORDS };
+        let note_time = if has_model { NOTE_TIME } else { NOTE_TIME_BY_WORDS };
+        let mut parts = Parts { words: zeros(), note_time, ..Parts::default() };
         if query.mode == Ranking::Hybrid {
             let mut shared = zeros();
             self.words(asked, &mut parts.words, Some(&mut shared));
@@ -217,39 +209,50 @@ impl Index {
             parts.faint_turn = weights.faint_turn;
             parts.faint_note = weights.faint_note;
         }
-        self.weigh_meaning(&weights, &cosines, &mut parts.meaning);
-        self.scratch.give(cosines.table);
+        self.weigh_meaning(&weights, &mut cosines);
         self.scratch.give(cosines.model);
+        parts.meaning = cosines.table;
         parts
     }
 
     /// Words of one note that are shared by chance count for nothing, and words of turns less than
     /// linearly.
     fn weigh_words(&self, weights: &Weights, shared: &[f32], words: &mut [f32]) {
-        for ((doc, words), shared) in (0..).zip(words).zip(shared) {
+        let least = if weights.needs_pair { LEAST_SHARED } else { 0.0 };
+        if self.sittings.is_empty() {
+            // Among notes alone there is nothing to decide on, so that several are weighed at a time.
+            for (words, &shared) in words.iter_mut().zip(shared) {
+                *words = if shared < least { 0.0 } else { *words };
+            }
+            return;
+        }
+        for ((doc, words), &shared) in (0..).zip(words).zip(shared) {
             if *words <= 0.0 {
                 continue;
             }
             if self.is_turn(DocId(doc)) {
                 *words = words.powf(weights.turn_words);
-            } else if weights.needs_pair && *shared < LEAST_SHARED {
+            } else if shared < least {
                 *words = 0.0;
             }
         }
     }
 
-    /// What the model has not read yet means as much as the table says.
-    fn weigh_meaning(&self, weights: &Weights, cosines: &Cosines, meaning: &mut [f32]) {
+    /// Makes of the table's cosines what each document gets for its meaning. What the model has not
+    /// read yet means as much as the table says.
+    fn weigh_meaning(&self, weights: &Weights, Cosines { table, model }: &mut Cosines) {
         let mut notes = Notes::default();
         // Of the notes; not a number for what is none.
-        let mut sums = self.scratch.take(meaning.len(), f32::NAN);
-        let places = meaning.iter_mut().zip(&mut sums).zip(&cosines.table);
-        for (doc, ((meaning, note), &table)) in (0..).zip(places) {
+        let mut sums = self.scratch.take_any(table.len());
+        for (doc, (meaning, note)) in (0..).zip(table.iter_mut().zip(&mut sums)) {
+            *note = f32::NAN;
             if !self.vectors.has(doc) {
+                *meaning = 0.0;
                 continue;
             }
-            let model = if self.made.has(doc) { cosines.model.get(doc as usize) } else { None };
-            let sum = |by: Meant| by.table * table + by.model * model.copied().unwrap_or(table);
+            let model = if self.made.has(doc) { model.get(doc as usize) } else { None };
+            let (by_table, by_model) = (*meaning, model.copied().unwrap_or(*meaning));
+            let sum = |by: Meant| by.table * by_table + by.model * by_model;
             if self.is_turn(DocId(doc)) {
                 *meaning = sum(weights.turn).max(0.0);
             } else {
@@ -261,23 +264,22 @@ impl Index {
             let usual = notes.held_by(usual);
             (worth, usual.mean, usual.spread.recip())
         });
-        for (meaning, &sum) in meaning.iter_mut().zip(&sums).filter(|(_, sum)| !sum.is_nan()) {
-            *meaning = match standing {
+        for (meaning, &sum) in table.iter_mut().zip(&sums) {
+            let note = match standing {
                 Some((worth, mean, scale)) => worth * ((sum - mean) * scale).max(0.0).powi(2),
                 None => sum.max(0.0),
             };
+            *meaning = if sum.is_nan() { *meaning } else { note };
         }
         self.scratch.give(sums);
     }
 
-    fn weights(&self, query: &Query<'_>, has_model: bool) -> Weights {
-        let reading = self.reading(query.text);
+    fn weights(&self, language: Language, has_model: bool) -> Weights {
+        let Language { reading, is_surely_english } = language;
         let is_stranger = has_model && self.has_chosen_model();
-        let is_english = reading == Reading::English;
+        let is_english = language.is_english();
         // Of texts in other languages the table knows nothing, whatever the question is in.
-        let is_english_store = self.english.share() > ENGLISH_STORE;
-        let table_helps = !is_stranger || is_english && is_english_store;
-        let is_surely_english = is_english_store && english_share(query.text) > ENGLISH;
+        let table_helps = !is_stranger || is_english && self.is_english();
         let beside = Meant { table: if table_helps { TABLE_BESIDE } else { 0.0 }, model: 1.0 };
         let alone = Meant { table: 1.0, model: 0.0 };
         let stands_out = |worth: f32| worth * FAINT_SPREADS.powi(2);
@@ -318,25 +320,6 @@ impl Index {
         }
     }
 
-    /// Whether a question is in English, as far as can be told.
-    pub(super) fn is_english(&self, text: &str) -> bool {
-        self.reading(text) == Reading::English
-    }
-
-    /// Whether the question is in the language that the built-in models were taught.
-    fn reading(&self, text: &str) -> Reading {
-        let share = english_share(text);
-        let is_english =
-            share > ENGLISH || share > ENGLISH_IN_ENGLISH && self.english.share() > ENGLISH_STORE;
-        if is_english {
-            Reading::English
-        } else if has_latin_word(text) {
-            Reading::Latin
-        } else {
-            Reading::None
-        }
-    }
-
     /// The vector of a question by the table: each word weighs by how rare it is in this session.
     fn question_vector(&self, text: &str) -> Option<Vector> {
         let mut analyzer = Analyzer::new();
@@ -353,14 +336,17 @@ impl Index {
     }
 
     fn cosines(&self, query: &Query<'_>, places: usize) -> Cosines {
-        let mut table = self.scratch.take(places, 0.0);
-        if let Some(vector) = self.question_vector(query.text) {
-            self.vectors.scan(&vector, &mut table);
-            self.lend_meaning(&mut table);
+        let mut table = self.scratch.take_any(places);
+        match self.question_vector(query.text) {
+            Some(vector) => {
+                self.vectors.scan(&vector, &mut table);
+                self.lend_meaning(&mut table);
+            }
+            None => table.fill(0.0),
         }
         let mut model = Vec::new();
         if let Some(vector) = query.vector.filter(|_| self.model.is_some()) {
-            model = self.scratch.take(places, 0.0);
+            model = self.scratch.take_any(places);
             self.made.scan(vector, &mut model);
         }
         Cosines { table, model }
@@ -371,7 +357,7 @@ impl Index {
         if self.sittings.is_empty() {
             return;
         }
-        let mut alone = self.scratch.take(joined.len(), 0.0);
+        let mut alone = self.scratch.take_any(joined.len());
         alone.copy_from_slice(joined);
         let at = |doc: u32| alone.get(doc as usize).copied().unwrap_or_default().max(0.0);
         for (joined, (before, after)) in joined.iter_mut().zip(self.sittings.neighbors()) {
@@ -381,19 +367,35 @@ impl Index {
     }
 }
 
-/// How much of a question is made of words that the vocabulary knows; 0 to 1.
-fn english_share(text: &str) -> f32 {
-    let share = TableEmbedder::built_in().and_then(|table| table.english_share(text));
-    share.unwrap_or_default()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retrieval::document::tests::{note, turn};
 
-/// Whether two Latin letters stand side by side.
-fn has_latin_word(text: &str) -> bool {
-    let is_latin = |c: char| c.is_ascii_alphabetic() || ('\u{c0}'..='\u{24f}').contains(&c);
-    let mut before = false;
-    text.chars().any(|c| {
-        let both = before && is_latin(c);
-        before = is_latin(c);
-        both
-    })
+    #[test]
+    fn notes_alone_are_weighed_as_beside_turns() {
+        let mut alone = Index::new();
+        for doc in 0..4 {
+            alone.insert(DocId(doc), &note("a red sled"));
+        }
+        let mut beside = Index::new();
+        for doc in 0..4 {
+            beside.insert(DocId(doc), &note("a red sled"));
+        }
+        beside.insert(DocId(4), &turn("Ada", "Ada: a red sled"));
+        let shared = [0.0, 1.0, 2.0, 3.0, 0.0];
+        let usual = alone.weights(alone.language("where is the red sled"), false);
+        for needs_pair in [true, false] {
+            let weights = Weights { needs_pair, ..usual };
+            let mut all = [0.0, 0.4, 0.7, 0.9, 0.5];
+            let mut notes = [0.0, 0.4, 0.7, 0.9];
+
+            beside.weigh_words(&weights, &shared, &mut all);
+            alone.weigh_words(&weights, &shared[..4], &mut notes);
+
+            assert_eq!(notes, [0.0, if needs_pair { 0.0 } else { 0.4 }, 0.7, 0.9]);
+            assert_eq!(all[..4], notes);
+            assert_eq!(all[4], 0.5);
+        }
+    }
 }

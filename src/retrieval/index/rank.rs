@@ -1,11 +1,12 @@
 //! Adds what speaker, time and priors give to words and meaning, and keeps the best.
 
 use crate::retrieval::when::{self, Span};
-use crate::retrieval::{DocId, Hit, Query, Why, priors};
+use crate::retrieval::{Answers, DocId, Hit, Query, Why, priors};
 
 use super::Index;
 use super::entry::{BLOCK, Entry};
 use super::join::Parts;
+use super::repeats::LOOKED_AT;
 use super::speakers::SpeakerId;
 use super::top::{Ranked, Top};
 
@@ -23,36 +24,73 @@ struct Search<'a> {
     spans: Vec<Span>,
 }
 
+/// What is chosen while the documents are gone through.
+struct Chosen {
+    top: Top,
+    /// How many were found to answer.
+    total: usize,
+    /// So many are counted; from then on only the best are looked at.
+    most: usize,
+}
+
 impl Index {
-    /// The documents that answer a question best, best first; of equals the newer.
+    /// So many of the documents that answer a question best, best first; of equals the newer. And how
+    /// many answer at all, counted up to `most`, of which as many may be wanted.
     ///
     /// `allowed` is asked before a document takes a place, so filters never cost results.
     #[must_use]
-    pub fn rank(
+    pub fn answers(
+        &self,
+        query: &Query<'_>,
+        allowed: &dyn Fn(DocId) -> bool,
+        wanted: usize,
+        most: usize,
+    ) -> Answers {
+        let search = Search::new(self, query);
+        let (wanted, all) = (wanted.min(most), most.max(LOOKED_AT));
+        // All that are looked at but one may be repetitions, and others come before them.
+        let few = all.min(wanted + LOOKED_AT);
+        let Answers { mut hits, total } = search.best(allowed, few, most);
+        let worst = hits.last().map_or(0.0, |hit| hit.score);
+        self.put_back_repeats(&mut hits);
+        // What was left out is no better than the worst, as near as a score can be told.
+        let is_sure = |hit: &Hit| hit.score > worst + f32::EPSILON;
+        let is_left_out = few < all && hits.len() == few;
+        if is_left_out && !hits.iter().take(wanted).all(is_sure) {
+            hits = search.best(allowed, all, 0).hits;
+            self.put_back_repeats(&mut hits);
+        }
+        hits.truncate(wanted);
+        Answers { hits, total }
+    }
+
+    /// So many of the documents that answer a question best.
+    #[must_use]
+    #[cfg(test)]
+    pub(super) fn rank(
         &self,
         query: &Query<'_>,
         allowed: &dyn Fn(DocId) -> bool,
         limit: usize,
     ) -> Vec<Hit> {
-        let search = Search::new(self, query);
-        let ranked = search.best(allowed, limit);
-        let hits = ranked.into_iter().filter_map(|ranked| search.hit(ranked)).collect();
-        self.put_back_repeats(hits, limit)
+        self.answers(query, allowed, limit, limit).hits
     }
 }
 
 impl<'a> Search<'a> {
     fn new(index: &'a Index, query: &'a Query<'a>) -> Self {
-        let asked = index.asked(query.text);
+        let language = index.language(query.text);
+        let asked = index.asked(query.text, language);
         let span = index.entries.span().next_multiple_of(BLOCK);
-        let parts = index.parts(query, &asked, span);
+        let parts = index.parts(query, language, &asked, span);
         let speaker = index.speakers.named(asked.iter().map(|asked| asked.term.as_str()));
         let spans = when::named(query.text, query.now);
         Self { index, query, parts, speaker: speaker.unwrap_or(SpeakerId::NOBODY), spans }
     }
 
-    fn best(&self, allowed: &dyn Fn(DocId) -> bool, limit: usize) -> Vec<Ranked> {
-        let mut top = Top::new(if limit == 0 { 0 } else { limit.max(super::repeats::LOOKED_AT) });
+    /// So many of the best, and how many answer at all, counted up to `most`.
+    fn best(&self, allowed: &dyn Fn(DocId) -> bool, places: usize, most: usize) -> Answers {
+        let mut chosen = Chosen { top: Top::new(places), total: 0, most };
         let beside = self.most_beside();
         let Parts { words, meaning, .. } = &self.parts;
         let blocks = words.as_chunks::<BLOCK>().0.iter().zip(meaning.as_chunks().0);
@@ -62,16 +100,20 @@ impl<'a> Search<'a> {
         {
             // Most blocks are passed over here, by what the best in them could get at most.
             let own = joined(words, meaning);
-            let most = greatest(&own) + beside;
-            if !top.reaches(most * (1.0 + priors::MOST)) {
+            let best = greatest(&own);
+            let most = best + beside;
+            // Whoever has neither a word nor a meaning in common with the question does not answer.
+            if best <= 0.0 || !chosen.reaches(most * (1.0 + priors::MOST)) {
                 continue;
             }
             let raise = 1.0 + ceiling.share(self.query.now);
-            if top.reaches(most * raise) {
-                self.choose(start, &own, raise, allowed, &mut top);
+            if chosen.reaches(most * raise) {
+                self.choose(start, &own, raise, allowed, &mut chosen);
             }
         }
-        top.into_sorted()
+        let Chosen { top, total, .. } = chosen;
+        let hits = top.into_sorted().into_iter().filter_map(|ranked| self.hit(ranked));
+        Answers { hits: hits.collect(), total }
     }
 
     /// Looks at the documents of one block.
@@ -81,20 +123,30 @@ impl<'a> Search<'a> {
         own: &[f32; BLOCK],
         raise: f32,
         allowed: &dyn Fn(DocId) -> bool,
-        top: &mut Top,
+        chosen: &mut Chosen,
     ) {
         let beside = self.most_beside();
         for (doc, &own) in (start..).zip(own) {
-            if !top.reaches((own + beside) * raise) || !self.parts.is_answer(doc, self.is_turn(doc))
-            {
+            let most = (own + beside) * raise;
+            if !chosen.reaches(most) || !self.parts.is_answer(doc, self.is_turn(doc)) {
                 continue;
             }
             let Some(entry) = self.index.entries.get(doc) else { continue };
+            let is_counted = chosen.is_counting();
+            if is_counted {
+                if !allowed(DocId(doc)) {
+                    continue;
+                }
+                chosen.total += 1;
+                if !chosen.top.reaches(most) {
+                    continue;
+                }
+            }
             let relevance = own + (self.speaker(entry) + self.time(doc, entry));
             let score = relevance * (1.0 + entry.standing.share(self.query.now));
             let ranked = Ranked { score, doc };
-            if top.takes(ranked) && allowed(DocId(doc)) {
-                top.push(ranked);
+            if chosen.top.takes(ranked) && (is_counted || allowed(DocId(doc))) {
+                chosen.top.push(ranked);
             }
         }
     }
@@ -142,6 +194,17 @@ impl<'a> Search<'a> {
         let priors = score - why.words - why.meaning - why.speaker - why.time;
         why.priors = if priors.abs() < f32::EPSILON { 0.0 } else { priors };
         Some(Hit { doc: DocId(ranked.doc), score, why })
+    }
+}
+
+impl Chosen {
+    fn is_counting(&self) -> bool {
+        self.total < self.most
+    }
+
+    /// Whether something of this score has to be looked at.
+    fn reaches(&self, score: f32) -> bool {
+        self.is_counting() || self.top.reaches(score)
     }
 }
 

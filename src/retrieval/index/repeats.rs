@@ -15,20 +15,56 @@ const REPEATS: f32 = 0.99;
 const PENALTY: f32 = 0.2;
 
 impl Index {
-    /// Lowers each hit that repeats a better one, and cuts the list.
-    pub(super) fn put_back_repeats(&self, mut hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
+    /// Lowers each hit that repeats a better one.
+    pub(super) fn put_back_repeats(&self, hits: &mut [Hit]) {
         let docs: Vec<u32> = hits.iter().take(LOOKED_AT).map(|hit| hit.doc.0).collect();
-        for (at, hit) in hits.iter_mut().enumerate().take(LOOKED_AT) {
-            let better = docs.get(..at).unwrap_or_default();
-            let Some(vector) = self.vectors.get(hit.doc.0) else { continue };
-            let mut cosines = self.vectors.cosines(&vector, better.iter().copied());
-            if cosines.any(|cosine| cosine > REPEATS) {
+        let few = self.vectors.only(&docs);
+        let mut cosines = vec![0.0; docs.len()];
+        for (place, (at, hit)) in (0..).zip(hits.iter_mut().enumerate()).take(LOOKED_AT) {
+            // Those before it in the list are the better ones.
+            let better = cosines.get_mut(..at).unwrap_or_default();
+            few.scan_from(place, better);
+            if better.iter().any(|&cosine| cosine > REPEATS) {
                 hit.why.repeats = -PENALTY * hit.score;
                 hit.score += hit.why.repeats;
             }
         }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.doc.cmp(&a.doc)));
-        hits.truncate(limit);
-        hits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::retrieval::document::tests::note;
+    use crate::retrieval::meaning::TableEmbedder;
+    use crate::retrieval::{DocId, Why};
+
+    proptest! {
+        #[test]
+        fn a_repetition_is_what_is_so_near_one_of_the_better(
+            chosen in prop::collection::vec(0..6_usize, 0..LOOKED_AT + 8),
+        ) {
+            let texts = ["red sled", "Red sled!", "blue cup", "cello at noon", "", "sled, red"];
+            let embedder = TableEmbedder::built_in().unwrap();
+            let vectors = texts.map(|text| note(text).vector(|parts| embedder.embed(parts)));
+            let mut index = Index::new();
+            for (doc, &at) in (0..).map(DocId).zip(&chosen) {
+                index.insert(doc, &note(texts[at]));
+            }
+            let hit = |doc: u32| Hit { doc: DocId(doc), score: 0.5, why: Why::default() };
+            let mut hits: Vec<Hit> = (0..).take(chosen.len()).map(hit).collect();
+
+            index.put_back_repeats(&mut hits);
+
+            for hit in hits {
+                let at = hit.doc.0 as usize;
+                let is_near = |&other: &usize| vectors[chosen[at]].cosine(&vectors[other]) > REPEATS;
+                let repeats = at < LOOKED_AT && chosen[..at].iter().any(is_near);
+                prop_assert_eq!(hit.why.repeats < 0.0, repeats, "{} of {:?}", at, chosen);
+            }
+        }
     }
 }

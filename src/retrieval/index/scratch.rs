@@ -8,14 +8,20 @@ use std::cell::RefCell;
 pub(super) struct Scratch(RefCell<Vec<Vec<f32>>>);
 
 /// A search has no more of them at once.
-const MOST: usize = 4;
+const MOST: usize = 5;
 
 impl Scratch {
     /// A list of so many times the same.
     pub(super) fn take(&self, count: usize, value: f32) -> Vec<f32> {
+        let mut list = self.take_any(count);
+        list.fill(value);
+        list
+    }
+
+    /// A list of so many numbers, whatever they are: for one that is written before it is read.
+    pub(super) fn take_any(&self, count: usize) -> Vec<f32> {
         let mut list = self.0.borrow_mut().pop().unwrap_or_default();
-        list.clear();
-        list.resize(count, value);
+        list.resize(count, 0.0);
         list
     }
 

@@ -353,6 +353,13 @@ fn built(made: &[Made], stays: impl Fn(u32) -> bool) -> Index {
     index
 }
 
+/// A text of some of six words: one of 64.
+fn few_words(bits: u32) -> String {
+    let words = ["red", "sled", "cup", "Lisbon", "Ada", "two"];
+    let chosen = words.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+    chosen.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -402,12 +409,7 @@ proptest! {
         made in prop::collection::vec((0..64_u32, 1..=5_u8, any::<bool>(), 0..90_i64), 100..400),
         named: bool,
     ) {
-        let words = ["red", "sled", "cup", "Lisbon", "Ada", "two"];
-        let text = |bits: u32| {
-            let chosen = words.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
-            chosen.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
-        };
-        let texts: Vec<String> = made.iter().map(|one| text(one.0)).collect();
+        let texts: Vec<String> = made.iter().map(|one| few_words(one.0)).collect();
         let mut index = Index::new();
         for (doc, (text, &(bits, priority, pinned, age))) in (0..).zip(texts.iter().zip(&made)) {
             let written_at = Timestamp(NOW.0 - age * DAY);
@@ -426,6 +428,37 @@ proptest! {
         let others = all.iter().filter(|hit| best.iter().all(|other| other.doc != hit.doc));
         prop_assert_eq!(best.len(), all.len().min(40));
         prop_assert!(others.map(raw).all(|other| other <= worst + 1e-6));
+    }
+
+    #[test]
+    fn the_best_few_are_the_first_of_all_and_all_are_counted(
+        made in prop::collection::vec((0..64_u32, 0..90_i64), 0..300),
+        wanted in 0..60_usize,
+        most in 0..230_usize,
+        every in 1..4_u32,
+    ) {
+        let texts: Vec<String> = made.iter().map(|one| few_words(one.0)).collect();
+        let mut index = Index::new();
+        for (doc, (text, (_, age))) in (0..).map(DocId).zip(texts.iter().zip(&made)) {
+            let written_at = Timestamp(NOW.0 - age * DAY);
+            index.insert(doc, &Document { written_at, ..note(text) });
+        }
+        let allowed = |doc: DocId| doc.0.is_multiple_of(every);
+        for mode in [Ranking::Keyword, Ranking::Semantic, Ranking::Hybrid] {
+            let query = Query::new("red sled Lisbon", NOW).with_mode(mode);
+
+            let all = index.rank(&query, &allowed, most);
+            let few = index.answers(&query, &allowed, wanted, most);
+
+            prop_assert_eq!(few.total, all.len());
+            prop_assert_eq!(few.hits.as_slice(), &all[..wanted.min(all.len())]);
+            if mode == Ranking::Keyword {
+                let shares = |&(doc, (bits, _)): &(u32, &(u32, i64))| {
+                    allowed(DocId(doc)) && bits & 0b1011 != 0
+                };
+                prop_assert_eq!(few.total, (0..).zip(&made).filter(shares).count().min(most));
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use crate::retrieval::DocId;
 use crate::retrieval::text::{Analyzer, Spelling};
 
+use super::english::Language;
 use super::postings::Postings;
 use super::{Index, near};
 
@@ -70,10 +71,10 @@ pub(super) const LEAST_SHARED: f32 = 2.0;
 
 impl Index {
     /// The distinct terms of a question. Words without a subject count only where there is no other.
-    pub(super) fn asked(&self, text: &str) -> Vec<Asked<'_>> {
+    pub(super) fn asked(&self, text: &str, language: Language) -> Vec<Asked<'_>> {
         let (mut subjects, mut stops) = (Vec::new(), Vec::new());
         let mut is_first = true;
-        let is_english = self.is_english(text);
+        let is_english = language.is_english();
         Analyzer::new().each(text, &mut |term| {
             let list: &mut Vec<Wanted> = if term.is_stop { &mut stops } else { &mut subjects };
             let is_telling = match term.spelling {
@@ -133,7 +134,8 @@ impl Index {
         let mut spread = NoisyOr::default();
         for asked in asked {
             let share = asked.idf / most;
-            for posting in asked.postings.iter() {
+            // Walked from inside: to step through the blocks from outside is a call for each posting.
+            asked.postings.iter().for_each(|posting| {
                 let (doc, head) = (posting.doc, self.sittings.head(posting.doc));
                 let length = self.entries.length(doc);
                 let at = doc as usize;
@@ -145,7 +147,7 @@ impl Index {
                     if let Some(shared) = shared.as_mut().and_then(|shared| shared.get_mut(at)) {
                         *shared += asked.counts;
                     }
-                    continue;
+                    return;
                 }
                 let own = asked.sure * saturated(posting.weight, TURN_B, length, TURN_LENGTH);
                 if !asked.is_name {
@@ -153,7 +155,7 @@ impl Index {
                 } else if let Some(score) = scores.get_mut(at) {
                     *score += share * own.min(1.0);
                 }
-            }
+            });
             spread.settle(self, share, scores);
         }
         self.scratch.give(spread.misses);

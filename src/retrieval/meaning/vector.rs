@@ -46,7 +46,8 @@ impl Vector {
         if self.codes.len() != other.codes.len() {
             return 0.0;
         }
-        Probe::new(&self.codes, reach(&self.codes)).cosine(&other.codes, reach(&other.codes))
+        let wide = widened(&self.codes);
+        Probe::new(&wide, reach(&self.codes)).cosine(&other.codes, reach(&other.codes))
     }
 }
 
@@ -105,34 +106,46 @@ impl Vectors {
         let mut few = Self {
             dims: self.dims,
             codes: Vec::with_capacity(docs.len() * self.dims),
-            ..Self::default()
+            reaches: Vec::with_capacity(docs.len()),
         };
-        for (codes, reach) in docs.iter().filter_map(|&doc| self.row(doc)) {
+        for &doc in docs {
+            let (codes, reach) = self.row(doc).unwrap_or_default();
             few.codes.extend_from_slice(codes);
             few.reaches.push(reach);
+            // One that has none keeps its place.
+            few.codes.resize(few.reaches.len() * self.dims, ZERO);
         }
         few
     }
 
-    /// The cosine of `vector` to each of some documents, by number; 0 for one without a vector.
-    pub(crate) fn cosines(
-        &self,
-        vector: &Vector,
-        docs: impl IntoIterator<Item = u32>,
-    ) -> impl Iterator<Item = f32> {
-        let fits = vector.codes.len() == self.dims;
-        let probe = Probe::new(&vector.codes, reach(&vector.codes));
-        docs.into_iter().map(move |doc| match self.row(doc).filter(|_| fits) {
-            Some((codes, reach)) => probe.cosine(codes, reach),
-            None => 0.0,
-        })
+    /// The cosine of `vector` to each of some documents, in their order; 0 for one without a vector.
+    pub(crate) fn cosines(&self, vector: &Vector, docs: impl IntoIterator<Item = u32>) -> Vec<f32> {
+        let docs: Vec<u32> = docs.into_iter().collect();
+        let mut cosines = vec![0.0; docs.len()];
+        self.only(&docs).scan(vector, &mut cosines);
+        cosines
     }
 
     /// Writes the cosine of every document to `vector`, by document number; 0 where there is none.
     pub(crate) fn scan(&self, vector: &Vector, cosines: &mut [f32]) {
-        if vector.codes.len() == self.dims && self.dims > 0 {
-            let probe = Probe::new(&vector.codes, reach(&vector.codes));
-            Arch::new().dispatch(Scan { vectors: self, probe: &probe, cosines });
+        self.scan_codes(&vector.codes, reach(&vector.codes), cosines);
+    }
+
+    /// The same to the vector of one of the documents.
+    pub(crate) fn scan_from(&self, doc: u32, cosines: &mut [f32]) {
+        let (codes, reach) = self.row(doc).unwrap_or_default();
+        self.scan_codes(codes, reach, cosines);
+    }
+
+    fn scan_codes(&self, codes: &[u8], reach: f32, cosines: &mut [f32]) {
+        let fits = codes.len() == self.dims && self.dims > 0;
+        let count = if fits { self.reaches.len().min(cosines.len()) } else { 0 };
+        let (cosines, others) = cosines.split_at_mut(count);
+        others.fill(0.0);
+        if fits {
+            let wide = widened(codes);
+            let probe = Probe::new(&wide, reach);
+            Arch::new().dispatch(Scan { vectors: self, probe, cosines });
         }
     }
 
@@ -154,8 +167,9 @@ impl Vectors {
 }
 
 /// A vector made ready to be held against many.
-struct Probe {
-    wide: Vec<i16>,
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    wide: &'a [i16],
     /// What the zero points of the other's codes add to every product.
     bias: i32,
     reach: f32,
@@ -165,20 +179,20 @@ struct Probe {
 /// takes a third less time.
 struct Scan<'a> {
     vectors: &'a Vectors,
-    probe: &'a Probe,
+    probe: Probe<'a>,
     cosines: &'a mut [f32],
 }
 
-impl Probe {
-    fn new(codes: &[u8], reach: f32) -> Self {
-        let wide: Vec<i16> = codes.iter().map(|&code| centered(code)).collect();
+impl<'a> Probe<'a> {
+    /// Of what is [`widened`].
+    fn new(wide: &'a [i16], reach: f32) -> Self {
         let bias = i32::from(ZERO) * wide.iter().map(|&code| i32::from(code)).sum::<i32>();
         Self { wide, bias, reach }
     }
 
     #[inline(always)]
-    fn cosine(&self, codes: &[u8], reach: f32) -> f32 {
-        float(dot(codes, &self.wide) - self.bias) * (reach * self.reach)
+    fn cosine(self, codes: &[u8], reach: f32) -> f32 {
+        float(dot(codes, self.wide) - self.bias) * (reach * self.reach)
     }
 }
 
@@ -187,9 +201,11 @@ impl WithSimd for Scan<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let rows = self.vectors.codes.chunks_exact(self.vectors.dims);
-        for ((codes, &reach), cosine) in rows.zip(&self.vectors.reaches).zip(self.cosines) {
-            *cosine = self.probe.cosine(codes, reach);
+        // The probe is a copy, so that nothing of it is read anew for each row.
+        let Self { vectors, probe, cosines } = self;
+        let rows = vectors.codes.chunks_exact(vectors.dims);
+        for ((codes, &reach), cosine) in rows.zip(&vectors.reaches).zip(cosines) {
+            *cosine = probe.cosine(codes, reach);
         }
     }
 }
@@ -208,6 +224,10 @@ fn dot(row: &[u8], wide: &[i16]) -> i32 {
     }
     let rest = tail.iter().zip(wide_tail).map(|(&a, &b)| i32::from(a) * i32::from(b));
     sums.iter().sum::<i32>() + rest.sum::<i32>()
+}
+
+fn widened(codes: &[u8]) -> Vec<i16> {
+    codes.iter().map(|&code| centered(code)).collect()
 }
 
 fn centered(code: u8) -> i16 {
@@ -248,11 +268,18 @@ mod tests {
             let mut vectors = Vectors::default();
             vectors.insert(0, &right);
             vectors.insert(2, &left);
-            let mut found = [0.0; 3];
+            let mut found = [7.0; 4];
             vectors.scan(&left, &mut found);
-            prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0);
+            prop_assert!((found[2] - 1.0).abs() < 1e-5 && found[1] == 0.0 && found[3] == 0.0);
             prop_assert!((found[0] - left.cosine(&right)).abs() < 1e-6);
-            prop_assert!(vectors.cosines(&left, [0, 1]).eq([left.cosine(&right), 0.0]));
+
+            let few = vectors.only(&[1, 0, 2, 9]);
+            let (mut to_left, mut from_left) = ([7.0; 4], [7.0; 4]);
+            few.scan(&left, &mut to_left);
+            few.scan_from(2, &mut from_left);
+            prop_assert_eq!(to_left, [0.0, found[0], found[2], 0.0]);
+            prop_assert_eq!(from_left, to_left);
+            prop_assert_eq!(vectors.cosines(&left, [1, 0, 2, 9]), to_left);
         }
     }
 
@@ -271,7 +298,7 @@ mod tests {
         vectors.insert(1, &Vector::quantize(&[1.0; 4]));
 
         assert!(vectors.get(1).is_none());
-        let mut found = [0.0; 2];
+        let mut found = [7.0; 2];
         vectors.scan(&Vector::quantize(&[1.0; 4]), &mut found);
         assert_eq!(found, [0.0; 2]);
     }

@@ -51,10 +51,22 @@ impl GroupReceipt {
         }
     }
 
+    /// What became of the batch, if that is known.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), JournalError>> {
+        self.group.lock().outcome.clone().map(Into::into)
+    }
+
     /// Another receipt for the same batch.
     #[must_use]
     pub fn again(&self) -> Self {
         Self::new(&self.group)
+    }
+
+    /// Whether another batch is in the same group, and shares its outcome.
+    #[must_use]
+    pub fn shares_outcome(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.group, &other.group)
     }
 
     pub(super) fn new(group: &Arc<Group>) -> Self {

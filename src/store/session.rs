@@ -319,6 +319,18 @@ impl Receipt {
         Self(self.0.again())
     }
 
+    /// What became of the batch, if that is known.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), StoreError>> {
+        self.0.outcome().map(|outcome| outcome.map_err(StoreError::from))
+    }
+
+    /// Whether it comes true, or fails, together with another.
+    #[must_use]
+    pub fn shares_outcome(&self, other: &Self) -> bool {
+        self.0.shares_outcome(&other.0)
+    }
+
     /// Blocks the thread until the batch is durable. Never call it on an HTTP worker.
     pub fn wait(self) -> Result<(), StoreError> {
         Ok(self.0.wait()?)

@@ -182,8 +182,10 @@ impl Sessions {
         let session = self.locate(&caller.user).await?;
         let verb = self.with_vector(&session, verb).await;
         let (deed, awaits_scrub) = (verb.deed(), verb.awaits_scrub());
-        let answer = session.ask(caller.clone(), verb, since, dress).await;
-        let answer = answer.map_err(|e| self.told_apart(caller, e));
+        let answer = match session.ask(caller.clone(), verb, since, dress).await {
+            Ok(dressed) => Ok(dressed),
+            Err(error) => Err(self.told_apart(caller, error).await),
+        };
         match (&answer, deed) {
             (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
             (Err(error), _) if error.is_denial() => self.accounts.note_denial(caller, error),
@@ -236,12 +238,15 @@ impl Sessions {
     }
 
     /// A memory that is somebody else's is another thing than one that is nobody's.
-    fn told_apart(&self, caller: &Caller, error: CallError) -> CallError {
+    async fn told_apart(&self, caller: &Caller, error: CallError) -> CallError {
         let CallError::Refused(EngineError::NotFound { id }) = error else { return error };
-        match self.store.is_of_another(id, &caller.user) {
-            Ok(true) => CallError::Foreign { id, user: caller.user.clone() },
-            Ok(false) => error,
-            Err(broken) => EngineError::from(broken).into(),
+        let (store, user) = (self.store.clone(), caller.user.clone());
+        let looked = tokio::task::spawn_blocking(move || store.is_of_another(id, &user)).await;
+        match looked {
+            Ok(Ok(true)) => CallError::Foreign { id, user: caller.user.clone() },
+            Ok(Ok(false)) => error,
+            Ok(Err(broken)) => EngineError::from(broken).into(),
+            Err(_) => CallError::Panicked,
         }
     }
 

@@ -56,7 +56,8 @@ pub struct Batch {
     failed: Option<(&'static str, CodecError)>,
 }
 
-/// Comes true when a batch is on disk and visible to every reader. It can be awaited or waited for.
+/// Comes true when a batch is on disk. Its session sees it already; whoever else reads the store sees it
+/// from then on.
 #[derive(Debug)]
 pub struct Receipt(journal::GroupReceipt);
 
@@ -331,7 +332,7 @@ impl Receipt {
         self.0.shares_outcome(&other.0)
     }
 
-    /// Blocks the thread until the batch is durable. Never call it on an HTTP worker.
+    /// Blocks the thread until the batch is durable, and in the trees. Never call it on an HTTP worker.
     pub fn wait(self) -> Result<(), StoreError> {
         Ok(self.0.wait()?)
     }

@@ -184,10 +184,12 @@ impl Shared {
 
     /// Notes who becomes a user or is none any more, and whether something has to leave the disk.
     pub(super) fn hear(&self, group: &[(Seq, EncodedBatch)]) {
-        for (_, batch) in group {
-            batch.ops().for_each(|op| self.note_user(op));
+        let mut removes = false;
+        for op in group.iter().flat_map(|(_, batch)| batch.ops()) {
+            self.note_user(op);
+            removes |= removes_text(op);
         }
-        if group.iter().any(|(_, batch)| batch.ops().any(removes_text)) {
+        if removes {
             self.note_removal();
         }
     }

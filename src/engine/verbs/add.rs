@@ -11,7 +11,7 @@ use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{
     Asked, Asker, Engine, EngineError, Field, MemoryView, Question, Shape, Spoken, Verb,
 };
-use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
+use crate::model::{Access, Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
 use crate::retrieval::{Document, ParsedDocument, Vector};
 
 /// Stores a new memory, unless the same one is there already.
@@ -152,7 +152,13 @@ impl Verb for Add {
         };
         let Put { status, memory, merged, kept, secrets } = put;
         let id = memory.id;
-        let mut memory = engine.view(memory)?;
+        let mut memory = match status {
+            AddStatus::Duplicate => engine.view(memory)?,
+            // Nobody was given a new one before.
+            AddStatus::Created | AddStatus::Superseded => {
+                MemoryView::new(memory, &engine.user, Access::default())
+            }
+        };
         memory.cut_to(repeat_tokens.unwrap_or(usize::MAX));
         Ok(Added { id, status, memory, merged, kept, secrets, confirmed, similar })
     }

@@ -2,7 +2,7 @@
 //!
 //! Everything that touches the engine goes through [`Session::enter`]: it opens the engine if it
 //! sleeps, catches a panic, and takes what was submitted. What was submitted is followed by a future
-//! on the actor ([`Session::follow`]): when its receipt comes true the subscribers are told, whoever
+//! on the actor (`followed.rs`): when its receipt comes true the subscribers are told, whoever
 //! has called meanwhile and whether or not the caller still waits; when it fails the engine is
 //! dropped, because it knows what the store does not. A refusal drops nothing.
 //!
@@ -31,7 +31,7 @@ use super::meaning::{ToRead, Writing};
 use super::places::{PLACE_PATIENCE, free_place};
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
-use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb, Written};
+use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb};
 use crate::model::{Caller, CredentialName, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
@@ -59,8 +59,8 @@ pub(super) struct Session {
     clock: ClockWatch,
     pub(super) engine: Option<Engine>,
     /// How many engines there were. A receipt of an earlier one says nothing of this one.
-    opened: u64,
-    followed: Followed,
+    pub(super) opened: u64,
+    pub(super) followed: Followed,
     /// Memories whose time ran out up to here have been told of.
     ended_until: Timestamp,
     /// When the next memory's time runs out, and what wakes the session then.
@@ -71,7 +71,7 @@ pub(super) struct Session {
     /// Whether the embedder is tried again when nobody writes.
     pub(super) awaits_quiet: bool,
     last_call: Instant,
-    changes: Changes,
+    pub(super) changes: Changes,
     uses: Uses,
     given: GivenCounts,
 }
@@ -288,29 +288,6 @@ impl Session {
             self.engine = None;
         }
         (outcome, newest)
-    }
-
-    /// Waits for what was submitted, whoever else does, and tells what has changed when it is durable.
-    fn follow(&mut self, written: Written, context: &mut Context<Self>) {
-        if !written.changes.is_empty() {
-            self.writing.note();
-        }
-        let receipt = self.followed.note(&written.receipt, self.opened);
-        self.changes.note(written);
-        let Some(receipt) = receipt else { return };
-        context.spawn(receipt.into_actor(self).map(|outcome, session, _| {
-            session.changes.tell_durable();
-            if let Err(error) = outcome {
-                log::error!("session {}: a write failed: {error}", session.user);
-                session.drop_lost();
-            }
-        }));
-    }
-
-    fn drop_lost(&mut self) {
-        if self.followed.is_lost(self.opened) {
-            self.engine = None;
-        }
     }
 
     /// The engine, opened if it was asleep. Opening waits for what an earlier one has submitted.

@@ -74,15 +74,6 @@ impl ToolCall<'_> {
         self.mcp.sessions().ask(self.caller, verb).await
     }
 
-    /// The same, with the answer dressed while the disk may still work.
-    async fn ask_and<V: Verb, T>(
-        &self,
-        verb: V,
-        dress: impl FnOnce(V::Answer) -> T,
-    ) -> Result<T, CallError> {
-        self.mcp.sessions().ask_and(self.caller, verb, dress).await
-    }
-
     pub(super) fn seal(&self) -> &Seal {
         self.mcp.seal()
     }
@@ -138,7 +129,8 @@ async fn run_verb<V: Spoken>(
     render: fn(&V::Answer) -> Rendered,
 ) -> Result<CallToolResponse, ToolFailure> {
     let Said { verb, ignored } = V::parse(arguments)?;
-    call.ask_and(verb, |answer| answered(&answer, render(&answer), ignored)).await?
+    let answer = call.ask(verb).await?;
+    answered(&answer, render(&answer), ignored)
 }
 
 impl From<CallError> for ToolFailure {

@@ -1,11 +1,10 @@
 //! What sessions, the sink and the keeper share.
 //!
 //! **Who calls what.** The sink, on the journal's commit thread, is the only one that writes to the
-//! trees in use: [`Shared::apply`], in the order of the batches, after `fdatasync`. Who awaits a
-//! receipt may be told before ([`Shared::hear`] comes before that), so whoever reads the trees for
-//! more than what he submitted himself waits for the sink first. The keeper's thread makes checkpoints ([`Shared::snapshot_ledger`], then a
-//! flush, then the file) and puts rebuilt trees in place ([`Shared::replace_trees`]). Sessions
-//! read, and claim numbers for new users.
+//! trees in use: [`Shared::apply`], in the order of the batches, after `fdatasync`. Who awaits a receipt
+//! is told before, after [`Shared::hear`]; whoever reads what others submitted waits for the sink. The
+//! keeper's thread makes checkpoints ([`Shared::snapshot_ledger`], then a flush, then the file) and
+//! puts rebuilt trees in place ([`Shared::replace_trees`]). Sessions read, and claim numbers for new users.
 //!
 //! **Order of locks.** `trees`, then `ledger`, then `users`; each may be left out, none may be taken
 //! after a later one. `apply` holds `trees` for reading while it applies a group, and `replace_trees`
@@ -184,13 +183,11 @@ impl Shared {
 
     /// Notes who becomes a user or is none any more, and whether something has to leave the disk.
     pub(super) fn hear(&self, group: &[(Seq, EncodedBatch)]) {
-        let mut removes = false;
         for op in group.iter().flat_map(|(_, batch)| batch.ops()) {
             self.note_user(op);
-            removes |= removes_text(op);
-        }
-        if removes {
-            self.note_removal();
+            if removes_text(op) {
+                self.note_removal();
+            }
         }
     }
 

@@ -1,12 +1,17 @@
 //! Who listens to what changes of a user's memories, and a count of it: whoever comes back learns whether
 //! something was missed.
+//!
+//! What was submitted is told of by whoever learns first that it is durable: the session, which waits for
+//! it, or a caller who is about to be answered. So each is told once, in the order in which they were
+//! submitted, and no later than the answer.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
 
-use crate::engine::MemoryChange;
+use crate::engine::{MemoryChange, Written};
 use crate::model::{MemoryId, Timestamp};
 
 /// A subscriber that is further behind than this is told so, and reads everything anew.
@@ -35,6 +40,8 @@ impl ChangeNotice {
 pub(super) struct Changes {
     sender: broadcast::Sender<ChangeNotice>,
     last: Arc<AtomicU64>,
+    /// What was submitted and is not told of yet, in that order.
+    untold: Arc<Mutex<VecDeque<Written>>>,
 }
 
 impl Changes {
@@ -42,11 +49,26 @@ impl Changes {
     pub(super) fn begin(now: Timestamp) -> Self {
         let (sender, _) = broadcast::channel(CHANGES);
         let first = u64::try_from(now.0).unwrap_or_default();
-        Self { sender, last: Arc::new(AtomicU64::new(first)) }
+        Self { sender, last: Arc::new(AtomicU64::new(first)), untold: Arc::default() }
     }
 
     pub(super) fn has_listeners(&self) -> bool {
         self.sender.receiver_count() > 0
+    }
+
+    /// Notes what was submitted, to be told of once it is durable.
+    pub(super) fn note(&self, written: Written) {
+        self.untold().push_back(written);
+    }
+
+    /// Tells of what is durable by now. What was lost has changed nothing.
+    pub(super) fn tell_durable(&self) {
+        let mut untold = self.untold();
+        while let Some(outcome) = untold.front().and_then(|written| written.receipt.outcome()) {
+            if let (Ok(()), Some(written)) = (outcome, untold.pop_front()) {
+                self.tell(written.changes, written.client.as_deref());
+            }
+        }
     }
 
     pub(super) fn tell(&self, memories: Vec<MemoryChange>, client: Option<&str>) {
@@ -66,6 +88,10 @@ impl Changes {
     /// The number of the last change.
     pub(super) fn last(&self) -> u64 {
         self.last.load(Ordering::SeqCst)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, VecDeque<Written>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

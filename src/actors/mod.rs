@@ -13,9 +13,11 @@ mod arbiters;
 mod backups;
 mod changes;
 mod clock_watch;
+mod followed;
 mod given;
 mod limiter;
 mod meaning;
+mod places;
 mod registry;
 mod session;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod users;
 mod why;
 
 use std::collections::BTreeMap;
+use std::convert::identity;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -157,6 +160,17 @@ impl Sessions {
 
     /// Asks the caller's session something, and brings the answer back.
     pub async fn ask<V: Verb>(&self, caller: &Caller, verb: V) -> Result<V::Answer, CallError> {
+        self.ask_and(caller, verb, identity).await
+    }
+
+    /// The same, with the answer dressed as soon as the session has made it: where it must not be given
+    /// out before it is durable, the disk works meanwhile. What was dressed in vain is dropped.
+    pub async fn ask_and<V: Verb, T>(
+        &self,
+        caller: &Caller,
+        verb: V,
+        dress: impl FnOnce(V::Answer) -> T,
+    ) -> Result<T, CallError> {
         let since = Instant::now();
         self.permit(caller, auth::require(caller, verb.scope()))?;
         // A call may be one of many of a body or a stream that began while the token was good.
@@ -168,8 +182,10 @@ impl Sessions {
         let session = self.locate(&caller.user).await?;
         let verb = self.with_vector(&session, verb).await;
         let (deed, awaits_scrub) = (verb.deed(), verb.awaits_scrub());
-        let answer = session.ask(caller.clone(), verb, since).await;
-        let answer = answer.map_err(|e| self.told_apart(caller, e));
+        let answer = match session.ask(caller.clone(), verb, since, dress).await {
+            Ok(dressed) => Ok(dressed),
+            Err(error) => Err(self.told_apart(caller, error).await),
+        };
         match (&answer, deed) {
             (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
             (Err(error), _) if error.is_denial() => self.accounts.note_denial(caller, error),
@@ -199,18 +215,19 @@ impl Sessions {
         Ok(lines.told())
     }
 
-    /// Asks the session of the user that the call names, if the caller may.
-    pub async fn ask_for<V: Verb>(
+    /// Asks the session of the user that the call names, if the caller may, and dresses the answer.
+    pub async fn ask_for<V: Verb, T>(
         &self,
         caller: &Caller,
         user: Option<UserId>,
         verb: V,
-    ) -> Result<V::Answer, CallError> {
+        dress: impl FnOnce(V::Answer) -> T,
+    ) -> Result<T, CallError> {
         match user {
-            None => self.ask(caller, verb).await,
+            None => self.ask_and(caller, verb, dress).await,
             Some(user) => {
                 let acting = self.acting_for(caller, Some(user))?;
-                self.ask(&acting, verb).await
+                self.ask_and(&acting, verb, dress).await
             }
         }
     }
@@ -221,12 +238,15 @@ impl Sessions {
     }
 
     /// A memory that is somebody else's is another thing than one that is nobody's.
-    fn told_apart(&self, caller: &Caller, error: CallError) -> CallError {
+    async fn told_apart(&self, caller: &Caller, error: CallError) -> CallError {
         let CallError::Refused(EngineError::NotFound { id }) = error else { return error };
-        match self.store.is_of_another(id, &caller.user) {
-            Ok(true) => CallError::Foreign { id, user: caller.user.clone() },
-            Ok(false) => error,
-            Err(broken) => EngineError::from(broken).into(),
+        let (store, user) = (self.store.clone(), caller.user.clone());
+        let looked = tokio::task::spawn_blocking(move || store.is_of_another(id, &user)).await;
+        match looked {
+            Ok(Ok(true)) => CallError::Foreign { id, user: caller.user.clone() },
+            Ok(Ok(false)) => error,
+            Ok(Err(broken)) => EngineError::from(broken).into(),
+            Err(_) => CallError::Panicked,
         }
     }
 

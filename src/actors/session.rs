@@ -2,13 +2,14 @@
 //!
 //! Everything that touches the engine goes through [`Session::enter`]: it opens the engine if it
 //! sleeps, catches a panic, and takes what was submitted. What was submitted is followed by a future
-//! on the actor ([`Session::follow`]): when its receipt comes true the subscribers are told, whoever
+//! on the actor (`followed.rs`): when its receipt comes true the subscribers are told, whoever
 //! has called meanwhile and whether or not the caller still waits; when it fails the engine is
 //! dropped, because it knows what the store does not. A refusal drops nothing.
 //!
 //! The answer of a verb that may write waits for the newest receipt of the session, also if the verb
 //! itself had nothing left to write: "it is there already" must not be said of what is still on its
-//! way to the disk.
+//! way to the disk. It waits at its caller's ([`SessionHandle::ask`]), who makes use of the time and is
+//! woken by the journal itself.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,26 +18,26 @@ use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
-    ResponseActFuture, SpawnHandle, WrapFuture,
+    MessageResult, ResponseActFuture, SpawnHandle, WrapFuture,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
 use super::changes::Changes;
 use super::clock_watch::ClockWatch;
+use super::followed::Followed;
 use super::given::GivenCounts;
 use super::meaning::{ToRead, Writing};
+use super::places::{PLACE_PATIENCE, free_place};
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
-use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb, Written};
+use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb};
 use crate::model::{Caller, CredentialName, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
 use crate::store::{Receipt, Store, StoreError};
 
 /// How many calls may wait for one session. More than this many would wait longer than a client.
 const PLACES: usize = 256;
-/// How long a call waits for such a place before it is told that the server is busy.
-const PLACE_PATIENCE: Duration = Duration::from_secs(5);
 /// How many answers that only read may be made and not yet taken over: they can hold megabytes until they
 /// are written as JSON. Those of writes are small, and wait for the disk together.
 const ANSWERS: usize = 4;
@@ -58,7 +59,8 @@ pub(super) struct Session {
     clock: ClockWatch,
     pub(super) engine: Option<Engine>,
     /// How many engines there were. A receipt of an earlier one says nothing of this one.
-    opened: u64,
+    pub(super) opened: u64,
+    pub(super) followed: Followed,
     /// Memories whose time ran out up to here have been told of.
     ended_until: Timestamp,
     /// When the next memory's time runs out, and what wakes the session then.
@@ -69,7 +71,7 @@ pub(super) struct Session {
     /// Whether the embedder is tried again when nobody writes.
     pub(super) awaits_quiet: bool,
     last_call: Instant,
-    changes: Changes,
+    pub(super) changes: Changes,
     uses: Uses,
     given: GivenCounts,
 }
@@ -97,7 +99,7 @@ pub(super) struct SessionHandle {
 }
 
 /// Asks a session something. It keeps its place until the session is done with it, even if the
-/// caller gave up waiting.
+/// caller gave up waiting, and for as long as the caller waits for the disk.
 struct Call<V> {
     caller: Caller,
     verb: V,
@@ -107,7 +109,13 @@ struct Call<V> {
 }
 
 impl<V: Verb> Message for Call<V> {
-    type Result = Result<V::Answer, CallError>;
+    type Result = Reply<V::Answer>;
+}
+
+/// What came of a call. It must not be said before its receipt has come true.
+struct Reply<A> {
+    answer: Result<A, CallError>,
+    awaits: Option<(Receipt, OwnedSemaphorePermit)>,
 }
 
 /// Tells a session that somebody has come, who has not asked for anything yet.
@@ -149,6 +157,7 @@ impl SessionHandle {
             clock,
             engine: None,
             opened: 0,
+            followed: Followed::default(),
             next_end: None,
             is_embedding: false,
             awaits_quiet: false,
@@ -193,16 +202,34 @@ impl SessionHandle {
         active.collect()
     }
 
-    pub(super) async fn ask<V: Verb>(
+    /// Asks something, and dresses the answer while it waits for the disk.
+    pub(super) async fn ask<V: Verb, T>(
         &self,
         caller: Caller,
         verb: V,
         since: Instant,
-    ) -> Result<V::Answer, CallError> {
+        dress: impl FnOnce(V::Answer) -> T,
+    ) -> Result<T, CallError> {
         let place = free_place(&self.places, PLACE_PATIENCE).await?;
         let reads = !verb.may_write();
         let _answer = if reads { Some(free_place(&self.answers, PATIENCE).await?) } else { None };
-        self.actor.send(Call { caller, verb, since, place }).timeout(PATIENCE).await?
+        let call = Call { caller, verb, since, place };
+        timeout(PATIENCE, self.answer(call, dress)).await.map_err(|_| CallError::Busy)?
+    }
+
+    async fn answer<V: Verb, T>(
+        &self,
+        call: Call<V>,
+        dress: impl FnOnce(V::Answer) -> T,
+    ) -> Result<T, CallError> {
+        let Reply { answer, awaits } = self.actor.send(call).await?;
+        let answer = answer.map(dress);
+        let Some((receipt, _place)) = awaits else { return answer };
+        let durable = receipt.await;
+        self.changes.tell_durable();
+        let answer = answer?;
+        durable.map_err(EngineError::from)?;
+        Ok(answer)
     }
 
     /// Asks how a text is to be read, ahead of its verb. While others are written a newcomer is not
@@ -228,16 +255,6 @@ impl SessionHandle {
     pub(super) async fn end(&self) -> Result<(), CallError> {
         self.actor.send(Sleep { is_last: true }).timeout(PATIENCE).await?
     }
-}
-
-/// An actix mailbox promises one slot to every clone of its address, and each request has its own
-/// clone, so the mailbox alone would let any number wait.
-async fn free_place(
-    places: &Arc<Semaphore>,
-    patience: Duration,
-) -> Result<OwnedSemaphorePermit, CallError> {
-    let place = timeout(patience, Arc::clone(places).acquire_owned());
-    place.await.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Stopped)
 }
 
 impl Session {
@@ -273,26 +290,10 @@ impl Session {
         (outcome, newest)
     }
 
-    /// Waits for a receipt, whoever else does, and tells what has changed when it comes true.
-    fn follow(&mut self, written: Written, context: &mut Context<Self>) {
-        let Written { receipt, changes, client } = written;
-        if !changes.is_empty() {
-            self.writing.note();
-        }
-        let opened = self.opened;
-        context.spawn(receipt.into_actor(self).map(move |outcome, session, _| match outcome {
-            Ok(()) => session.changes.tell(changes, client.as_deref()),
-            Err(error) => {
-                log::error!("session {}: a write failed: {error}", session.user);
-                if session.opened == opened {
-                    session.engine = None;
-                }
-            }
-        }));
-    }
-
     /// The engine, opened if it was asleep. Opening waits for what an earlier one has submitted.
     fn awake(&mut self, now: Timestamp) -> Result<&mut Engine, CallError> {
+        // Who was told of a loss may ask again before the session has heard of it.
+        self.drop_lost();
         let engine = match self.engine.take() {
             Some(engine) => engine,
             None => self.open(now)?,
@@ -406,7 +407,7 @@ impl Actor for Session {
 }
 
 impl<V: Verb> Handler<Call<V>> for Session {
-    type Result = ResponseActFuture<Self, Result<V::Answer, CallError>>;
+    type Result = MessageResult<Call<V>>;
 
     fn handle(&mut self, call: Call<V>, context: &mut Context<Self>) -> Self::Result {
         let Call { caller, verb, since, place } = call;
@@ -420,17 +421,9 @@ impl<V: Verb> Handler<Call<V>> for Session {
         }
         self.embed(context);
         self.watch_ends(context);
-        let Some(receipt) = newest.filter(|_| may_write) else {
-            drop(place);
-            return Box::pin(actix::fut::ready(answer));
-        };
         // The next command may run while the disk works; this answer waits for it.
-        Box::pin(receipt.into_actor(self).map(move |durable, _, _| {
-            drop(place);
-            let answer = answer?;
-            durable.map_err(EngineError::from)?;
-            Ok(answer)
-        }))
+        let awaits = newest.filter(|_| may_write).map(|receipt| (receipt, place));
+        MessageResult(Reply { answer, awaits })
     }
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use actix_web::rt;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::accounts::AuditFilter;
 use super::*;
 use crate::auth::oauth::GrantPolicy;
-use crate::engine::{Add, AddStatus, Arguments, Get, Search, Spoken, Update};
+use crate::engine::{Add, AddStatus, Added, Arguments, Get, Search, Spoken, Update};
 use crate::journal::{self, SyncHook};
 use crate::model::{Scopes, SecretScreen, SystemClock};
 use crate::store::StoreOptions;
@@ -256,6 +257,52 @@ async fn answers_that_nobody_has_taken_over_keep_others_from_being_made_but_no_w
 
     assert_eq!(read.await.unwrap().unwrap().memory.memory.content, "tea");
     assert!(free().is_some());
+}
+
+#[actix_web::test]
+async fn an_answer_is_dressed_while_the_disk_works_and_given_out_when_it_is_done() {
+    let house = House::build(Duration::from_secs(60));
+    house.disk.hold();
+    let (dressed, was_dressed) = oneshot::channel();
+    let (sessions, caller) = (house.sessions.clone(), house.caller.clone());
+    let mut asking = rt::spawn(async move {
+        let dress = |added: Added| dressed.send(added.id).map(|()| "dressed");
+        sessions.ask_and(&caller, adding("tea"), dress).await
+    });
+
+    let id = timeout(PATIENCE, was_dressed).await.unwrap().unwrap();
+    assert!(timeout(A_MOMENT, &mut asking).await.is_err(), "given out before it is durable");
+    house.disk.release();
+
+    assert_eq!(asking.await.unwrap().unwrap(), Ok("dressed"));
+    assert_eq!(house.text(id).await, "tea");
+}
+
+#[actix_web::test]
+async fn who_listens_has_heard_of_a_change_when_its_answer_comes() {
+    let house = House::build(Duration::from_secs(60));
+    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+    for n in 0..20 {
+        let id = house.add(&format!("memory {n}")).await;
+
+        assert_eq!(changes.try_recv().unwrap().ids(), [id]);
+    }
+}
+
+#[actix_web::test]
+async fn a_change_is_told_though_its_caller_has_left() {
+    let house = House::build(Duration::from_secs(60));
+    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+    house.disk.hold();
+    let leaving = house.asking(adding("tea"));
+    house.disk.is_waited_for().await;
+
+    leaving.abort();
+    assert!(leaving.await.unwrap_err().is_cancelled());
+    house.disk.release();
+
+    let told = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    assert_eq!(house.text(told.ids()[0]).await, "tea");
 }
 
 #[actix_web::test]

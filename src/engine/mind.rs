@@ -7,7 +7,7 @@ use super::numbers::Numbers;
 use super::past::Past;
 use super::write::Step;
 use crate::model::{Memory, MemoryId, Timestamp};
-use crate::retrieval::{DocId, Document, Index, ModelDigest};
+use crate::retrieval::{DocId, Document, Index, ModelDigest, ParsedDocument};
 
 /// Everything that is derived from the store and held in memory while a session is awake. It changes
 /// only by the steps of a write that the store has accepted; losing it loses nothing.
@@ -53,13 +53,13 @@ impl Mind {
         self.catalog.get(doc)
     }
 
-    /// Follows a write that was accepted.
-    pub(super) fn take(&mut self, step: Step) {
+    /// Follows a write that was accepted. A memory that it enters may be parsed already.
+    pub(super) fn take(&mut self, step: Step, parsed: Option<&ParsedDocument>) {
         match step {
-            Step::Enter(memory) => self.enter(&memory),
+            Step::Enter(memory) => self.enter(&memory, parsed),
             Step::Replace { before, after } => {
                 self.leave(&before);
-                self.enter(&after);
+                self.enter(&after, None);
             }
             Step::Forget(memory) => {
                 self.leave(&memory);
@@ -101,12 +101,16 @@ impl Mind {
         self.ends.range(first..).next().map(|(end, _)| *end)
     }
 
-    fn enter(&mut self, memory: &Memory) {
+    fn enter(&mut self, memory: &Memory, parsed: Option<&ParsedDocument>) {
         let doc = self.note(memory);
         if self.model.is_some() {
             self.waiting.insert(memory.id);
         }
-        self.index.insert(doc, &Document::of(memory));
+        let document = Document::of(memory);
+        match parsed {
+            Some(parsed) => self.index.insert_parsed(doc, &document, parsed),
+            None => self.index.insert(doc, &document),
+        }
         if let Some(graph) = &mut self.graph {
             graph.enter(memory);
         }
@@ -129,5 +133,44 @@ impl Mind {
         if let Some(doc) = self.catalog.locate(memory.id) {
             self.index.remove(doc, &Document::of(memory));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::{Engine, Limits};
+    use crate::journal::{JournalOptions, SyncHook};
+    use crate::model::{SecretScreen, UserId};
+    use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn a_change_is_on_its_way_to_the_disk_before_anything_follows_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (begins, begun) = channel();
+        let hook = SyncHook::new(move || begins.send(()).map_err(std::io::Error::other));
+        let journal = JournalOptions { sync_hook: Some(hook), ..JournalOptions::default() };
+        let options = StoreOptions { journal, ..StoreOptions::default() };
+        let store = Store::open(dir.path(), options).unwrap();
+        let user = UserId::parse("ada").unwrap();
+        let day = Duration::from_secs(86_400);
+        let secrets = SecretScreen::Off;
+        let limits = Limits { content_bytes: 1 << 16, undo: day, recalls: day, secrets };
+        let session = store.session(&user).unwrap();
+        let mut engine = Engine::open(session, user, limits, None).unwrap();
+        let id = MemoryId::from_bytes(1_u128.to_be_bytes());
+        let mut write = engine.begin().unwrap();
+        write.enter(&Memory::new(id, "tea".to_owned(), Timestamp(1))).unwrap();
+
+        let was_known = engine.commit_while(write, |engine| {
+            begun.recv_timeout(Duration::from_secs(30)).unwrap();
+            (None, engine.mind.catalog.find(id).is_some())
+        });
+
+        assert!(!was_known.unwrap());
+        assert!(engine.mind.catalog.find(id).is_some());
     }
 }

@@ -31,7 +31,7 @@ use crate::model::{
     self, Access, Memory, MemoryId, Number, RecallPage, Scope, Status, StepChange, StepPage,
     Timestamp,
 };
-use crate::retrieval::Vector;
+use crate::retrieval::{ParsedDocument, Vector};
 use crate::store::{Batch, PastVersion, Receipt, StoredVector};
 
 /// How many memories go into one batch, and how many bytes of text, far below what a frame of the
@@ -273,9 +273,35 @@ impl Engine {
     }
 
     /// Submits a change, and follows it if it was accepted.
-    pub(super) fn commit(&mut self, mut write: Write) -> Result<(), EngineError> {
+    pub(super) fn commit(&mut self, write: Write) -> Result<(), EngineError> {
+        self.commit_while(write, |_| (None, ()))
+    }
+
+    /// The same, and has something done while the disk works already, before catalog and index follow.
+    /// They do so whatever comes of it. What was parsed of the memory that the change enters, if it is
+    /// one, is not parsed again.
+    pub(super) fn commit_while<T>(
+        &mut self,
+        write: Write,
+        work: impl FnOnce(&Self) -> (Option<ParsedDocument>, T),
+    ) -> Result<T, EngineError> {
+        let steps = self.submit(write)?;
+        let (parsed, made) = work(self);
+        for step in steps {
+            match &step {
+                Step::Enter(memory) => self.ids.continue_after(memory.id),
+                Step::Forget(memory) => drop(self.touched.remove(&memory.id)),
+                Step::Replace { .. } | Step::Embed { .. } => {}
+            }
+            self.mind.take(step, parsed.as_ref());
+        }
+        Ok(made)
+    }
+
+    /// Hands a change to the store. Returns what catalog and index have to follow if it was accepted.
+    fn submit(&mut self, mut write: Write) -> Result<Vec<Step>, EngineError> {
         if write.batch.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.check_reach(&write.steps)?;
         self.put_step(&mut write);
@@ -293,15 +319,7 @@ impl Engine {
         if steps.is_empty() || steps.iter().any(|step| !matches!(step, Step::Embed { .. })) {
             self.mind.past = None;
         }
-        for step in steps {
-            match &step {
-                Step::Enter(memory) => self.ids.continue_after(memory.id),
-                Step::Forget(memory) => drop(self.touched.remove(&memory.id)),
-                Step::Replace { .. } | Step::Embed { .. } => {}
-            }
-            self.mind.take(step);
-        }
-        Ok(())
+        Ok(steps)
     }
 
     /// Goes on with a change that is too large for one batch: submits what there is once it is full,

@@ -23,8 +23,8 @@ pub(super) async fn by_query<V: Spoken>(
     caller: Caller,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let answer = Ask::of_query::<V>(&request)?.run::<V>(&sessions, &caller).await?;
-    Ok(HttpResponse::Ok().json(answer))
+    let ask = Ask::of_query::<V>(&request)?;
+    ask.run::<V, _>(&sessions, &caller, |answer| HttpResponse::Ok().json(answer)).await
 }
 
 /// The same with the arguments in a JSON body.
@@ -34,8 +34,8 @@ pub(super) async fn by_body<V: Spoken>(
     sessions: web::Data<Sessions>,
     body: JsonBody,
 ) -> Result<HttpResponse, Error> {
-    let answer = Ask::of_body(&request, body)?.run::<V>(&sessions, &caller).await?;
-    Ok(HttpResponse::Ok().json(answer))
+    let ask = Ask::of_body(&request, body)?;
+    ask.run::<V, _>(&sessions, &caller, |answer| HttpResponse::Ok().json(answer)).await
 }
 
 /// Carries out a call of an older server with the arguments of the query.
@@ -142,15 +142,16 @@ impl Ask {
         Ok((call.run)(asking, self.arguments).await?.body)
     }
 
-    /// Makes the verb and carries it out.
-    pub(super) async fn run<V: Spoken>(
+    /// Makes the verb and carries it out. The answer is dressed while the disk may still work.
+    pub(super) async fn run<V: Spoken, T>(
         self,
         sessions: &Sessions,
         caller: &Caller,
-    ) -> Result<Noted<V::Answer>, Error> {
+        dress: impl FnOnce(Noted<V::Answer>) -> T,
+    ) -> Result<T, Error> {
         let Said { verb, ignored } = V::parse(self.arguments)?;
-        let answer = sessions.ask_for(caller, self.user, verb).await?;
-        Ok(Noted { answer, ignored })
+        let dress = |answer| dress(Noted { answer, ignored });
+        Ok(sessions.ask_for(caller, self.user, verb, dress).await?)
     }
 }
 

@@ -33,6 +33,10 @@ const KEPT_BUFFER_BYTES: usize = 4 << 20;
 
 /// Takes batches that are durable, in order. Called by the commit thread only.
 pub trait Sink: Send {
+    /// What must be known of a group before anybody is told that it is durable. It should take no time:
+    /// everybody waits for it.
+    fn hear(&mut self, _group: &[(Seq, EncodedBatch)]) {}
+
     /// One group, never empty. Must not fail: what the sink cannot take is its own trouble.
     fn apply(&mut self, group: &[(Seq, EncodedBatch)]);
 }
@@ -70,8 +74,8 @@ impl Committer {
         }
     }
 
-    /// The receipts come true only after the sink has seen the batches: an acknowledged write is
-    /// visible to everyone.
+    /// Who awaits a receipt is told before the sink has seen the batches: the owner of a session reads
+    /// what it submitted by itself. Whoever else reads what the sink has waits for the sink.
     fn commit(&mut self, batches: &[(Seq, EncodedBatch)], group: &Group) {
         let Some((last, _)) = batches.last() else { return };
         if let Err(error) = self.write(batches, *last) {
@@ -80,8 +84,10 @@ impl Committer {
             return;
         }
         self.shared.set_durable(*last);
-        self.sink.apply(batches);
+        self.sink.hear(batches);
         group.settle(Outcome::Durable);
+        self.sink.apply(batches);
+        group.finish(Outcome::Durable);
     }
 
     fn write(&mut self, batches: &[(Seq, EncodedBatch)], last: Seq) -> io::Result<()> {
@@ -161,7 +167,7 @@ impl Committer {
         self.shared.active_bytes.store(0, Relaxed);
         let reason = reason(error);
         self.shared.fail(reason);
-        group.settle(Outcome::Failed(reason.into()));
+        group.finish(Outcome::Failed(reason.into()));
     }
 
     fn probe(&mut self, next: Seq) {
@@ -191,7 +197,7 @@ impl Committer {
             self.close_segment();
         }
         for group in waiting {
-            group.settle(Outcome::Durable);
+            group.finish(Outcome::Durable);
         }
     }
 

@@ -69,7 +69,7 @@ struct Queue {
     batches: Vec<(Seq, EncodedBatch)>,
     bytes: usize,
     group: Arc<Group>,
-    /// The group that the thread is writing.
+    /// The group that the thread is writing, or wrote last.
     in_flight: Option<Arc<Group>>,
     /// Those who wait for the active segment to be closed.
     rotations: Vec<Arc<Group>>,
@@ -234,7 +234,7 @@ impl Shared {
             queue.drop_everything()
         };
         for group in waiting {
-            group.settle(Outcome::Failed(Arc::clone(&reason)));
+            group.finish(Outcome::Failed(Arc::clone(&reason)));
         }
     }
 
@@ -270,8 +270,15 @@ impl Shared {
             queue.drop_everything()
         };
         for group in waiting {
-            group.settle(Outcome::Closed);
+            group.finish(Outcome::Closed);
         }
+    }
+
+    /// Returns when the sink has seen everything that somebody was told is durable. It fails if the
+    /// sink never will.
+    pub(super) fn wait_for_sink(&self) -> Result<(), JournalError> {
+        let in_flight = self.lock().in_flight.clone();
+        in_flight.map_or(Ok(()), |group| group.wait_for_sink())
     }
 
     pub(super) fn files(&self) -> MutexGuard<'_, Files> {
@@ -309,7 +316,7 @@ impl Queue {
         self.bytes = 0;
         let mut waiting = mem::take(&mut self.rotations);
         waiting.push(mem::take(&mut self.group));
-        waiting.extend(self.in_flight.take());
+        waiting.extend(self.in_flight.clone());
         waiting
     }
 }

@@ -1,11 +1,13 @@
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::JournalError;
 
-/// Comes true when a batch is on disk and visible. It can be awaited or waited for.
+/// Comes true when a batch is on disk. Who awaits it is told at once; who blocks for it, when the sink
+/// has seen the batch as well.
 ///
 /// Dropping it does not take the batch back.
 #[derive(Debug)]
@@ -24,9 +26,12 @@ pub(super) struct Group {
 
 #[derive(Default)]
 struct State {
+    /// Known as soon as the disk has answered.
     outcome: Option<Outcome>,
+    /// The same, or that the sink was never shown what is on the disk; known when the sink is done.
+    end: Option<Outcome>,
     wakers: Vec<Waker>,
-    /// Threads in [`Receipt::wait`]; nobody is notified when there are none.
+    /// Threads that wait for the end; nobody is notified when there are none.
     sleepers: usize,
 }
 
@@ -39,22 +44,28 @@ pub(super) enum Outcome {
 }
 
 impl GroupReceipt {
-    /// Blocks the thread. Never call it on a thread that serves others meanwhile.
+    /// Blocks the thread until the sink has seen the batch. Never call it on a thread that serves others
+    /// meanwhile.
     pub fn wait(self) -> Result<(), JournalError> {
-        let mut state = self.group.lock();
-        state.sleepers += 1;
-        loop {
-            if let Some(outcome) = &state.outcome {
-                return outcome.clone().into();
-            }
-            state = self.group.done.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.group.wait_while(|_| true)
+    }
+
+    /// What became of the batch, if that is known.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), JournalError>> {
+        self.group.lock().outcome.clone().map(Into::into)
     }
 
     /// Another receipt for the same batch.
     #[must_use]
     pub fn again(&self) -> Self {
         Self::new(&self.group)
+    }
+
+    /// Whether another batch is in the same group, and shares its outcome.
+    #[must_use]
+    pub fn shares_outcome(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.group, &other.group)
     }
 
     pub(super) fn new(group: &Arc<Group>) -> Self {
@@ -64,7 +75,7 @@ impl GroupReceipt {
     /// For a batch without operations.
     pub(crate) fn granted() -> Self {
         let group = Group::default();
-        group.settle(Outcome::Durable);
+        group.finish(Outcome::Durable);
         Self::new(&Arc::new(group))
     }
 }
@@ -90,22 +101,50 @@ impl Future for GroupReceipt {
 }
 
 impl Group {
-    /// Tells everyone at once. Only the first outcome counts.
+    /// Tells everyone who awaits it. Only the first outcome counts.
     pub(super) fn settle(&self, outcome: Outcome) {
-        let (wakers, sleepers) = {
+        let wakers = {
             let mut state = self.lock();
             if state.outcome.is_some() {
                 return;
             }
             state.outcome = Some(outcome);
-            (std::mem::take(&mut state.wakers), state.sleepers)
+            mem::take(&mut state.wakers)
+        };
+        // The last first: a session waits for what it submits before its caller does, who has to answer.
+        for waker in wakers.into_iter().rev() {
+            waker.wake();
+        }
+    }
+
+    /// The same, and tells everyone who blocks: nothing more comes of it. Only the first end counts.
+    pub(super) fn finish(&self, outcome: Outcome) {
+        self.settle(outcome.clone());
+        let sleepers = {
+            let mut state = self.lock();
+            state.end.get_or_insert(outcome);
+            state.sleepers
         };
         if sleepers > 0 {
             self.done.notify_all();
         }
-        for waker in wakers {
-            waker.wake();
+    }
+
+    /// Blocks while it is durable and the sink has not seen it. It fails if the sink never will.
+    pub(super) fn wait_for_sink(&self) -> Result<(), JournalError> {
+        self.wait_while(|state| matches!(state.outcome, Some(Outcome::Durable)))
+    }
+
+    fn wait_while(&self, is_awaited: impl Fn(&State) -> bool) -> Result<(), JournalError> {
+        let mut state = self.lock();
+        state.sleepers += 1;
+        while is_awaited(&state) {
+            if let Some(end) = &state.end {
+                return end.clone().into();
+            }
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,5 +165,55 @@ impl From<Outcome> for Result<(), JournalError> {
             Outcome::Failed(reason) => Err(JournalError::Unavailable { reason }),
             Outcome::Closed => Err(JournalError::Closed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn group() -> (Arc<Group>, GroupReceipt) {
+        let group = Arc::default();
+        let receipt = GroupReceipt::new(&group);
+        (group, receipt)
+    }
+
+    #[test]
+    fn who_awaits_is_told_before_the_sink_and_who_blocks_after_it() {
+        let (group, receipt) = group();
+        assert!(receipt.outcome().is_none());
+        assert!(group.wait_for_sink().is_ok(), "nobody was told anything");
+
+        group.settle(Outcome::Durable);
+
+        assert!(matches!(receipt.outcome(), Some(Ok(()))));
+        let blocked = thread::spawn(move || receipt.wait());
+        assert!(!blocked.is_finished());
+        group.finish(Outcome::Durable);
+        assert!(blocked.join().unwrap().is_ok());
+        assert!(group.wait_for_sink().is_ok());
+    }
+
+    #[test]
+    fn what_the_sink_never_saw_is_durable_and_cannot_be_read() {
+        let (group, receipt) = group();
+        group.settle(Outcome::Durable);
+
+        group.finish(Outcome::Closed);
+
+        assert!(matches!(receipt.outcome(), Some(Ok(()))));
+        assert!(matches!(receipt.wait(), Err(JournalError::Closed)));
+        assert!(matches!(group.wait_for_sink(), Err(JournalError::Closed)));
+    }
+
+    #[test]
+    fn receipts_of_one_group_share_their_outcome() {
+        let (_, one) = group();
+        let (_, other) = group();
+
+        assert!(one.shares_outcome(&one.again()));
+        assert!(!one.shares_outcome(&other));
     }
 }

@@ -6,9 +6,10 @@
 //! [`Journal::discard_stale`], in this order.
 //!
 //! **The way of a batch.** `submit` gives it a seq and a place in line -> the thread takes all that
-//! wait as one group -> frames are written -> `fdatasync` -> `durable` is raised -> the sink sees
-//! the group -> the receipts come true. So whoever holds a true receipt finds the batch on the disk
-//! and in the trees, and whoever sees `durable` finds it on the disk.
+//! wait as one group -> frames are written -> `fdatasync` -> `durable` is raised -> the sink hears of
+//! the group -> who awaits a receipt is told -> the sink sees the group -> who blocks for a receipt is
+//! told. So whoever knows of a true receipt finds the batch on the disk, and by what he kept of it
+//! himself; whoever blocked for it, or for [`Journal::wait_for_sink`] afterwards, in the trees as well.
 //!
 //! **Failure.** When a write or a sync fails, the whole group and all that wait are lost, the
 //! receipts say so, `epoch` is raised, and the segment is left behind: a sync that failed is never
@@ -157,6 +158,12 @@ impl Journal {
     /// comes true. `epoch` is that of [`Journal::epoch`] when the caller last looked.
     pub fn submit(&self, batch: EncodedBatch, epoch: u64) -> Result<Submitted, JournalError> {
         self.shared.submit(batch, epoch)
+    }
+
+    /// Blocks until the sink has seen everything that is said to be durable, for no longer than the sink
+    /// takes: the disk is not waited for. It fails if the sink never will.
+    pub fn wait_for_sink(&self) -> Result<(), JournalError> {
+        self.shared.wait_for_sink()
     }
 
     /// Changes whenever submitted batches were lost to a failing disk.

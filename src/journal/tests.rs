@@ -367,6 +367,7 @@ fn nobody_waits_for_a_thread_that_died() {
     let outcome = write(&journal, "durable, but nobody can say so");
 
     assert!(matches!(outcome, Err(JournalError::Closed)));
+    assert!(matches!(journal.wait_for_sink(), Err(JournalError::Closed)));
     assert!(matches!(journal.submit(batch("x"), 0), Err(JournalError::Closed)));
 }
 

@@ -18,7 +18,7 @@ mod text;
 mod when;
 
 pub use document::{DocId, Document, SittingKey};
-pub use index::Index;
+pub use index::{Index, ParsedDocument};
 pub use meaning::{
     EmbedderForMany, ModelDigest, Sentences, SentencesForMany, Side, TableEmbedder, Vector,
 };

@@ -138,8 +138,10 @@ impl Store {
         self.open_session(None)
     }
 
-    /// Whether a memory is somebody else's. Looks into the tree of each user.
+    /// Whether a memory is somebody else's. Looks into the tree of each user, and waits for what is on
+    /// its way there, so it must not be called on an HTTP worker.
     pub fn is_of_another(&self, id: MemoryId, user: &UserId) -> Result<bool, StoreError> {
+        self.inner.journal.wait_for_sink()?;
         let shared = &self.inner.shared;
         let (key, trees) = (full_key::<Memory>(&id), shared.trees());
         for number in shared.numbers_of_others(user) {
@@ -150,8 +152,9 @@ impl Store {
         Ok(false)
     }
 
-    /// Whose a memory is. Looks into the tree of each user.
+    /// Whose a memory is. Like [`Store::is_of_another`].
     pub fn owner_of(&self, id: MemoryId) -> Result<Option<UserId>, StoreError> {
+        self.inner.journal.wait_for_sink()?;
         let shared = &self.inner.shared;
         let (key, trees) = (full_key::<Memory>(&id), shared.trees());
         for user in shared.user_ids() {
@@ -276,6 +279,7 @@ impl Store {
             Some(broken) => Err(broken.into()),
             None => {
                 self.inner.shared.settle_submitted(user);
+                self.inner.journal.wait_for_sink()?;
                 Ok(SessionStore::open(&self.inner.shared, &self.inner.journal, user))
             }
         }
@@ -296,6 +300,10 @@ impl Drop for Inner {
 }
 
 impl Sink for TreeSink {
+    fn hear(&mut self, group: &[(Seq, EncodedBatch)]) {
+        self.0.hear(group);
+    }
+
     fn apply(&mut self, group: &[(Seq, EncodedBatch)]) {
         self.0.apply(group);
     }

@@ -56,7 +56,8 @@ pub struct Batch {
     failed: Option<(&'static str, CodecError)>,
 }
 
-/// Comes true when a batch is on disk and visible to every reader. It can be awaited or waited for.
+/// Comes true when a batch is on disk. Its session sees it already; whoever else reads the store sees it
+/// from then on.
 #[derive(Debug)]
 pub struct Receipt(journal::GroupReceipt);
 
@@ -319,7 +320,19 @@ impl Receipt {
         Self(self.0.again())
     }
 
-    /// Blocks the thread until the batch is durable. Never call it on an HTTP worker.
+    /// What became of the batch, if that is known.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), StoreError>> {
+        self.0.outcome().map(|outcome| outcome.map_err(StoreError::from))
+    }
+
+    /// Whether it comes true, or fails, together with another.
+    #[must_use]
+    pub fn shares_outcome(&self, other: &Self) -> bool {
+        self.0.shares_outcome(&other.0)
+    }
+
+    /// Blocks the thread until the batch is durable, and in the trees. Never call it on an HTTP worker.
     pub fn wait(self) -> Result<(), StoreError> {
         Ok(self.0.wait()?)
     }

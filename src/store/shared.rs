@@ -1,10 +1,10 @@
 //! What sessions, the sink and the keeper share.
 //!
 //! **Who calls what.** The sink, on the journal's commit thread, is the only one that writes to the
-//! trees in use: [`Shared::apply`], in the order of the batches, after `fdatasync` and before the
-//! receipts come true. The keeper's thread makes checkpoints ([`Shared::snapshot_ledger`], then a
-//! flush, then the file) and puts rebuilt trees in place ([`Shared::replace_trees`]). Sessions
-//! read, and claim numbers for new users.
+//! trees in use: [`Shared::apply`], in the order of the batches, after `fdatasync`. Who awaits a receipt
+//! is told before, after [`Shared::hear`]; whoever reads what others submitted waits for the sink. The
+//! keeper's thread makes checkpoints ([`Shared::snapshot_ledger`], then a flush, then the file) and
+//! puts rebuilt trees in place ([`Shared::replace_trees`]). Sessions read, and claim numbers for new users.
 //!
 //! **Order of locks.** `trees`, then `ledger`, then `users`; each may be left out, none may be taken
 //! after a later one. `apply` holds `trees` for reading while it applies a group, and `replace_trees`
@@ -181,17 +181,21 @@ impl Shared {
         Seq(self.applied.load(Acquire))
     }
 
+    /// Notes who becomes a user or is none any more, and whether something has to leave the disk.
+    pub(super) fn hear(&self, group: &[(Seq, EncodedBatch)]) {
+        for op in group.iter().flat_map(|(_, batch)| batch.ops()) {
+            self.note_user(op);
+            if removes_text(op) {
+                self.note_removal();
+            }
+        }
+    }
+
     /// Puts a durable group into the trees. While they are broken, batches stay in the journal
     /// only; the rebuild picks them up from there.
     pub(super) fn apply(&self, group: &[(Seq, EncodedBatch)]) {
         let trees = self.read_trees();
         let mut ledger = self.ledger();
-        for (_, batch) in group {
-            batch.ops().for_each(|op| self.note_user(op));
-        }
-        if group.iter().any(|(_, batch)| batch.ops().any(removes_text)) {
-            self.note_removal();
-        }
         let Some((last, _)) = group.last() else { return };
         ledger.offered = *last;
         match apply_to(&trees, group, &mut ledger) {

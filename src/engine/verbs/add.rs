@@ -11,8 +11,8 @@ use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{
     Asked, Asker, Engine, EngineError, Field, MemoryView, Question, Shape, Spoken, Verb,
 };
-use crate::model::{Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
-use crate::retrieval::{Document, Vector};
+use crate::model::{Access, Kind, Memory, MemoryId, Project, Scope, Source, Timestamp, folded};
+use crate::retrieval::{Document, ParsedDocument, Vector};
 
 /// Stores a new memory, unless the same one is there already.
 #[derive(Debug, Clone, Default)]
@@ -141,20 +141,24 @@ impl Verb for Add {
         let repeat_tokens = self.repeat_tokens;
         let vector = self.vector.take().map(|vector| Vector::quantize(&vector));
         let put = self.put(engine, &mut write, Times::default(), asked)?;
-        let similar = match put.status {
-            AddStatus::Duplicate => Vec::new(),
+        let (similar, confirmed) = match put.status {
+            AddStatus::Duplicate => {
+                engine.commit(write)?;
+                (Vec::new(), Vec::new())
+            }
             AddStatus::Created | AddStatus::Superseded => {
-                engine.similar_to(&put.memory, vector.as_ref(), asked.now)?
+                engine.commit_newcomer(&put.memory, vector.as_ref(), write, asked)?
             }
         };
-        let confirmed = match &vector {
-            Some(_) => engine.confirm_same(&put.memory, &similar, &mut write, asked)?,
-            None => Vec::new(),
-        };
-        engine.commit(write)?;
         let Put { status, memory, merged, kept, secrets } = put;
         let id = memory.id;
-        let mut memory = engine.view(memory)?;
+        let mut memory = match status {
+            AddStatus::Duplicate => engine.view(memory)?,
+            // Nobody was given a new one before.
+            AddStatus::Created | AddStatus::Superseded => {
+                MemoryView::new(memory, &engine.user, Access::default())
+            }
+        };
         memory.cut_to(repeat_tokens.unwrap_or(usize::MAX));
         Ok(Added { id, status, memory, merged, kept, secrets, confirmed, similar })
     }
@@ -325,15 +329,47 @@ impl Put {
 }
 
 impl Engine {
+    /// Commits a new memory. Returns what is similar to it, and what of that it confirms.
+    ///
+    /// What is confirmed goes with the same write, so what a model takes for the same is looked for
+    /// first. Where only the answer depends on it, the disk works meanwhile.
+    fn commit_newcomer(
+        &mut self,
+        newcomer: &Memory,
+        vector: Option<&Vector>,
+        mut write: Write,
+        asked: Asked<'_>,
+    ) -> Result<(Vec<Similar>, Vec<MemoryId>), EngineError> {
+        let parse = || ParsedDocument::of(&Document::of(newcomer));
+        if vector.is_some() {
+            let parsed = parse();
+            let similar = self.similar_to(&parsed, vector, asked.now)?;
+            let confirmed = self.confirm_same(newcomer, &similar, &mut write, asked)?;
+            self.commit_while(write, |_| (Some(parsed), ()))?;
+            return Ok((similar, confirmed));
+        }
+        let similar = self.commit_while(write, |engine| {
+            let parsed = parse();
+            let similar = engine.similar_to(&parsed, None, asked.now);
+            (Some(parsed), similar)
+        })?;
+        // It is stored by now, and an error would deny that.
+        let similar = similar.unwrap_or_else(|error| {
+            log::warn!("what is similar to memory {} is not told: {error}", newcomer.id);
+            Vec::new()
+        });
+        Ok((similar, Vec::new()))
+    }
+
     fn similar_to(
         &self,
-        memory: &Memory,
+        newcomer: &ParsedDocument,
         vector: Option<&Vector>,
         now: Timestamp,
     ) -> Result<Vec<Similar>, EngineError> {
         let mind = &self.mind;
         let allowed = |doc| mind.entry(doc).is_some_and(|entry| entry.is_alive(now));
-        let found = mind.index.similar(&Document::of(memory), vector, &allowed, SIMILAR);
+        let found = mind.index.similar(newcomer, vector, &allowed, SIMILAR);
         let near = found.into_iter().filter(|(_, score)| *score >= NEAR);
         let known = near.filter_map(|(doc, score)| Some((mind.entry(doc)?.id, score)));
         known

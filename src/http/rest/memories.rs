@@ -15,8 +15,11 @@ pub(in crate::http) async fn add(
     sessions: web::Data<Sessions>,
     body: JsonBody,
 ) -> Result<HttpResponse, Error> {
-    let added = Ask::of_body(&request, body)?.run::<Add>(&sessions, &caller).await?;
-    let is_new = added.answer.status != AddStatus::Duplicate;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(HttpResponse::build(status).json(added))
+    let ask = Ask::of_body(&request, body)?;
+    ask.run::<Add, _>(&sessions, &caller, |added| {
+        let is_new = added.answer.status != AddStatus::Duplicate;
+        let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+        HttpResponse::build(status).json(added)
+    })
+    .await
 }

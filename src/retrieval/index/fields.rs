@@ -3,27 +3,26 @@
 use crate::retrieval::Document;
 use crate::retrieval::text::{Analyzer, Term};
 
-use super::lexicon::TermId;
-
 /// How many occurrences in the content one in the title or a tag is worth. Robertson, Zaragoza and
 /// Taylor, "Simple BM25 extension to multiple weighted fields", 2004: fields are weighed before
 /// saturation. With three, a word of the title counts as much as one that the content repeats.
 const TITLE_WEIGHT: u8 = 3;
 const TAG_WEIGHT: u8 = 3;
 
-/// The distinct terms of a document with their weights, and its length without stop words.
-pub(super) fn weighted_terms(
+/// The distinct terms of a document, sorted by what they are named, with their weights; and its
+/// length without stop words.
+pub(super) fn weighted_terms<T: Ord>(
     analyzer: &mut Analyzer,
     document: &Document<'_>,
-    intern: &mut dyn FnMut(Term<'_>) -> TermId,
-) -> (Vec<(TermId, u8)>, u32) {
-    let mut terms: Vec<(TermId, u8)> = Vec::with_capacity(32);
+    name: &mut dyn FnMut(Term<'_>) -> T,
+) -> (Vec<(T, u8)>, u32) {
+    let mut terms: Vec<(T, u8)> = Vec::with_capacity(32);
     let mut length: u32 = 0;
     each_term(analyzer, document, &mut |term, weight| {
-        terms.push((intern(term), weight));
+        terms.push((name(term), weight));
         length += if term.is_stop { 0 } else { u32::from(weight) };
     });
-    terms.sort_unstable_by_key(|&(term, _)| term);
+    terms.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     terms.dedup_by(|next, kept| {
         let is_same = next.0 == kept.0;
         if is_same {

@@ -5,18 +5,29 @@ use crate::retrieval::text::{Analyzer, Term};
 use crate::retrieval::{DocId, Document};
 
 use super::entry::Entry;
+use super::lexicon::TermId;
 use super::postings::Posting;
 use super::speakers::SpeakerId;
-use super::{Index, Waking, fields};
+use super::{Index, ParsedDocument, Waking, fields};
 
 impl Index {
     /// Makes a document findable; nothing happens if its number is in use. To change a document,
     /// remove it as it was and insert it as it is.
     pub fn insert(&mut self, doc: DocId, document: &Document<'_>) {
-        if !self.contains(doc) {
-            self.insert_words(&mut Waking::briefly(), doc, document);
-            self.insert_vector(doc, document, None);
+        self.insert_parsed(doc, document, &ParsedDocument::of(document));
+    }
+
+    /// The same of a document that is parsed already.
+    pub fn insert_parsed(&mut self, doc: DocId, document: &Document<'_>, parsed: &ParsedDocument) {
+        if self.contains(doc) {
+            return;
         }
+        let ParsedDocument { terms, weights, length, vector } = parsed;
+        let named = terms.iter().zip(weights);
+        let terms: Vec<(TermId, u8)> =
+            named.map(|(term, &weight)| (self.lexicon.intern(term), weight)).collect();
+        self.insert_terms(&mut Analyzer::new(), doc, document, &terms, *length);
+        self.insert_vector(doc, document, vector.as_ref());
     }
 
     /// Inserts many, as a session does when it wakes; call [`Index::settle`] after the last.
@@ -58,7 +69,6 @@ impl Index {
     }
 
     fn insert_words(&mut self, waking: &mut Waking, doc: DocId, document: &Document<'_>) {
-        self.english.insert(doc, document);
         let Waking { analyzer, terms: known } = waking;
         let intern = &mut |term: Term<'_>| {
             let slot = term.number.and_then(|number| slot(known, number as usize));
@@ -67,8 +77,20 @@ impl Index {
                 None => self.lexicon.intern(term.text),
             }
         };
-        let (terms, length) = fields::weighted_terms(analyzer, document, intern);
-        for &(term, weight) in &terms {
+        let (terms, length) = fields::weighted_terms::<TermId>(analyzer, document, intern);
+        self.insert_terms(analyzer, doc, document, &terms, length);
+    }
+
+    fn insert_terms(
+        &mut self,
+        analyzer: &mut Analyzer,
+        doc: DocId,
+        document: &Document<'_>,
+        terms: &[(TermId, u8)],
+        length: u32,
+    ) {
+        self.english.insert(doc, document);
+        for &(term, weight) in terms {
             self.lexicon.insert(term, Posting { doc: doc.0, weight });
         }
         let speaker = match document.author {
@@ -86,11 +108,6 @@ impl Index {
 impl Waking {
     fn new() -> Self {
         Self { analyzer: Analyzer::for_many(), terms: Vec::new() }
-    }
-
-    /// For one document.
-    fn briefly() -> Self {
-        Self { analyzer: Analyzer::new(), terms: Vec::new() }
     }
 }
 

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use hashbrown::HashMap;
 
-use crate::retrieval::meaning::{TableEmbedder, Vector};
-use crate::retrieval::{DocId, Document};
+use crate::retrieval::DocId;
+use crate::retrieval::meaning::Vector;
 
 use super::postings::Postings;
-use super::{Index, fields};
+use super::{Index, ParsedDocument};
 
 /// How many of a document's rarest terms are looked up. A near-duplicate shares most of them, and
 /// twelve tell 80 % from 60 % apart.
@@ -29,7 +29,7 @@ impl Index {
     /// holds for 15 % of those that say the same, and for none that bring each other up to date.
     pub const SAYS_THE_SAME: f32 = 1.0 - (1.0 - 0.9) / (1.0 - SAME) * (1.0 - LEAST_NEAR);
 
-    /// Documents that say nearly what this one says, best first: 1 is the same, below 0.5 is not
+    /// Documents that say nearly what a newcomer says, best first: 1 is the same, below 0.5 is not
     /// worth a word. Only those that share some of its rarest terms are looked at.
     ///
     /// By words it is the mean of two shares: of the rare terms in common, and of the meaning (the
@@ -38,12 +38,12 @@ impl Index {
     #[must_use]
     pub fn similar(
         &self,
-        document: &Document<'_>,
+        newcomer: &ParsedDocument,
         read: Option<&Vector>,
         allowed: &dyn Fn(DocId) -> bool,
         limit: usize,
     ) -> Vec<(DocId, f32)> {
-        let mut found = self.similar_by_words(document, allowed, limit);
+        let mut found = self.similar_by_words(newcomer, allowed, limit);
         if let Some(read) = read {
             found.retain(|(doc, _)| !self.made.has(doc.0));
             let mut cosines = self.scratch.take(self.entries.span(), 0.0);
@@ -59,12 +59,11 @@ impl Index {
 
     fn similar_by_words(
         &self,
-        document: &Document<'_>,
+        newcomer: &ParsedDocument,
         allowed: &dyn Fn(DocId) -> bool,
         limit: usize,
     ) -> Vec<(DocId, f32)> {
-        let terms = fields::distinct_terms(document);
-        let mut found: Vec<(DocId, f32)> = self.sharing(&terms);
+        let mut found: Vec<(DocId, f32)> = self.sharing(&newcomer.terms);
         found.retain(|&(doc, _)| allowed(doc));
         let compared = COMPARED.max(limit);
         if found.len() > compared {
@@ -72,10 +71,9 @@ impl Index {
             found.truncate(compared);
         }
         found.sort_unstable_by(by_share);
-        if let Some(embedder) = TableEmbedder::built_in() {
-            let own = document.vector(|parts| embedder.embed(parts));
+        if let Some(own) = &newcomer.vector {
             let docs: Vec<u32> = found.iter().map(|(doc, _)| doc.0).collect();
-            for ((_, share), cosine) in found.iter_mut().zip(self.vectors.cosines(&own, docs)) {
+            for ((_, share), cosine) in found.iter_mut().zip(self.vectors.cosines(own, docs)) {
                 *share = f32::midpoint(*share, cosine.clamp(0.0, 1.0));
             }
             found.sort_unstable_by(by_share);
@@ -146,7 +144,7 @@ mod tests {
         index.insert(DocId(2), &note("Ada plays the cello on Tuesdays."));
         let copy = note("the router password is taped below the desk");
 
-        let found = index.similar(&copy, None, &|_| true, 5);
+        let found = index.similar(&ParsedDocument::of(&copy), None, &|_| true, 5);
 
         assert_eq!(found.first().map(|hit| hit.0), Some(DocId(1)));
         assert!(found.iter().find(|hit| hit.0 == DocId(2)).is_none_or(|hit| hit.1 < 0.5));
@@ -157,6 +155,8 @@ mod tests {
         let mut index = Index::new();
         index.insert(DocId(1), &note("buy oat milk"));
 
-        assert!(index.similar(&note("buy oat milk"), None, &|_| false, 5).is_empty());
+        let again = ParsedDocument::of(&note("buy oat milk"));
+
+        assert!(index.similar(&again, None, &|_| false, 5).is_empty());
     }
 }

@@ -74,6 +74,20 @@ fn what_goes_while_many_come_leaves_no_trace() {
 }
 
 #[test]
+fn one_after_the_other_and_many_at_once_are_found_alike() {
+    let texts = texts(60);
+    let together = index_of(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut singly = Index::new();
+    for (doc, text) in (0..).map(DocId).zip(&texts) {
+        singly.insert(doc, &note(text));
+    }
+
+    for text in &texts {
+        assert_eq!(ranked(&singly, text), ranked(&together, text));
+    }
+}
+
+#[test]
 fn a_rare_term_outweighs_a_common_one() {
     let index = index_of(&["a red cup", "a red bowl", "a red sled", "a blue sled"]);
 

@@ -26,6 +26,30 @@ fn a_session_reads_its_own_writes_before_they_are_durable() {
 }
 
 #[test]
+fn what_is_said_to_be_durable_is_found_by_whoever_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for number in 0..50 {
+        let name = user(&format!("user{number}"));
+        let mut session = store.session(&name).unwrap();
+        let mut batch = Batch::new();
+        batch.put(&id(number), &memory(number, "of this user"));
+        let receipt = session.commit(batch).unwrap();
+
+        while receipt.outcome().is_none() {
+            std::thread::yield_now();
+        }
+
+        assert!(store.users().contains(&name));
+        assert_eq!(store.owner_of(id(number)).unwrap(), Some(name.clone()));
+        assert!(store.is_of_another(id(number), &user("eve")).unwrap());
+        drop(session);
+        let opened = store.session(&name).unwrap();
+        assert!(opened.get::<Memory>(&id(number)).unwrap().is_some());
+    }
+}
+
+#[test]
 fn a_user_never_sees_what_another_stored() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -109,6 +109,30 @@ async fn what_was_added_is_found_and_told_as_data() {
 }
 
 #[actix_web::test]
+async fn the_structured_content_is_the_same_with_a_stream_at_hand() {
+    let bench = Bench::new(Scopes::all());
+    let added = bench.tool("add_memory", json!({ "content": "the boiler is from 2019" })).await;
+    let call = |more: Value| {
+        let arguments = json!({ "id": added["structuredContent"]["id"], "color": "red" });
+        json!({ "name": "get_memory", "arguments": arguments, "_meta": more })
+    };
+
+    let plain = bench.ask("tools/call", call(json!({}))).await["result"].take();
+    let streamed =
+        bench.ask("tools/call", call(json!({ "progressToken": 1 }))).await["result"].take();
+
+    let structured = &plain["structuredContent"];
+    assert_eq!(structured["memory"]["content"], "the boiler is from 2019");
+    assert_eq!(structured["ignored"], json!(["color"]));
+    assert_eq!(structured.as_object().unwrap().keys().next().unwrap(), "notice");
+    assert_eq!(
+        &streamed["structuredContent"]["memory"]["content"],
+        &structured["memory"]["content"]
+    );
+    assert_eq!((&plain["isError"], &streamed["isError"]), (&json!(false), &json!(false)));
+}
+
+#[actix_web::test]
 async fn a_mistake_a_model_can_mend_is_a_result() {
     let bench = Bench::new(Scopes::all());
 

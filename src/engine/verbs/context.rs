@@ -90,8 +90,8 @@ const PART: usize = 20;
 
 /// As much of a line as it takes to know it again.
 const SNIPPET_CHARS: usize = 40;
-/// Kept for a line on what did not fit, in each text, and for an id beside it.
-const RESERVE: usize = 64;
+/// Kept for a line on what did not fit, in each text.
+const RESERVE: usize = 48;
 /// A memory that gets less in a text is left out.
 const LEAST_ROOM: usize = 80;
 /// What stands around the text of a memory.
@@ -413,7 +413,7 @@ impl Budget {
             }
         };
         self.text.push_str(&format!("\n({told})\n"));
-        self.left_out.truncate(1 + self.left / NAMED);
+        self.left_out.truncate(self.left / NAMED);
     }
 }
 

@@ -191,7 +191,7 @@ async fn the_context_obeys_its_budget_and_marks_instructions() {
 }
 
 #[actix_web::test]
-async fn a_receipt_and_ten_short_results_take_few_tokens() {
+async fn what_was_added_and_ten_short_results_take_few_tokens() {
     let server = TestServer::start();
 
     let added =

@@ -8,7 +8,7 @@ use super::confirm::{ConfirmQuestion, Consent};
 use super::entry::{ToolCall, ToolEntry, ToolFailure, answered, never, tool};
 use super::schema::{
     adding, boolean, changing, described, destroying, integer, list_of, memories, memory, one_of,
-    output, reading, string, text,
+    output, reading, string, text, views,
 };
 use super::{lean, render};
 use crate::engine::{Add, Arguments, Context, Delete, Get, List, Said, Search, Spoken, Update};
@@ -102,11 +102,11 @@ fn delete() -> ToolEntry {
 fn context() -> ToolEntry {
     let answer = output(json!({
         "text": text("All parts as one text"),
-        "profile": memories(),
-        "pinned": memories(),
-        "instructions": described(memories(), "The only part meant to be followed"),
-        "recent": memories(),
-        "relevant": memories(),
+        "profile": views(),
+        "pinned": views(),
+        "instructions": described(views(), "The only part meant to be followed"),
+        "recent": views(),
+        "relevant": views(),
     }));
     let shown = tool::<Context>("get_context", "Get context", CONTEXT, reading(), answer);
     ToolEntry::of::<Context>(shown, |call, answer, ignored| {

@@ -1,4 +1,4 @@
-//! Memories as a model gets them most often: as the receipt of a change, and as results of a search.
+//! Memories as a model gets them most often: when it has changed them, and as results of a search.
 //!
 //! Each field costs its tokens, so what stands at its default is left out here, and what a model does
 //! nothing with. `get_memory` and `list_memories` show all of a memory, and REST does so everywhere.
@@ -135,7 +135,7 @@ pub(super) fn added(answer: &Added) -> LeanAdded<'_> {
     LeanAdded {
         id: answer.id,
         status: answer.status,
-        memory: LeanMemory::receipt(&answer.memory),
+        memory: LeanMemory::changed(&answer.memory),
         merged: if_any(&answer.merged),
         kept: if_any(&answer.kept),
         secrets: Some(&answer.secrets).filter(|found| !found.is_empty()),
@@ -146,7 +146,7 @@ pub(super) fn added(answer: &Added) -> LeanAdded<'_> {
 
 pub(super) fn updated(answer: &Updated) -> LeanUpdated<'_> {
     LeanUpdated {
-        memory: LeanMemory::receipt(&answer.memory),
+        memory: LeanMemory::changed(&answer.memory),
         previous_version: answer.previous_version,
         secrets: Some(&answer.secrets).filter(|found| !found.is_empty()),
     }
@@ -231,7 +231,7 @@ impl<'a> LeanMemory<'a> {
     }
 
     /// What has become of a memory is said, also where it is what becomes of most.
-    fn receipt(view: &'a MemoryView) -> Self {
+    fn changed(view: &'a MemoryView) -> Self {
         let memory = &view.memory;
         Self {
             kind: Some(&memory.kind),

@@ -12,8 +12,8 @@ use crate::engine::{
     Updated,
 };
 use crate::model::{
-    Category, EventTime, Kind, MemoryId, Metadata, Priority, Project, Status, Tags, Timestamp,
-    Title, UserId,
+    Category, EventTime, Kind, Memory, MemoryId, Metadata, Priority, Project, Status, Tags,
+    Timestamp, Title, UserId,
 };
 
 /// As [`Added`].
@@ -188,31 +188,55 @@ impl<'a> LeanSimilar<'a> {
 }
 
 impl<'a> LeanMemory<'a> {
+    // The fields are named one by one, so that nobody adds another without a thought of it here.
     fn whole(view: &'a MemoryView) -> Self {
-        let memory = &view.memory;
+        let MemoryView { memory, user_id: _, access_count: _, last_accessed_at: _, cut_chars } =
+            view;
+        let Memory {
+            id,
+            content,
+            title,
+            kind,
+            tags,
+            project,
+            category,
+            priority,
+            pinned,
+            source: _,
+            metadata,
+            created_at,
+            updated_at,
+            event_at,
+            expires_at,
+            supersedes,
+            superseded_by,
+            status,
+            provisional,
+            version,
+        } = memory;
         Self {
-            id: memory.id,
-            title: memory.title.as_ref(),
-            content: Some(&memory.content),
+            id: *id,
+            title: title.as_ref(),
+            content: Some(content.as_str()),
             snippet: None,
-            kind: unusual(&memory.kind),
-            tags: marked(&memory.tags),
-            project: memory.project.as_ref(),
-            category: memory.category.as_ref(),
-            priority: Some(memory.priority).filter(|priority| *priority != Priority::default()),
-            pinned: memory.pinned,
-            metadata: Some(&memory.metadata).filter(|metadata| !metadata.is_empty()),
-            created_at: memory.created_at,
-            updated_at: Some(memory.updated_at).filter(|updated| *updated != memory.created_at),
-            event_at: memory.event_at,
-            expires_at: memory.expires_at,
-            supersedes: memory.supersedes,
-            superseded_by: memory.superseded_by,
-            status: Some(memory.status).filter(|status| *status != Status::Active),
-            provisional: memory.provisional,
-            version: Some(memory.version).filter(|version| *version > 1),
+            kind: unusual(kind),
+            tags: marked(tags),
+            project: project.as_ref(),
+            category: category.as_ref(),
+            priority: Some(*priority).filter(|priority| *priority != Priority::default()),
+            pinned: *pinned,
+            metadata: Some(metadata).filter(|metadata| !metadata.is_empty()),
+            created_at: *created_at,
+            updated_at: Some(*updated_at).filter(|updated| updated != created_at),
+            event_at: *event_at,
+            expires_at: *expires_at,
+            supersedes: *supersedes,
+            superseded_by: *superseded_by,
+            status: Some(*status).filter(|status| *status != Status::Active),
+            provisional: *provisional,
+            version: Some(*version).filter(|version| *version > 1),
             user_id: None,
-            cut_chars: view.cut_chars,
+            cut_chars: *cut_chars,
         }
     }
 
@@ -220,7 +244,7 @@ impl<'a> LeanMemory<'a> {
         Self {
             id: brief.id,
             title: brief.title.as_ref(),
-            snippet: Some(&brief.snippet),
+            snippet: Some(brief.snippet.as_str()),
             kind: unusual(&brief.kind),
             tags: marked(&brief.tags),
             project: brief.project.as_ref(),

@@ -13,7 +13,7 @@ use crate::engine::{
 };
 use crate::model::{
     Category, EventTime, Kind, Memory, MemoryId, Metadata, Priority, Project, Status, Tags,
-    Timestamp, Title, UserId,
+    Timestamp, Title,
 };
 
 /// As [`Added`].
@@ -126,8 +126,6 @@ struct LeanMemory<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_id: Option<&'a UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     cut_chars: Option<usize>,
 }
 
@@ -235,7 +233,6 @@ impl<'a> LeanMemory<'a> {
             status: Some(*status).filter(|status| *status != Status::Active),
             provisional: *provisional,
             version: Some(*version).filter(|version| *version > 1),
-            user_id: None,
             cut_chars: *cut_chars,
         }
     }
@@ -257,14 +254,7 @@ impl<'a> LeanMemory<'a> {
     /// What has become of a memory is said, also where it is what becomes of most.
     fn changed(view: &'a MemoryView) -> Self {
         let memory = &view.memory;
-        Self {
-            kind: Some(&memory.kind),
-            updated_at: Some(memory.updated_at),
-            status: Some(memory.status),
-            version: Some(memory.version),
-            user_id: Some(&view.user_id),
-            ..Self::whole(view)
-        }
+        Self { status: Some(memory.status), version: Some(memory.version), ..Self::whole(view) }
     }
 }
 

@@ -114,22 +114,30 @@ async fn the_structured_content_is_the_same_with_a_stream_at_hand() {
     let added = bench.tool("add_memory", json!({ "content": "the boiler is from 2019" })).await;
     let call = |more: Value| {
         let arguments = json!({ "id": added["structuredContent"]["id"], "color": "red" });
-        json!({ "name": "get_memory", "arguments": arguments, "_meta": more })
+        let params = json!({ "name": "get_memory", "arguments": arguments, "_meta": more });
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
     };
 
-    let plain = bench.ask("tools/call", call(json!({}))).await["result"].take();
-    let streamed =
-        bench.ask("tools/call", call(json!({ "progressToken": 1 }))).await["result"].take();
+    for meta in [json!({}), json!({ "progressToken": 1 })] {
+        let line = match bench.send(&call(meta)).await {
+            Reply::Whole(whole) => whole.line,
+            // On a slow machine words on its progress come before the answer.
+            Reply::Stream(mut messages) => {
+                let mut last = String::new();
+                while let Some(next) = messages.next().await {
+                    last = next.line;
+                }
+                last
+            }
+        };
 
-    let structured = &plain["structuredContent"];
-    assert_eq!(structured["memory"]["content"], "the boiler is from 2019");
-    assert_eq!(structured["ignored"], json!(["color"]));
-    assert_eq!(structured.as_object().unwrap().keys().next().unwrap(), "notice");
-    assert_eq!(
-        &streamed["structuredContent"]["memory"]["content"],
-        &structured["memory"]["content"]
-    );
-    assert_eq!((&plain["isError"], &streamed["isError"]), (&json!(false), &json!(false)));
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["result"]["isError"], false, "{line}");
+        let structured = &answer["result"]["structuredContent"];
+        assert_eq!(structured["memory"]["content"], "the boiler is from 2019");
+        assert_eq!(structured["ignored"], json!(["color"]));
+        assert_eq!(structured.as_object().unwrap().keys().next().unwrap(), "notice");
+    }
 }
 
 #[actix_web::test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::verbs::Mode;
+use super::verbs::{Extent, Mode};
 use super::view::estimate_tokens;
 use super::write::Write;
 use super::{Engine, EngineError, Filter, MemoryView, QueryText, SearchResults, Shown};
@@ -44,6 +44,8 @@ pub enum AskedFor {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         project: Option<String>,
         max_tokens: usize,
+        #[serde(default, skip_serializing_if = "Extent::is_text")]
+        extent: Extent,
         /// Whether it went on with a conversation that had been given something; then it cannot be asked
         /// again.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]

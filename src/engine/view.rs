@@ -68,8 +68,13 @@ impl BriefView {
 
 /// The beginning of a text on one line.
 pub(super) fn snippet(content: &str) -> String {
+    beginning(content, SNIPPET_CHARS)
+}
+
+/// So many characters of a text on one line.
+pub(super) fn beginning(content: &str, chars: usize) -> String {
     let line = content.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SNIPPET_CHARS) {
+    match line.char_indices().nth(chars) {
         Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
         None => line,
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Hook, Moment, Saying, Sittings};
 use crate::actors::{CallError, Sessions};
-use crate::engine::{Capture, Context, QueryText};
+use crate::engine::{Capture, Context, Extent, QueryText};
 use crate::model::{Caller, MemoryId, Project};
 
 /// What a conversation is given at its start. A token is at most four bytes by the engine's estimate, so
@@ -60,7 +60,15 @@ async fn context(
         return Ok(None);
     }
     let max_tokens = if given_before.is_some() { PROMPT_TOKENS } else { START_TOKENS };
-    let asked = Context { project, query, max_tokens, vector: None, replay: None, given_before };
+    let asked = Context {
+        project,
+        query,
+        max_tokens,
+        extent: Extent::Text,
+        vector: None,
+        replay: None,
+        given_before,
+    };
     let block = sessions.ask(caller, asked).await?;
     let ids: Vec<MemoryId> = block.ids();
     sittings.with(caller, hook, |sitting| sitting.note_given(ids));

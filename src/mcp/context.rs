@@ -1,6 +1,8 @@
 //! What the handlers of the room share. It imports none of them, so that none of them has to know
 //! another one that it does not use.
 
+use std::sync::{Arc, OnceLock};
+
 use rmcp::RoleServer;
 use rmcp::model::{ErrorCode, ErrorData, PaginatedRequestParams};
 use rmcp::service::RequestContext;
@@ -22,11 +24,18 @@ pub(super) struct McpContext {
     seal: Seal,
 }
 
-/// Who asks, for the handlers. It rides along in the extensions of a request.
+/// Who asks, for the handlers, and where they leave what they have written. It rides along in the
+/// extensions of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
     pub(super) caller: Caller,
+    pub(super) written: Written,
 }
+
+/// The structured content of an answer, as JSON that is written already: rmcp would carry it as a
+/// tree only, to be written once more. All clones are one place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Written(Arc<OnceLock<String>>);
 
 impl McpContext {
     /// `secret` seals what clients carry for us between two requests; 32 bytes or more.
@@ -57,11 +66,29 @@ impl McpContext {
     }
 }
 
-/// Who asks. Every way into the protocol says so.
-pub(super) fn caller_of(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+impl Written {
+    /// Writes the structured content of the one answer that a request has.
+    pub(super) fn write(&self, structured: &impl Serialize) -> Result<(), ErrorData> {
+        let json = serde_json::to_string(structured).map_err(|error| unwritten(&error))?;
+        self.0.set(json).map_err(|second| {
+            log::error!("a request is answered twice, with {} bytes", second.len());
+            failed_to_write()
+        })
+    }
+
+    pub(super) fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}
+
+/// Who asks, and where the answer is left. Every way into the protocol says so.
+pub(super) fn asker_of(context: &RequestContext<RoleServer>) -> Result<&Asker, ErrorData> {
     let asker = context.extensions.get::<Asker>();
-    let caller = asker.map(|asker| asker.caller.clone());
-    caller.ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+    asker.ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+}
+
+pub(super) fn caller_of(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    Ok(asker_of(context)?.caller.clone())
 }
 
 /// What the caller is told of a failure, as an error of the protocol.
@@ -74,10 +101,16 @@ pub(super) fn refused(error: &Error) -> ErrorData {
 /// Writes an answer of the engine as JSON. It holds nothing that JSON cannot say, so a failure is
 /// a fault of ours.
 pub(super) fn to_json(answer: &impl Serialize) -> Result<Value, ErrorData> {
-    serde_json::to_value(answer).map_err(|error| {
-        log::error!("an answer cannot be written as JSON: cause={error}");
-        ErrorData::internal_error("the server failed to write its answer; its log says why", None)
-    })
+    serde_json::to_value(answer).map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &serde_json::Error) -> ErrorData {
+    log::error!("an answer cannot be written as JSON: cause={error}");
+    failed_to_write()
+}
+
+fn failed_to_write() -> ErrorData {
+    ErrorData::internal_error("the server failed to write its answer; its log says why", None)
 }
 
 /// Refuses a cursor to a list that has one page: nobody got it from here.

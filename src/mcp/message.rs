@@ -205,6 +205,22 @@ pub(super) fn line<R: Serialize>(id: &Value, body: AnswerBody<'_, R>) -> String 
     serde_json::to_string(&AnswerLine { jsonrpc: "2.0", id, body }).unwrap_or_default()
 }
 
+/// The same of a tool's result, with its structured content, which is JSON already. That goes in as the
+/// last field of the result: serde_json's own way (`RawValue`) would have it read a name of its own in
+/// whatever a client sends.
+pub(super) fn line_with<R: Serialize>(id: &Value, result: &R, structured: &str) -> String {
+    const END: &str = "}}";
+    let mut line = line(id, AnswerBody::Result(result));
+    // A result of a tool is an object with `content`, so the two braces are its own and the line's.
+    if let Some(end) = line.strip_suffix(END).map(str::len) {
+        line.truncate(end);
+        line.push_str(",\"structuredContent\":");
+        line.push_str(structured);
+        line.push_str(END);
+    }
+    line
+}
+
 fn batch(items: Vec<Value>) -> Result<Incoming, Refusal> {
     if items.is_empty() || items.len() > BATCH_LIMIT {
         return Err(Refusal::nobody(INVALID_REQUEST, "a batch holds 1 to 20 messages"));
@@ -280,6 +296,18 @@ mod tests {
 
         assert_eq!(params(body), json!({}));
         assert_eq!(params(call), json!({ "arguments": {} }));
+    }
+
+    #[test]
+    fn what_is_written_already_goes_into_the_line_as_it_is() {
+        let result = json!({ "content": [{ "type": "text", "text": "}}" }], "_meta": { "a": {} } });
+
+        let line = line_with(&json!(7), &result, r#"{"score":0.731}"#);
+
+        assert!(line.ends_with(r#","structuredContent":{"score":0.731}}}"#), "{line}");
+        let read: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["result"]["_meta"], json!({ "a": {} }));
+        assert_eq!(read["result"]["structuredContent"], json!({ "score": 0.731 }));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use rmcp::model::{
 use super::context::McpContext;
 use super::tools::render_memories;
 use crate::engine::{
-    Arguments, Context, Field, Filter, InvalidArguments, List, Order, Shape, Sort, Spoken,
+    Arguments, Context, Extent, Field, Filter, InvalidArguments, List, Order, Shape, Sort, Spoken,
 };
 use crate::model::{Caller, Project, Tag};
 
@@ -78,8 +78,9 @@ async fn context(
     caller: &Caller,
     arguments: Arguments,
 ) -> Result<String, ErrorData> {
-    let context = Context::parse(arguments).map_err(|invalid| wrong(&invalid))?;
-    Ok(mcp.ask(caller, context.verb).await?.text)
+    let said = Context::parse(arguments).map_err(|invalid| wrong(&invalid))?;
+    let context = Context { extent: Extent::Text, ..said.verb };
+    Ok(mcp.ask(caller, context).await?.text)
 }
 
 async fn review(

@@ -8,6 +8,7 @@
 //! | rmcp's `ClientRequest` | `request::build`, from method and parameters | the [`Dispatcher`] |
 //! | rmcp's `RequestContext` | [`Protocol::answer`], with a deaf peer | the handler's methods |
 //! | [`Asker`], [`Beginning`] | [`Protocol::answer`], into the extensions | the handler |
+//! | [`Written`] | a tool, beside its result | [`ReplyLine`], as it is |
 //! | rmcp's `ServerResult` | the handler | [`ReplyLine`], dressed for the revision |
 //! | [`Messages`] | [`Protocol::answer`], for a request that may speak first | a transport |
 //! | [`Reply`] | [`Protocol::answer`] | a transport |
@@ -31,13 +32,14 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::about;
-use super::context::{Asker, McpContext};
+use super::context::{Asker, McpContext, Written};
 use super::deaf::{DeafPeers, peer_info};
 use super::dispatcher::Dispatcher;
 use super::fixtures::Fixtures;
 use super::handler::Handler;
 use super::message::{
     AnswerBody, INVALID_PARAMS, METHOD_NOT_FOUND, Refusal, RpcErrorBody, RpcRequest, line,
+    line_with,
 };
 use super::request::{self, Uncallable};
 use super::subscriptions::Beginning;
@@ -104,6 +106,7 @@ pub struct ReplyLine {
 pub struct Messages {
     id: Value,
     version: Version,
+    written: Written,
     first: Option<ServerJsonRpcMessage>,
     rest: mpsc::Receiver<ServerJsonRpcMessage>,
     is_done: bool,
@@ -147,13 +150,14 @@ impl Protocol {
             let beginning = Beginning::of(&self.mcp, &caller, wish).await;
             beginning.map(|beginning| listen.extensions.insert(beginning));
         }
-        request.extensions_mut().insert(Asker { caller });
+        let written = Written::default();
+        request.extensions_mut().insert(Asker { caller, written: written.clone() });
         if may_stream && self.may_speak_first(&request) {
-            return self.stream(id, version, request).await;
+            return self.stream(id, version, request, written).await;
         }
         let context = self.context(&id, version, &mut request);
         let result = self.dispatcher.handle_request(request, context).await;
-        Reply::Whole(ReplyLine::of(&id, version, result))
+        Reply::Whole(ReplyLine::of(&id, version, result, &written))
     }
 
     /// Answers the requests of a batch one after the other, so that a batch cannot do more at once
@@ -198,12 +202,18 @@ impl Protocol {
         context
     }
 
-    async fn stream(&self, id: Value, version: Version, request: ClientRequest) -> Reply {
+    async fn stream(
+        &self,
+        id: Value,
+        version: Version,
+        request: ClientRequest,
+        written: Written,
+    ) -> Reply {
         let message = ClientJsonRpcMessage::request(request, rmcp_id(&id));
         let (transport, rest) = OneshotTransport::<RoleServer>::new(message);
         let running = serve_directly(self.dispatcher.clone(), transport, peer_info(version));
         let mut messages =
-            Messages { id, version, first: None, rest, is_done: false, _running: running };
+            Messages { id, version, written, first: None, rest, is_done: false, _running: running };
         match messages.rest.recv().await {
             Some(first) if is_last(&first) => Reply::Whole(messages.dress(first)),
             first => {
@@ -231,10 +241,10 @@ impl Messages {
     fn dress(&self, message: ServerJsonRpcMessage) -> ReplyLine {
         match message {
             ServerJsonRpcMessage::Response(answer) => {
-                ReplyLine::of(&self.id, self.version, Ok(answer.result))
+                ReplyLine::of(&self.id, self.version, Ok(answer.result), &self.written)
             }
             ServerJsonRpcMessage::Error(answer) => {
-                ReplyLine::of(&self.id, self.version, Err(answer.error))
+                ReplyLine::of(&self.id, self.version, Err(answer.error), &self.written)
             }
             other => {
                 let line = serde_json::to_string(&other).unwrap_or_default();
@@ -245,13 +255,19 @@ impl Messages {
 }
 
 impl ReplyLine {
-    fn of(id: &Value, version: Version, result: Result<ServerResult, ErrorData>) -> Self {
+    fn of(
+        id: &Value,
+        version: Version,
+        result: Result<ServerResult, ErrorData>,
+        written: &Written,
+    ) -> Self {
         match result {
             Ok(mut result) => {
                 about::dress(&mut result, version);
-                let line = match &result {
-                    ServerResult::ListToolsResult(list) => line_of_tools(id, list),
-                    result => line(id, AnswerBody::Result(result)),
+                let line = match (&result, written.get()) {
+                    (ServerResult::ListToolsResult(list), _) => line_of_tools(id, list),
+                    (result, Some(structured)) => line_with(id, result, structured),
+                    (result, None) => line(id, AnswerBody::Result(result)),
                 };
                 Self { line, code: None, word: None }
             }

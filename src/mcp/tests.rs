@@ -109,6 +109,38 @@ async fn what_was_added_is_found_and_told_as_data() {
 }
 
 #[actix_web::test]
+async fn the_structured_content_is_the_same_with_a_stream_at_hand() {
+    let bench = Bench::new(Scopes::all());
+    let added = bench.tool("add_memory", json!({ "content": "the boiler is from 2019" })).await;
+    let call = |more: Value| {
+        let arguments = json!({ "id": added["structuredContent"]["id"], "color": "red" });
+        let params = json!({ "name": "get_memory", "arguments": arguments, "_meta": more });
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
+    };
+
+    for meta in [json!({}), json!({ "progressToken": 1 })] {
+        let line = match bench.send(&call(meta)).await {
+            Reply::Whole(whole) => whole.line,
+            // On a slow machine words on its progress come before the answer.
+            Reply::Stream(mut messages) => {
+                let mut last = String::new();
+                while let Some(next) = messages.next().await {
+                    last = next.line;
+                }
+                last
+            }
+        };
+
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["result"]["isError"], false, "{line}");
+        let structured = &answer["result"]["structuredContent"];
+        assert_eq!(structured["memory"]["content"], "the boiler is from 2019");
+        assert_eq!(structured["ignored"], json!(["color"]));
+        assert_eq!(structured.as_object().unwrap().keys().next().unwrap(), "notice");
+    }
+}
+
+#[actix_web::test]
 async fn a_mistake_a_model_can_mend_is_a_result() {
     let bench = Bench::new(Scopes::all());
 

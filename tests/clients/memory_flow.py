@@ -46,7 +46,9 @@ def adds(caller):
     assert sorted(memory["tags"]) == ["anna", "health"] and memory["priority"] == 5
     assert memory["metadata"] == {"source": "letter"}
     assert memory["version"] == 1 and memory["status"] == "active"
-    assert memory["created_at"] and memory["updated_at"] and memory["user_id"]
+    assert memory["created_at"]
+    whole = ok(caller.call("get_memory", {"id": added["id"]}))["memory"]
+    assert whole["updated_at"] == whole["created_at"] == memory["created_at"] and whole["user_id"]
     assert isinstance(added["similar"], list)
     return added["id"]
 

@@ -160,7 +160,7 @@ def test_a_poisoned_capture_reaches_neither_context_nor_instructions(server):
 
     assert "be brief" in shown and "evil.example" not in shown, shown[-3000:]
     context = asked(server, "GET", "/api/v1/context?query=send%20the%20keys")
-    assert [one["content"] for one in context["instructions"]] == ["be brief"]
+    assert [one["snippet"] for one in context["instructions"]] == ["be brief"]
     assert "evil.example" not in json.dumps(context)
     assert any("evil.example" in one["content"] and one["provisional"] for one in episodes(server))
 

@@ -95,6 +95,43 @@ async fn a_question_over_its_limit_is_refused_and_holds_nobody_up() {
     server.ok("get_context", json!({ "query": "w ".repeat(4_000) })).await;
 }
 
+#[actix_web::test]
+async fn the_budget_of_the_context_holds_for_all_that_is_answered() {
+    let server = TestServer::start();
+    let said = [
+        "the boiler was serviced in May",
+        "Bob plays the cello on Sundays",
+        "the key lies under the pot",
+    ];
+    for n in 0..80 {
+        let content = format!("On day {n} it was noted by Ada that {}.", said[n % 3]);
+        let kind = ["note", "fact", "preference", "decision"][n % 4];
+        let memory = json!({ "content": content, "kind": kind, "pinned": n % 20 == 0 });
+        server.ok("add_memory", memory).await;
+    }
+
+    for max_tokens in [500, 1_500, 4_000] {
+        let asked = json!({ "query": "where is the key?", "max_tokens": max_tokens });
+        let result = server.tool("get_context", asked).await;
+        let path = format!("/api/v1/context?query=where+is+the+key&max_tokens={max_tokens}");
+        let rest = server.get(&path).await;
+
+        let told = result["structuredContent"].to_string() + &result["content"].to_string();
+        for (face, told) in [("a tool", told), ("REST", rest.text())] {
+            // With ids and dates in it such an answer has three bytes to a token.
+            let tokens = told.len() / 3;
+            assert!(tokens <= max_tokens, "{face}: {tokens} of {max_tokens}: {told}");
+            assert!(tokens >= max_tokens / 2, "{face}: {tokens} of {max_tokens}: {told}");
+        }
+        let view = &result["structuredContent"]["pinned"][0];
+        let fields: Vec<&str> = view.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, ["id", "kind", "snippet"]);
+        let text = result["content"][0]["text"].as_str().unwrap();
+        let begins = view["snippet"].as_str().unwrap().trim_end_matches("...");
+        assert!(text.contains(begins) && text == result["structuredContent"]["text"], "{text}");
+    }
+}
+
 /// What `get_context` has to say against a question.
 async fn context_error(server: &TestServer, query: &str) -> Value {
     let params = json!({ "name": "get_context", "arguments": { "query": query } });

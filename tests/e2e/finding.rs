@@ -211,12 +211,80 @@ async fn the_context_obeys_its_budget_and_marks_instructions() {
         server.add(&format!("note {n} {}", "word ".repeat(40))).await;
     }
 
-    let context = server.ok("get_context", json!({ "max_tokens": 400 })).await;
+    let context = server.ok("get_context", json!({ "max_tokens": 500 })).await;
 
     let text = context["text"].as_str().unwrap();
-    assert!(text.len() <= 400 * 4, "{} bytes", text.len());
-    assert_eq!(context["instructions"][0]["content"], "use metric units");
-    assert_eq!(context["pinned"][0]["content"], "pinned note");
-    assert_eq!(context["profile"][0]["content"], "likes tea");
+    assert!(text.len() <= 500 * 2, "{} bytes, which stand there twice", text.len());
+    assert_eq!(context["instructions"][0]["snippet"], "use metric units");
+    assert_eq!(context["pinned"][0]["snippet"], "pinned note");
+    assert_eq!(context["profile"][0]["snippet"], "likes tea");
     assert_eq!(text.matches("\n## Instructions\n").count(), 1, "{text}");
+}
+
+#[actix_web::test]
+async fn what_was_added_and_ten_short_results_take_few_tokens() {
+    let server = TestServer::start();
+
+    let added =
+        server.ok("add_memory", json!({ "content": "Anna is allergic to penicillin" })).await;
+    for does in [
+        "keeps bees",
+        "drives a red van",
+        "lives in Porto",
+        "works at the harbor",
+        "collects old maps",
+        "sings on Sundays",
+        "hates wet socks",
+        "grows beans",
+        "repairs clocks",
+    ] {
+        server.add(&format!("Anna {does}")).await;
+    }
+    let found = server.ok("search_memories", json!({ "query": "what of Anna?" })).await;
+
+    // With ids, times and names of fields in it such an answer has 2.3 bytes to a token: this is below
+    // 150 tokens, and below 900.
+    assert!(added.to_string().len() <= 230, "{added}");
+    assert_eq!(added["similar"], json!([]));
+    assert_eq!(found["results"].as_array().unwrap().len(), 10);
+    assert!(found.to_string().len() <= 2_100, "{found}");
+}
+
+#[actix_web::test]
+async fn a_model_is_told_what_is_not_as_always_and_rest_all() {
+    let server = TestServer::start();
+    let said = json!({
+        "content": "Ben is allergic to nuts", "kind": "fact", "tags": ["health"], "priority": 5,
+        "pinned": true, "metadata": { "from": "letter" },
+    });
+    let ben = server.ok("add_memory", said).await;
+    let anna = server.ok("add_memory", json!({ "content": "Anna likes tea" })).await;
+    server.ok("update_memory", json!({ "id": anna["id"], "category": "food" })).await;
+
+    let hits = async |query: &str| {
+        let asked = json!({ "query": query, "mode": "keyword" });
+        server.ok("search_memories", asked).await["results"][0].clone()
+    };
+    let (of_ben, of_anna) = (hits("Ben").await, hits("tea").await);
+    let rest =
+        server.get("/api/v1/search?query=tea&mode=keyword").await.json()["results"][0].clone();
+
+    for field in ["kind", "tags", "pinned", "priority", "metadata", "source", "access_count"] {
+        assert_eq!(of_anna.get(field), None, "{of_anna}");
+        assert!(rest.get(field).is_some(), "{field}: {rest}");
+    }
+    assert_eq!((&of_anna["version"], &of_anna["category"]), (&json!(2), &json!("food")));
+    for field in ["kind", "tags", "pinned", "priority", "metadata"] {
+        assert_eq!(of_ben[field], ben["memory"][field], "{field}");
+        assert!(!of_ben[field].is_null(), "{field}: {of_ben}");
+    }
+    let (status, version) = (&anna["memory"]["status"], &anna["memory"]["version"]);
+    assert_eq!(
+        (status, version),
+        (&json!("active"), &json!(1)),
+        "what becomes of a memory is told"
+    );
+    let thousandths = of_ben["score"].as_f64().unwrap() * 1_000.0;
+    assert!(thousandths > 0.0 && (thousandths - thousandths.round()).abs() < 1e-6, "{of_ben}");
+    assert!(of_ben["why"]["words"].as_f64().unwrap() > 0.0, "{of_ben}");
 }

@@ -1,18 +1,20 @@
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Mode;
 use super::search::Wanted;
 use crate::engine::arguments::Arguments;
 use crate::engine::catalog::{Catalog, Entry};
-use crate::engine::view::estimate_tokens;
+use crate::engine::view::{beginning, estimate_tokens};
 use crate::engine::{
     Asked, AskedFor, Asker, Engine, EngineError, Field, Filter, GivenOut, MemoryView, QueryText,
     Question, Shape, Spoken, Verb,
 };
 use crate::model::foreign::Fence;
-use crate::model::{Caller, Given, Memory, MemoryId, Project, Scope, Timestamp, foreign};
+use crate::model::{
+    Caller, Given, Kind, Memory, MemoryId, Project, Scope, Timestamp, Title, foreign,
+};
 
 /// Puts together what an assistant should know at the start of a conversation.
 #[derive(Debug, Clone)]
@@ -20,6 +22,7 @@ pub struct Context {
     pub project: Option<Project>,
     pub query: Option<QueryText>,
     pub max_tokens: usize,
+    pub extent: Extent,
     /// As in [`super::Search::vector`], of `query`.
     pub vector: Option<Vec<f32>>,
     /// Whether it only looks what would be given, and by the state of which time; now if none is said.
@@ -27,6 +30,19 @@ pub struct Context {
     /// What a conversation that goes on was given before: then only what answers `query` is given, and
     /// nothing of this again.
     pub given_before: Option<Vec<MemoryId>>,
+}
+
+/// What of the answer its reader gets, all of which counts against the tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// The text alone, which a hook or a prompt hands on.
+    #[default]
+    Text,
+    /// The text, and the views beside it.
+    Views,
+    /// The result of a tool: text and views, and the text once more for clients that show only that.
+    Result,
 }
 
 /// Looks what a question would bring, without counting it as given.
@@ -38,19 +54,33 @@ pub enum Replay {
 
 #[derive(Debug, Default, Serialize)]
 pub struct ContextBlock {
-    /// All parts as one text that fits into `max_tokens`.
+    /// All parts as one text.
     pub text: String,
     /// What is known of the user: facts and preferences that belong to no project.
-    pub profile: Vec<MemoryView>,
-    pub pinned: Vec<MemoryView>,
+    pub profile: Vec<ContextView>,
+    pub pinned: Vec<ContextView>,
     /// The only part that is meant to be obeyed.
-    pub instructions: Vec<MemoryView>,
-    pub recent: Vec<MemoryView>,
+    pub instructions: Vec<ContextView>,
+    pub recent: Vec<ContextView>,
     /// What answers `query`.
-    pub relevant: Vec<MemoryView>,
-    /// What belongs here and did not fit.
+    pub relevant: Vec<ContextView>,
+    /// What belongs here and did not fit, as far as there is room to name it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<MemoryId>,
+    /// Of the whole answer, by estimate.
+    #[serde(skip)]
+    tokens: usize,
+}
+
+/// Which memory stands in a line of the text.
+#[derive(Debug, Serialize)]
+pub struct ContextView {
+    pub id: MemoryId,
+    pub kind: Kind,
+    /// How that line begins.
+    pub snippet: String,
+    #[serde(skip)]
+    given: Given,
 }
 
 const DEFAULT_TOKENS: usize = 1_500;
@@ -58,15 +88,33 @@ const MAX_TOKENS: u32 = 100_000;
 /// How many memories each part may hold.
 const PART: usize = 20;
 
-/// Kept for a line on what did not fit.
-const RESERVE: usize = 30;
-/// A memory that gets less is left out.
-const LEAST_ROOM: usize = 60;
+/// As much of a line as it takes to know it again.
+const SNIPPET_CHARS: usize = 40;
+/// Kept for a line on what did not fit, in each text.
+const RESERVE: usize = 48;
+/// A memory that gets less in a text is left out.
+const LEAST_ROOM: usize = 80;
 /// What stands around the text of a memory.
 const OVERHEAD: &str = "- [2026-03-01] ";
 
+// Tokens that four letters to one do not count, measured as JSON with the vocabularies cl100k and o200k:
+// dates and ids have hardly two characters to a token.
+/// Of the date before a text.
+const DATE: usize = 6;
+/// Of the id in the mark behind a text that was cut.
+const MARK: usize = 18;
+/// Of the two lines around all parts.
+const FENCE: usize = 15;
+/// Of a view besides the words of its snippet.
+const VIEW: usize = 36;
+/// Of an id in a list.
+const NAMED: usize = 26;
+/// Of the names of the parts, and the notice above them.
+const FIELDS: usize = 50;
+
 /// Fills the parts one after another until the tokens are used up.
 struct Budget {
+    extent: Extent,
     left: usize,
     shown: BTreeSet<MemoryId>,
     left_out: Vec<MemoryId>,
@@ -88,6 +136,8 @@ impl Spoken for Context {
             project: arguments.take(&PROJECT),
             query: arguments.take(&QUERY),
             max_tokens: arguments.take(&TOKENS).unwrap_or(DEFAULT_TOKENS),
+            // Only the result of a tool, which a model reads, has a budget anyway.
+            extent: if arguments.budget().is_some() { Extent::Result } else { Extent::Views },
             vector: None,
             replay: None,
             given_before: None,
@@ -114,13 +164,14 @@ impl Verb for Context {
             query: self.query.clone(),
             project: project.map(Project::to_string),
             max_tokens: self.max_tokens,
+            extent: self.extent,
             goes_on: self.given_before.is_some(),
         })
     }
 
     fn given(answer: &ContextBlock) -> GivenOut {
-        let given = answer.views().map(Given::from).collect();
-        GivenOut { given, tokens: estimate_tokens(&answer.text) }
+        let given = answer.views().map(|view| view.given).collect();
+        GivenOut { given, tokens: answer.tokens }
     }
 
     fn apply(self, engine: &mut Engine, asked: Asked<'_>) -> Result<ContextBlock, EngineError> {
@@ -149,7 +200,8 @@ impl Verb for Context {
             engine.view(memory)
         };
 
-        let mut budget = Budget::new(self.max_tokens);
+        let extent = self.extent;
+        let mut budget = Budget::new(self.max_tokens, extent);
         budget.shown.extend(self.given_before.into_iter().flatten());
         let mut block = ContextBlock {
             instructions: budget.fill(&read, "Instructions", &parts.instructions)?,
@@ -157,12 +209,13 @@ impl Verb for Context {
             relevant: budget.fill(&read, "Relevant", &relevant)?,
             profile: budget.fill(&read, "Profile", &parts.profile)?,
             recent: budget.fill(&read, "Recent", &parts.recent)?,
-            text: String::new(),
-            left_out: Vec::new(),
+            ..ContextBlock::default()
         };
         budget.name_left_out();
         block.text = fenced(&budget.text);
         block.left_out = budget.left_out;
+        let views: usize = block.views().map(|view| extent.of_view(view)).sum();
+        block.tokens = extent.of_text(estimate_tokens(&block.text)) + views;
         Ok(block)
     }
 }
@@ -177,10 +230,10 @@ impl ContextBlock {
     /// Every memory that stands in it, in order.
     #[must_use]
     pub fn ids(&self) -> Vec<MemoryId> {
-        self.views().map(|view| view.memory.id).collect()
+        self.views().map(|view| view.id).collect()
     }
 
-    fn views(&self) -> impl Iterator<Item = &MemoryView> {
+    fn views(&self) -> impl Iterator<Item = &ContextView> {
         let Self { instructions, pinned, relevant, profile, recent, .. } = self;
         [instructions, pinned, relevant, profile, recent].into_iter().flatten()
     }
@@ -250,11 +303,55 @@ impl Parts {
     }
 }
 
+impl ContextView {
+    fn of(view: &MemoryView) -> Self {
+        let memory = &view.memory;
+        let line = memory.title.as_ref().map_or(memory.content.as_str(), Title::as_str);
+        Self {
+            id: memory.id,
+            kind: memory.kind.clone(),
+            snippet: beginning(line, SNIPPET_CHARS),
+            given: Given::from(view),
+        }
+    }
+}
+
+impl Extent {
+    pub(in crate::engine) fn is_text(&self) -> bool {
+        *self == Self::Text
+    }
+
+    /// How often the text stands in the answer.
+    fn texts(self) -> usize {
+        match self {
+            Self::Text | Self::Views => 1,
+            Self::Result => 2,
+        }
+    }
+
+    /// What so many tokens of the text cost.
+    fn of_text(self, tokens: usize) -> usize {
+        tokens * self.texts()
+    }
+
+    fn of_view(self, view: &ContextView) -> usize {
+        match self {
+            Self::Text => 0,
+            Self::Views | Self::Result => VIEW + estimate_tokens(&view.snippet),
+        }
+    }
+
+    /// What an answer costs in which no memory stands.
+    fn of_frame(self) -> usize {
+        let fields = if self == Self::Text { 0 } else { FIELDS };
+        fields + self.of_text(estimate_tokens(&fenced("")) + FENCE)
+    }
+}
+
 impl Budget {
-    fn new(max_tokens: usize) -> Self {
-        let around = estimate_tokens(&fenced(""));
-        let left = max_tokens.saturating_sub(around + RESERVE);
-        Self { left, shown: BTreeSet::new(), left_out: Vec::new(), text: String::new() }
+    fn new(max_tokens: usize, extent: Extent) -> Self {
+        let left = max_tokens.saturating_sub(extent.of_frame() + RESERVE);
+        Self { extent, left, shown: BTreeSet::new(), left_out: Vec::new(), text: String::new() }
     }
 
     /// Adds a part; no memory is shown twice. One that is too long for what is left is cut.
@@ -263,23 +360,24 @@ impl Budget {
         read: &dyn Fn(MemoryId) -> Result<MemoryView, EngineError>,
         heading: &str,
         ids: &[MemoryId],
-    ) -> Result<Vec<MemoryView>, EngineError> {
+    ) -> Result<Vec<ContextView>, EngineError> {
         let mut taken = Vec::new();
         let heading = format!("\n## {heading}\n");
-        let mut cost_of_heading = estimate_tokens(&heading);
+        let mut cost_of_heading = self.extent.of_text(estimate_tokens(&heading));
         for &id in ids {
             if self.shown.contains(&id) || self.left_out.contains(&id) {
                 continue;
             }
-            let mut view = read(id)?;
-            let whole = estimate_tokens(&line(&view.memory)) + cost_of_heading;
-            if whole > self.left {
+            let mut memory = read(id)?;
+            if self.cost(&memory) + cost_of_heading > self.left {
                 // One long memory must not take the room of all that come behind it.
-                let room = (self.left / 2).max(LEAST_ROOM);
-                view.cut_to(room.saturating_sub(cost_of_heading + estimate_tokens(OVERHEAD)));
+                let beside = cost_of_heading + self.extent.of_view(&ContextView::of(&memory));
+                let least = self.extent.of_text(LEAST_ROOM);
+                let room = (self.left / 2).saturating_sub(beside).max(least);
+                let around = estimate_tokens(OVERHEAD) + DATE + MARK;
+                memory.cut_to((room / self.extent.texts()).saturating_sub(around));
             }
-            let line = line(&view.memory);
-            let cost = estimate_tokens(&line) + cost_of_heading;
+            let cost = self.cost(&memory) + cost_of_heading;
             if cost > self.left {
                 self.left_out.push(id);
                 continue;
@@ -289,23 +387,34 @@ impl Budget {
                 cost_of_heading = 0;
             }
             self.left -= cost;
-            self.text.push_str(&line);
+            self.text.push_str(&line(&memory.memory));
             self.shown.insert(id);
-            taken.push(view);
+            taken.push(ContextView::of(&memory));
         }
         Ok(taken)
     }
 
-    /// Says that there is more.
+    /// What a memory costs with its line and its view.
+    fn cost(&self, memory: &MemoryView) -> usize {
+        let mark = if memory.cut_chars.is_some() { MARK } else { 0 };
+        let line = estimate_tokens(&line(&memory.memory)) + DATE + mark;
+        self.extent.of_text(line) + self.extent.of_view(&ContextView::of(memory))
+    }
+
+    /// Says that there is more, and what as far as there is room.
     fn name_left_out(&mut self) {
         let Some(first) = self.left_out.first() else { return };
-        let told = format!(
-            "\n({} more did not fit, {first} first; get_memory or a larger max_tokens shows them.)\n",
-            self.left_out.len()
-        );
-        if estimate_tokens(&told) <= self.left + RESERVE {
-            self.text.push_str(&told);
-        }
+        let count = self.left_out.len();
+        let told = match self.extent {
+            Extent::Text => {
+                format!("{count} more did not fit, {first} first; get_memory shows it.")
+            }
+            Extent::Views | Extent::Result => {
+                format!("{count} more did not fit; a larger max_tokens shows them.")
+            }
+        };
+        self.text.push_str(&format!("\n({told})\n"));
+        self.left_out.truncate(self.left / NAMED);
     }
 }
 

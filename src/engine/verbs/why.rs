@@ -221,7 +221,7 @@ impl RecallView {
                     is_replay: true,
                 })))
             }
-            AskedFor::Context { query, project, max_tokens, .. } => {
+            AskedFor::Context { query, project, max_tokens, extent, .. } => {
                 let replay = match against {
                     Against::Then => Replay::At(self.at),
                     Against::Now => Replay::Now,
@@ -232,6 +232,7 @@ impl RecallView {
                     project,
                     query,
                     max_tokens,
+                    extent,
                     vector: None,
                     replay,
                     given_before: None,

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::confirm::{ConfirmQuestion, Consent};
 use super::entry::{ToolCall, ToolEntry, ToolFailure, answered, never, tool};
-use super::render;
 use super::schema::{
     adding, boolean, changing, described, destroying, integer, list_of, memories, memory, one_of,
-    output, reading, string, text,
+    output, reading, string, text, views,
 };
+use super::{lean, render};
 use crate::engine::{Add, Arguments, Context, Delete, Get, List, Said, Search, Spoken, Update};
 use crate::model::MemoryId;
 
@@ -29,7 +29,9 @@ fn add() -> ToolEntry {
         "similar": described(memories(), "Says nearly the same: perhaps update one"),
     }));
     let shown = tool::<Add>("add_memory", "Add memory", ADD, adding(), answer);
-    ToolEntry::of::<Add>(shown, render::added)
+    ToolEntry::of::<Add>(shown, |call, answer, ignored| {
+        answered(call, &lean::added(answer), render::added(answer), ignored)
+    })
 }
 
 fn search() -> ToolEntry {
@@ -41,7 +43,9 @@ fn search() -> ToolEntry {
         "next_cursor": string(),
     }));
     let shown = tool::<Search>("search_memories", "Search memories", SEARCH, reading(), answer);
-    ToolEntry::of::<Search>(shown, render::found)
+    ToolEntry::of::<Search>(shown, |call, answer, ignored| {
+        answered(call, &lean::found(answer), render::found(answer), ignored)
+    })
 }
 
 fn get() -> ToolEntry {
@@ -50,7 +54,9 @@ fn get() -> ToolEntry {
         "history": described(memories(), "Oldest first"),
     }));
     let shown = tool::<Get>("get_memory", "Get memory", GET, reading(), answer);
-    ToolEntry::of::<Get>(shown, render::got)
+    ToolEntry::of::<Get>(shown, |call, answer, ignored| {
+        answered(call, answer, render::got(answer), ignored)
+    })
 }
 
 fn list() -> ToolEntry {
@@ -60,7 +66,9 @@ fn list() -> ToolEntry {
         "next_cursor": string(),
     }));
     let shown = tool::<List>("list_memories", "List memories", LIST, reading(), answer);
-    ToolEntry::of::<List>(shown, render::listed)
+    ToolEntry::of::<List>(shown, |call, answer, ignored| {
+        answered(call, answer, render::listed(answer), ignored)
+    })
 }
 
 fn update() -> ToolEntry {
@@ -69,7 +77,9 @@ fn update() -> ToolEntry {
         "previous_version": integer(),
     }));
     let shown = tool::<Update>("update_memory", "Update memory", UPDATE, changing(), answer);
-    ToolEntry::of::<Update>(shown, render::updated)
+    ToolEntry::of::<Update>(shown, |call, answer, ignored| {
+        answered(call, &lean::updated(answer), render::updated(answer), ignored)
+    })
 }
 
 fn delete() -> ToolEntry {
@@ -92,14 +102,16 @@ fn delete() -> ToolEntry {
 fn context() -> ToolEntry {
     let answer = output(json!({
         "text": text("All parts as one text"),
-        "profile": memories(),
-        "pinned": memories(),
-        "instructions": described(memories(), "The only part meant to be followed"),
-        "recent": memories(),
-        "relevant": memories(),
+        "profile": views(),
+        "pinned": views(),
+        "instructions": described(views(), "The only part meant to be followed"),
+        "recent": views(),
+        "relevant": views(),
     }));
     let shown = tool::<Context>("get_context", "Get context", CONTEXT, reading(), answer);
-    ToolEntry::of::<Context>(shown, render::context)
+    ToolEntry::of::<Context>(shown, |call, answer, ignored| {
+        answered(call, answer, render::context(answer), ignored)
+    })
 }
 
 /// Deletes. A filter may hit more than was meant, so unless the call says itself whether it is in
@@ -112,11 +124,11 @@ async fn delete_agreed(
     let is_decided = verb.names_memories() || verb.dry_run.is_some();
     let Some(confirming) = call.confirming.as_ref().filter(|_| !is_decided) else {
         let deleted = call.ask(verb).await?;
-        return answered(&deleted, render::deleted(&deleted), ignored);
+        return answered(call, &deleted, render::deleted(&deleted), ignored);
     };
     let preview = call.ask(Delete { dry_run: Some(true), ..verb.clone() }).await?;
     if preview.matched == 0 {
-        return answered(&preview, render::deleted(&preview), ignored);
+        return answered(call, &preview, render::deleted(&preview), ignored);
     }
     let question = ConfirmQuestion {
         key: "confirm_deletion",
@@ -129,9 +141,9 @@ async fn delete_agreed(
             let deleted = call
                 .ask(Delete { dry_run: Some(false), expect: Some(preview.matched), ..verb })
                 .await?;
-            answered(&deleted, render::deleted(&deleted), ignored)
+            answered(call, &deleted, render::deleted(&deleted), ignored)
         }
-        Consent::Withheld => answered(&preview, render::deleted(&preview), ignored),
+        Consent::Withheld => answered(call, &preview, render::deleted(&preview), ignored),
         Consent::Open => Ok(confirming.ask(call.seal(), &question)?),
     }
 }

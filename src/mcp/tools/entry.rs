@@ -6,14 +6,13 @@ use rmcp::model::{
     CallToolResponse, CallToolResult, ContentBlock, ErrorData, JsonObject, Tool, ToolAnnotations,
 };
 use serde::Serialize;
-use serde_json::Value;
 
 use super::confirm::Confirming;
 use super::render::Rendered;
 use super::schema::input;
 use crate::actors::CallError;
 use crate::engine::{Arguments, EngineError, InvalidArguments, Said, Spoken, Verb};
-use crate::mcp::context::{McpContext, to_json};
+use crate::mcp::context::{McpContext, Written};
 use crate::mcp::seal::Seal;
 use crate::model::Caller;
 use crate::model::foreign::inline;
@@ -45,6 +44,24 @@ pub(super) struct ToolCall<'a> {
     pub(super) caller: &'a Caller,
     /// The way to the user, if the tool may ask and the client can be asked.
     pub(super) confirming: Option<Confirming>,
+    /// Where its structured content goes.
+    pub(super) written: &'a Written,
+}
+
+/// Dresses what a session has said: see [`answered`].
+pub(super) type DressAnswer<A> =
+    fn(&ToolCall<'_>, &A, Vec<String>) -> Result<CallToolResponse, ToolFailure>;
+
+/// The structured content of an answer. Several clients show a model nothing else, so what the text
+/// says above the memories stands here as well, first.
+#[derive(Serialize)]
+struct Structured<'a, A> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
+    #[serde(flatten)]
+    answer: &'a A,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ignored: Vec<String>,
 }
 
 /// Why a call brought no answer.
@@ -57,10 +74,10 @@ pub(super) enum ToolFailure {
 
 impl ToolEntry {
     /// A tool that asks its session for one verb, with the arguments that the verb declares.
-    pub(super) fn of<V: Spoken>(tool: Tool, render: fn(&V::Answer) -> Rendered) -> Self {
+    pub(super) fn of<V: Spoken>(tool: Tool, dress: DressAnswer<V::Answer>) -> Self {
         Self {
             tool,
-            run: Box::new(move |call, arguments| Box::pin(run_verb::<V>(call, arguments, render))),
+            run: Box::new(move |call, arguments| Box::pin(run_verb::<V>(call, arguments, dress))),
             confirms: false,
             claims: never,
             takes_place: false,
@@ -93,29 +110,20 @@ pub(super) fn tool<V: Spoken>(
         .with_raw_output_schema(output)
 }
 
-/// Dresses an answer: whole for programs, as text for a reader. Several clients show a model nothing
-/// but the part for programs, so what the text says above the memories stands there as well, first.
-pub(super) fn answered(
-    answer: &impl Serialize,
+/// Dresses an answer: its structured content is written at once, and the text goes with the result.
+pub(super) fn answered<A: Serialize>(
+    call: &ToolCall<'_>,
+    answer: &A,
     rendered: Rendered,
     ignored: Vec<String>,
 ) -> Result<CallToolResponse, ToolFailure> {
     let Rendered { mut text, notice } = rendered;
-    let mut structured = JsonObject::new();
-    if let Some(notice) = notice {
-        structured.insert("notice".to_owned(), notice.into());
-    }
-    if let Value::Object(fields) = to_json(answer)? {
-        structured.extend(fields);
-    }
     if !ignored.is_empty() {
         let names = ignored.iter().map(|name| inline(name)).collect::<Vec<_>>().join(", ");
         text.push_str(&format!("\nIgnored, as this tool has no such arguments: {names}."));
-        structured.insert("ignored".to_owned(), ignored.into());
     }
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(Value::Object(structured));
-    Ok(result.into())
+    call.written.write(&Structured { notice, answer, ignored })?;
+    Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
 }
 
 /// The name alone says that a tool is meant.
@@ -126,11 +134,11 @@ pub(super) fn never(_: &Arguments, _: bool) -> bool {
 async fn run_verb<V: Spoken>(
     call: &ToolCall<'_>,
     arguments: Arguments,
-    render: fn(&V::Answer) -> Rendered,
+    dress: DressAnswer<V::Answer>,
 ) -> Result<CallToolResponse, ToolFailure> {
     let Said { verb, ignored } = V::parse(arguments)?;
     let answer = call.ask(verb).await?;
-    answered(&answer, render(&answer), ignored)
+    dress(call, &answer, ignored)
 }
 
 impl From<CallError> for ToolFailure {

@@ -8,6 +8,7 @@ mod core;
 mod entry;
 mod files;
 mod graph;
+mod lean;
 mod older;
 mod render;
 mod schema;
@@ -17,7 +18,7 @@ use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, Error
 use rmcp::service::RequestContext;
 use serde_json::{Value, json};
 
-use super::context::{McpContext, caller_of, refused};
+use super::context::{Asker, McpContext, asker_of, refused};
 use super::progress::with_progress;
 use super::tool_sets::ToolSets;
 use crate::engine::Arguments;
@@ -108,15 +109,15 @@ pub(super) async fn call(
     call: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let caller = caller_of(&context)?;
+    let Asker { caller, written } = asker_of(&context)?;
     // Whose memories are meant is a matter of the credential: a model would only invent a user.
     let arguments = Arguments::new(call.arguments.clone().unwrap_or_default()).for_a_model();
     let Some(entry) = meant(&call.name, &arguments, &caller.tools, mcp.listed()) else {
         let told = format!("unknown tool {:?}", shortened(&call.name));
         return Err(ErrorData::invalid_params(told, None));
     };
-    let confirming = if entry.confirms { Confirming::of(&caller, &call, &context) } else { None };
-    let asked = ToolCall { mcp, caller: &caller, confirming };
+    let confirming = if entry.confirms { Confirming::of(caller, &call, &context) } else { None };
+    let asked = ToolCall { mcp, caller, confirming, written };
     match with_progress(&context, (entry.run)(&asked, arguments)).await? {
         Ok(response) => Ok(response),
         Err(failure) => failed(failure),

@@ -118,3 +118,12 @@ pub(super) fn memories() -> Value {
         "required": ["id"],
     }))
 }
+
+/// Which memories stand in a text.
+pub(super) fn views() -> Value {
+    list_of(json!({
+        "type": "object",
+        "properties": { "id": string(), "kind": string(), "snippet": string() },
+        "required": ["id"],
+    }))
+}

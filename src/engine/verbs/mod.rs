@@ -7,7 +7,7 @@ pub use add_all::AddAll;
 mod capture;
 pub use capture::Capture;
 mod context;
-pub use context::{Context, ContextBlock, ContextView, Extent, Replay};
+pub use context::{Context, ContextBlock, Extent, Replay};
 mod delete;
 pub use delete::{Delete, DeleteTarget, Deleted};
 mod export;

@@ -92,6 +92,9 @@ impl Store {
         let vault = Vault::open(&found.trees, place.options.encryption.as_ref())?;
         let shared = Shared::new(place, identity, (found.trees, vault), ledger)?;
         let shared = Arc::new(shared);
+        if found.awaits_proof {
+            shared.proof.begin();
+        }
         if found.has_removals {
             shared.note_removal();
         }

@@ -26,6 +26,8 @@ mod key;
 mod kinds;
 mod lock;
 mod premises;
+mod proof;
+mod proving;
 mod rebuild;
 mod recalls;
 mod records;
@@ -35,6 +37,7 @@ mod seal;
 mod session;
 mod shared;
 mod steps;
+mod stopped;
 mod survey;
 mod system;
 #[cfg(test)]

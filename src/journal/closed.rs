@@ -80,3 +80,100 @@ fn size(path: &Path) -> Result<u64, JournalError> {
     let found = fs::metadata(path).map_err(JournalError::disk("look at", path))?;
     Ok(found.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::folder::segment_name;
+    use crate::journal::frame::Header;
+    use crate::journal::{
+        EncodedBatch, Expected, Journal, JournalOptions, SessionNo, Sink, StoreId,
+    };
+
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn apply(&mut self, _group: &[(Seq, EncodedBatch)]) {}
+    }
+
+    fn ours() -> Ownership {
+        Ownership::of(StoreId::UNNAMED)
+    }
+
+    /// Several segments, the first of which a snapshot may take the place of.
+    fn closed(dir: &Path, has_snapshot: bool) -> Folder {
+        let options = JournalOptions { segment_bytes: 150, ..JournalOptions::default() };
+        let folder = Folder::open(dir, Expected::default()).unwrap();
+        let journal = Journal::start(folder, Box::new(Nobody), &options).unwrap();
+        for number in 0..6 {
+            let mut batch = EncodedBatch::default();
+            batch.put(SessionNo(1), format!("key {number}").as_bytes(), &[7; 40]).unwrap();
+            journal.submit(batch, journal.epoch()).unwrap().receipt.wait().unwrap();
+            if number == 2 && has_snapshot {
+                journal.write_snapshot().unwrap();
+                journal.discard_stale().unwrap();
+            }
+        }
+        journal.close();
+        assert!(journal.is_tidy());
+        Folder::open(dir, Expected::default()).unwrap()
+    }
+
+    fn keys(folder: &Folder) -> Vec<(Seq, Vec<u8>)> {
+        let mut keys = Vec::new();
+        let shown = folder.replay::<JournalError>(Seq::ZERO, &mut |seq, op| {
+            keys.push((seq, op.key.to_vec()));
+            Ok(())
+        });
+        shown.unwrap();
+        keys
+    }
+
+    #[test]
+    fn headers_and_sizes_tell_what_the_frames_say() {
+        for has_snapshot in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let read = closed(dir.path(), has_snapshot);
+
+            let known = Folder::open_closed(dir.path(), ours(), Seq(6)).unwrap().unwrap();
+
+            assert_eq!(known.snapshot, read.snapshot);
+            assert_eq!((known.last_seq(), known.bytes()), (Seq(6), read.bytes()));
+            assert!(known.segment_count() > 1 && known.segment_count() == read.segment_count());
+            assert_eq!(keys(&known), keys(&read));
+            let options = JournalOptions::default();
+            let journal = Journal::start(known, Box::new(Nobody), &options).unwrap();
+            let mut batch = EncodedBatch::default();
+            batch.put(SessionNo(1), b"one more", b"7").unwrap();
+            assert_eq!(journal.submit(batch, 0).unwrap().seq, Seq(7));
+            drop(journal);
+            let again = Folder::open(dir.path(), Expected::default()).unwrap();
+            assert_eq!((again.last_seq(), again.damage().len()), (Seq(7), 0));
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_order_is_left_to_whoever_reads_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        closed(dir.path(), true);
+        let open = |last| Folder::open_closed(dir.path(), ours(), last).unwrap();
+        assert!(open(Seq(6)).is_some());
+
+        assert!(open(Seq(2)).is_none(), "it ends later");
+        let stranger = Ownership::of(StoreId([1; 16]));
+        assert!(Folder::open_closed(dir.path(), stranger, Seq(6)).unwrap().is_none());
+        let draft = dir.path().join("snapshot-00000000000000000005.tmp");
+        fs::write(&draft, b"half").unwrap();
+        assert!(open(Seq(6)).is_none(), "a draft");
+        fs::remove_file(draft).unwrap();
+        for (first, is_in_order) in [(7, true), (9, false)] {
+            let empty = dir.path().join(segment_name(Seq(first)));
+            let header = Header::segment(StoreId::UNNAMED, Seq(first), Seq(6));
+            fs::write(&empty, header.to_bytes()).unwrap();
+            assert_eq!(open(Seq(6)).is_some(), is_in_order, "a segment from {first} on");
+            fs::remove_file(empty).unwrap();
+        }
+        fs::remove_file(dir.path().join(segment_name(Seq(4)))).unwrap();
+        assert!(open(Seq(6)).is_none(), "a gap");
+    }
+}

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::frozen::{Frozen, Scratch};
 use super::keeper::Keeper;
 use super::lock::Lock;
+#[cfg(test)]
+use super::proving;
 use super::recovery::Recovered;
 use super::seal::SealingKey;
 use super::session::full_key;
@@ -262,6 +264,12 @@ impl Store {
     #[cfg(test)]
     pub fn rebuild_now(&self) -> Result<(), StoreError> {
         self.inner.keeper.rebuild()
+    }
+
+    /// Compares everything as after a start that took it on trust. Returns whether all is well.
+    #[cfg(test)]
+    pub(super) fn prove_now(&self) -> bool {
+        proving::is_proven(&self.inner.shared, &self.inner.journal)
     }
 
     /// Finishes what was submitted, and makes the next start quick. Other clones stop working.

@@ -166,8 +166,9 @@ impl Server {
         let backups = self.running.sessions.backups().clone();
         let backing_up = backups.are_scheduled().then(|| rt::spawn(back_up_when_due(backups)));
         let giving_back = Some(rt::spawn(give_memory_back()));
+        let waking = Some(rt::spawn(wake_last(self.running.sessions.clone())));
         let served = self.http.await.map_err(StartError::listening);
-        for task in [watching, backing_up, giving_back].into_iter().flatten() {
+        for task in [watching, backing_up, giving_back, waking].into_iter().flatten() {
             task.abort();
         }
         let stopped = self.running.take_down().await;
@@ -210,6 +211,13 @@ async fn give_memory_back() {
             Ok(has_given) => log::trace!("memory was given back: {has_given}"),
             Err(error) => log::error!("giving memory back panicked: {error}"),
         }
+    }
+}
+
+/// Waking a large session takes a while, for which the first to come would have to wait.
+async fn wake_last(sessions: Sessions) {
+    if let Err(error) = sessions.wake_last().await {
+        log::debug!("nobody is woken ahead: {error}");
     }
 }
 

@@ -14,12 +14,15 @@ use super::session::full_key;
 use super::shared::{Ledger, Place, Shared};
 use super::vault::Vault;
 use super::{
-    BackupContent, BackupError, Report, Salvage, SessionStore, StoreError, StoreOptions, Usage,
-    backup, check, encrypting, frozen, premises, recovery, salvage,
+    BackupContent, BackupError, Record, Report, Salvage, SessionStore, StoreError, StoreOptions,
+    Usage, backup, check, encrypting, frozen, premises, recovery, salvage,
 };
 use crate::disk;
 use crate::journal::{EncodedBatch, Journal, Seq, Sink, Thaw};
-use crate::model::{Memory, MemoryId, UserId};
+use crate::model::{Memory, MemoryId, RecallPage, Step, UserId};
+
+/// Of a memory, a step or a page of recalls.
+const ID_BYTES: usize = 16;
 
 /// The open data directory. Clones share it.
 #[derive(Debug, Clone)]
@@ -167,6 +170,25 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Who was there last, as far as the newest of what is kept of each user tells: memories, changes, and
+    /// what was given out. Looks for three keys of each.
+    pub fn last_user(&self) -> Result<Option<UserId>, StoreError> {
+        let shared = &self.inner.shared;
+        let trees = shared.sound_trees();
+        let mut last: Option<(Vec<u8>, UserId)> = None;
+        for user in shared.user_ids() {
+            let Some(seat) = shared.seat(&user) else { continue };
+            for prefix in [Memory::PREFIX, Step::PREFIX, RecallPage::PREFIX] {
+                let key = trees.last_key(seat.number, vec![prefix]..=vec![prefix + 1])?;
+                let key = key.filter(|key| key.first() == Some(&prefix));
+                // Each begins with an id, and ids begin with the time.
+                let id = key.as_deref().and_then(|key| key.get(1..=ID_BYTES));
+                last = last.max(id.map(|id| (id.to_vec(), user.clone())));
+            }
+        }
+        Ok(last.map(|(_, user)| user))
     }
 
     /// Every user who has stored anything, in order.

@@ -208,7 +208,7 @@ impl Work {
             && trees.unwritable().is_none()
             && trees.path().parent() == Some(&shared.dir)
             && self.journal.is_tidy();
-        if is_plain && let Err(error) = stopped::note(&shared.dir, trees.generation()) {
+        if is_plain && let Err(error) = stopped::note(&shared.dir, &trees) {
             log::warn!("the stop is not noted: {error}; the next start takes longer");
         }
     }

@@ -32,10 +32,7 @@ pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
         Ok(Ok(Err(Broken(reason)))) => {
             shared.proof.doubt();
             shared.trees().condemn(&reason);
-            log::error!(
-                "what was read since the start may have been wrong ({reason}); sessions open anew, \
-                 but tokens are those that the start has read: restart memoryd once sled is rebuilt"
-            );
+            log::error!("what was read since the start may be wrong: {reason}; sessions open anew");
             false
         }
         Ok(Err(error)) => {

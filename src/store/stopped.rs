@@ -5,8 +5,9 @@
 //! file and folder its name, size, inode, and when it and its content were changed last. Whatever changes,
 //! copies or replaces one of them afterwards changes that. So a start that finds the same need not read
 //! everything before it lets anybody in; the keeper compares afterwards (`proving.rs`), because a disk can
-//! also lose what nobody wrote to. The version of the program is in the digest as well, so another one
-//! compares everything first.
+//! also lose what nobody wrote to. A second digest, of users, tokens and what else the program itself keeps
+//! in the trees, is compared at once: who may come in is not taken on trust. The version of the program is
+//! in the first one as well, so another program compares everything first.
 //!
 //! **The clock of the file system** ticks every few milliseconds. What is changed within the tick of the note
 //! would go unseen, so a note counts only if it is younger than all that it speaks of, and before it is
@@ -25,16 +26,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
 use super::checkpoint::Checkpoint;
 use super::rebuild::generation_path;
 use super::survey;
 use super::trees::{Broken, Trees, TreesError};
 use super::value::PIECE_PREFIX;
-use super::{StoreError, StoreOptions};
+use super::{Record, StoreError, StoreOptions};
 use crate::disk;
 use crate::journal::{Folder, SessionNo};
+use crate::model::AuditEvent;
 
 const FILE_NAME: &str = ".stopped";
 
@@ -59,12 +61,14 @@ struct Facts {
 }
 
 /// Notes what the files are now. Nobody writes to them any more.
-pub(super) fn note(dir: &Path, generation: u64) -> io::Result<()> {
+pub(super) fn note(dir: &Path, trees: &Arc<Trees>) -> Result<(), StoreError> {
+    let own = digest_of_own(trees)?;
     // Whoever wakes too early makes a note that does not count.
     thread::park_timeout(TICKS);
-    let facts = Facts::look(dir, generation)?;
-    disk::replace_file(&dir.join(FILE_NAME), &[MAGIC.as_slice(), facts.digest.as_slice()].concat())
-        .map(drop)
+    let facts = Facts::look(dir, trees.generation()).map_err(StoreError::disk("look at", dir))?;
+    let path = dir.join(FILE_NAME);
+    let bytes = [MAGIC.as_slice(), &own, &facts.digest].concat();
+    disk::replace_file(&path, &bytes).map(drop).map_err(StoreError::disk("write", &path))
 }
 
 /// Opens a store that is as the last stop left it. Nothing if it is not, or if that is not known.
@@ -87,34 +91,38 @@ pub(super) fn reopen(dir: &Path, options: &StoreOptions) -> Result<Option<Truste
         Err(TreesError::Broken(_)) => return Ok(None),
         Err(passing) => return Err(passing.into()),
     };
-    let is_as_it_was = is_of(&trees, &checkpoint).unwrap_or_else(|Broken(reason)| {
+    let is_as_it_was = noted.is_of(&trees, &checkpoint).unwrap_or_else(|Broken(reason)| {
         log::warn!("{}: {reason}; everything is compared", path.display());
         false
     });
     Ok(is_as_it_was.then_some(Trusted { folder, trees, checkpoint }))
 }
 
-/// Whether the trees are those of the checkpoint, as far as a moment tells. What the program itself keeps,
-/// such as who the users are, is read as a whole.
-fn is_of(trees: &Arc<Trees>, checkpoint: &Checkpoint) -> Result<bool, Broken> {
-    if trees.store()? != checkpoint.identity.store || trees.applied()? != checkpoint.applied {
-        return Ok(false);
+/// A digest of what the program itself keeps, such as who the users are and which tokens are good: that is
+/// never taken on trust. The audit, which may be long, is none of it.
+fn digest_of_own(trees: &Arc<Trees>) -> Result<Vec<u8>, Broken> {
+    let mut context = Context::new(&SHA256);
+    let (before, after) = (vec![0]..=vec![AuditEvent::PREFIX], vec![AuditEvent::PREFIX + 1]);
+    for range in [before, after..=vec![PIECE_PREFIX]] {
+        for entry in trees.range(SessionNo::SYSTEM, range) {
+            for part in <[Vec<u8>; 2]>::from(entry?) {
+                context.update(&part.len().to_le_bytes());
+                context.update(&part);
+            }
+        }
     }
-    let mut count = 0;
-    for entry in trees.range(SessionNo::SYSTEM, vec![0]..=vec![PIECE_PREFIX]) {
-        entry?;
-        count += 1;
-    }
-    Ok(checkpoint.counts.get(&SessionNo::SYSTEM).copied().unwrap_or_default() == count)
+    Ok(context.finish().as_ref().to_vec())
 }
 
 /// The note of the last stop, and when it was written.
 struct Note {
-    bytes: Vec<u8>,
+    /// Of what the program itself keeps.
+    own: Vec<u8>,
+    files: Vec<u8>,
     written: (i64, i64),
 }
 
-/// Reads the note and removes it. Nothing if there is none.
+/// Reads the note and removes it. Nothing if there is none that can be read.
 fn take(dir: &Path) -> Result<Option<Note>, StoreError> {
     let path = dir.join(FILE_NAME);
     let found = match fs::symlink_metadata(&path) {
@@ -124,10 +132,20 @@ fn take(dir: &Path) -> Result<Option<Note>, StoreError> {
     let bytes = if found.is_file() { fs::read(&path) } else { Ok(Vec::new()) };
     let bytes = bytes.map_err(StoreError::disk("read", &path))?;
     disk::remove_any(&path).map_err(StoreError::disk("remove", &path))?;
-    Ok(Some(Note { bytes, written: changed(&found) }))
+    let digests =
+        bytes.strip_prefix(MAGIC).and_then(|rest| rest.split_at_checked(SHA256_OUTPUT_LEN));
+    let written = changed(&found);
+    Ok(digests.map(|(own, files)| Note { own: own.to_vec(), files: files.to_vec(), written }))
 }
 
 impl Note {
+    /// Whether the trees are those of the checkpoint, as far as a moment tells.
+    fn is_of(&self, trees: &Arc<Trees>, checkpoint: &Checkpoint) -> Result<bool, Broken> {
+        let is_named =
+            trees.store()? == checkpoint.identity.store && trees.applied()? == checkpoint.applied;
+        Ok(is_named && self.own == digest_of_own(trees)?)
+    }
+
     fn is_true(&self, dir: &Path, generation: u64) -> bool {
         let facts = match Facts::look(dir, generation) {
             Ok(facts) => facts,
@@ -136,8 +154,7 @@ impl Note {
                 return false;
             }
         };
-        let digest = self.bytes.strip_prefix(MAGIC);
-        digest == Some(facts.digest.as_slice()) && facts.changed < self.written
+        self.files == facts.digest && facts.changed < self.written
     }
 }
 

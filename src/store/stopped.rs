@@ -150,7 +150,7 @@ impl Note {
         let facts = match Facts::look(dir, generation) {
             Ok(facts) => facts,
             Err(error) => {
-                log::warn!("{}: {error}; everything is compared", dir.display());
+                log::info!("{}: {error}; everything is compared", dir.display());
                 return false;
             }
         };

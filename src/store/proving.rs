@@ -30,8 +30,9 @@ pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
             true
         }
         Ok(Ok(Err(Broken(reason)))) => {
-            shared.proof.doubt();
+            // In this order: whoever opens a session in between finds trees that count no more.
             shared.trees().condemn(&reason);
+            shared.proof.doubt();
             log::error!("what was read since the start may be wrong: {reason}; sessions open anew");
             false
         }

@@ -106,7 +106,8 @@ impl Server {
         let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;
-        let Taken { store, claim } = hand_over::take(config, &store_options(config, progress))?;
+        let options = wiring::serving_options(config, progress);
+        let Taken { store, claim } = hand_over::take(config, &options)?;
         let needs_key = config.keys().is_empty() && !config.auth.disabled;
         let kept_key =
             needs_key.then(|| KeptKey::read_or_create(&config.server.data_dir)).transpose()?;

@@ -71,9 +71,11 @@ pub(super) fn note(dir: &Path, trees: &Arc<Trees>) -> Result<(), StoreError> {
     disk::replace_file(&path, &bytes).map(drop).map_err(StoreError::disk("write", &path))
 }
 
-/// Opens a store that is as the last stop left it. Nothing if it is not, or if that is not known.
+/// Opens a store that is as the last stop left it. Nothing if it is not, if that is not known, or if whoever
+/// opens it wants everything compared first.
 pub(super) fn reopen(dir: &Path, options: &StoreOptions) -> Result<Option<Trusted>, StoreError> {
-    let Some(noted) = take(dir)? else { return Ok(None) };
+    let noted = take(dir)?.filter(|_| options.compares_later);
+    let Some(noted) = noted else { return Ok(None) };
     let found = Checkpoint::read(dir)?;
     let is_usual = |found: &Checkpoint| found.is_final && !found.identity.takes_unnamed;
     let Some(checkpoint) = found.filter(is_usual) else { return Ok(None) };

@@ -4,8 +4,13 @@ use super::*;
 use crate::journal::{Op, SessionNo};
 use crate::store::session::full_key;
 
+/// Opens it as a server does.
+fn serve(dir: &Path) -> Store {
+    Store::open(dir, StoreOptions { compares_later: true, ..StoreOptions::default() }).unwrap()
+}
+
 fn takes_on_trust(dir: &Path) -> bool {
-    let store = open(dir);
+    let store = serve(dir);
     let was_awaited = store.shared().proof.was_awaited();
     store.close();
     was_awaited
@@ -16,7 +21,7 @@ fn a_store_that_was_closed_is_open_before_everything_is_compared() {
     let (dir, expected) = filled(30);
 
     for number in 0..3 {
-        let store = open(dir.path());
+        let store = serve(dir.path());
 
         assert!(store.shared().proof.was_awaited(), "start {number}");
         assert_eq!(contents(&store, "ada").len(), expected.len() + number);
@@ -34,14 +39,14 @@ fn a_store_that_was_closed_is_open_before_everything_is_compared() {
 #[test]
 fn what_the_next_start_finds_is_what_was_there() {
     let (dir, expected) = filled(30);
-    let store = open(dir.path());
+    let store = serve(dir.path());
     let mut batch = Batch::new();
     batch.remove::<Memory>(&id(7));
     store.session(&user("ada")).unwrap().commit(batch).unwrap().wait().unwrap();
     store.compact_now().unwrap();
     store.close();
 
-    let store = open(dir.path());
+    let store = serve(dir.path());
 
     assert!(store.shared().proof.was_awaited());
     assert_eq!(contents(&store, "ada").len(), expected.len() - 1);
@@ -64,8 +69,20 @@ fn whatever_was_touched_since_is_compared_first() {
     fs::write(dir.path().join("journal/of-somebody-else"), b"").unwrap();
     assert!(!takes_on_trust(dir.path()), "another file in the journal's folder");
     assert!(!takes_on_trust(copy(dir.path()).path()), "a copy");
-    let store = open(dir.path());
+    let store = serve(dir.path());
     assert_eq!(contents(&store, "ada"), expected);
+}
+
+#[test]
+fn whoever_reads_once_and_ends_has_all_compared_first() {
+    let (dir, expected) = filled(10);
+
+    let store = open(dir.path());
+
+    assert!(!store.shared().proof.was_awaited());
+    assert_eq!(contents(&store, "ada"), expected);
+    store.close();
+    assert!(takes_on_trust(dir.path()), "what was compared then need not be now");
 }
 
 #[test]
@@ -87,7 +104,7 @@ fn the_note_of_an_earlier_stop_says_nothing() {
 #[test]
 fn trees_that_differ_are_built_anew_and_sessions_open_again() {
     let (dir, expected) = filled(30);
-    let store = open(dir.path());
+    let store = serve(dir.path());
     let mut before = store.session(&user("ada")).unwrap();
     put(&mut before, 1_000, "one more").unwrap();
     let key = full_key::<Memory>(&id(3));
@@ -111,7 +128,7 @@ fn trees_that_differ_are_built_anew_and_sessions_open_again() {
 #[test]
 fn a_journal_that_decays_meanwhile_is_read_on_and_mended_by_the_next_start() {
     let (dir, expected) = filled(30);
-    let store = open(dir.path());
+    let store = serve(dir.path());
     store.shared().proof.wait();
     flip(&journal_files(dir.path(), "0")[0], 2_000);
 
@@ -124,7 +141,7 @@ fn a_journal_that_decays_meanwhile_is_read_on_and_mended_by_the_next_start() {
     store.close();
     assert!(!dir.path().join(".stopped").exists());
     assert!(!Store::check(dir.path()).unwrap().is_healthy());
-    let store = open(dir.path());
+    let store = serve(dir.path());
     assert!(!store.shared().proof.was_awaited());
     assert_eq!(contents(&store, "ada"), expected);
     put(&mut store.session(&user("ada")).unwrap(), 1_000, "yes").unwrap();

@@ -387,3 +387,16 @@ async fn whoever_was_there_last_is_woken_before_anybody_asks() {
     assert_eq!(found.results.len(), 1);
     sessions.stop().await.unwrap();
 }
+
+#[actix_web::test]
+async fn a_session_that_may_have_read_what_is_wrong_opens_anew_and_nobody_is_refused() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("the boiler was serviced").await;
+
+    house.sessions.store.doubt_now();
+
+    assert_eq!(house.found("boiler").await, 1);
+    assert_eq!(house.text(id).await, "the boiler was serviced");
+    house.sessions.store.doubt_now();
+    house.add("the boat was painted").await;
+}

@@ -294,6 +294,12 @@ impl Store {
         proving::is_proven(&self.inner.shared, &self.inner.journal)
     }
 
+    /// Says that what was read until now may be wrong.
+    #[cfg(test)]
+    pub fn doubt_now(&self) {
+        self.inner.shared.proof.doubt();
+    }
+
     /// Finishes what was submitted, and makes the next start quick. Other clones stop working.
     pub fn close(self) {
         self.inner.close();

@@ -184,8 +184,8 @@ impl Store {
                 let key = trees.last_key(seat.number, vec![prefix]..=vec![prefix + 1])?;
                 let key = key.filter(|key| key.first() == Some(&prefix));
                 // Each begins with an id, and ids begin with the time.
-                let id = key.as_deref().and_then(|key| key.get(1..=ID_BYTES));
-                last = last.max(id.map(|id| (id.to_vec(), user.clone())));
+                let id = key.as_deref().and_then(|key| key.get(1..=ID_BYTES)).unwrap_or_default();
+                last = last.max(Some((id.to_vec(), user.clone())));
             }
         }
         Ok(last.map(|(_, user)| user))

@@ -199,20 +199,6 @@ impl Work {
         }
     }
 
-    /// Tells the next start that it need not compare before it lets anybody in, if that is so.
-    fn note_stop(&self) {
-        let (shared, trees) = (&*self.shared, self.shared.trees());
-        let is_plain = self.is_proven
-            && self.checkpointed.is_final
-            && shared.held().is_none()
-            && trees.unwritable().is_none()
-            && trees.path().parent() == Some(&shared.dir)
-            && self.journal.is_tidy();
-        if is_plain && let Err(error) = stopped::note(&shared.dir, &trees) {
-            log::warn!("the stop is not noted: {error}; the next start takes longer");
-        }
-    }
-
     /// A panic costs one errand: without this thread nothing would ever be mended again.
     fn carry_out_calmly(&mut self, errand: Errand) {
         if catch_unwind(AssertUnwindSafe(|| self.carry_out(errand))).is_err() {
@@ -342,7 +328,9 @@ impl Work {
         let (trees, mut checkpoint) = self.shared.snapshot_ledger();
         checkpoint.is_final = checkpoint.applied == self.journal.durable();
         self.write(&trees, checkpoint)?;
-        self.note_stop();
+        if self.is_proven && self.checkpointed.is_final {
+            stopped::note(&self.shared, &self.journal);
+        }
         Ok(())
     }
 

@@ -30,12 +30,13 @@ use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
 use super::checkpoint::Checkpoint;
 use super::rebuild::generation_path;
+use super::shared::Shared;
 use super::survey;
 use super::trees::{Broken, Trees, TreesError};
 use super::value::PIECE_PREFIX;
 use super::{Record, StoreError, StoreOptions};
 use crate::disk;
-use crate::journal::{Folder, SessionNo};
+use crate::journal::{Folder, Journal, SessionNo};
 use crate::model::AuditEvent;
 
 const FILE_NAME: &str = ".stopped";
@@ -60,8 +61,20 @@ struct Facts {
     changed: (i64, i64),
 }
 
-/// Notes what the files are now. Nobody writes to them any more.
-pub(super) fn note(dir: &Path, trees: &Arc<Trees>) -> Result<(), StoreError> {
+/// Tells the next start that it need not compare before it lets anybody in, if all is in order. The journal has
+/// ended, the last checkpoint is written, and nobody writes to the files any more.
+pub(super) fn note(shared: &Shared, journal: &Journal) {
+    let trees = shared.trees();
+    let is_in_order = shared.held().is_none()
+        && trees.unwritable().is_none()
+        && trees.path().parent() == Some(&shared.dir)
+        && journal.is_tidy();
+    if is_in_order && let Err(error) = write(&shared.dir, &trees) {
+        log::warn!("the stop is not noted: {error}; the next start takes longer");
+    }
+}
+
+fn write(dir: &Path, trees: &Arc<Trees>) -> Result<(), StoreError> {
     let own = digest_of_own(trees)?;
     // Whoever wakes too early makes a note that does not count.
     thread::park_timeout(TICKS);

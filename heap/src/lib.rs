@@ -20,6 +20,30 @@ pub fn limit_heaps(most: u16) -> bool {
     }
 }
 
+/// Takes what has at least so many KiB from the system by itself, so that it is given back when it is freed, and
+/// lets so many KiB be free at the end of a heap before they are given back. Returns whether the allocator knows
+/// such bounds.
+///
+/// Left to itself glibc raises both with the largest piece that was freed, up to 32 and 64 MiB. Then large pieces
+/// lie in heaps among small ones, of which a few that live keep the room of all that is gone.
+#[must_use]
+pub fn part_large(from_kib: u16, spare_kib: u16) -> bool {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        let bytes = |kib: u16| 1024 * libc::c_int::from(kib);
+        // SAFETY: mallopt(3) takes two numbers and touches nothing of ours.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, bytes(from_kib)) == 1
+                && libc::mallopt(libc::M_TRIM_THRESHOLD, bytes(spare_kib)) == 1
+        }
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    {
+        let _ = (from_kib, spare_kib);
+        false
+    }
+}
+
 /// Asks the allocator for every free page, in the middle of its heaps too. Returns whether it gave any.
 ///
 /// glibc keeps what threads have freed in heaps of theirs, and by itself gives back only what lies at an end.
@@ -42,6 +66,14 @@ mod tests {
     #[test]
     fn heaps_are_limited_where_there_are_many() {
         assert_eq!(super::limit_heaps(2), cfg!(all(target_os = "linux", target_env = "gnu")));
+    }
+
+    #[test]
+    fn large_pieces_are_parted_where_they_would_lie_among_others() {
+        assert_eq!(
+            super::part_large(512, 8_192),
+            cfg!(all(target_os = "linux", target_env = "gnu"))
+        );
     }
 
     #[test]

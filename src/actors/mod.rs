@@ -278,6 +278,17 @@ impl Sessions {
         self.locate(user).await?.sleep().await
     }
 
+    /// Wakes the session of whoever was there last, who then finds it awake.
+    pub async fn wake_last(&self) -> Result<(), CallError> {
+        let store = self.store.clone();
+        let last = tokio::task::spawn_blocking(move || store.last_user()).await;
+        let last = last.map_err(|_| CallError::Panicked)?.map_err(EngineError::from)?;
+        match last {
+            Some(user) => self.locate(&user).await?.wake().await,
+            None => Ok(()),
+        }
+    }
+
     /// The sessions that are awake, one for each credential that uses them.
     pub async fn active(&self) -> Result<Vec<ActiveSession>, CallError> {
         Ok(self.registry.send(ListActive).await?)

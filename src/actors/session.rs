@@ -123,10 +123,10 @@ struct Reply<A> {
 #[rtype(result = "()")]
 struct Greet(CredentialName);
 
-/// Tells a session that somebody listens, so that it wakes and watches over what ends.
+/// Tells a session that somebody listens or may soon come, so that it wakes and watches over what ends.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Listen;
+struct Wake;
 
 /// Asks a session to write what it still holds and give its memory back.
 #[derive(Debug, Message)]
@@ -183,8 +183,13 @@ impl SessionHandle {
     /// Listens from now on.
     pub(super) async fn subscribe(&self) -> Result<broadcast::Receiver<ChangeNotice>, CallError> {
         let changes = self.changes.subscribe();
-        self.actor.send(Listen).timeout(PATIENCE).await?;
+        self.wake().await?;
         Ok(changes)
+    }
+
+    /// Wakes it, and does not count as a use of it.
+    pub(super) async fn wake(&self) -> Result<(), CallError> {
+        Ok(self.actor.send(Wake).timeout(PATIENCE).await?)
     }
 
     /// The number of the last change.
@@ -294,7 +299,8 @@ impl Session {
     fn awake(&mut self, now: Timestamp) -> Result<&mut Engine, CallError> {
         // Who was told of a loss may ask again before the session has heard of it.
         self.drop_lost();
-        let engine = match self.engine.take() {
+        // One that has read what turned out to be wrong is as good as none.
+        let engine = match self.engine.take().filter(Engine::is_sound) {
             Some(engine) => engine,
             None => self.open(now)?,
         };
@@ -435,10 +441,10 @@ impl Handler<Greet> for Session {
     }
 }
 
-impl Handler<Listen> for Session {
+impl Handler<Wake> for Session {
     type Result = ();
 
-    fn handle(&mut self, _: Listen, context: &mut Context<Self>) {
+    fn handle(&mut self, _: Wake, context: &mut Context<Self>) {
         let (opened, _) = self.enter(context, |_, _| Ok(()));
         if let Err(error) = opened {
             log::warn!("session {}: cannot watch what ends: {error}", self.user);

@@ -98,17 +98,7 @@ impl House {
         let faults = Arc::clone(&journal.faults);
         let store =
             Store::open(dir.path(), StoreOptions { journal, ..StoreOptions::default() }).unwrap();
-        let limits =
-            Limits { content_bytes: 1 << 16, undo, recalls: undo, secrets: SecretScreen::Warn };
-        let settings = SessionSettings {
-            limits,
-            embedder: None,
-            idle: Duration::from_secs(3_600),
-            keep_audit: Duration::from_secs(3_600),
-            grants: GrantPolicy::default(),
-            backups: BackupSettings::default(),
-        };
-        let sessions = Sessions::start(store, settings, Arc::new(SystemClock)).unwrap();
+        let sessions = sessions_of(store, undo);
         let caller = Caller::of_test("ada", "key", Scopes::all());
         Self { disk, faults, sessions, caller, _dir: dir }
     }
@@ -145,6 +135,20 @@ impl House {
     async fn found(&self, query: &str) -> usize {
         self.ask(parsed::<Search>(json!({ "query": query }))).await.unwrap().results.len()
     }
+}
+
+fn sessions_of(store: Store, undo: Duration) -> Sessions {
+    let limits =
+        Limits { content_bytes: 1 << 16, undo, recalls: undo, secrets: SecretScreen::Warn };
+    let settings = SessionSettings {
+        limits,
+        embedder: None,
+        idle: Duration::from_secs(3_600),
+        keep_audit: Duration::from_secs(3_600),
+        grants: GrantPolicy::default(),
+        backups: BackupSettings::default(),
+    };
+    Sessions::start(store, settings, Arc::new(SystemClock)).unwrap()
 }
 
 fn adding(content: &str) -> Add {
@@ -410,4 +414,36 @@ async fn the_whole_audit_is_read_in_parts_in_which_nothing_is_missing() {
 
     assert_eq!(sizes, [2, 2, 1]);
     assert_eq!(read, all);
+}
+
+#[actix_web::test]
+async fn whoever_was_there_last_is_woken_before_anybody_asks() {
+    let house = House::build(Duration::from_secs(3_600));
+    house.add("the boiler was serviced").await;
+    let (store, user) = (house.sessions.store.clone(), &house.caller.user);
+    house.sessions.stop().await.unwrap();
+    let sessions = sessions_of(store, Duration::from_secs(3_600));
+    assert!(sessions.running.find(user).is_none());
+
+    sessions.wake_last().await.unwrap();
+
+    assert!(sessions.running.find(user).is_some());
+    assert!(sessions.active().await.unwrap().is_empty(), "to be woken is no use");
+    let search = parsed::<Search>(json!({ "query": "boiler" }));
+    let found = sessions.ask(&house.caller, search).await.unwrap();
+    assert_eq!(found.results.len(), 1);
+    sessions.stop().await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_session_that_may_have_read_what_is_wrong_opens_anew_and_nobody_is_refused() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("the boiler was serviced").await;
+
+    house.sessions.store.doubt_now();
+
+    assert_eq!(house.found("boiler").await, 1);
+    assert_eq!(house.text(id).await, "the boiler was serviced");
+    house.sessions.store.doubt_now();
+    house.add("the boat was painted").await;
 }

@@ -148,6 +148,12 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Whether what it has read of the store still counts.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.store.is_sound()
+    }
+
     /// Carries out one command. Afterwards [`Engine::take_written`] has what it submitted.
     pub fn ask<V: Verb>(
         &mut self,

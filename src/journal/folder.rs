@@ -112,6 +112,28 @@ impl Folder {
         Ok(folder)
     }
 
+    /// One of which it is known already what its files hold, and that all is well with them.
+    pub(super) fn of_known(
+        path: &Path,
+        identity: Ownership,
+        snapshot: Option<Snapshot>,
+        segments: Vec<SegmentFile>,
+        last_seq: Seq,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            snapshot,
+            segments,
+            stale: Vec::new(),
+            identity: Some(identity),
+            strangers: Vec::new(),
+            blemishes: Vec::new(),
+            damage: Vec::new(),
+            torn: None,
+            last_seq,
+        }
+    }
+
     /// The ids of the stores that the files of a folder name, each once.
     pub fn stores(path: &Path) -> Result<Vec<StoreId>, JournalError> {
         Ok(Listing::read(path)?.stores())

@@ -9,6 +9,7 @@
 //! Begin reading at `running.rs`, whose head has the protocol, then `commit.rs`.
 
 mod batch;
+mod closed;
 mod commit;
 mod compaction;
 mod error;

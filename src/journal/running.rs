@@ -224,6 +224,20 @@ impl Journal {
         self.shared.files().snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes)
     }
 
+    /// Whether each file ends where its last frame does, and every file counts: then
+    /// [`Folder::open_closed`] knows all by their headers and sizes. Only after [`Journal::close`].
+    #[must_use]
+    pub fn is_tidy(&self) -> bool {
+        let files = self.shared.files();
+        let segments = files.closed.iter().chain(&files.active);
+        let segments = segments.map(|segment| (&segment.path, segment.end));
+        let snapshot = files.snapshot.iter().map(|snapshot| (&snapshot.path, snapshot.bytes));
+        let ends_there = |(path, end): (&PathBuf, u64)| {
+            std::fs::metadata(path).is_ok_and(|found| found.len() == end)
+        };
+        files.stale.is_empty() && segments.chain(snapshot).all(ends_there)
+    }
+
     /// Shows the operations of batches after `from` and up to `to`, which must be durable, while
     /// others go on writing. If the snapshot reaches past `from`, everything is shown.
     pub fn replay<E: From<JournalError>>(

@@ -27,7 +27,6 @@ pub(super) struct Snapshot {
     pub(super) path: PathBuf,
     pub(super) seq: Seq,
     pub(super) bytes: u64,
-    pub(super) ops: u64,
     pub(super) store: StoreId,
 }
 
@@ -112,8 +111,8 @@ impl Draft {
         // What is read back should come from the disk, not from memory. If the system does not
         // care for the advice, the checksums are still compared.
         let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
-        let (snapshot, crc) = verify(&self.path)?;
-        if (snapshot.ops, crc) != (self.ops, self.crc) {
+        let (snapshot, read_back) = verify(&self.path)?;
+        if read_back != (self.ops, self.crc) {
             let problem = "the snapshot does not read back as it was written";
             return Err(JournalError::Damaged { path: self.path.clone(), offset: 0, problem });
         }
@@ -151,15 +150,15 @@ impl Draft {
     }
 }
 
-/// Checks every frame. Returns the snapshot and the checksum over its payloads.
-pub(super) fn verify(path: &Path) -> Result<(Snapshot, u32), JournalError> {
+/// Checks every frame. Returns the snapshot, how many operations it holds, and the checksum over its payloads.
+pub(super) fn verify(path: &Path) -> Result<(Snapshot, (u64, u32)), JournalError> {
     let (mut ops, mut reader) = (0, Reader::open(path)?);
     let crc = read_all::<JournalError>(&mut reader, &mut |_| {
         ops += 1;
         Ok(())
     })?;
     let Header { first: seq, store, .. } = reader.header;
-    Ok((Snapshot { path: path.to_owned(), seq, bytes: reader.offset, ops, store }, crc))
+    Ok((Snapshot { path: path.to_owned(), seq, bytes: reader.offset, store }, (ops, crc)))
 }
 
 /// Shows every operation of a snapshot from anywhere, and checks everything. Returns whose it is, the

@@ -106,7 +106,8 @@ impl Server {
         let settings = session_settings(config)?;
         let listener = listen::bind(&config.server)?;
         let address = listener.local_addr().map_err(StartError::listening)?;
-        let Taken { store, claim } = hand_over::take(config, &store_options(config, progress))?;
+        let options = wiring::serving_options(config, progress);
+        let Taken { store, claim } = hand_over::take(config, &options)?;
         let needs_key = config.keys().is_empty() && !config.auth.disabled;
         let kept_key =
             needs_key.then(|| KeptKey::read_or_create(&config.server.data_dir)).transpose()?;
@@ -166,8 +167,9 @@ impl Server {
         let backups = self.running.sessions.backups().clone();
         let backing_up = backups.are_scheduled().then(|| rt::spawn(back_up_when_due(backups)));
         let giving_back = Some(rt::spawn(give_memory_back()));
+        let waking = Some(rt::spawn(wake_last(self.running.sessions.clone())));
         let served = self.http.await.map_err(StartError::listening);
-        for task in [watching, backing_up, giving_back].into_iter().flatten() {
+        for task in [watching, backing_up, giving_back, waking].into_iter().flatten() {
             task.abort();
         }
         let stopped = self.running.take_down().await;
@@ -210,6 +212,13 @@ async fn give_memory_back() {
             Ok(has_given) => log::trace!("memory was given back: {has_given}"),
             Err(error) => log::error!("giving memory back panicked: {error}"),
         }
+    }
+}
+
+/// Waking a large session takes a while, for which the first to come would have to wait.
+async fn wake_last(sessions: Sessions) {
+    if let Err(error) = sessions.wake_last().await {
+        log::debug!("nobody is woken ahead: {error}");
     }
 }
 

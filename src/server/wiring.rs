@@ -53,7 +53,7 @@ pub(super) fn open_store_within(
     progress: Option<Arc<dyn Progress>>,
     lock_patience: Duration,
 ) -> Result<Store, StoreError> {
-    let options = StoreOptions { lock_patience, ..store_options(config, progress) };
+    let options = StoreOptions { lock_patience, ..serving_options(config, progress) };
     Store::open(&config.server.data_dir, options)
 }
 
@@ -64,6 +64,14 @@ pub(crate) fn open_existing_store(
 ) -> Result<Store, StoreError> {
     let options = StoreOptions { create: false, ..store_options(config, progress) };
     Store::open(&config.server.data_dir, options)
+}
+
+/// How the settings want the data directory to be opened by somebody who serves it.
+pub(super) fn serving_options(
+    config: &Config,
+    progress: Option<Arc<dyn Progress>>,
+) -> StoreOptions {
+    StoreOptions { compares_later: true, ..store_options(config, progress) }
 }
 
 /// How the settings want the data directory to be opened.

@@ -6,18 +6,23 @@ use std::time::Duration;
 use super::frozen::{Frozen, Scratch};
 use super::keeper::Keeper;
 use super::lock::Lock;
+#[cfg(test)]
+use super::proving;
 use super::recovery::Recovered;
 use super::seal::SealingKey;
 use super::session::full_key;
 use super::shared::{Ledger, Place, Shared};
 use super::vault::Vault;
 use super::{
-    BackupContent, BackupError, Report, Salvage, SessionStore, StoreError, StoreOptions, Usage,
-    backup, check, encrypting, frozen, premises, recovery, salvage,
+    BackupContent, BackupError, Record, Report, Salvage, SessionStore, StoreError, StoreOptions,
+    Usage, backup, check, encrypting, frozen, premises, recovery, salvage,
 };
 use crate::disk;
 use crate::journal::{EncodedBatch, Journal, Seq, Sink, Thaw};
-use crate::model::{Memory, MemoryId, UserId};
+use crate::model::{Memory, MemoryId, RecallPage, Step, UserId};
+
+/// Of a memory, a step or a page of recalls.
+const ID_BYTES: usize = 16;
 
 /// The open data directory. Clones share it.
 #[derive(Debug, Clone)]
@@ -92,6 +97,9 @@ impl Store {
         let vault = Vault::open(&found.trees, place.options.encryption.as_ref())?;
         let shared = Shared::new(place, identity, (found.trees, vault), ledger)?;
         let shared = Arc::new(shared);
+        if found.awaits_proof {
+            shared.proof.begin();
+        }
         if found.has_removals {
             shared.note_removal();
         }
@@ -165,6 +173,26 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Who was there last, as far as the newest of what is kept of each user tells: memories, changes, and
+    /// what was given out. Looks for three keys of each.
+    pub fn last_user(&self) -> Result<Option<UserId>, StoreError> {
+        self.inner.journal.wait_for_sink()?;
+        let shared = &self.inner.shared;
+        let trees = shared.sound_trees();
+        let mut last: Option<(Vec<u8>, UserId)> = None;
+        for user in shared.user_ids() {
+            let Some(seat) = shared.seat(&user) else { continue };
+            for prefix in [Memory::PREFIX, Step::PREFIX, RecallPage::PREFIX] {
+                let key = trees.last_key(seat.number, vec![prefix]..=vec![prefix + 1])?;
+                let key = key.filter(|key| key.first() == Some(&prefix));
+                // Each begins with an id, and ids begin with the time.
+                let id = key.as_deref().and_then(|key| key.get(1..=ID_BYTES)).unwrap_or_default();
+                last = last.max(Some((id.to_vec(), user.clone())));
+            }
+        }
+        Ok(last.map(|(_, user)| user))
     }
 
     /// Every user who has stored anything, in order.
@@ -262,6 +290,18 @@ impl Store {
     #[cfg(test)]
     pub fn rebuild_now(&self) -> Result<(), StoreError> {
         self.inner.keeper.rebuild()
+    }
+
+    /// Compares everything as after a start that took it on trust. Returns whether all is well.
+    #[cfg(test)]
+    pub(super) fn prove_now(&self) -> bool {
+        proving::is_proven(&self.inner.shared, &self.inner.journal)
+    }
+
+    /// Says that what was read until now may be wrong.
+    #[cfg(test)]
+    pub fn doubt_now(&self) {
+        self.inner.shared.proof.doubt();
     }
 
     /// Finishes what was submitted, and makes the next start quick. Other clones stop working.

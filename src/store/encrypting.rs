@@ -51,6 +51,7 @@ pub(super) fn settle(
         shared.hold_writes(NOT_SETTLED);
         return Ok(());
     }
+    shared.proof.wait();
     let work = Work { shared, journal, vault };
     // One in which everything was removed still has it in its files.
     let is_blank = shared.applied() == Seq::ZERO;

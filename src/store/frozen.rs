@@ -169,5 +169,5 @@ fn build(
             counts: counts.clone(),
         },
     };
-    Ok(Recovered { folder, trees, counts, checkpoint, has_removals })
+    Ok(Recovered { folder, trees, counts, checkpoint, has_removals, awaits_proof: false })
 }

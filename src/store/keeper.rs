@@ -13,7 +13,7 @@ use super::frozen::{self, Scratch};
 use super::rebuild::Build;
 use super::shared::Shared;
 use super::trees::Trees;
-use super::{StoreError, aside, rebuild, survey};
+use super::{StoreError, aside, proving, rebuild, stopped, survey};
 use crate::disk;
 use crate::journal::{Journal, Seq};
 
@@ -88,6 +88,8 @@ struct Work {
     scrub_at: Option<Instant>,
     /// Whether nobody knows how old anything is.
     clock_doubt: Arc<AtomicBool>,
+    /// Whether everything was compared, by the start or since.
+    is_proven: bool,
 }
 
 impl Keeper {
@@ -112,6 +114,7 @@ impl Keeper {
             retry_in: FIRST_RETRY,
             scrub_at: None,
             clock_doubt: Arc::clone(&clock_doubt),
+            is_proven: !shared.proof.is_awaited(),
         };
         let thread = Builder::new()
             .name("keeper".to_owned())
@@ -168,6 +171,7 @@ impl Keeper {
 impl Work {
     fn run(mut self, inbox: &Receiver<Errand>, has_replayed: bool) {
         frozen::remove_leftovers();
+        self.prove();
         // A program that is killed often would otherwise never come to it.
         if has_replayed || self.is_due() || self.is_sled_bloated(self.journal.bytes()) {
             self.carry_out_calmly(Errand::Look);
@@ -181,6 +185,17 @@ impl Work {
         }
         if let Err(error) = self.conclude() {
             log::warn!("no checkpoint at the end: {error}; the next start takes longer");
+        }
+    }
+
+    /// Makes up for what the start took on trust, while whoever wants to write waits.
+    fn prove(&mut self) {
+        if self.shared.proof.is_awaited() {
+            self.is_proven = proving::is_proven(&self.shared, &self.journal);
+            if !self.is_proven {
+                self.carry_out_calmly(Errand::Look);
+            }
+            self.shared.proof.settle();
         }
     }
 
@@ -312,7 +327,11 @@ impl Work {
     fn conclude(&mut self) -> Result<(), StoreError> {
         let (trees, mut checkpoint) = self.shared.snapshot_ledger();
         checkpoint.is_final = checkpoint.applied == self.journal.durable();
-        self.write(&trees, checkpoint)
+        self.write(&trees, checkpoint)?;
+        if self.is_proven && self.checkpointed.is_final {
+            stopped::note(&self.shared, &self.journal);
+        }
+        Ok(())
     }
 
     fn write(&mut self, trees: &Trees, checkpoint: Checkpoint) -> Result<(), StoreError> {

@@ -26,6 +26,8 @@ mod key;
 mod kinds;
 mod lock;
 mod premises;
+mod proof;
+mod proving;
 mod rebuild;
 mod recalls;
 mod records;
@@ -35,6 +37,7 @@ mod seal;
 mod session;
 mod shared;
 mod steps;
+mod stopped;
 mod survey;
 mod system;
 #[cfg(test)]
@@ -78,6 +81,9 @@ pub struct StoreOptions {
     /// Whether a store is made where there is none. Whoever only reads leaves it out, so that a
     /// wrong folder is an error and not an empty store.
     pub create: bool,
+    /// Whether a store that was closed in good order may be open before everything is compared. Whoever
+    /// reads it once and ends leaves it out, so that what was read is what was compared.
+    pub compares_later: bool,
     /// How long to wait for another process to let go of the directory.
     pub lock_patience: Duration,
     /// Told about long work, such as rebuilding the trees.
@@ -111,6 +117,7 @@ impl Default for StoreOptions {
             sled_bloat: 3,
             scrub_after: Duration::from_secs(15),
             create: true,
+            compares_later: false,
             lock_patience: lock::PATIENCE,
             progress: None,
             encryption: None,

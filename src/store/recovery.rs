@@ -5,6 +5,9 @@
 //! batches were acknowledged. sled is *good* if it opens and holds what the checkpoint says it held.
 //! A torn end of the journal is no damage: nobody was told of those batches, and they are cut off.
 //!
+//! If all files are those that a stop in good order left (`stopped.rs`), the store is open at once, and the
+//! keeper compares everything then (`proving.rs`). Otherwise:
+//!
 //! | journal | sled | checkpoint | what is done | what is lost |
 //! |---|---|---|---|---|
 //! | none | none | none | a new store, after the first checkpoint is written | nothing |
@@ -34,9 +37,10 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::rebuild::{self, Build, Digest, generation_path};
+use super::stopped::Trusted;
 use super::survey::{self, Survey};
 use super::trees::{Broken, Trees, TreesError};
-use super::{StoreError, StoreOptions, aside, check, vault};
+use super::{StoreError, StoreOptions, aside, check, stopped, vault};
 use crate::disk;
 use crate::journal::{Damage, Folder, Ownership, Seq, SessionNo, StoreId};
 
@@ -50,6 +54,8 @@ pub(super) struct Recovered {
     pub(super) checkpoint: Checkpoint,
     /// Whether texts that were removed may still be in some file.
     pub(super) has_removals: bool,
+    /// Whether the two were not compared yet.
+    pub(super) awaits_proof: bool,
 }
 
 /// How many keys each session has, and whether the journal holds removed texts.
@@ -63,6 +69,12 @@ struct Found<'a> {
 }
 
 pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, StoreError> {
+    if let Some(trusted) = stopped::reopen(dir, options)? {
+        check::remove_leftovers(dir);
+        let mut recovered = Recovered::from(trusted);
+        recovered.take_up(dir)?;
+        return Ok(recovered);
+    }
     let survey = survey::survey(dir, &mut |generation| {
         survey::owner_of_trees(&generation_path(dir, generation), options)
     })?;
@@ -99,6 +111,13 @@ pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, S
     recovered.take_up(dir)?;
     survey::remove_other_generations(dir, &recovered.trees, options);
     Ok(recovered)
+}
+
+impl From<Trusted> for Recovered {
+    fn from(Trusted { folder, trees, checkpoint }: Trusted) -> Self {
+        let (counts, has_removals) = (checkpoint.counts.clone(), checkpoint.has_removals);
+        Self { folder, trees, counts, checkpoint, has_removals, awaits_proof: true }
+    }
 }
 
 impl Recovered {
@@ -183,7 +202,8 @@ impl Found<'_> {
             Ok((counts, in_journal)) => {
                 let has_removals = in_journal || checkpoint.has_removals;
                 let folder = self.survey.folder;
-                Ok(Recovered { folder, trees, counts, checkpoint, has_removals })
+                let awaits_proof = false;
+                Ok(Recovered { folder, trees, counts, checkpoint, has_removals, awaits_proof })
             }
             Err(broken) => {
                 drop(trees);
@@ -245,7 +265,8 @@ impl Found<'_> {
         build.trees.set_applied(last)?;
         let checkpoint = write_checkpoint(dir, &build.trees, identity, last, &build.counts)?;
         let Build { trees, counts, has_removals } = build;
-        Ok(Recovered { folder, trees, counts, checkpoint, has_removals })
+        let awaits_proof = false;
+        Ok(Recovered { folder, trees, counts, checkpoint, has_removals, awaits_proof })
     }
 
     /// The journal lost batches that sled still holds: sled's state becomes the new snapshot.
@@ -280,7 +301,8 @@ impl Found<'_> {
             aside.display()
         );
         // sled forgets nothing by itself.
-        Ok(Recovered { folder, trees, counts, checkpoint, has_removals: true })
+        let (has_removals, awaits_proof) = (true, false);
+        Ok(Recovered { folder, trees, counts, checkpoint, has_removals, awaits_proof })
     }
 
     /// sled must have gone past everything that is missing, and must be whole itself.

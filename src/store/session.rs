@@ -36,6 +36,8 @@ pub struct SessionStore {
     overlay: Overlay,
     /// The journal's epoch up to which nothing of the overlay is lost.
     epoch: Cell<u64>,
+    /// Of [`Proof::doubts`](super::proof::Proof::doubts), before anything was read.
+    doubts: u64,
     /// Of the last batch.
     newest: Option<Receipt>,
 }
@@ -103,12 +105,22 @@ impl SessionStore {
             seat: user.map_or_else(|| Some(shared.system()), |user| shared.seat(user)),
             overlay: Overlay::new(),
             epoch: Cell::new(journal.epoch()),
+            doubts: shared.proof.doubts(),
             newest: None,
         }
     }
 
-    /// Fails while the store takes no writes, so that nobody prepares one in vain.
+    /// Whether what was read from it still counts. Where it does not every call fails with
+    /// [`StoreError::Lost`].
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.doubts == self.shared.proof.doubts()
+    }
+
+    /// Fails while the store takes no writes, so that nobody prepares one in vain. Right after the start it
+    /// may wait until everything is compared.
     pub fn require_writable(&self) -> Result<(), StoreError> {
+        self.shared.proof.wait();
         self.refuse_if_lost()?;
         self.refuse_if_held()?;
         if let Some(broken) = self.shared.trees().broken() {
@@ -175,6 +187,7 @@ impl SessionStore {
     /// Hands the batch to the journal. It is seen by this session store at once, and is durable
     /// when the receipt comes true.
     pub fn commit(&mut self, batch: Batch) -> Result<Receipt, StoreError> {
+        self.shared.proof.wait();
         self.refuse_if_lost()?;
         if let Some((kind, source)) = batch.failed {
             return Err(StoreError::Damaged { kind, source });
@@ -212,6 +225,7 @@ impl SessionStore {
     /// Removes all that it holds, and its own number last, so that what was cut off is found again.
     pub(super) fn erase_all(&mut self) -> Result<(), StoreError> {
         let (Some(_), Some(seat)) = (&self.user, self.seat.clone()) else { return Ok(()) };
+        self.shared.proof.wait();
         loop {
             let mut batch = Batch::default();
             for entry in self.walk_unopened().take(ERASED_AT_ONCE) {
@@ -234,6 +248,7 @@ impl SessionStore {
     /// Gives the user's place among the users back if nothing is stored for him any more.
     pub fn give_up_place(&mut self) -> Result<(), StoreError> {
         let (Some(user), Some(seat)) = (&self.user, &self.seat) else { return Ok(()) };
+        self.shared.proof.wait();
         if self.walk_unopened().next().is_some() {
             return Ok(());
         }
@@ -269,6 +284,9 @@ impl SessionStore {
     /// Every write before a failure of the journal is durable or lost. One that is lost makes the
     /// owner's picture of the session worthless; a failure that cost it nothing does not.
     fn refuse_if_lost(&self) -> Result<(), StoreError> {
+        if !self.is_sound() {
+            return Err(StoreError::Lost);
+        }
         let epoch = self.journal.epoch();
         if epoch == self.epoch.get() {
             return Ok(());

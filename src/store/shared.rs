@@ -39,6 +39,7 @@ use super::codec;
 use super::frozen::Scratch;
 use super::keeper::Errand;
 use super::lock::Lock;
+use super::proof::Proof;
 use super::rebuild::{Build, removes_text};
 use super::records::SessionNumber;
 use super::session::full_key;
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     scratch: Mutex<Option<Scratch>>,
     /// Why no session writes before the next start, if that is so.
     held: OnceLock<&'static str>,
+    pub(super) proof: Proof,
     /// Last, so that nobody else opens the directory before sled has let go of it.
     _lock: Lock,
 }
@@ -152,6 +154,7 @@ impl Shared {
             is_nudged: AtomicBool::new(false),
             scratch: Mutex::new(scratch),
             held: OnceLock::new(),
+            proof: Proof::default(),
             _lock: lock,
         })
     }

@@ -340,7 +340,8 @@ impl Trees {
         caught(operation).map_err(|Broken(reason)| self.condemn(&reason))
     }
 
-    fn condemn(&self, reason: &str) -> Broken {
+    /// From now on nothing here is believed.
+    pub(super) fn condemn(&self, reason: &str) -> Broken {
         if self.broken.set(reason.to_owned()).is_ok() {
             log::error!("sled cannot be used any more: {reason}; it is rebuilt from the journal");
         }

@@ -24,6 +24,18 @@ async fn everything_is_there_after_a_restart() {
 }
 
 #[actix_web::test]
+async fn whoever_writes_right_after_a_start_loses_nothing() {
+    let mut server = TestServer::start();
+
+    for n in 1..=5 {
+        server.add(&format!("memory {n}")).await;
+        server = server.restart().await;
+
+        assert_eq!(server.ok("list_memories", json!({})).await["total"], n);
+    }
+}
+
+#[actix_web::test]
 async fn lost_trees_are_made_again_from_the_journal() {
     let server = TestServer::start();
     for n in 0..50 {

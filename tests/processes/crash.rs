@@ -34,6 +34,23 @@ fn killed_fifty_times_it_loses_nothing_acknowledged() {
     assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
 }
 
+#[test]
+fn a_stop_in_good_order_is_noted_and_a_kill_is_not() {
+    let is_noted = |dir: &tempfile::TempDir| dir.path().join("data/.stopped").exists();
+    let program = Program::start();
+    program.tool("add_memory", json!({ "content": "before the stop" })).unwrap();
+
+    let dir = program.stop();
+    assert!(is_noted(&dir));
+    let program = Program::start_in(dir);
+    assert!(!is_noted(&program.dir));
+    program.tool("add_memory", json!({ "content": "after it" })).unwrap();
+    let dir = program.kill();
+
+    assert!(!is_noted(&dir));
+    assert_eq!(everything(&Program::start_in(dir)).len(), 2);
+}
+
 /// Writes from all sides, and kills the program when enough was acknowledged.
 fn storm(program: Program, round: usize, acknowledged: &Acknowledged) -> tempfile::TempDir {
     // Not a round number, so that the kill meets every phase of a commit.

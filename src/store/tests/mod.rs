@@ -11,6 +11,7 @@ mod layout;
 mod premises;
 mod salvage;
 mod sessions;
+mod trust;
 mod upkeep;
 
 use std::collections::BTreeMap;

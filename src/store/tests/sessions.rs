@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Status;
+use crate::model::{RecallPage, Status};
 use crate::store::shared::MAX_SESSIONS;
 use crate::store::{CodecError, PastVersion, Record};
 
@@ -64,6 +64,23 @@ fn a_user_never_sees_what_another_stored() {
     assert_eq!(contents(&store, "bob"), Contents::from([(id(1), "of bob".to_owned())]));
     assert_eq!(contents(&store, "eve"), Contents::new());
     assert_eq!(store.usage().sessions, 2);
+}
+
+#[test]
+fn whoever_was_there_last_is_known_by_the_newest_of_what_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.last_user().unwrap(), None);
+
+    put(&mut store.session(&user("ada")).unwrap(), 5, "of ada").unwrap();
+    put(&mut store.session(&user("bob")).unwrap(), 7, "of bob").unwrap();
+    put(&mut store.session(&user("eve")).unwrap(), 6, "of eve").unwrap();
+    assert_eq!(store.last_user().unwrap(), Some(user("bob")));
+
+    let mut batch = Batch::new();
+    batch.put(&id(9), &RecallPage(Vec::new()));
+    store.session(&user("ada")).unwrap().commit(batch).unwrap().wait().unwrap();
+    assert_eq!(store.last_user().unwrap(), Some(user("ada")));
 }
 
 #[test]

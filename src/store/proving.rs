@@ -1,0 +1,68 @@
+//! Compares, while a store is open, what its start took on trust.
+//!
+//! It is the comparison that every other start makes before anybody is let in: each value of the trees with
+//! what the whole journal says, and each frame with its checksum. Nobody writes meanwhile.
+//!
+//! | found | then |
+//! |---|---|
+//! | nothing | writes are taken; a stop in good order can be trusted again |
+//! | the trees differ, or cannot be read | they are believed no more and built anew from the journal; sessions that have read of them open anew; the next start compares before it opens |
+//! | the journal is damaged, or cannot be read | reads go on, no session writes before the next start, which mends it from the trees or refuses, as ever |
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::StoreError;
+use super::rebuild::Digest;
+use super::shared::Shared;
+use super::trees::Broken;
+use crate::journal::{Journal, Seq};
+
+/// Why nothing is written where the journal is not what it was.
+const JOURNAL_DAMAGED: &str = "the journal cannot be read as it was written, as the log says; nothing \
+                               is written to it any more, and the next start of memoryd mends it or \
+                               says what helps";
+
+/// Whether all is as it should be. What is not is dealt with as far as this run can.
+pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
+    match catch_unwind(AssertUnwindSafe(|| compare(shared, journal))) {
+        Ok(Ok(Ok(()))) => {
+            log::debug!("everything was compared after the start, and is as it should be");
+            true
+        }
+        Ok(Ok(Err(Broken(reason)))) => {
+            // In this order: whoever opens a session in between finds trees that count no more.
+            shared.trees().condemn(&reason);
+            shared.proof.doubt();
+            log::error!("what was read since the start may be wrong: {reason}; sessions open anew");
+            false
+        }
+        Ok(Err(error)) => {
+            log::error!("{error}; {JOURNAL_DAMAGED}");
+            shared.hold_writes(JOURNAL_DAMAGED);
+            false
+        }
+        Err(_) => {
+            log::error!("comparing after the start panicked; {JOURNAL_DAMAGED}");
+            shared.hold_writes(JOURNAL_DAMAGED);
+            false
+        }
+    }
+}
+
+/// The outer error is the journal's, the inner one is sled's.
+fn compare(shared: &Shared, journal: &Journal) -> Result<Result<(), Broken>, StoreError> {
+    let (trees, now) = shared.snapshot_ledger();
+    let mut digest = Digest::default();
+    journal.replay::<StoreError>(Seq::ZERO, journal.durable(), &mut |_, op| {
+        digest.note(op);
+        Ok(())
+    })?;
+    if digest.has_removals {
+        shared.note_removal();
+    }
+    Ok(match digest.compare(&trees) {
+        Ok(counts) if counts == now.counts => Ok(()),
+        Ok(_) => Err(Broken("the last checkpoint counted other keys".to_owned())),
+        Err(broken) => Err(broken),
+    })
+}

@@ -1,0 +1,149 @@
+//! What a start takes on trust after a stop in good order, and what becomes of it when that was wrong.
+
+use super::*;
+use crate::journal::{Op, SessionNo};
+use crate::store::session::full_key;
+
+/// Opens it as a server does.
+fn serve(dir: &Path) -> Store {
+    Store::open(dir, StoreOptions { compares_later: true, ..StoreOptions::default() }).unwrap()
+}
+
+fn takes_on_trust(dir: &Path) -> bool {
+    let store = serve(dir);
+    let was_awaited = store.shared().proof.was_awaited();
+    store.close();
+    was_awaited
+}
+
+#[test]
+fn a_store_that_was_closed_is_open_before_everything_is_compared() {
+    let (dir, expected) = filled(30);
+
+    for number in 0..3 {
+        let store = serve(dir.path());
+
+        assert!(store.shared().proof.was_awaited(), "start {number}");
+        assert_eq!(contents(&store, "ada").len(), expected.len() + number);
+        let content = format!("after start {number}");
+        let more = 1_000 + u128::try_from(number).unwrap();
+        put(&mut store.session(&user("ada")).unwrap(), more, &content).unwrap();
+        assert!(!store.shared().proof.is_awaited(), "who wrote has waited for it");
+        assert!(!dir.path().join(".stopped").exists());
+        store.close();
+    }
+
+    assert!(Store::check(dir.path()).unwrap().is_healthy());
+}
+
+#[test]
+fn what_the_next_start_finds_is_what_was_there() {
+    let (dir, expected) = filled(30);
+    let store = serve(dir.path());
+    let mut batch = Batch::new();
+    batch.remove::<Memory>(&id(7));
+    store.session(&user("ada")).unwrap().commit(batch).unwrap().wait().unwrap();
+    store.compact_now().unwrap();
+    store.close();
+
+    let store = serve(dir.path());
+
+    assert!(store.shared().proof.was_awaited());
+    assert_eq!(contents(&store, "ada").len(), expected.len() - 1);
+    assert_eq!(store.users(), [user("ada")]);
+}
+
+#[test]
+fn whatever_was_touched_since_is_compared_first() {
+    let (dir, expected) = filled(10);
+    assert!(takes_on_trust(dir.path()));
+    let touched = ["checkpoint", "journal/00000000000000000001.log", "sled-1/db", "sled-1/conf"];
+
+    for name in touched {
+        let path = dir.path().join(name);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+        assert!(!takes_on_trust(dir.path()), "{name}");
+        assert!(takes_on_trust(dir.path()), "after {name}");
+    }
+    fs::write(dir.path().join("journal/of-somebody-else"), b"").unwrap();
+    assert!(!takes_on_trust(dir.path()), "another file in the journal's folder");
+    assert!(!takes_on_trust(copy(dir.path()).path()), "a copy");
+    let store = serve(dir.path());
+    assert_eq!(contents(&store, "ada"), expected);
+}
+
+#[test]
+fn whoever_reads_once_and_ends_has_all_compared_first() {
+    let (dir, expected) = filled(10);
+
+    let store = open(dir.path());
+
+    assert!(!store.shared().proof.was_awaited());
+    assert_eq!(contents(&store, "ada"), expected);
+    store.close();
+    assert!(takes_on_trust(dir.path()), "what was compared then need not be now");
+}
+
+#[test]
+fn the_note_of_an_earlier_stop_says_nothing() {
+    let (dir, _) = filled(10);
+    let note = dir.path().join(".stopped");
+    let earlier = fs::read(&note).unwrap();
+    assert!(takes_on_trust(dir.path()));
+
+    fs::write(&note, &earlier).unwrap();
+
+    assert!(!takes_on_trust(dir.path()));
+    for odd in [&b""[..], b"MEMORYDS", &[0xFF; 40]] {
+        fs::write(&note, odd).unwrap();
+        assert!(!takes_on_trust(dir.path()), "{odd:?}");
+    }
+}
+
+#[test]
+fn trees_that_differ_are_built_anew_and_sessions_open_again() {
+    let (dir, expected) = filled(30);
+    let store = serve(dir.path());
+    let mut before = store.session(&user("ada")).unwrap();
+    put(&mut before, 1_000, "one more").unwrap();
+    let key = full_key::<Memory>(&id(3));
+    store.shared().trees().write(Op { session: SessionNo(1), key: &key, value: None }).unwrap();
+    assert_eq!(before.get::<Memory>(&id(3)).unwrap(), None);
+    assert!(before.is_sound());
+
+    assert!(!store.prove_now());
+
+    assert!(!before.is_sound());
+    assert!(matches!(before.get::<Memory>(&id(4)), Err(StoreError::Lost)));
+    assert!(matches!(put(&mut before, 3, "on top of it"), Err(StoreError::Lost)));
+    store.shared().nudge();
+    wait_until_writable(&store);
+    let mut after = store.session(&user("ada")).unwrap();
+    assert_eq!(after.get::<Memory>(&id(3)).unwrap().unwrap().content, expected[&id(3)]);
+    put(&mut after, 1_001, "and another").unwrap();
+    assert!(store.prove_now());
+}
+
+#[test]
+fn a_journal_that_decays_meanwhile_is_read_on_and_mended_by_the_next_start() {
+    let (dir, expected) = filled(30);
+    let store = serve(dir.path());
+    store.shared().proof.wait();
+    flip(&journal_files(dir.path(), "0")[0], 2_000);
+
+    assert!(!store.prove_now());
+
+    assert!(store.problem().unwrap().contains("journal"));
+    let refusal = put(&mut store.session(&user("ada")).unwrap(), 1_000, "no").unwrap_err();
+    assert!(matches!(refusal, StoreError::Unavailable { .. }), "{refusal}");
+    assert_eq!(contents(&store, "ada"), expected);
+    store.close();
+    assert!(!dir.path().join(".stopped").exists());
+    assert!(!Store::check(dir.path()).unwrap().is_healthy());
+    let store = serve(dir.path());
+    assert!(!store.shared().proof.was_awaited());
+    assert_eq!(contents(&store, "ada"), expected);
+    put(&mut store.session(&user("ada")).unwrap(), 1_000, "yes").unwrap();
+    assert!(has_aside(dir.path(), "journal"));
+}

@@ -194,9 +194,8 @@ async fn a_project_directory_separates_memories_in_mode_auto() {
     let own = server.send("POST", "/mcp", &one, Some(&find)).await.json();
     let other = server.send("POST", "/mcp", &two, Some(&find)).await.json();
 
-    let hits = |body: &Value| {
-        body["result"]["structuredContent"]["results"].as_array().unwrap().len()
-    };
+    let hits =
+        |body: &Value| body["result"]["structuredContent"]["results"].as_array().unwrap().len();
     assert_eq!((hits(&own), hits(&other)), (1, 0));
 }
 

@@ -123,8 +123,13 @@ async fn it_is_bounded_in_time_and_can_be_off() {
     server.found(json!({ "query": "roof" })).await;
     server.get("/api/v1/context").await;
     assert_eq!(why(&server, "").await.len(), 2);
+    // A start wakes who was there last, which is somebody else now.
+    let server = server.restart().await;
+    server.clock.advance(days(1));
+    let other = json!({ "content": "the hall is blue" });
+    server.send("POST", "/api/v1/memories?user_id=eve", &[("X-API-Key", KEY)], Some(&other)).await;
     let mut server = server.restart().await;
-    server.clock.advance(days(31));
+    server.clock.advance(days(30));
     let asleep = server.send("DELETE", "/mcp", &[("X-API-Key", KEY)], None).await;
     assert_eq!(asleep.status, 200);
     assert_eq!(why(&server, "").await.len(), 2, "a session that sleeps looks after nothing");

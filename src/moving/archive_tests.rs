@@ -1,5 +1,6 @@
 //! Archives as products make them, and as somebody makes them who means harm.
 
+use std::fs;
 use std::io::{Cursor, Write};
 
 use flate2::write::{DeflateEncoder, GzEncoder};
@@ -194,6 +195,21 @@ fn a_damaged_file_of_an_archive_costs_none_of_the_others() {
     assert_eq!(moved.report.formats.keys().copied().collect::<Vec<_>>(), ["mem0", "openmemory"]);
     // Its end is what is wrong with it; what stands before that was read.
     moved.line("likes tea 2999");
+}
+
+#[test]
+fn an_archive_that_is_refused_takes_no_room_from_others() {
+    let part = || zip(&[file("mem0.json", sample("mem0.json"))]);
+    let deep = zip(&[file("a.zip", part())]);
+    let folder = tempfile::tempdir().unwrap();
+    let refused = zip(&[file("picture.png", vec![0x89]), file("again.zip", deep)]);
+    fs::write(folder.path().join("b.zip"), refused).unwrap();
+    fs::write(folder.path().join("c.zip"), part()).unwrap();
+
+    let bundle = Bundle::open(&[folder.path().to_owned()]).unwrap();
+
+    assert!(bundle.refused()[0].to_string().contains("archives within archives"));
+    assert_eq!((bundle.len(), bundle.held(), bundle.passed_over()), (1, 0, 0));
 }
 
 #[test]

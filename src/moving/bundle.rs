@@ -133,6 +133,11 @@ impl Bundle {
         self.passed_over
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> u64 {
+        self.held
+    }
+
     /// Whether it is one file, and in no archive.
     pub(super) fn is_plain(&self) -> bool {
         let is_packed = |entry: &Entry| matches!(entry.source, Origin::Packed { .. });
@@ -278,9 +283,11 @@ impl Bundle {
     /// Adds an archive whole or not at all: one that is damaged, or made to hurt, costs itself alone.
     fn try_archive(&mut self, file: &str, reader: Box<dyn Seekable>) {
         let (entries, archives) = (self.entries.len(), self.archives.len());
+        let (held, passed_over) = (self.held, self.passed_over);
         if let Err(error) = self.add_archive(file, reader) {
             self.entries.truncate(entries);
             self.archives.truncate(archives);
+            (self.held, self.passed_over) = (held, passed_over);
             self.refuse(error);
         }
     }

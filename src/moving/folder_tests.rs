@@ -108,7 +108,9 @@ fn notes_at_the_same_place_of_two_vaults_are_two_where_the_vaults_are_named() {
 
     let (work, home, none) = (of(Some("work")), of(Some("home")), of(None));
 
-    assert_eq!(work.all("id"), of(Some("work")).all("id"));
+    assert_eq!(work.all("id"), of(Some(" work ")).all("id"));
+    let (one, other) = (of(Some("caf\u{e9}")), of(Some("cafe\u{301}")));
+    assert_eq!(one.all("id"), other.all("id"), "the same name");
     assert_eq!(none.all("id"), moved(folder.path(), &usual()).all("id"));
     for (one, other) in [(&work, &home), (&work, &none), (&home, &none)] {
         assert!(one.all("id").iter().all(|id| !other.all("id").contains(id)));

@@ -152,3 +152,15 @@ def test_no_job_of_a_release_may_write_both_the_release_and_the_image():
     may_write = [{right for right in re.findall(r"^      ([\w-]+): write$", job, re.M)} for job in jobs]
     assert [rights for rights in may_write if rights] == [
         {"packages", "id-token", "attestations"}, {"contents"}, {"id-token"}]
+
+
+def test_what_has_no_sum_runs_before_anything_is_published_and_can_change_nothing_of_it():
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    jobs = re.split(r"^  (?=\w+:$)", text.split("\njobs:\n")[1], flags=re.M)
+
+    [looks] = [job for job in jobs if "npx " in job]
+    [first] = [job for job in jobs if job.startswith("image:")]
+
+    assert looks.startswith("validate:") and "    permissions: {}\n" in looks
+    assert "upload-artifact" not in looks and "secrets." not in looks
+    assert "    needs: validate\n" in first

@@ -132,6 +132,22 @@ async fn the_budget_of_the_context_holds_for_all_that_is_answered() {
     }
 }
 
+#[actix_web::test]
+async fn of_what_the_context_has_no_room_for_some_is_named() {
+    let server = TestServer::start();
+    for n in 0..12 {
+        server.add(&format!("On day {n} it was noted by Ada that the boiler was serviced.")).await;
+    }
+
+    for max_tokens in (250..=1_000).step_by(25) {
+        let context = server.ok("get_context", json!({ "max_tokens": max_tokens })).await;
+
+        assert!(context["text"].as_str().unwrap().contains("did not fit"), "{context}");
+        let named = context["left_out"].as_array().map_or(0, Vec::len);
+        assert!(named > 0, "{max_tokens}: {context}");
+    }
+}
+
 /// What `get_context` has to say against a question.
 async fn context_error(server: &TestServer, query: &str) -> Value {
     let params = json!({ "name": "get_context", "arguments": { "query": query } });

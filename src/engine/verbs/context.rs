@@ -64,7 +64,7 @@ pub struct ContextBlock {
     pub recent: Vec<ContextView>,
     /// What answers `query`.
     pub relevant: Vec<ContextView>,
-    /// What belongs here and did not fit, as far as there is room to name it.
+    /// What belongs here and did not fit: the first of it, and more as far as there is room.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<MemoryId>,
     /// Of the whole answer, by estimate.
@@ -90,8 +90,8 @@ const PART: usize = 20;
 
 /// As much of a line as it takes to know it again.
 const SNIPPET_CHARS: usize = 40;
-/// Kept for a line on what did not fit, in each text.
-const RESERVE: usize = 48;
+/// Kept for a line on what did not fit in each text, and for the id of one of it.
+const RESERVE: usize = 56;
 /// A memory that gets less in a text is left out.
 const LEAST_ROOM: usize = 80;
 /// What stands around the text of a memory.
@@ -401,7 +401,7 @@ impl Budget {
         self.extent.of_text(line) + self.extent.of_view(&ContextView::of(memory))
     }
 
-    /// Says that there is more, and what as far as there is room.
+    /// Says that there is more, and names the first of it, and more as far as there is room.
     fn name_left_out(&mut self) {
         let Some(first) = self.left_out.first() else { return };
         let count = self.left_out.len();
@@ -414,7 +414,7 @@ impl Budget {
             }
         };
         self.text.push_str(&format!("\n({told})\n"));
-        self.left_out.truncate(self.left / NAMED);
+        self.left_out.truncate((self.left / NAMED).max(1));
     }
 }
 

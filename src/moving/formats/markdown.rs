@@ -118,7 +118,8 @@ impl Note {
         let permalink = said(&head, &["permalink"]).map(|name| name.nfc().collect());
         let native_id = permalink.unwrap_or_else(|| id_of_path(path, text));
         let native_id = match &wanted.vault {
-            Some(vault) => format!("{vault}:{native_id}"),
+            // Whichever way its accents are typed, as with the paths.
+            Some(vault) => format!("{}:{native_id}", vault.trim().nfc()),
             None => native_id,
         };
         let created = time_of(&head, &CREATED);

@@ -74,6 +74,26 @@ fn whatever_was_touched_since_is_compared_first() {
 }
 
 #[test]
+fn what_a_link_leads_to_is_looked_at() {
+    let (dir, expected) = filled(10);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (journal, moved) = (dir.path().join("journal"), elsewhere.path().join("journal"));
+    fs::create_dir(&moved).unwrap();
+    copy_into(&journal, &moved);
+    fs::remove_dir_all(&journal).unwrap();
+    std::os::unix::fs::symlink(&moved, &journal).unwrap();
+    assert!(!takes_on_trust(dir.path()), "a copy");
+    assert!(takes_on_trust(dir.path()));
+
+    let segment = journal_files(dir.path(), "0").remove(0);
+    let bytes = fs::read(&segment).unwrap();
+    fs::write(&segment, bytes).unwrap();
+
+    assert!(!takes_on_trust(dir.path()), "touched behind the link");
+    assert_eq!(contents(&serve(dir.path()), "ada"), expected);
+}
+
+#[test]
 fn whoever_reads_once_and_ends_has_all_compared_first() {
     let (dir, expected) = filled(10);
 

@@ -226,6 +226,7 @@ impl SessionStore {
     pub(super) fn erase_all(&mut self) -> Result<(), StoreError> {
         let (Some(_), Some(seat)) = (&self.user, self.seat.clone()) else { return Ok(()) };
         self.shared.proof.wait();
+        self.refuse_if_held()?;
         loop {
             let mut batch = Batch::default();
             for entry in self.walk_unopened().take(ERASED_AT_ONCE) {
@@ -249,6 +250,7 @@ impl SessionStore {
     pub fn give_up_place(&mut self) -> Result<(), StoreError> {
         let (Some(user), Some(seat)) = (&self.user, &self.seat) else { return Ok(()) };
         self.shared.proof.wait();
+        self.refuse_if_held()?;
         if self.walk_unopened().next().is_some() {
             return Ok(());
         }

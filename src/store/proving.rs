@@ -10,12 +10,22 @@
 //! | the journal is damaged, or cannot be read | reads go on, no session writes before the next start, which mends it from the trees or refuses, as ever |
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::StoreError;
+use super::lock::patiently;
 use super::rebuild::Digest;
 use super::shared::Shared;
 use super::trees::Broken;
+use crate::disk;
 use crate::journal::{Journal, Seq};
+
+/// For so long it is tried again while no file can be opened: at a start many clients come at once, and
+/// descriptors come back when connections end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The outer error is the journal's, the inner one is sled's.
+type Compared = Result<Result<(), Broken>, StoreError>;
 
 /// Why nothing is written where the journal is not what it was.
 const JOURNAL_DAMAGED: &str = "the journal cannot be read as it was written, as the log says; nothing \
@@ -24,7 +34,8 @@ const JOURNAL_DAMAGED: &str = "the journal cannot be read as it was written, as 
 
 /// Whether all is as it should be. What is not is dealt with as far as this run can.
 pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
-    match catch_unwind(AssertUnwindSafe(|| compare(shared, journal))) {
+    let compared = || patiently(PATIENCE, || compare(shared, journal), lacks_files);
+    match catch_unwind(AssertUnwindSafe(compared)) {
         Ok(Ok(Ok(()))) => {
             log::debug!("everything was compared after the start, and is as it should be");
             true
@@ -49,8 +60,12 @@ pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
     }
 }
 
-/// The outer error is the journal's, the inner one is sled's.
-fn compare(shared: &Shared, journal: &Journal) -> Result<Result<(), Broken>, StoreError> {
+/// Whether nothing was learned, because no file could be opened.
+fn lacks_files(compared: &Compared) -> bool {
+    matches!(compared, Err(StoreError::Disk { source, .. }) if disk::is_out_of_files(source))
+}
+
+fn compare(shared: &Shared, journal: &Journal) -> Compared {
     let (trees, now) = shared.snapshot_ledger();
     let mut digest = Digest::default();
     journal.replay::<StoreError>(Seq::ZERO, journal.durable(), &mut |_, op| {
@@ -65,4 +80,25 @@ fn compare(shared: &Shared, journal: &Journal) -> Result<Result<(), Broken>, Sto
         Ok(_) => Err(Broken("the last checkpoint counted other keys".to_owned())),
         Err(broken) => Err(broken),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_want_of_file_descriptors_is_no_damage_and_is_waited_out() {
+        let failed = |error: io::Error| Err(StoreError::disk("read", Path::new("journal"))(error));
+
+        assert!(lacks_files(&failed(Errno::MFILE.into())));
+        assert!(lacks_files(&failed(Errno::NFILE.into())));
+        assert!(!lacks_files(&failed(Errno::IO.into())));
+        assert!(!lacks_files(&Ok(Err(Broken("it differs".to_owned())))));
+        assert!(!lacks_files(&Ok(Ok(()))));
+    }
 }

@@ -298,6 +298,17 @@ impl Store {
         proving::is_proven(&self.inner.shared, &self.inner.journal)
     }
 
+    /// Lets whoever wants to write wait, as after a start that took everything on trust.
+    #[cfg(test)]
+    pub fn begin_proof(&self) {
+        self.inner.shared.proof.begin();
+    }
+
+    #[cfg(test)]
+    pub fn end_proof(&self) {
+        self.inner.shared.proof.settle();
+    }
+
     /// Says that what was read until now may be wrong.
     #[cfg(test)]
     pub fn doubt_now(&self) {

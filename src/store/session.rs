@@ -117,6 +117,12 @@ impl SessionStore {
         self.doubts == self.shared.proof.doubts()
     }
 
+    /// Whether a write would wait now until everything is compared.
+    #[must_use]
+    pub fn awaits_proof(&self) -> bool {
+        self.shared.proof.is_awaited()
+    }
+
     /// Fails while the store takes no writes, so that nobody prepares one in vain. Right after the start it
     /// may wait until everything is compared.
     pub fn require_writable(&self) -> Result<(), StoreError> {

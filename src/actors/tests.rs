@@ -446,6 +446,8 @@ async fn a_session_that_may_have_read_what_is_wrong_opens_anew_and_nobody_is_ref
     assert_eq!(house.text(id).await, "the boiler was serviced");
     house.sessions.store.doubt_now();
     house.add("the boat was painted").await;
+    let administration = house.sessions.accounts().administration(&house.caller).unwrap();
+    assert!(administration.audit(AuditFilter::default()).await.is_ok());
 }
 
 #[actix_web::test]

@@ -192,6 +192,7 @@ impl Work {
     fn prove(&mut self) {
         if self.shared.proof.is_awaited() {
             self.is_proven = proving::is_proven(&self.shared, &self.journal);
+            proving::take_back(&self.shared, &mut self.checkpointed);
             if !self.is_proven {
                 self.carry_out_calmly(Errand::Look);
             }

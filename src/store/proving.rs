@@ -9,10 +9,12 @@
 //! | the trees differ, or cannot be read | they are believed no more and built anew from the journal; sessions that have read of them open anew; the next start compares before it opens |
 //! | the journal is damaged, or cannot be read | reads go on, no session writes before the next start, which mends it from the trees or refuses, as ever |
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::StoreError;
+use super::checkpoint::Checkpoint;
 use super::lock::patiently;
 use super::rebuild::Digest;
 use super::shared::Shared;
@@ -31,6 +33,10 @@ type Compared = Result<Result<(), Broken>, StoreError>;
 const JOURNAL_DAMAGED: &str = "the journal cannot be read as it was written, as the log says; nothing \
                                is written to it any more, and the next start of memoryd mends it or \
                                says what helps";
+
+/// Why nothing is written where the checkpoint could not be.
+const NOT_TAKEN_BACK: &str = "the disk took no checkpoint after the start, so the store takes no writes; once \
+                              there is room, start memoryd again";
 
 /// Whether all is as it should be. What is not is dealt with as far as this run can.
 pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
@@ -60,6 +66,23 @@ pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
     }
 }
 
+/// Takes back, before anybody writes, that nothing came after the last checkpoint. Where writes are held it
+/// stays so.
+pub(super) fn take_back(shared: &Shared, last: &mut Checkpoint) {
+    if shared.held().is_some() {
+        return;
+    }
+    let taken_back = Checkpoint { is_final: false, ..last.clone() };
+    let lacks_files = |written: &io::Result<()>| written.as_ref().is_err_and(disk::is_out_of_files);
+    match patiently(PATIENCE, || taken_back.write(&shared.dir), lacks_files) {
+        Ok(()) => *last = taken_back,
+        Err(error) => {
+            log::error!("{}: {error}; {NOT_TAKEN_BACK}", shared.dir.display());
+            shared.hold_writes(NOT_TAKEN_BACK);
+        }
+    }
+}
+
 /// Whether nothing was learned, because no file could be opened.
 fn lacks_files(compared: &Compared) -> bool {
     matches!(compared, Err(StoreError::Disk { source, .. }) if disk::is_out_of_files(source))
@@ -84,7 +107,6 @@ fn compare(shared: &Shared, journal: &Journal) -> Compared {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::path::Path;
 
     use rustix::io::Errno;

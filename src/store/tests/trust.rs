@@ -3,6 +3,7 @@
 use super::*;
 use crate::journal::{Op, SessionNo};
 use crate::store::checkpoint::Checkpoint;
+use crate::store::recovery;
 use crate::store::session::full_key;
 
 /// Opens it as a server does.
@@ -185,6 +186,28 @@ fn where_the_end_of_the_journal_decayed_a_kill_does_not_keep_it_from_being_mende
     let killed = copy(dir.path());
     assert_eq!(contents(&open(killed.path()), "ada"), expected);
     assert!(has_aside(killed.path(), "journal"));
+}
+
+#[test]
+fn what_the_stop_said_of_the_end_holds_until_everything_is_compared() {
+    let (dir, expected) = filled(10);
+    let is_final = || Checkpoint::read(dir.path()).unwrap().unwrap().is_final;
+    let store = serve(dir.path());
+    store.shared().proof.wait();
+    assert!(!is_final(), "somebody may write now");
+    store.close();
+
+    // A start that is killed while it compares.
+    let options = StoreOptions { compares_later: true, ..StoreOptions::default() };
+    let recovered = recovery::recover(dir.path(), &options).unwrap();
+    assert!(recovered.awaits_proof && is_final());
+    drop(recovered);
+
+    let newest = journal_files(dir.path(), "0").pop().unwrap();
+    let end = usize::try_from(fs::metadata(&newest).unwrap().len()).unwrap();
+    flip(&newest, end - 1);
+    assert_eq!(contents(&serve(dir.path()), "ada"), expected);
+    assert!(has_aside(dir.path(), "journal"));
 }
 
 #[test]

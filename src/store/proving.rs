@@ -73,8 +73,8 @@ pub(super) fn take_back(shared: &Shared, last: &mut Checkpoint) {
         return;
     }
     let taken_back = Checkpoint { is_final: false, ..last.clone() };
-    let lacks_files = |written: &io::Result<()>| written.as_ref().is_err_and(disk::is_out_of_files);
-    match patiently(PATIENCE, || taken_back.write(&shared.dir), lacks_files) {
+    let is_passing = |written: &io::Result<()>| written.as_ref().is_err_and(disk::is_out_of_files);
+    match patiently(PATIENCE, || taken_back.write(&shared.dir), is_passing) {
         Ok(()) => *last = taken_back,
         Err(error) => {
             log::error!("{}: {error}; {NOT_TAKEN_BACK}", shared.dir.display());

@@ -80,7 +80,10 @@ impl Session {
     /// after the next call and at the next sweep.
     pub(super) fn embed(&mut self, context: &mut Context<Self>) {
         let Some(embedder) = self.settings.embedder.clone() else { return };
-        if self.is_embedding || embedder.is_away() || self.waits_for_writers(context) {
+        if self.is_embedding || embedder.is_away() || self.awaits_proof() {
+            return;
+        }
+        if self.waits_for_writers(context) {
             return;
         }
         let waiting = match self.waiting(&embedder) {

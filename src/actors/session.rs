@@ -336,8 +336,16 @@ impl Session {
         }
     }
 
+    /// Whether nothing is to be written yet that can be written later.
+    pub(super) fn awaits_proof(&self) -> bool {
+        self.engine.as_ref().is_some_and(Engine::awaits_proof)
+    }
+
     /// Looks after a session that is awake, and puts it to sleep if nobody called for long.
     fn look_after(&mut self, context: &mut Context<Self>) {
+        if self.awaits_proof() {
+            return;
+        }
         if self.engine.is_some() {
             self.sweep(context);
             self.embed(context);
@@ -354,6 +362,12 @@ impl Session {
         if let Err(error) = swept {
             log::warn!("session {}: cannot sweep: {error}", self.user);
         }
+        self.tell_ended(context);
+        newest
+    }
+
+    /// Tells of what has expired.
+    fn tell_ended(&mut self, context: &mut Context<Self>) {
         // What was erased just now is told when that is durable, and not twice.
         let now = self.clock.now();
         // A clock that was far ahead hides nothing that ends since it is right.
@@ -364,7 +378,6 @@ impl Session {
             self.changes.tell(ended.into_iter().map(MemoryChange::ended).collect(), None);
         }
         self.watch_ends(context);
-        newest
     }
 
     /// Sees to it that somebody who listens hears of a memory's end when it comes. While the session
@@ -385,7 +398,9 @@ impl Session {
             let timer = context.run_later(end.since(now).min(LONGEST_WATCH), |session, context| {
                 session.next_end = None;
                 // Nobody listens to a session that sleeps: whoever comes wakes it.
-                if session.engine.is_some() || session.changes.has_listeners() {
+                if session.awaits_proof() {
+                    session.tell_ended(context);
+                } else if session.engine.is_some() || session.changes.has_listeners() {
                     session.sweep(context);
                 }
             });

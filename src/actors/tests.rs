@@ -446,4 +446,35 @@ async fn a_session_that_may_have_read_what_is_wrong_opens_anew_and_nobody_is_ref
     assert_eq!(house.text(id).await, "the boiler was serviced");
     house.sessions.store.doubt_now();
     house.add("the boat was painted").await;
+    let administration = house.sessions.accounts().administration(&house.caller).unwrap();
+    assert!(administration.audit(AuditFilter::default()).await.is_ok());
+}
+
+#[actix_web::test]
+async fn who_only_reads_does_not_wait_until_everything_is_compared() {
+    let house = House::build(Duration::from_secs(60));
+    house.add("the boiler was serviced").await;
+    house.sessions.store.begin_proof();
+
+    // What was asked is written by the page, and there is more than one.
+    for _ in 0..260 {
+        assert_eq!(house.found("boiler").await, 1);
+    }
+
+    house.sessions.store.end_proof();
+    house.add("the boat was painted").await;
+}
+
+#[actix_web::test]
+async fn an_end_is_told_before_everything_is_compared() {
+    let house = House::build(Duration::ZERO);
+    let short = json!({ "content": "parking 42", "ttl_days": 0.000_02 });
+    let id = house.ask(parsed::<Add>(short)).await.unwrap().id;
+    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+    house.sessions.store.begin_proof();
+
+    let ended = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+
+    assert_eq!(ended.ids(), [id]);
+    house.sessions.store.end_proof();
 }

@@ -154,6 +154,13 @@ impl Engine {
         self.store.is_sound()
     }
 
+    /// Whether a write would wait now until the store has compared everything. What can be written later
+    /// is: whoever only reads would wait behind it.
+    #[must_use]
+    pub fn awaits_proof(&self) -> bool {
+        self.store.awaits_proof()
+    }
+
     /// Carries out one command. Afterwards [`Engine::take_written`] has what it submitted.
     pub fn ask<V: Verb>(
         &mut self,

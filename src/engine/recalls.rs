@@ -161,7 +161,8 @@ impl Engine {
         let recall = Recall { at: now, author, asked, tokens: whole(tokens), given, took: None };
         let pending = &mut self.recalls.pending;
         pending.push(recall);
-        if pending.len() >= PAGE && pending.len().is_multiple_of(PAGE) {
+        let is_page = pending.len() >= PAGE && pending.len().is_multiple_of(PAGE);
+        if is_page && !self.awaits_proof() {
             // Whatever hinders it, the next sweep meets it again and tells.
             // What is too old goes with the sweep, which knows whether the clock is doubted.
             if let Err(error) = self.write_recalls(now, Timestamp(i64::MIN)) {

@@ -36,8 +36,8 @@ pub(super) fn is_one(path: &Path) -> io::Result<bool> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checkpoint {
     pub(super) identity: Ownership,
-    /// Written when the store was closed in good order: nothing came after `applied`. It is taken
-    /// back before the next write.
+    /// Written when the store was closed in good order, or takes no writes before the next start: nothing
+    /// came after `applied`. It is taken back before the next write.
     pub(super) is_final: bool,
     /// Copies of the records that hold the keys of an encrypted store: without them all else is worth
     /// nothing. None in one that is not encrypted.

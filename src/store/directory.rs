@@ -19,9 +19,9 @@ use super::{
 };
 use crate::disk;
 use crate::journal::{EncodedBatch, Journal, Seq, Sink, Thaw};
-use crate::model::{Memory, MemoryId, RecallPage, Step, UserId};
+use crate::model::{Memory, MemoryId, RecallPage, Step, StepPage, UserId};
 
-/// Of a memory, a step or a page of recalls.
+/// Of a memory, a step, a page of steps or one of recalls.
 const ID_BYTES: usize = 16;
 
 /// The open data directory. Clones share it.
@@ -176,7 +176,7 @@ impl Store {
     }
 
     /// Who was there last, as far as the newest of what is kept of each user tells: memories, changes, and
-    /// what was given out. Looks for three keys of each.
+    /// what was given out. Looks for four keys of each.
     pub fn last_user(&self) -> Result<Option<UserId>, StoreError> {
         self.inner.journal.wait_for_sink()?;
         let shared = &self.inner.shared;
@@ -184,7 +184,7 @@ impl Store {
         let mut last: Option<(Vec<u8>, UserId)> = None;
         for user in shared.user_ids() {
             let Some(seat) = shared.seat(&user) else { continue };
-            for prefix in [Memory::PREFIX, Step::PREFIX, RecallPage::PREFIX] {
+            for prefix in [Memory::PREFIX, Step::PREFIX, StepPage::PREFIX, RecallPage::PREFIX] {
                 let key = trees.last_key(seat.number, vec![prefix]..=vec![prefix + 1])?;
                 let key = key.filter(|key| key.first() == Some(&prefix));
                 // Each begins with an id, and ids begin with the time.
@@ -296,6 +296,17 @@ impl Store {
     #[cfg(test)]
     pub(super) fn prove_now(&self) -> bool {
         proving::is_proven(&self.inner.shared, &self.inner.journal)
+    }
+
+    /// Lets whoever wants to write wait, as after a start that took everything on trust.
+    #[cfg(test)]
+    pub fn begin_proof(&self) {
+        self.inner.shared.proof.begin();
+    }
+
+    #[cfg(test)]
+    pub fn end_proof(&self) {
+        self.inner.shared.proof.settle();
     }
 
     /// Says that what was read until now may be wrong.

@@ -52,6 +52,10 @@ pub(super) fn settle(
         return Ok(());
     }
     shared.proof.wait();
+    // A damaged journal is mended by the next start, which comes back to this; the log says so.
+    if shared.held().is_some() {
+        return Ok(());
+    }
     let work = Work { shared, journal, vault };
     // One in which everything was removed still has it in its files.
     let is_blank = shared.applied() == Seq::ZERO;

@@ -192,6 +192,7 @@ impl Work {
     fn prove(&mut self) {
         if self.shared.proof.is_awaited() {
             self.is_proven = proving::is_proven(&self.shared, &self.journal);
+            proving::take_back(&self.shared, &mut self.checkpointed);
             if !self.is_proven {
                 self.carry_out_calmly(Errand::Look);
             }
@@ -247,6 +248,8 @@ impl Work {
         self.retry_at = None;
         let result = if self.shared.trees().unwritable().is_some() {
             self.rebuild()
+        } else if self.shared.held().is_some() {
+            self.checkpoint()
         } else if self.is_scrub_due() {
             self.scrub(KEEP_ASIDE)
         } else if self.is_due() {
@@ -317,9 +320,12 @@ impl Work {
         if is_urgent { FIRST_RETRY } else { CHECKPOINT_EVERY }
     }
 
-    /// Makes the trees durable, and then says so.
+    /// Makes the trees durable, and then says so. Where writes are held it stays known how far the journal
+    /// went: should its end have decayed, the next start mends it only by that.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
-        let (trees, checkpoint) = self.shared.snapshot_ledger();
+        let (trees, mut checkpoint) = self.shared.snapshot_ledger();
+        let is_held = self.shared.held().is_some();
+        checkpoint.is_final = is_held && checkpoint.applied == self.journal.durable();
         self.write(&trees, checkpoint)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! After a stop in good order a store is open before everything is compared (`stopped.rs`). The keeper
 //! compares at once (`proving.rs`). Meanwhile reads go on, and whoever wants to write waits in
-//! [`Proof::wait`]: nothing is written on the strength of what may be wrong. If it was wrong,
+//! [`Proof::wait`]: nothing is written on the strength of what may be wrong. Who can write later asks
+//! [`Proof::is_awaited`] first, since readers may stand in line behind it. If it was wrong,
 //! [`Proof::doubt`] tells every session that is open: what it has read counts no more, and it opens anew.
 
 use std::sync::atomic::AtomicU64;

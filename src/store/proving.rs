@@ -9,22 +9,39 @@
 //! | the trees differ, or cannot be read | they are believed no more and built anew from the journal; sessions that have read of them open anew; the next start compares before it opens |
 //! | the journal is damaged, or cannot be read | reads go on, no session writes before the next start, which mends it from the trees or refuses, as ever |
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::StoreError;
+use super::checkpoint::Checkpoint;
+use super::lock::patiently;
 use super::rebuild::Digest;
 use super::shared::Shared;
 use super::trees::Broken;
+use crate::disk;
 use crate::journal::{Journal, Seq};
+
+/// For so long it is tried again while no file can be opened: at a start many clients come at once, and
+/// descriptors come back when connections end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The outer error is the journal's, the inner one is sled's.
+type Compared = Result<Result<(), Broken>, StoreError>;
 
 /// Why nothing is written where the journal is not what it was.
 const JOURNAL_DAMAGED: &str = "the journal cannot be read as it was written, as the log says; nothing \
                                is written to it any more, and the next start of memoryd mends it or \
                                says what helps";
 
+/// Why nothing is written where the checkpoint could not be.
+const NOT_TAKEN_BACK: &str = "the disk took no checkpoint after the start, so the store takes no writes; once \
+                              there is room, start memoryd again";
+
 /// Whether all is as it should be. What is not is dealt with as far as this run can.
 pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
-    match catch_unwind(AssertUnwindSafe(|| compare(shared, journal))) {
+    let compared = || patiently(PATIENCE, || compare(shared, journal), lacks_files);
+    match catch_unwind(AssertUnwindSafe(compared)) {
         Ok(Ok(Ok(()))) => {
             log::debug!("everything was compared after the start, and is as it should be");
             true
@@ -49,8 +66,29 @@ pub(super) fn is_proven(shared: &Shared, journal: &Journal) -> bool {
     }
 }
 
-/// The outer error is the journal's, the inner one is sled's.
-fn compare(shared: &Shared, journal: &Journal) -> Result<Result<(), Broken>, StoreError> {
+/// Takes back, before anybody writes, that nothing came after the last checkpoint. Where writes are held it
+/// stays so.
+pub(super) fn take_back(shared: &Shared, last: &mut Checkpoint) {
+    if shared.held().is_some() {
+        return;
+    }
+    let taken_back = Checkpoint { is_final: false, ..last.clone() };
+    let is_passing = |written: &io::Result<()>| written.as_ref().is_err_and(disk::is_out_of_files);
+    match patiently(PATIENCE, || taken_back.write(&shared.dir), is_passing) {
+        Ok(()) => *last = taken_back,
+        Err(error) => {
+            log::error!("{}: {error}; {NOT_TAKEN_BACK}", shared.dir.display());
+            shared.hold_writes(NOT_TAKEN_BACK);
+        }
+    }
+}
+
+/// Whether nothing was learned, because no file could be opened.
+fn lacks_files(compared: &Compared) -> bool {
+    matches!(compared, Err(StoreError::Disk { source, .. }) if disk::is_out_of_files(source))
+}
+
+fn compare(shared: &Shared, journal: &Journal) -> Compared {
     let (trees, now) = shared.snapshot_ledger();
     let mut digest = Digest::default();
     journal.replay::<StoreError>(Seq::ZERO, journal.durable(), &mut |_, op| {
@@ -65,4 +103,24 @@ fn compare(shared: &Shared, journal: &Journal) -> Result<Result<(), Broken>, Sto
         Ok(_) => Err(Broken("the last checkpoint counted other keys".to_owned())),
         Err(broken) => Err(broken),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_want_of_file_descriptors_is_no_damage_and_is_waited_out() {
+        let failed = |error: io::Error| Err(StoreError::disk("read", Path::new("journal"))(error));
+
+        assert!(lacks_files(&failed(Errno::MFILE.into())));
+        assert!(lacks_files(&failed(Errno::NFILE.into())));
+        assert!(!lacks_files(&failed(Errno::IO.into())));
+        assert!(!lacks_files(&Ok(Err(Broken("it differs".to_owned())))));
+        assert!(!lacks_files(&Ok(Ok(()))));
+    }
 }

@@ -72,7 +72,7 @@ pub(super) fn recover(dir: &Path, options: &StoreOptions) -> Result<Recovered, S
     if let Some(trusted) = stopped::reopen(dir, options)? {
         check::remove_leftovers(dir);
         let mut recovered = Recovered::from(trusted);
-        recovered.take_up(dir)?;
+        recovered.take_over(dir)?;
         return Ok(recovered);
     }
     let survey = survey::survey(dir, &mut |generation| {
@@ -121,6 +121,13 @@ impl From<Trusted> for Recovered {
 }
 
 impl Recovered {
+    /// Writes another checkpoint than the note speaks of. It says still that nothing came after it: that is
+    /// taken back once everything is compared (`proving.rs`).
+    fn take_over(&mut self, dir: &Path) -> Result<(), StoreError> {
+        self.folder.belong_to(self.checkpoint.identity);
+        self.checkpoint.write(dir).map_err(StoreError::disk("write a checkpoint to", dir))
+    }
+
     /// Says, before the first write, that the journal goes on, and gives a store of format 1 its id.
     fn take_up(&mut self, dir: &Path) -> Result<(), StoreError> {
         let is_unnamed = self.checkpoint.identity.store == StoreId::UNNAMED;

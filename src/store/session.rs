@@ -117,6 +117,12 @@ impl SessionStore {
         self.doubts == self.shared.proof.doubts()
     }
 
+    /// Whether a write would wait now until everything is compared.
+    #[must_use]
+    pub fn awaits_proof(&self) -> bool {
+        self.shared.proof.is_awaited()
+    }
+
     /// Fails while the store takes no writes, so that nobody prepares one in vain. Right after the start it
     /// may wait until everything is compared.
     pub fn require_writable(&self) -> Result<(), StoreError> {
@@ -226,6 +232,7 @@ impl SessionStore {
     pub(super) fn erase_all(&mut self) -> Result<(), StoreError> {
         let (Some(_), Some(seat)) = (&self.user, self.seat.clone()) else { return Ok(()) };
         self.shared.proof.wait();
+        self.refuse_if_held()?;
         loop {
             let mut batch = Batch::default();
             for entry in self.walk_unopened().take(ERASED_AT_ONCE) {
@@ -249,6 +256,7 @@ impl SessionStore {
     pub fn give_up_place(&mut self) -> Result<(), StoreError> {
         let (Some(user), Some(seat)) = (&self.user, &self.seat) else { return Ok(()) };
         self.shared.proof.wait();
+        self.refuse_if_held()?;
         if self.walk_unopened().next().is_some() {
             return Ok(());
         }

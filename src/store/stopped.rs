@@ -197,9 +197,10 @@ impl Facts {
     }
 }
 
-/// Looks at a file, or at a folder and all that is in it.
+/// Looks at a file, or at a folder and all that is in it. Of a link it is told what it leads to: that is
+/// what changes.
 fn collect(path: PathBuf, found: &mut BTreeMap<PathBuf, Metadata>) -> io::Result<()> {
-    let of = fs::symlink_metadata(&path)?;
+    let of = fs::metadata(&path)?;
     if of.is_dir() {
         for entry in fs::read_dir(&path)? {
             collect(entry?.path(), found)?;

@@ -113,11 +113,19 @@ impl Keeper {
         old.len() == AT_ONCE
     }
 
+    /// The records to read of, opened anew where what was read of them counts no more.
+    fn records(&mut self) -> Result<&SessionStore, StoreError> {
+        let open = self.open.as_mut().ok_or(StoreError::Lost)?;
+        if !open.records.is_sound() {
+            open.records = open.store.system()?;
+        }
+        Ok(&open.records)
+    }
+
     /// The events from a key on, as they are now. Whoever has them reads them elsewhere.
-    fn rows(&self, from: AuditKey) -> Result<impl Rows + use<>, StoreError> {
+    fn rows(&mut self, from: AuditKey) -> Result<impl Rows + use<>, StoreError> {
         let range = from..=AuditKey { at: u64::MAX, number: u64::MAX };
-        let open = self.open.as_ref().ok_or(StoreError::Lost)?;
-        Ok(open.records.scan_range::<AuditEvent>(&range))
+        Ok(self.records()?.scan_range::<AuditEvent>(&range))
     }
 
     /// Removes the tokens of a user, and takes the name out of the audit.
@@ -156,8 +164,8 @@ impl Keeper {
         names: &[&CredentialName],
     ) -> Result<bool, CallError> {
         let mut found = Vec::new();
-        let open = self.open.as_ref().ok_or(StoreError::Lost).map_err(EngineError::from)?;
-        for row in open.records.scan::<AuditEvent>() {
+        let rows = self.records().map_err(EngineError::from)?.scan::<AuditEvent>();
+        for row in rows {
             let (key, event) = row.map_err(EngineError::from)?;
             let is_named = event.user.as_ref() == Some(user);
             let is_own = event.credential.as_ref().is_some_and(|name| names.contains(&name));

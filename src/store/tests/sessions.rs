@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{RecallPage, Status};
+use crate::model::{RecallPage, Status, StepPage};
 use crate::store::shared::MAX_SESSIONS;
 use crate::store::{CodecError, PastVersion, Record};
 
@@ -81,6 +81,11 @@ fn whoever_was_there_last_is_known_by_the_newest_of_what_is_kept() {
     batch.put(&id(9), &RecallPage(Vec::new()));
     store.session(&user("ada")).unwrap().commit(batch).unwrap().wait().unwrap();
     assert_eq!(store.last_user().unwrap(), Some(user("ada")));
+
+    let mut batch = Batch::new();
+    batch.put(&(id(11), 0), &StepPage(Vec::new()));
+    store.session(&user("eve")).unwrap().commit(batch).unwrap().wait().unwrap();
+    assert_eq!(store.last_user().unwrap(), Some(user("eve")));
 }
 
 #[test]

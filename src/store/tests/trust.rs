@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::journal::{Op, SessionNo};
+use crate::store::checkpoint::Checkpoint;
+use crate::store::recovery;
 use crate::store::session::full_key;
 
 /// Opens it as a server does.
@@ -71,6 +73,26 @@ fn whatever_was_touched_since_is_compared_first() {
     assert!(!takes_on_trust(copy(dir.path()).path()), "a copy");
     let store = serve(dir.path());
     assert_eq!(contents(&store, "ada"), expected);
+}
+
+#[test]
+fn what_a_link_leads_to_is_looked_at() {
+    let (dir, expected) = filled(10);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (journal, moved) = (dir.path().join("journal"), elsewhere.path().join("journal"));
+    fs::create_dir(&moved).unwrap();
+    copy_into(&journal, &moved);
+    fs::remove_dir_all(&journal).unwrap();
+    std::os::unix::fs::symlink(&moved, &journal).unwrap();
+    assert!(!takes_on_trust(dir.path()), "a copy");
+    assert!(takes_on_trust(dir.path()));
+
+    let segment = journal_files(dir.path(), "0").remove(0);
+    let bytes = fs::read(&segment).unwrap();
+    fs::write(&segment, bytes).unwrap();
+
+    assert!(!takes_on_trust(dir.path()), "touched behind the link");
+    assert_eq!(contents(&serve(dir.path()), "ada"), expected);
 }
 
 #[test]
@@ -146,4 +168,60 @@ fn a_journal_that_decays_meanwhile_is_read_on_and_mended_by_the_next_start() {
     assert_eq!(contents(&store, "ada"), expected);
     put(&mut store.session(&user("ada")).unwrap(), 1_000, "yes").unwrap();
     assert!(has_aside(dir.path(), "journal"));
+}
+
+#[test]
+fn where_the_end_of_the_journal_decayed_a_kill_does_not_keep_it_from_being_mended() {
+    let (dir, expected) = filled(30);
+    let store = serve(dir.path());
+    store.shared().proof.wait();
+    let newest = journal_files(dir.path(), "0").pop().unwrap();
+    let end = usize::try_from(fs::metadata(&newest).unwrap().len()).unwrap();
+    flip(&newest, end - 1);
+    assert!(!store.prove_now());
+
+    store.shared().nudge();
+    wait_until(|| Checkpoint::read(dir.path()).unwrap().unwrap().is_final);
+
+    let killed = copy(dir.path());
+    assert_eq!(contents(&open(killed.path()), "ada"), expected);
+    assert!(has_aside(killed.path(), "journal"));
+}
+
+#[test]
+fn what_the_stop_said_of_the_end_holds_until_everything_is_compared() {
+    let (dir, expected) = filled(10);
+    let is_final = || Checkpoint::read(dir.path()).unwrap().unwrap().is_final;
+    let store = serve(dir.path());
+    store.shared().proof.wait();
+    assert!(!is_final(), "somebody may write now");
+    store.close();
+
+    // A start that is killed while it compares.
+    let options = StoreOptions { compares_later: true, ..StoreOptions::default() };
+    let recovered = recovery::recover(dir.path(), &options).unwrap();
+    assert!(recovered.awaits_proof && is_final());
+    drop(recovered);
+
+    let newest = journal_files(dir.path(), "0").pop().unwrap();
+    let end = usize::try_from(fs::metadata(&newest).unwrap().len()).unwrap();
+    flip(&newest, end - 1);
+    assert_eq!(contents(&serve(dir.path()), "ada"), expected);
+    assert!(has_aside(dir.path(), "journal"));
+}
+
+#[test]
+fn where_writes_are_held_nobody_gives_a_place_back_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut session = store.session(&user("ada")).unwrap();
+    put(&mut session, 1, "tea").unwrap();
+    let mut batch = Batch::new();
+    batch.remove::<Memory>(&id(1));
+    session.commit(batch).unwrap().wait().unwrap();
+    store.shared().hold_writes("a test holds them");
+
+    assert!(matches!(session.give_up_place(), Err(StoreError::Unavailable { .. })));
+    assert!(matches!(store.erase_user(&user("ada")), Err(StoreError::Unavailable { .. })));
+    assert_eq!(store.users(), [user("ada")]);
 }

@@ -28,7 +28,7 @@ use super::clock_watch::ClockWatch;
 use super::followed::Followed;
 use super::given::GivenCounts;
 use super::meaning::{ToRead, Writing};
-use super::places::{PLACE_PATIENCE, free_place};
+use super::places::{PLACE_PATIENCE, free_place, free_places};
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb};
@@ -215,9 +215,7 @@ impl SessionHandle {
         since: Instant,
         dress: impl FnOnce(V::Answer) -> T,
     ) -> Result<T, CallError> {
-        let place = free_place(&self.places, PLACE_PATIENCE).await?;
-        let reads = !verb.may_write();
-        let _answer = if reads { Some(free_place(&self.answers, PATIENCE).await?) } else { None };
+        let (place, _answer) = free_places(&self.places, &self.answers, verb.may_write()).await?;
         let call = Call { caller, verb, since, place };
         timeout(PATIENCE, self.answer(call, dress)).await.map_err(|_| CallError::Busy)?
     }
@@ -277,22 +275,35 @@ impl Session {
         };
         // A panic costs this command; the engine may be half changed, so it goes too.
         let outcome = catch_unwind(AssertUnwindSafe(|| work(engine, now)));
+        let newest = self.follow_written(context);
+        let outcome = match outcome {
+            Ok(outcome) => outcome.map_err(CallError::from),
+            Err(_) => Err(CallError::Panicked),
+        };
+        if let Err(error) = &outcome {
+            self.drop_spoilt(error);
+        }
+        (outcome, newest)
+    }
+
+    fn follow_written(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
+        let engine = self.engine.as_mut()?;
         let (written, newest) = (engine.take_written(), engine.newest_receipt());
         if let Some(written) = written {
             self.follow(written, context);
         }
-        let outcome = match outcome {
-            Ok(outcome) => outcome.map_err(CallError::from),
-            Err(_) => {
+        newest
+    }
+
+    fn drop_spoilt(&mut self, error: &CallError) {
+        match error {
+            CallError::Panicked => {
                 log::error!("session {} failed at a command and starts anew", self.user);
                 self.engine = None;
-                Err(CallError::Panicked)
             }
-        };
-        if matches!(outcome, Err(CallError::Refused(EngineError::Store(StoreError::Lost)))) {
-            self.engine = None;
+            CallError::Refused(EngineError::Store(StoreError::Lost)) => self.engine = None,
+            _ => {}
         }
-        (outcome, newest)
     }
 
     /// The engine, opened if it was asleep. Opening waits for what an earlier one has submitted.
@@ -325,6 +336,16 @@ impl Session {
     fn model(&self) -> Option<ModelDigest> {
         let model = self.settings.embedder.as_ref()?.model()?;
         Some(ModelDigest(model.digest()))
+    }
+
+    fn end_call(&mut self, since: Instant, context: &mut Context<Self>) {
+        let engine = self.engine.as_mut();
+        if let Some((client, tokens)) = engine.and_then(|engine| engine.take_given(since.elapsed()))
+        {
+            self.given.add(client.as_deref(), tokens);
+        }
+        self.embed(context);
+        self.watch_ends(context);
     }
 
     fn count_use(&mut self, credential: &CredentialName) {
@@ -420,13 +441,7 @@ impl<V: Verb> Handler<Call<V>> for Session {
         self.count_use(&caller.credential);
         let may_write = verb.may_write();
         let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
-        let engine = self.engine.as_mut();
-        if let Some((client, tokens)) = engine.and_then(|engine| engine.take_given(since.elapsed()))
-        {
-            self.given.add(client.as_deref(), tokens);
-        }
-        self.embed(context);
-        self.watch_ends(context);
+        self.end_call(since, context);
         // The next command may run while the disk works; this answer waits for it.
         let awaits = newest.filter(|_| may_write).map(|receipt| (receipt, place));
         MessageResult(Reply { answer, awaits })

@@ -7,6 +7,7 @@
 mod audit;
 mod certificate;
 mod event_time;
+pub mod few;
 pub mod foreign;
 mod grant;
 mod id;

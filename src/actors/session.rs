@@ -34,7 +34,7 @@ use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb};
 use crate::model::{Caller, CredentialName, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
-use crate::store::{Receipt, Store, StoreError};
+use crate::store::{Receipt, Store};
 
 /// How many calls may wait for one session. More than this many would wait longer than a client.
 const PLACES: usize = 256;
@@ -284,26 +284,6 @@ impl Session {
             self.drop_spoilt(error);
         }
         (outcome, newest)
-    }
-
-    fn follow_written(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
-        let engine = self.engine.as_mut()?;
-        let (written, newest) = (engine.take_written(), engine.newest_receipt());
-        if let Some(written) = written {
-            self.follow(written, context);
-        }
-        newest
-    }
-
-    fn drop_spoilt(&mut self, error: &CallError) {
-        match error {
-            CallError::Panicked => {
-                log::error!("session {} failed at a command and starts anew", self.user);
-                self.engine = None;
-            }
-            CallError::Refused(EngineError::Store(StoreError::Lost)) => self.engine = None,
-            _ => {}
-        }
     }
 
     /// The engine, opened if it was asleep. Opening waits for what an earlier one has submitted.

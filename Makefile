@@ -259,7 +259,7 @@ eval: ## recall on labelled sets: our own, and others where they are at hand
 
 model-multilingual: ## a model that reads a hundred languages, for embedding.model_path, and its test
 	tools/multilingual/run $(OUT)/multilingual $(OUT)/memoryd-multilingual.bin
-	MEMORYD_MULTILINGUAL=$(abspath $(OUT))/memoryd-multilingual.bin cargo test --release --features multilingual-golden --lib multilingual
+	MEMORYD_MULTILINGUAL=$(abspath $(OUT))/memoryd-multilingual.bin cargo test --release -p memoryd-ranking --features multilingual-golden multilingual
 
 cases: ## what public bug reports of this field showed, where the cases are at hand
 	@if [ -f $(SHARED)/cases/run.py ]; then \

@@ -25,11 +25,19 @@ pub(crate) mod http;
 pub(crate) mod journal;
 pub(crate) mod logging;
 pub(crate) mod mcp;
-pub mod model;
 pub(crate) mod moving;
 pub(crate) mod older;
 pub mod outward;
-pub(crate) mod retrieval;
 pub mod server;
 pub(crate) mod store;
 pub mod tls;
+
+pub(crate) use memoryd_ranking::retrieval;
+
+/// Plain data that every room speaks. Who asks is told apart from the rest, since the web framework learns to find it.
+pub mod model {
+    mod caller;
+
+    pub use caller::{Caller, Origin};
+    pub use memoryd_ranking::model::*;
+}

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{CallError, Sessions};
 use crate::engine::EngineError;
+use crate::model::few;
 use crate::model::{Clock, Timestamp};
 use crate::store::{BackupContent, BackupError, SealingKey, Store, StoreError};
 
@@ -115,7 +116,7 @@ impl Backups {
         let now = self.inner.clock.now();
         let mut lines = self.list().unwrap_or_default();
         // Nobody knows how old those of a wrong clock are: they must not take the places of the newest.
-        lines.sort_by_key(|line| line.is_from_future(now));
+        few::sort_by_key(&mut lines, |line| line.is_from_future(now));
         let automatic = lines.into_iter().filter(|line| line.is_automatic);
         for old in automatic.skip(self.inner.settings.keep) {
             if let Err(error) = fs::remove_file(&old.path) {
@@ -144,7 +145,7 @@ pub fn list_backups(dir: &Path) -> Result<Vec<BackupLine>, StoreError> {
         let is_automatic = name.ends_with(&format!("-auto{ENDING}"));
         lines.push(BackupLine { path: entry.path(), bytes: found.len(), made_at, is_automatic });
     }
-    lines.sort_by_key(|line| std::cmp::Reverse((line.made_at, line.path.clone())));
+    few::sort_by_key(&mut lines, |line| std::cmp::Reverse((line.made_at, line.path.clone())));
     Ok(lines)
 }
 

@@ -2,9 +2,10 @@
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
+use super::CallError;
 use super::session::Session;
-use crate::engine::Written;
-use crate::store::Receipt;
+use crate::engine::{EngineError, Written};
+use crate::store::{Receipt, StoreError};
 
 /// The newest receipt that is waited for, and which of the session's engines submitted it. Batches
 /// that share an outcome are waited for once.
@@ -31,8 +32,18 @@ impl Followed {
 }
 
 impl Session {
+    /// Follows what a command has submitted, and brings the newest receipt there is.
+    pub(super) fn follow_written(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
+        let engine = self.engine.as_mut()?;
+        let (written, newest) = (engine.take_written(), engine.newest_receipt());
+        if let Some(written) = written {
+            self.follow(written, context);
+        }
+        newest
+    }
+
     /// Waits for what was submitted, whoever else does, and tells what has changed when it is durable.
-    pub(super) fn follow(&mut self, written: Written, context: &mut Context<Self>) {
+    fn follow(&mut self, written: Written, context: &mut Context<Self>) {
         if !written.changes.is_empty() {
             self.writing.note();
         }
@@ -46,6 +57,18 @@ impl Session {
                 session.drop_lost();
             }
         }));
+    }
+
+    /// Drops an engine that a command has left half changed, or that knows what the store does not.
+    pub(super) fn drop_spoilt(&mut self, error: &CallError) {
+        match error {
+            CallError::Panicked => {
+                log::error!("session {} failed at a command and starts anew", self.user);
+                self.engine = None;
+            }
+            CallError::Refused(EngineError::Store(StoreError::Lost)) => self.engine = None,
+            _ => {}
+        }
     }
 
     /// Drops an engine that knows what the store does not.

@@ -25,6 +25,7 @@ mod tests;
 mod users;
 mod why;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::identity;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use crate::auth::oauth::GrantPolicy;
 use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, FileLine, ImportLines, Imported, Limits, Verb};
-use crate::model::{Caller, Clock, MemoryId, UserId};
+use crate::model::{AuditKind, Caller, Clock, MemoryId, Scope, UserId};
 use crate::store::{BackupError, Store, StoreError, Usage};
 pub use accounts::{
     Accounts, AdminRequest, AskedFrom, AuditPart, AuditPlace, NewToken, Rotation, TokenChange,
@@ -172,29 +173,50 @@ impl Sessions {
         dress: impl FnOnce(V::Answer) -> T,
     ) -> Result<T, CallError> {
         let since = Instant::now();
-        self.permit(caller, auth::require(caller, verb.scope()))?;
+        let session = self.admit(caller, verb.scope()).await?;
+        let verb = self.with_vector(&session, verb).await;
+        let (deed, awaits_scrub) = (verb.deed(), verb.awaits_scrub());
+        match session.ask(caller.clone(), verb, since, dress).await {
+            Ok(dressed) => {
+                self.note_done(caller, deed, awaits_scrub).await?;
+                Ok(dressed)
+            }
+            Err(error) => Err(self.note_refused(caller, error).await),
+        }
+    }
+
+    /// The session of a caller, if the caller may ask for this.
+    ///
+    /// What knows nothing of the verb stands apart, so that the program has it once and not for every verb.
+    async fn admit(&self, caller: &Caller, needed: Scope) -> Result<SessionHandle, CallError> {
+        self.permit(caller, auth::require(caller, needed))?;
         // A call may be one of many of a body or a stream that began while the token was good.
         if let Some(token) = &caller.token
             && !self.accounts.book().is_open(token, self.accounts.now())
         {
             return Err(AuthError::Rejected.into());
         }
-        let session = self.locate(&caller.user).await?;
-        let verb = self.with_vector(&session, verb).await;
-        let (deed, awaits_scrub) = (verb.deed(), verb.awaits_scrub());
-        let answer = match session.ask(caller.clone(), verb, since, dress).await {
-            Ok(dressed) => Ok(dressed),
-            Err(error) => Err(self.told_apart(caller, error).await),
-        };
-        match (&answer, deed) {
-            (Ok(_), Some((event, what))) => self.accounts.note_deed(event, caller, what),
-            (Err(error), _) if error.is_denial() => self.accounts.note_denial(caller, error),
-            _ => {}
+        self.locate(&caller.user).await
+    }
+
+    async fn note_done(
+        &self,
+        caller: &Caller,
+        deed: Option<(AuditKind, String)>,
+        awaits_scrub: bool,
+    ) -> Result<(), CallError> {
+        if let Some((event, what)) = deed {
+            self.accounts.note_deed(event, caller, what);
         }
-        if awaits_scrub && answer.is_ok() {
-            self.scrub().await?;
+        if awaits_scrub { self.scrub().await } else { Ok(()) }
+    }
+
+    async fn note_refused(&self, caller: &Caller, error: CallError) -> CallError {
+        let error = self.told_apart(caller, error).await;
+        if error.is_denial() {
+            self.accounts.note_denial(caller, &error);
         }
-        answer
+        error
     }
 
     /// Has the caller's session take lines that are all there, a part after another.
@@ -223,13 +245,11 @@ impl Sessions {
         verb: V,
         dress: impl FnOnce(V::Answer) -> T,
     ) -> Result<T, CallError> {
-        match user {
-            None => self.ask_and(caller, verb, dress).await,
-            Some(user) => {
-                let acting = self.acting_for(caller, Some(user))?;
-                self.ask_and(&acting, verb, dress).await
-            }
-        }
+        let acting = match user {
+            None => Cow::Borrowed(caller),
+            user => Cow::Owned(self.acting_for(caller, user)?),
+        };
+        self.ask_and(&acting, verb, dress).await
     }
 
     /// The caller as whom a call acts that names a user, if the caller may.
@@ -367,19 +387,28 @@ impl Sessions {
     /// Has the better embedder, if there is one, look at the question of a verb. When it is away
     /// the question goes on without, and is answered by its words.
     async fn with_vector<V: Verb>(&self, session: &SessionHandle, mut verb: V) -> V {
-        let Some(embedder) = self.embedder.as_ref().filter(|embedder| !embedder.is_away()) else {
-            return verb;
-        };
-        if let Some(question) = verb.question() {
+        if self.embedder.as_ref().is_some_and(|embedder| !embedder.is_away())
+            && let Some(question) = verb.question()
+        {
             let read = ToRead { text: question.text, asker: question.asker };
-            // Whatever is wrong with the session, the verb itself will meet and tell.
-            let Ok(Some(text)) = session.prepare(read).await else { return verb };
-            match embedder.embed(&[&text], Purpose::Query).await {
-                Ok(vectors) => *question.vector = vectors.into_iter().next(),
-                Err(error) => log::debug!("a question goes without its vector: {error}"),
+            if let Some(vector) = self.vector_of(session, read).await {
+                *question.vector = Some(vector);
             }
         }
         verb
+    }
+
+    async fn vector_of(&self, session: &SessionHandle, read: ToRead) -> Option<Vec<f32>> {
+        let embedder = self.embedder.as_ref()?;
+        // Whatever is wrong with the session, the verb itself will meet and tell.
+        let text = session.prepare(read).await.ok()??;
+        match embedder.embed(&[&text], Purpose::Query).await {
+            Ok(vectors) => vectors.into_iter().next(),
+            Err(error) => {
+                log::debug!("a question goes without its vector: {error}");
+                None
+            }
+        }
     }
 
     async fn locate(&self, user: &UserId) -> Result<SessionHandle, CallError> {

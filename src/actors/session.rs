@@ -28,13 +28,13 @@ use super::clock_watch::ClockWatch;
 use super::followed::Followed;
 use super::given::GivenCounts;
 use super::meaning::{ToRead, Writing};
-use super::places::{PLACE_PATIENCE, free_place};
+use super::places::{PLACE_PATIENCE, free_place, free_places};
 use super::registry::ActiveSession;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb};
 use crate::model::{Caller, CredentialName, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
-use crate::store::{Receipt, Store, StoreError};
+use crate::store::{Receipt, Store};
 
 /// How many calls may wait for one session. More than this many would wait longer than a client.
 const PLACES: usize = 256;
@@ -215,9 +215,7 @@ impl SessionHandle {
         since: Instant,
         dress: impl FnOnce(V::Answer) -> T,
     ) -> Result<T, CallError> {
-        let place = free_place(&self.places, PLACE_PATIENCE).await?;
-        let reads = !verb.may_write();
-        let _answer = if reads { Some(free_place(&self.answers, PATIENCE).await?) } else { None };
+        let (place, _answer) = free_places(&self.places, &self.answers, verb.may_write()).await?;
         let call = Call { caller, verb, since, place };
         timeout(PATIENCE, self.answer(call, dress)).await.map_err(|_| CallError::Busy)?
     }
@@ -277,20 +275,13 @@ impl Session {
         };
         // A panic costs this command; the engine may be half changed, so it goes too.
         let outcome = catch_unwind(AssertUnwindSafe(|| work(engine, now)));
-        let (written, newest) = (engine.take_written(), engine.newest_receipt());
-        if let Some(written) = written {
-            self.follow(written, context);
-        }
+        let newest = self.follow_written(context);
         let outcome = match outcome {
             Ok(outcome) => outcome.map_err(CallError::from),
-            Err(_) => {
-                log::error!("session {} failed at a command and starts anew", self.user);
-                self.engine = None;
-                Err(CallError::Panicked)
-            }
+            Err(_) => Err(CallError::Panicked),
         };
-        if matches!(outcome, Err(CallError::Refused(EngineError::Store(StoreError::Lost)))) {
-            self.engine = None;
+        if let Err(error) = &outcome {
+            self.drop_spoilt(error);
         }
         (outcome, newest)
     }
@@ -325,6 +316,16 @@ impl Session {
     fn model(&self) -> Option<ModelDigest> {
         let model = self.settings.embedder.as_ref()?.model()?;
         Some(ModelDigest(model.digest()))
+    }
+
+    fn end_call(&mut self, since: Instant, context: &mut Context<Self>) {
+        let engine = self.engine.as_mut();
+        if let Some((client, tokens)) = engine.and_then(|engine| engine.take_given(since.elapsed()))
+        {
+            self.given.add(client.as_deref(), tokens);
+        }
+        self.embed(context);
+        self.watch_ends(context);
     }
 
     fn count_use(&mut self, credential: &CredentialName) {
@@ -435,13 +436,7 @@ impl<V: Verb> Handler<Call<V>> for Session {
         self.count_use(&caller.credential);
         let may_write = verb.may_write();
         let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
-        let engine = self.engine.as_mut();
-        if let Some((client, tokens)) = engine.and_then(|engine| engine.take_given(since.elapsed()))
-        {
-            self.given.add(client.as_deref(), tokens);
-        }
-        self.embed(context);
-        self.watch_ends(context);
+        self.end_call(since, context);
         // The next command may run while the disk works; this answer waits for it.
         let awaits = newest.filter(|_| may_write).map(|receipt| (receipt, place));
         MessageResult(Reply { answer, awaits })

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::oauth::{GrantBook, GrantPolicy, digest_of, is_access_token};
 use super::{Identity, RandomnessFailed, generate_key};
+use crate::model::few;
 use crate::model::{Secret, TOKEN_START, Timestamp, Token, TokenDigest, TokenPrefix, TokenState};
 
 /// When a token was used last is kept to this.
@@ -152,7 +153,7 @@ impl TokenBook {
     #[must_use]
     pub fn list(&self) -> Vec<Token> {
         let mut tokens: Vec<Token> = self.read().by_digest.values().cloned().collect();
-        tokens.sort_by(|a, b| (a.created_at, &a.prefix).cmp(&(b.created_at, &b.prefix)));
+        few::sort_by(&mut tokens, |a, b| (a.created_at, &a.prefix).cmp(&(b.created_at, &b.prefix)));
         tokens
     }
 

@@ -7,6 +7,7 @@ use super::account_arguments::{AuditArguments, StatsArguments, TokenVerb, UserVe
 use super::arguments::{ExportArguments, ExportFormat, ServerArguments};
 use super::daemon::{ANSWER_LIMIT, Daemon};
 use super::door::Door;
+use super::waiting::wait_for;
 use super::{Failed, Outcome, export, say_inline, say_json, tell};
 use crate::actors::{AdminRequest, Sessions, TokenChange};
 use crate::config::Config;
@@ -150,7 +151,7 @@ pub(super) fn user(config: &Config, verb: &UserVerb, wants_json: bool) -> Outcom
 
 /// Counts what a user has.
 pub(super) fn stats(config: &Config, arguments: &StatsArguments, wants_json: bool) -> Outcome {
-    let told = actix_web::rt::System::new().block_on(async {
+    let told = wait_for(async {
         match Door::open_existing(config, &arguments.server).await? {
             Door::Daemon(daemon) => {
                 let named = named(&[("user_id", Some(json!(arguments.user)))]);
@@ -213,7 +214,7 @@ pub(super) fn ask(
     question: &Question,
     local: impl FnOnce(Arguments) -> AdminRequest,
 ) -> Result<Value, Failed> {
-    actix_web::rt::System::new().block_on(ask_within(config, server, question, local))
+    wait_for(ask_within(config, server, question, local))
 }
 
 /// The same within an actix system.

@@ -12,6 +12,7 @@ use super::daemon::Daemon;
 use super::door::Door;
 use super::progress::Bar;
 use super::transfer::naming;
+use super::waiting::wait_for;
 use super::{Failed, Outcome, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
@@ -45,7 +46,7 @@ struct Notes {
 /// Writes every memory of a user.
 pub(super) fn export(config: &Config, arguments: &ExportArguments) -> Outcome {
     let user = arguments.user_id.as_ref();
-    actix_web::rt::System::new().block_on(async {
+    wait_for(async {
         let door = Door::open_existing(config, &arguments.server).await?;
         // Only now, so that a wrong folder leaves no empty file behind.
         let mut sink = Sink::open(arguments)?;

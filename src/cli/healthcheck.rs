@@ -8,6 +8,7 @@ use actix_web::http::Method;
 use actix_web::rt;
 
 use super::daemon::Channel;
+use super::waiting::wait_for;
 use super::{Failed, Outcome, say};
 use crate::auth::{ServerFile, seen_from_here};
 use crate::config::{Config, Host, Port};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Fails unless the server answers that it is well, which it does only while it can write.
 pub(super) fn run(config: &Config) -> Outcome {
     let (address, is_tls) = place(config)?;
-    let status = rt::System::new().block_on(async {
+    let status = wait_for(async {
         let request = Channel::to_probe(address, is_tls)?.request(Method::GET, "/health");
         match rt::time::timeout(PATIENCE, request.send()).await {
             Ok(Ok(answer)) => Ok(answer.status()),

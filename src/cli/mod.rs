@@ -36,6 +36,7 @@ mod stdio;
 mod transfer;
 mod undo;
 mod used_by;
+mod waiting;
 mod why;
 
 use std::path::Path;

@@ -13,6 +13,7 @@ use super::door::Door;
 use super::import_arguments::ImportArguments;
 use super::progress::Bar;
 use super::transfer::{naming, post_lines};
+use super::waiting::wait_for;
 use super::{Failed, Outcome, say_inline, say_json, tell, transfer, undo};
 use crate::actors::Sessions;
 use crate::config::Config;
@@ -94,7 +95,7 @@ fn move_in(
         confirms: arguments.confirm,
         dry_run: arguments.dry_run,
     };
-    let report = actix_web::rt::System::new().block_on(async {
+    let report = wait_for(async {
         let door = Door::open(config, &arguments.server).await?;
         let mut moving = Moving::start(bundle, recognised, wanted);
         let sent = match door {
@@ -234,7 +235,7 @@ fn list(config: &Config, arguments: &ImportArguments, wants_json: bool) -> Outco
         named.insert("user_id".to_owned(), json!(user));
     }
     let question = Question { method: Method::GET, path: "/api/v1/import".to_owned(), named };
-    let told: Value = actix_web::rt::System::new().block_on(async {
+    let told: Value = wait_for(async {
         match Door::open_existing(config, &arguments.server).await? {
             Door::Daemon(daemon) => send(&daemon, &question).await,
             Door::Local(local) => {

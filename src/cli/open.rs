@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use super::accounts::{Question, plain, send, text};
 use super::arguments::OpenArguments;
 use super::daemon::Daemon;
+use super::waiting::wait_for;
 use super::{Failed, Outcome, say_inline, say_json, tell};
 use crate::auth::ServerFile;
 use crate::config::Config;
 
 pub(super) fn run(config: &Config, arguments: &OpenArguments, wants_json: bool) -> Outcome {
-    let told = actix_web::rt::System::new().block_on(ask(config, arguments))?;
+    let told = wait_for(ask(config, arguments))?;
     let base = match &arguments.server.url {
         Some(url) => url.base().to_owned(),
         None => own_address(config)?,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::arguments::SelftestArguments;
 use super::daemon::{Channel, Daemon};
+use super::waiting::wait_for;
 use super::{Failed, Outcome, say, say_json};
 use crate::auth;
 use crate::config::Config;
@@ -27,7 +28,7 @@ const HEADERS: [&str; 5] = [
 
 /// Prints a line a check. It fails if one of them does.
 pub(super) fn run(config: &Config, arguments: &SelftestArguments, wants_json: bool) -> Outcome {
-    let checks = actix_web::rt::System::new().block_on(async {
+    let checks = wait_for(async {
         let daemon = Daemon::of(&arguments.server, config).await?;
         let daemon = daemon.ok_or_else(|| {
             Failed::new(

@@ -7,6 +7,7 @@ use super::daemon::{ANSWER_LIMIT, Channel, Daemon};
 use super::door::Door;
 use super::import_arguments::ImportArguments;
 use super::progress::Bar;
+use super::waiting::wait_for;
 use super::{Failed, Outcome, say, say_json, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
@@ -48,7 +49,7 @@ pub(super) fn import(
     let user = arguments.user_id.as_ref();
     let input = Input::new(reader);
     let (confirms, dry_run) = (arguments.confirm, arguments.dry_run);
-    let told = actix_web::rt::System::new().block_on(async {
+    let told = wait_for(async {
         match Door::open(config, &arguments.server).await? {
             Door::Daemon(daemon) => {
                 let outbox = Outbox { confirms, dry_run, ..Outbox::default() };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::account_arguments::UndoArguments;
 use super::accounts::{Question, listed, named, plain, send, text};
 use super::door::Door;
+use super::waiting::wait_for;
 use super::{Failed, Outcome, say_inline, say_json, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
@@ -26,7 +27,7 @@ pub(super) fn run(config: &Config, arguments: &UndoArguments, wants_json: bool) 
         ("dry_run", Some(json!(!arguments.yes))),
     ]);
     let question = Question { method: Method::POST, path: "/api/v1/undo".to_owned(), named };
-    let told = actix_web::rt::System::new().block_on(async {
+    let told = wait_for(async {
         match Door::open_existing(config, &arguments.server).await? {
             Door::Daemon(daemon) => send(&daemon, &question).await,
             Door::Local(local) => {

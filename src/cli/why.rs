@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::account_arguments::WhyArguments;
 use super::accounts::{Question, listed, named, plain, send, text};
 use super::door::Door;
+use super::waiting::wait_for;
 use super::{Failed, Outcome, say_inline, say_json, tell};
 use crate::actors::Sessions;
 use crate::config::Config;
@@ -24,7 +25,7 @@ pub(super) fn run(config: &Config, arguments: &WhyArguments, wants_json: bool) -
         ("replay", arguments.replay.clone().map(Value::from)),
     ]);
     let question = Question { method: Method::GET, path: "/api/v1/why".to_owned(), named };
-    let told = actix_web::rt::System::new().block_on(ask(config, arguments, &question))?;
+    let told = wait_for(ask(config, arguments, &question))?;
     if wants_json {
         return say_json(&told);
     }

@@ -58,11 +58,16 @@ impl Layers {
         for given in self.given(key) {
             given.parse(&parse)?;
         }
-        let Some(raw) = self.merged.find_value(key).ok().as_ref().and_then(Raw::of_value) else {
-            return Ok(None);
-        };
-        let invalid = |expected| ConfigError::Invalid { given: self.subject(key), expected };
-        parse(&raw).map(Some).map_err(invalid)
+        let Some(raw) = self.merged(key) else { return Ok(None) };
+        parse(&raw).map(Some).map_err(|expected| self.invalid(key, expected))
+    }
+
+    fn merged(&self, key: &str) -> Option<Raw> {
+        Raw::of_value(&self.merged.find_value(key).ok()?)
+    }
+
+    fn invalid(&self, key: &str, expected: String) -> ConfigError {
+        ConfigError::Invalid { given: self.subject(key), expected }
     }
 
     /// Reads a key that always has a value, because the table has a default for it.

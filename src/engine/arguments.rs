@@ -146,11 +146,21 @@ impl Arguments {
 
     /// Takes a field that may be left out. `null` and what is blank count as left out.
     pub fn take<T: DeserializeOwned>(&mut self, field: &Field) -> Option<T> {
+        match fit(self.said(field)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.refuse(field.name, &problem);
+                None
+            }
+        }
+    }
+
+    fn said(&mut self, field: &Field) -> Option<Value> {
         #[cfg(test)]
         self.asked.push(field.name);
         let value = self.values.shift_remove(field.name)?;
-        match spelling::read(field.shape, value).and_then(|said| said.map(fit).transpose()) {
-            Ok(value) => value,
+        match spelling::read(field.shape, value) {
+            Ok(said) => said,
             Err(problem) => {
                 self.refuse(field.name, &problem);
                 None
@@ -205,11 +215,11 @@ impl Arguments {
     }
 
     /// Gives out the verb if every field fit, with the names that nobody knows.
-    pub fn finish<V>(
-        mut self,
-        verb: V,
-        refuses_unknown: bool,
-    ) -> Result<Said<V>, InvalidArguments> {
+    pub fn finish<V>(self, verb: V, refuses_unknown: bool) -> Result<Said<V>, InvalidArguments> {
+        Ok(Said { verb, ignored: self.ignored(refuses_unknown)? })
+    }
+
+    fn ignored(mut self, refuses_unknown: bool) -> Result<Vec<String>, InvalidArguments> {
         let values = std::mem::take(&mut self.values);
         let unknown = values.keys().filter(|name| !OF_HARNESSES.contains(&name.as_str()));
         let ignored: Vec<String> = unknown
@@ -222,7 +232,7 @@ impl Arguments {
             }
         }
         if self.problems.is_empty() {
-            Ok(Said { verb, ignored })
+            Ok(ignored)
         } else {
             Err(InvalidArguments { fields: self.problems })
         }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::arguments::Change;
 use super::draft::Draft;
 use super::{Engine, EngineError, InvalidArguments};
+use crate::model::few;
 use crate::model::{Memory, Metadata, SecretScreen, Title, foreign};
 
 /// What was found, by name.
@@ -208,7 +209,7 @@ fn secrets_in(text: &str) -> Vec<(Range<usize>, &'static str)> {
     found.extend(web_tokens(text));
     found.extend(passwords_in_urls(text));
     found.extend(card_numbers(text));
-    found.sort_by_key(|(place, _)| (place.start, place.end));
+    few::sort_by_key(&mut found, |(place, _)| (place.start, place.end));
     let mut end = 0;
     found.retain(|(place, _)| {
         let is_first = place.start >= end;

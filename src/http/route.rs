@@ -16,6 +16,7 @@ use super::front::{Guard, OnPublicHost, guarded, no_route};
 use super::ui::gate::gated;
 use crate::engine::{Field, Spoken};
 use crate::error::Error;
+use crate::model::few;
 use crate::older::OlderCall;
 
 /// A method at a path: who may come, what answers, and what is told of it.
@@ -232,7 +233,7 @@ fn places(rows: Vec<Row>) -> Vec<(&'static str, Vec<Row>)> {
             None => places.push((row.path, vec![row])),
         }
     }
-    places.sort_by_key(|(path, _)| (path.contains('{'), !path.starts_with("/mcp")));
+    few::sort_by_key(&mut places, |(path, _)| (path.contains('{'), !path.starts_with("/mcp")));
     places
 }
 

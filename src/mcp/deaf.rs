@@ -14,10 +14,16 @@ use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::sync::OnceLock;
 
-use rmcp::model::{ClientCapabilities, Implementation, InitializeRequestParams};
-use rmcp::service::{Peer, RxJsonRpcMessage, TxJsonRpcMessage, serve_directly};
+use rmcp::RoleServer;
+use rmcp::model::{
+    ClientCapabilities, ClientNotification, ClientRequest, ErrorData, Implementation,
+    InitializeRequestParams, ServerConfig, ServerResult,
+};
+use rmcp::service::{
+    NotificationContext, Peer, RequestContext, RxJsonRpcMessage, Service, TxJsonRpcMessage,
+    serve_directly,
+};
 use rmcp::transport::Transport;
-use rmcp::{RoleServer, ServerHandler};
 
 use super::version::Version;
 
@@ -48,10 +54,31 @@ fn deaf_peer(version: Version) -> Peer<RoleServer> {
     serve_directly(Nobody, Ended, peer_info(version)).peer().clone()
 }
 
-/// Stands in where nothing but the answer is sent.
+/// Stands in where nothing but the answer is sent. It is no `ServerHandler`, for which rmcp would compile its
+/// whole dispatcher a second time.
 struct Nobody;
 
-impl ServerHandler for Nobody {}
+impl Service<RoleServer> for Nobody {
+    async fn handle_request(
+        &self,
+        _: ClientRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ServerResult, ErrorData> {
+        ready(Err(ErrorData::internal_error("nobody is asked here", None))).await
+    }
+
+    async fn handle_notification(
+        &self,
+        _: ClientNotification,
+        _: NotificationContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        ready(Ok(())).await
+    }
+
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::default()
+    }
+}
 
 /// A transport that has ended before it began.
 struct Ended;

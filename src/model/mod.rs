@@ -5,9 +5,9 @@
 //! It refuses names and times that are none. Begin reading at `memory.rs`.
 
 mod audit;
-mod caller;
 mod certificate;
 mod event_time;
+pub mod few;
 pub mod foreign;
 mod grant;
 mod id;
@@ -17,6 +17,7 @@ mod memory;
 mod name;
 pub mod percent;
 mod recall;
+mod scope;
 mod secret;
 mod step;
 mod time;
@@ -25,7 +26,6 @@ mod tool_set;
 mod trusted_time;
 
 pub use audit::{AuditEvent, AuditKind};
-pub use caller::{Caller, Origin, Scope, Scopes};
 pub use certificate::{CertificateStanding, CertificateState};
 pub use event_time::EventTime;
 pub use grant::{AccessTicket, ClientAuth, Grant, OauthClient, RefreshTicket};
@@ -36,6 +36,7 @@ pub use name::{
     Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,
 };
 pub use recall::{Given, Recall, RecallPage};
+pub use scope::{Scope, Scopes};
 pub use secret::{Secret, SecretKey, SecretScreen};
 pub use step::{Author, Step, StepChange, StepPage};
 pub use time::{Clock, InvalidTime, SystemClock, Timestamp};

@@ -9,6 +9,7 @@ use super::archive::{
     ArchiveEntry, GZIP_MARK, OpenArchive, Room, Seekable, is_zip, may_hold_text, unpacked,
 };
 use super::out::Out;
+use crate::model::few;
 
 /// What reads one file: its path, what is in it, and where its lines go.
 pub type ReadFile<'a> =
@@ -311,7 +312,7 @@ impl Bundle {
             let kind = entry.file_type().map_err(|error| failed(&error))?;
             found.push((entry.file_name().to_string_lossy().into_owned(), entry.path(), kind));
         }
-        found.sort_by(|one, other| one.0.cmp(&other.0));
+        few::sort_by(&mut found, |one, other| one.0.cmp(&other.0));
         for (name, at, kind) in found {
             let path = format!("{prefix}{name}");
             if NOT_OURS.contains(&name.as_str()) || kind.is_symlink() {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::engine::{Imported, MovedCounts};
+use crate::model::few;
 use crate::model::{Memory, MemoryId, Timestamp};
 
 /// What was seen while reading, before anybody took it.
@@ -239,7 +240,7 @@ fn count(names: &mut BTreeMap<String, usize>, name: &str) {
 
 fn most(names: BTreeMap<String, usize>) -> Vec<(String, usize)> {
     let mut names: Vec<_> = names.into_iter().collect();
-    names.sort_by_key(|(_, count)| Reverse(*count));
+    few::sort_by_key(&mut names, |(_, count)| Reverse(*count));
     names.truncate(NAMES);
     names
 }

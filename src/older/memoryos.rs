@@ -9,6 +9,7 @@ use crate::engine::{
     Add, Arguments, Change, Detail, Draft, Field, Filter, List, Mode, QueryText, Search, SearchHit,
     Shape, Shown,
 };
+use crate::model::few;
 use crate::model::foreign::shortened;
 use crate::model::{EventTime, Memory, Metadata};
 
@@ -148,7 +149,7 @@ async fn retrieve(asking: Asking<'_>, mut arguments: Arguments) -> Result<Told, 
 
     let turns = newest(&asking, &["conversation"], SHORT_TERM).await?;
     let mut said: Vec<&Memory> = turns.iter().collect();
-    said.sort_by_key(|memory| (memory.moment().at, memory.id));
+    few::sort_by_key(&mut said, |memory| (memory.moment().at, memory.id));
     let mut pages = found(&asking, &query, Some("conversation"), limit + SHORT_TERM).await?;
     pages.retain(|(memory, _)| turns.iter().all(|turn| turn.id != memory.id));
     pages.truncate(limit);
@@ -245,7 +246,7 @@ async fn found(
     let results = asking.ask(search).await?.results;
     let mut hits: Vec<(Memory, f64)> = results.into_iter().filter_map(with_heat).collect();
     if kind.is_some() {
-        hits.sort_by(|a, b| b.1.total_cmp(&a.1));
+        few::sort_by(&mut hits, |a, b| b.1.total_cmp(&a.1));
     }
     Ok(hits)
 }
@@ -330,7 +331,7 @@ async fn profile_lines(asking: &Asking<'_>) -> Result<Vec<String>, CallError> {
         }
     }
     // Stable: of those that were said as often the newest stays first.
-    said.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    few::sort_by_key(&mut said, |(_, count)| std::cmp::Reverse(*count));
     let room = PROFILE_LINES.saturating_sub(lines.len());
     let is_new = |line: &String| !lines.contains(line);
     let own: Vec<String> =

@@ -24,6 +24,7 @@ mod holders;
 mod keeper;
 mod key;
 mod kinds;
+mod last;
 mod lock;
 mod premises;
 mod proof;

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::catching::{caught, caught_apart};
+use super::last::last_within;
 use super::lock::{PATIENCE, patiently};
 use super::value::{self, Head, Pieces};
 use crate::disk;
@@ -180,8 +181,7 @@ impl Trees {
         range: RangeInclusive<Vec<u8>>,
     ) -> Result<Option<Vec<u8>>, Broken> {
         let Some(tree) = self.tree(session) else { return Ok(None) };
-        let last = self.guard(|| tree.range(range).next_back().transpose())?;
-        Ok(last.map(|(key, _)| key.to_vec()))
+        self.guard(|| last_within(&tree, range))
     }
 
     /// Walks keys and values in key order.
@@ -268,8 +268,9 @@ impl Trees {
 
     /// Pieces sort last and by their tags, so the last key has the highest tag.
     fn keep_tags_unique(&self, tree: &sled::Tree) -> Result<(), Broken> {
-        let last = self.guard(|| tree.last())?;
-        let last_tag = last.and_then(|(key, _)| value::piece_tag(&key)).unwrap_or_default();
+        let pieces = vec![value::PIECE_PREFIX]..=vec![u8::MAX; 16];
+        let last = self.guard(|| last_within(tree, pieces))?;
+        let last_tag = last.and_then(|key| value::piece_tag(&key)).unwrap_or_default();
         self.next_tag.fetch_max(last_tag + 1, Relaxed);
         Ok(())
     }

@@ -45,10 +45,13 @@ def of_compiler(word):
 
 
 def of_sources(folder):
-    """Of a crate of this tree: its sources, one after the other."""
+    """Of a crate of this tree: its sources, one after the other, and then the rooms that it takes from elsewhere."""
     digest = hashlib.sha256()
     for path in sorted((folder / "src").rglob("*.rs")):
         digest.update(path.read_bytes())
+        for room in re.findall(r'^#\[path = "(.+)"\]$', path.read_text(), re.M):
+            for taken in sorted((path.parent / room).resolve().parent.rglob("*.rs")):
+                digest.update(taken.read_bytes())
     return digest.hexdigest()
 
 

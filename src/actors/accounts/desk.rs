@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Administration, AuditFilter, Made, NewToken, Rotation, TokenChange};
 use crate::actors::{CallError, Sessions};
 use crate::engine::{Arguments, EngineError, Field, InvalidArguments, Shape};
+use crate::model::few;
 use crate::model::{
     AuditEvent, AuditKind, Caller, CredentialName, Project, Scopes, Secret, Timestamp, Token,
     TokenPrefix, TokenState, UserId,
@@ -159,7 +160,7 @@ impl Administration<'_> {
         }
         let mut groups: Vec<_> =
             counts.into_iter().filter(|(_, count)| *count >= asked.min).collect();
-        groups.sort_by_key(|(name, count)| (Reverse(*count), name.clone()));
+        few::sort_by_key(&mut groups, |(name, count)| (Reverse(*count), name.clone()));
         let groups: Vec<Value> =
             groups.iter().map(|(name, count)| json!({ "name": name, "count": count })).collect();
         Ok(json!({ "group_by": group, "groups": groups }))

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::digest_of;
 use crate::auth::Identity;
 use crate::auth::tokens::{USE_STEP, Unfit};
+use crate::model::few;
 use crate::model::{Grant, OauthClient, Timestamp, TokenDigest, TokenPrefix, TokenState};
 
 /// How long grants are good.
@@ -107,7 +108,7 @@ impl GrantBook {
     #[must_use]
     pub fn list(&self) -> Vec<Grant> {
         let mut grants: Vec<Grant> = self.read().by_id.values().cloned().collect();
-        grants.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        few::sort_by(&mut grants, |a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         grants
     }
 

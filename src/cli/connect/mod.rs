@@ -26,6 +26,7 @@ use serde_json::json;
 
 use super::arguments::ServerArguments;
 use super::{Failed, Outcome, say, say_inline, say_json, tell};
+use crate::cli::waiting::wait_for;
 use crate::clients::{
     KEY_PLACE, KNOWN, KnownClient, Machine, Platform, ProjectFile, SERVER_NAME, find,
 };
@@ -120,7 +121,7 @@ pub(super) fn run(
         is_agreed: arguments.yes,
         wants_json,
     };
-    let done = actix_web::rt::System::new().block_on(async {
+    let done = wait_for(async {
         if arguments.undo { undo::undo(&job).await } else { job.connect().await }
     })?;
     show(&job, &done)

@@ -7,6 +7,7 @@ use toml_edit::{ImDocument, Item, Table, TableLike};
 
 use super::edit::{Damage, line_start, newline_of};
 use crate::clients::KnownClient;
+use crate::model::few;
 
 /// The tables of a section by their names; nothing if there is no such section.
 pub(super) fn section(text: &str, section: &str) -> Result<Option<Map<String, Value>>, Damage> {
@@ -107,7 +108,7 @@ fn collect(table: &Table, spans: &mut Vec<Range<usize>>) {
 
 /// Takes out whole lines.
 fn cut(text: &str, mut spans: Vec<Range<usize>>) -> String {
-    spans.sort_by_key(|span| span.start);
+    few::sort_by_key(&mut spans, |span| span.start);
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
     for span in spans {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Failed, Outcome, say_inline, say_json};
+use crate::cli::waiting::wait_for;
 use crate::config::Loaded;
 
 #[derive(Debug, Clone, Args)]
@@ -83,7 +84,7 @@ pub(super) fn run(
         return public::run(&loaded?.config, arguments.url.as_deref(), authority, wants_json);
     }
     let findings = match &loaded {
-        Ok(loaded) => actix_web::rt::System::new().block_on(checks::all(loaded)),
+        Ok(loaded) => wait_for(checks::all(loaded)),
         Err(failed) => {
             let todo = "mend what is named; nothing else was looked at";
             vec![Finding::fail("settings", failed.to_string(), todo)]

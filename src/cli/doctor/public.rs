@@ -8,6 +8,7 @@ use actix_web::http::header::WWW_AUTHENTICATE;
 use serde_json::{Value, json};
 
 use crate::cli::daemon::Channel;
+use crate::cli::waiting::wait_for;
 use crate::cli::{Failed, Outcome, say_inline, say_json};
 use crate::config::{Config, web_address};
 
@@ -70,7 +71,7 @@ pub(super) fn run(
     let url = url.as_str();
     let authorities = authority.into_iter().chain(config.tls.authority.as_deref());
     let authorities = authorities.map(Path::to_owned).collect();
-    let outcomes = actix_web::rt::System::new().block_on(async {
+    let outcomes = wait_for(async {
         let channel = Channel::to(url, authorities)?;
         let mut outcomes = Vec::new();
         for step in &STEPS {

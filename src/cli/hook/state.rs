@@ -10,6 +10,7 @@ use crate::cli::{Failed, unwritable};
 use crate::config::Config;
 use crate::disk;
 use crate::hooks::{Hook, HookClient, Moment, Sitting};
+use crate::model::few;
 use crate::model::{Clock, Timestamp};
 
 /// The folder in which hooks keep what the next one needs. Everything in it is closed to others.
@@ -162,7 +163,7 @@ pub(super) fn files(folder: &Path) -> Vec<(String, fs::Metadata)> {
         Some((name, entry.metadata().ok().filter(fs::Metadata::is_file)?))
     });
     let mut files: Vec<_> = named.collect();
-    files.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    few::sort_by(&mut files, |(one, _), (other, _)| one.cmp(other));
     files
 }
 

@@ -3,6 +3,7 @@ use serde_json::json;
 use super::HookArguments;
 use super::state::{State, named_data_dir, switch};
 use crate::cli::daemon::Daemon;
+use crate::cli::waiting::wait_for;
 use crate::cli::{Failed, Outcome, say_inline, say_json};
 use crate::config::Config;
 
@@ -15,7 +16,7 @@ pub(in crate::cli) fn run(config: &Config, arguments: &HookArguments, wants_json
         )
     })?;
     let server = arguments.server()?;
-    let found = actix_web::rt::System::new().block_on(Daemon::of(&server, config))?;
+    let found = wait_for(Daemon::of(&server, config))?;
     let place = match (&server.url, found, named_data_dir(config)) {
         (Some(url), _, _) => url.base().to_owned(),
         (None, Some(_), _) => "the one on the data directory".to_owned(),

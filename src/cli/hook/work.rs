@@ -11,6 +11,7 @@ use super::{HookArguments, said};
 use crate::actors::Sessions;
 use crate::cli::arguments::CommandLine;
 use crate::cli::door::Door;
+use crate::cli::waiting::wait_for;
 use crate::cli::{Failed, tell};
 use crate::config::{Config, Reader, Surroundings};
 use crate::hooks::{Hook, HookClient, Moment, Sitting, Sittings};
@@ -98,7 +99,7 @@ impl Work {
                 "nobody said where memoryd is: give --url, or --data-dir (DATA_DIR)".to_owned(),
             ));
         }
-        actix_web::rt::System::new().block_on(async {
+        wait_for(async {
             match Door::open_existing(config, &server).await? {
                 Door::Daemon(daemon) => {
                     let channel = daemon.channel()?;

@@ -21,6 +21,7 @@ use super::door::Door;
 use super::{Failed, Outcome, say_inline, say_json, tell};
 use crate::actors::Sessions;
 use crate::auth::ProjectRule;
+use crate::cli::waiting::wait_for;
 use crate::config::{Config, ProjectMode};
 use crate::model::{Caller, Project};
 use block::{Edit, Layout, Pin, edits, shown};
@@ -92,7 +93,7 @@ impl ProjectArguments {
 pub(super) fn run(config: &Config, arguments: &ProjectArguments, wants_json: bool) -> Outcome {
     let ProjectVerb::Sync(arguments) = &arguments.verb;
     let sync = FolderSync::of(config, arguments)?;
-    let told = actix_web::rt::System::new().block_on(async {
+    let told = wait_for(async {
         match Door::open_existing(config, &arguments.server).await? {
             Door::Daemon(daemon) => sync.carry_out(&Memories::Server(&daemon)).await,
             Door::Local(local) => {

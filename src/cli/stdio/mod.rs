@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::arguments::StdioArguments;
 use super::{Failed, Outcome};
+use crate::cli::waiting::wait_for;
 use crate::config::Config;
 use crate::mcp::stdio::{input, serve};
 use bridge::Bridge;
@@ -16,7 +17,7 @@ use seat::Seats;
 /// Serves MCP over standard input and output, through whoever has the store open: a server, another
 /// stdio process, or this one.
 pub(super) fn run(config: &Config, arguments: &StdioArguments) -> Outcome {
-    actix_web::rt::System::new().block_on(async {
+    wait_for(async {
         let seats = Rc::new(Seats::new(config, &arguments.server));
         // A client is told at once that there is nothing to talk to, by our end.
         seats.take().await?;

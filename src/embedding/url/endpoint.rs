@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::embedding::line::Answered;
 use crate::embedding::{EmbedError, EmbedderError};
+use crate::model::few;
 
 /// Where the service is and which language it speaks.
 #[derive(Debug, Clone)]
@@ -120,7 +121,7 @@ fn not_an_answer(error: serde_json::Error) -> EmbedError {
 /// Vectors may come in any order if each says its place; those without places are in order.
 fn in_order(mut data: Vec<OpenAiVector>) -> Answered {
     if data.iter().any(|vector| vector.index.is_some()) {
-        data.sort_by_key(|vector| vector.index);
+        few::sort_by_key(&mut data, |vector| vector.index);
         let is_whole = (0..).zip(&data).all(|(place, vector)| vector.index == Some(place));
         if !is_whole {
             let problem = "its indexes are not those of the texts".to_owned();

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::engine::catalog::Entry;
 use crate::engine::secrets::without_secrets;
 use crate::engine::{Asked, Engine, EngineError, Verb};
+use crate::model::few;
 use crate::model::{
     EventTime, Kind, Memory, MemoryId, Project, Scope, Source, Status, Timestamp, foreign,
 };
@@ -121,7 +122,7 @@ impl Capture {
         };
         let mut ids: Vec<MemoryId> =
             catalog.iter().filter(|(_, e)| is_one(e)).map(|(_, e)| e.id).collect();
-        ids.sort_unstable_by(|one, other| other.cmp(one));
+        few::sort_by(&mut ids, |one, other| other.cmp(one));
         let limit = engine.limits.content_bytes;
         let whole = self.content(limit);
         let lone = Self { answer: String::new(), ..self.clone() }.content(limit);

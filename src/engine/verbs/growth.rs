@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::names::{NameCount, NameTally};
 use super::stats::{StatsTally, Totals};
 use crate::engine::{Asked, Engine, EngineError, Verb};
+use crate::model::few;
 use crate::model::{EventTime, Scope, Timestamp};
 
 /// Counts what was stored on each of the last days, and what it is; with what [`super::Stats`] and
@@ -59,7 +60,7 @@ impl Verb for Growth {
         grown.days = days.into_iter().map(|(day, count)| (name_of(day), count)).collect();
         let named = kinds.into_iter().map(|(kind, count)| (catalog.name(kind).to_owned(), count));
         grown.kinds = named.collect();
-        grown.kinds.sort_by_key(|(name, count)| (Reverse(*count), name.clone()));
+        few::sort_by_key(&mut grown.kinds, |(name, count)| (Reverse(*count), name.clone()));
         grown.projects = projects.into_names(catalog);
         grown.totals = tally.into_totals(engine, asked)?;
         Ok(grown)

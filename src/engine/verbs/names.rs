@@ -4,6 +4,7 @@ use serde::Serialize;
 use crate::engine::arguments::Arguments;
 use crate::engine::catalog::{Catalog, Entry, Word};
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
+use crate::model::few;
 use crate::model::{Scope, Timestamp};
 
 /// Lists the tags in use, the most used first.
@@ -109,7 +110,7 @@ impl NameTally {
             updated_at,
         });
         let mut names: Vec<NameCount> = counted.collect();
-        names.sort_by(|one, other| {
+        few::sort_by(&mut names, |one, other| {
             other.count.cmp(&one.count).then_with(|| one.name.cmp(&other.name))
         });
         names

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::graph::Sight;
 use crate::engine::graph::{Entity, Graph, Relation};
 use crate::engine::{Asked, Engine, EngineError, Verb};
+use crate::model::few;
 use crate::model::{MemoryId, Scope};
 
 /// Walks the knowledge graph from a name outwards, for whoever looks at it: nothing counts as given.
@@ -65,7 +66,7 @@ impl Verb for Neighborhood {
         let relations = between(graph, &sight, &steps);
         let node = |(name, steps): (String, usize)| neighbor(graph, &sight, name, steps);
         let mut nodes: Vec<Neighbor> = steps.into_iter().map(node).collect();
-        nodes.sort_by_key(|node| node.steps);
+        few::sort_by_key(&mut nodes, |node| node.steps);
         // A name that nothing bears is nowhere.
         if nodes.len() == 1 && relations.is_empty() {
             nodes.retain(|node| node.id.is_some());
@@ -83,7 +84,7 @@ fn central(graph: &Graph, sight: &Sight<'_>, most: usize) -> Vec<Neighbor> {
             (Reverse(relations.count()), *id, &node.part)
         })
         .collect();
-    counted.sort_by_key(|(count, ..)| *count);
+    few::sort_by_key(&mut counted, |(count, ..)| *count);
     counted.truncate(most);
     let neighbor = |(_, id, entity): (_, MemoryId, &Entity)| {
         let (name, kind) = (entity.name.clone(), entity.kind.clone());

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::engine::arguments::Arguments;
 use crate::engine::catalog::{Entry, Word};
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
+use crate::model::few;
 use crate::model::{MemoryId, Recall, Scope, Status, Timestamp};
 
 /// Counts what a session holds.
@@ -158,7 +159,7 @@ impl GivenTotals {
             }
         }
         totals.by_memory = by_memory.into_iter().collect();
-        totals.by_memory.sort_by_key(|(id, tokens)| (Reverse(*tokens), *id));
+        few::sort_by_key(&mut totals.by_memory, |(id, tokens)| (Reverse(*tokens), *id));
         totals.by_memory.truncate(MOST_GIVEN);
         totals
     }

@@ -15,6 +15,7 @@ use crate::engine::{GivenTotals, Growth};
 use crate::error::Error;
 use crate::http::Face;
 use crate::model::Scope;
+use crate::model::few;
 
 /// Days that the chart shows.
 const DAYS: u32 = 30;
@@ -100,7 +101,7 @@ fn charts(days: &[(String, usize)], given: &GivenTotals) -> Vec<Chart> {
         .iter()
         .map(|(client, tokens)| (client.clone(), usize::try_from(*tokens).unwrap_or(usize::MAX)))
         .collect();
-    clients.sort_by_key(|(_, tokens)| Reverse(*tokens));
+    few::sort_by_key(&mut clients, |(_, tokens)| Reverse(*tokens));
     clients.truncate(ROWS);
     let mut charts = vec![stored];
     if !clients.is_empty() {

@@ -122,7 +122,11 @@ fn ways(here: &str, session: &BrowserSession) -> Vec<NavEntry> {
 
 /// Sends a page, with the headers of one.
 pub fn respond<T: Template>(status: StatusCode, page: &T) -> HttpResponse {
-    match page.render() {
+    sent(status, page.render())
+}
+
+fn sent(status: StatusCode, rendered: askama::Result<String>) -> HttpResponse {
+    match rendered {
         Ok(text) => HttpResponse::build(status)
             .content_type("text/html; charset=utf-8")
             .insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY))

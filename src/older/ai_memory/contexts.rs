@@ -5,6 +5,7 @@ use super::tasks::{OPEN, TASK, call, due, status, tasks};
 use super::{ENVELOPE, ID, LIMIT, all, envelope, found, items, of_kind, one, read};
 use crate::actors::CallError;
 use crate::engine::{Arguments, Field, Filter, QueryText, Shape};
+use crate::model::few;
 use crate::model::{Memory, folded};
 use crate::older::{Asking, Effect, OlderCall, Told, finish};
 
@@ -146,7 +147,7 @@ async fn work_priorities(asking: Asking<'_>, mut arguments: Arguments) -> Result
     let is_open = |task: &Memory| OPEN.contains(&status(task).as_str());
     let mut open = tasks(&asking, filter, is_open, MOST_TASKS).await?;
     let now = asking.now();
-    open.sort_by_key(|task| {
+    few::sort_by_key(&mut open, |task| {
         let end = due(task);
         let is_overdue = end.is_some_and(|end| end < now);
         let end = end.map_or(i64::MAX, |end| end.0);

@@ -92,7 +92,7 @@ impl Index {
     /// How many documents it holds.
     #[must_use]
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.count() as usize
     }
 
@@ -135,7 +135,7 @@ impl Index {
     /// Roughly how many bytes it takes.
     #[must_use]
     #[cfg(test)]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let vectors = self.vectors.bytes() + self.made.bytes();
         self.lexicon.bytes() + self.sittings.bytes() + vectors + self.entries.bytes()
     }
@@ -143,7 +143,7 @@ impl Index {
     /// How many different terms it knows.
     #[must_use]
     #[cfg(test)]
-    pub fn terms(&self) -> usize {
+    pub(crate) fn terms(&self) -> usize {
         self.lexicon.len()
     }
 

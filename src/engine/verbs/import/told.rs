@@ -8,6 +8,7 @@ use super::Brought;
 use super::moved::MovedCounts;
 use crate::engine::EngineError;
 use crate::model::MemoryId;
+use crate::model::few;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Imported {
@@ -126,7 +127,7 @@ impl Imported {
         self.failed += part.failed;
         self.step = self.step.or(part.step);
         self.errors.extend(part.errors);
-        self.errors.sort_by_key(|problem| problem.line);
+        few::sort_by_key(&mut self.errors, |problem| problem.line);
         self.errors.truncate(TOLD_PROBLEMS);
         for (kind, counts) in part.moved {
             self.moved.entry(kind).or_default().absorb(&counts);
@@ -136,7 +137,7 @@ impl Imported {
         }
         self.tried.extend(part.tried);
         // A line that is too long is noted before the part in which it would stand.
-        self.tried.sort_by_key(|tried| tried.line);
+        few::sort_by_key(&mut self.tried, |tried| tried.line);
         self.tried.truncate(TRIED_LINES);
     }
 }

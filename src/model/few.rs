@@ -42,7 +42,7 @@ mod tests {
             prop_assert_eq!(&sorted, &expected);
 
             sort_by(&mut sorted, |one, other| other.1.cmp(&one.1));
-            expected.sort_by(|one, other| other.1.cmp(&one.1));
+            expected.sort_by_key(|other| std::cmp::Reverse(other.1));
             prop_assert_eq!(sorted, expected);
         }
     }

@@ -57,11 +57,14 @@ fn place(key: &[u8]) -> u128 {
 mod tests {
     use super::*;
 
+    /// The key of the n-th.
+    type Place = fn(u64) -> Vec<u8>;
+
     #[test]
     fn the_last_key_is_found_however_many_there_are_and_however_they_lie() {
         let folder = tempfile::tempdir().unwrap();
         let db = sled::Config::default().path(folder.path()).open().unwrap();
-        let lies: [(&str, fn(u64) -> Vec<u8>); 4] = [
+        let lies: [(&str, Place); 4] = [
             ("close", |at| at.to_be_bytes().to_vec()),
             ("ever farther apart", |at| (u128::from(at).pow(4) << 40).to_be_bytes().to_vec()),
             ("in one place", |at| [[1_u8; 16].as_slice(), &at.to_be_bytes()].concat()),

@@ -311,10 +311,10 @@ section! {
     #[derive(Debug, Clone)]
     pub struct StorageSection {
         pub cache_bytes: u64 = setting(
-            "storage.cache_mb", &["CACHE_MB"], "32", |raw| parse::mebibytes(raw, 1..=65_536),
+            "storage.cache_mb", &["CACHE_MB"], "8", |raw| parse::mebibytes(raw, 1..=65_536),
         )
         .unit("MiB")
-        .because("Indexes of awake sessions lie in memory anyway; a small machine needs the rest."),
+        .because("Indexes of awake sessions lie in memory anyway, and what is read of the trees is read by whole sessions: more was not faster."),
 
         /// How long a deleted memory can be restored.
         pub undo: Duration = setting(

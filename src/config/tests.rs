@@ -105,7 +105,7 @@ fn with_nothing_said_the_contract_s_defaults_hold() {
     assert_eq!(config.project.mode, ProjectMode::Manual);
     assert_eq!(config.session.idle, Duration::from_secs(900));
     assert_eq!(config.log.level, "info");
-    assert_eq!(config.storage.cache_bytes, 32 << 20);
+    assert_eq!(config.storage.cache_bytes, 8 << 20);
     assert_eq!(config.storage.undo, Duration::from_secs(30 * 86_400));
     assert_eq!((config.limits.body_bytes, config.limits.content_bytes), (2 << 20, 64 << 10));
     assert_eq!(config.tools.sets, [ToolSet::Core]);

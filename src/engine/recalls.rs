@@ -185,6 +185,15 @@ impl Engine {
         Some(told)
     }
 
+    /// About how many bytes lie on the disk, a page in memory at a time.
+    fn stored_bytes(&self) -> Result<usize, EngineError> {
+        let mut bytes = 0;
+        for row in self.store.scan::<RecallPage>() {
+            bytes += row?.1.0.iter().map(weight).sum::<usize>();
+        }
+        Ok(bytes)
+    }
+
     /// Every recall that is kept, the oldest first.
     pub(super) fn recalls(&self) -> Result<Vec<Recall>, EngineError> {
         let mut recalls = Vec::new();
@@ -229,7 +238,7 @@ impl Engine {
             Some(bytes) => bytes,
             // Where nothing was given nothing is counted.
             None if fresh == 0 => 0,
-            None => self.recalls()?.iter().map(weight).sum::<usize>() - fresh,
+            None => self.stored_bytes()?,
         };
         bytes += fresh;
         let mut old = Vec::new();

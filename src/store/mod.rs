@@ -113,7 +113,7 @@ pub struct Usage {
 impl Default for StoreOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 32 << 20,
+            cache_bytes: 8 << 20,
             compact_bytes: 64 << 20,
             sled_bloat: 3,
             scrub_after: Duration::from_secs(15),

@@ -49,6 +49,46 @@ pub struct Memory {
     pub version: u32,
 }
 
+/// A memory without its source and what stands at its default: to a model each field costs tokens.
+#[derive(Debug, Serialize)]
+pub struct LeanMemory<'a> {
+    id: MemoryId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a Title>,
+    content: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a Kind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a Tags>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a Project>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<&'a Category>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pinned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Metadata>,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_at: Option<EventTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supersedes: Option<MemoryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<MemoryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    provisional: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
 /// Who wrote a memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Source {
@@ -124,6 +164,55 @@ impl Memory {
             status: Status::Active,
             provisional: false,
             version: 1,
+        }
+    }
+
+    /// What of it stands not at its default. The fields are named one by one, so that nobody adds another without
+    /// a thought of it here.
+    #[must_use]
+    pub fn lean(&self) -> LeanMemory<'_> {
+        let Self {
+            id,
+            content,
+            title,
+            kind,
+            tags,
+            project,
+            category,
+            priority,
+            pinned,
+            source: _,
+            metadata,
+            created_at,
+            updated_at,
+            event_at,
+            expires_at,
+            supersedes,
+            superseded_by,
+            status,
+            provisional,
+            version,
+        } = self;
+        LeanMemory {
+            id: *id,
+            title: title.as_ref(),
+            content,
+            kind: kind.unless_note(),
+            tags: tags.unless_none(),
+            project: project.as_ref(),
+            category: category.as_ref(),
+            priority: Some(*priority).filter(|priority| *priority != Priority::default()),
+            pinned: *pinned,
+            metadata: Some(metadata).filter(|metadata| !metadata.is_empty()),
+            created_at: *created_at,
+            updated_at: Some(*updated_at).filter(|updated| updated != created_at),
+            event_at: *event_at,
+            expires_at: *expires_at,
+            supersedes: *supersedes,
+            superseded_by: *superseded_by,
+            status: Some(*status).filter(|status| *status != Status::Active),
+            provisional: *provisional,
+            version: Some(*version).filter(|version| *version > 1),
         }
     }
 

@@ -31,7 +31,7 @@ pub use event_time::EventTime;
 pub use grant::{AccessTicket, ClientAuth, Grant, OauthClient, RefreshTicket};
 pub use id::{InvalidId, MemoryId, MemoryIds};
 pub use interface::Interface;
-pub use memory::{Access, Memory, Metadata, Number, Priority, Source, Status};
+pub use memory::{Access, LeanMemory, Memory, Metadata, Number, Priority, Source, Status};
 pub use name::{
     Category, CredentialName, InvalidName, Kind, Project, Tag, Tags, Title, UserId, folded,
 };

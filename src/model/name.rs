@@ -111,6 +111,12 @@ impl Kind {
         Self("note".to_owned())
     }
 
+    /// Nothing where it is what a memory is when nobody says.
+    #[must_use]
+    pub fn unless_note(&self) -> Option<&Self> {
+        Some(self).filter(|kind| **kind != Self::note())
+    }
+
     /// A stored exchange between a user and an assistant.
     #[must_use]
     pub fn conversation() -> Self {
@@ -164,6 +170,12 @@ impl Tags {
     #[must_use]
     pub fn as_slice(&self) -> &[Tag] {
         &self.0
+    }
+
+    /// Nothing where there is no tag.
+    #[must_use]
+    pub fn unless_none(&self) -> Option<&Self> {
+        Some(self).filter(|tags| !tags.0.is_empty())
     }
 
     /// Takes what a store already checked.

@@ -11,17 +11,14 @@ use crate::engine::{
     AddStatus, Added, BriefView, MemoryView, Mode, SearchHit, SearchResults, Shown, Similar,
     Updated,
 };
-use crate::model::{
-    Category, EventTime, Kind, Memory, MemoryId, Metadata, Priority, Project, Status, Tags,
-    Timestamp, Title,
-};
+use crate::model::{Kind, LeanMemory, MemoryId, Project, Tags, Timestamp, Title};
 
 /// As [`Added`].
 #[derive(Serialize)]
 pub(super) struct LeanAdded<'a> {
     id: MemoryId,
     status: AddStatus,
-    memory: LeanMemory<'a>,
+    memory: LeanShown<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     merged: Option<&'a [&'static str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +33,7 @@ pub(super) struct LeanAdded<'a> {
 /// As [`Updated`].
 #[derive(Serialize)]
 pub(super) struct LeanUpdated<'a> {
-    memory: LeanMemory<'a>,
+    memory: LeanShown<'a>,
     previous_version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     secrets: Option<&'a BTreeSet<&'static str>>,
@@ -56,7 +53,7 @@ pub(super) struct LeanResults<'a> {
 #[derive(Serialize)]
 struct LeanHit<'a> {
     #[serde(flatten)]
-    memory: LeanMemory<'a>,
+    memory: LeanShown<'a>,
     score: f64,
     why: LeanWhy,
 }
@@ -64,7 +61,7 @@ struct LeanHit<'a> {
 #[derive(Serialize)]
 struct LeanSimilar<'a> {
     #[serde(flatten)]
-    memory: LeanMemory<'a>,
+    memory: LeanBrief<'a>,
     score: f64,
 }
 
@@ -85,55 +82,41 @@ struct LeanWhy {
     repeats: Option<f64>,
 }
 
-#[derive(Default, Serialize)]
-struct LeanMemory<'a> {
+/// One that is shown in full or in brief.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum LeanShown<'a> {
+    Full {
+        #[serde(flatten)]
+        memory: LeanMemory<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cut_chars: Option<usize>,
+    },
+    Brief(LeanBrief<'a>),
+}
+
+#[derive(Serialize)]
+struct LeanBrief<'a> {
     id: MemoryId,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'a Title>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    snippet: Option<&'a str>,
+    snippet: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'a Kind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a Tags>,
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<&'a Project>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    category: Option<&'a Category>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    priority: Option<Priority>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pinned: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a Metadata>,
     created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updated_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_at: Option<EventTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    supersedes: Option<MemoryId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    superseded_by: Option<MemoryId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     provisional: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cut_chars: Option<usize>,
 }
 
 pub(super) fn added(answer: &Added) -> LeanAdded<'_> {
     LeanAdded {
         id: answer.id,
         status: answer.status,
-        memory: LeanMemory::changed(&answer.memory),
+        memory: LeanShown::changed(&answer.memory),
         merged: if_any(&answer.merged),
         kept: if_any(&answer.kept),
         secrets: Some(&answer.secrets).filter(|found| !found.is_empty()),
@@ -144,7 +127,7 @@ pub(super) fn added(answer: &Added) -> LeanAdded<'_> {
 
 pub(super) fn updated(answer: &Updated) -> LeanUpdated<'_> {
     LeanUpdated {
-        memory: LeanMemory::changed(&answer.memory),
+        memory: LeanShown::changed(&answer.memory),
         previous_version: answer.previous_version,
         secrets: Some(&answer.secrets).filter(|found| !found.is_empty()),
     }
@@ -163,8 +146,8 @@ pub(super) fn found(answer: &SearchResults) -> LeanResults<'_> {
 impl<'a> LeanHit<'a> {
     fn of(hit: &'a SearchHit) -> Self {
         let memory = match &hit.memory {
-            Shown::Full(view) => LeanMemory::whole(view),
-            Shown::Brief(brief) => LeanMemory::brief(brief),
+            Shown::Full(view) => LeanShown::whole(view),
+            Shown::Brief(brief) => LeanShown::Brief(LeanBrief::of(brief)),
         };
         let why = LeanWhy {
             words: part(hit.why.words),
@@ -180,90 +163,38 @@ impl<'a> LeanHit<'a> {
 
 impl<'a> LeanSimilar<'a> {
     fn of(similar: &'a Similar) -> Self {
-        let memory = LeanMemory::brief(&similar.memory);
+        let memory = LeanBrief::of(&similar.memory);
         Self { memory, score: three_digits(similar.score) }
     }
 }
 
-impl<'a> LeanMemory<'a> {
-    // The fields are named one by one, so that nobody adds another without a thought of it here.
+impl<'a> LeanShown<'a> {
     fn whole(view: &'a MemoryView) -> Self {
-        let MemoryView { memory, user_id: _, access_count: _, last_accessed_at: _, cut_chars } =
-            view;
-        let Memory {
-            id,
-            content,
-            title,
-            kind,
-            tags,
-            project,
-            category,
-            priority,
-            pinned,
-            source: _,
-            metadata,
-            created_at,
-            updated_at,
-            event_at,
-            expires_at,
-            supersedes,
-            superseded_by,
-            status,
-            provisional,
-            version,
-        } = memory;
-        Self {
-            id: *id,
-            title: title.as_ref(),
-            content: Some(content.as_str()),
-            snippet: None,
-            kind: unusual(kind),
-            tags: marked(tags),
-            project: project.as_ref(),
-            category: category.as_ref(),
-            priority: Some(*priority).filter(|priority| *priority != Priority::default()),
-            pinned: *pinned,
-            metadata: Some(metadata).filter(|metadata| !metadata.is_empty()),
-            created_at: *created_at,
-            updated_at: Some(*updated_at).filter(|updated| updated != created_at),
-            event_at: *event_at,
-            expires_at: *expires_at,
-            supersedes: *supersedes,
-            superseded_by: *superseded_by,
-            status: Some(*status).filter(|status| *status != Status::Active),
-            provisional: *provisional,
-            version: Some(*version).filter(|version| *version > 1),
-            cut_chars: *cut_chars,
-        }
-    }
-
-    fn brief(brief: &'a BriefView) -> Self {
-        Self {
-            id: brief.id,
-            title: brief.title.as_ref(),
-            snippet: Some(brief.snippet.as_str()),
-            kind: unusual(&brief.kind),
-            tags: marked(&brief.tags),
-            project: brief.project.as_ref(),
-            created_at: brief.created_at,
-            provisional: brief.provisional,
-            ..Self::default()
-        }
+        Self::Full { memory: view.memory.lean(), cut_chars: view.cut_chars }
     }
 
     /// What has become of a memory is said, also where it is what becomes of most.
     fn changed(view: &'a MemoryView) -> Self {
-        let memory = &view.memory;
-        Self { status: Some(memory.status), version: Some(memory.version), ..Self::whole(view) }
+        let MemoryView { memory, cut_chars, .. } = view;
+        let (status, version) = (Some(memory.status), Some(memory.version));
+        let memory = LeanMemory { status, version, ..memory.lean() };
+        Self::Full { memory, cut_chars: *cut_chars }
     }
 }
 
-fn unusual(kind: &Kind) -> Option<&Kind> {
-    Some(kind).filter(|kind| **kind != Kind::note())
-}
-
-fn marked(tags: &Tags) -> Option<&Tags> {
-    Some(tags).filter(|tags| !tags.as_slice().is_empty())
+impl<'a> LeanBrief<'a> {
+    fn of(brief: &'a BriefView) -> Self {
+        Self {
+            id: brief.id,
+            title: brief.title.as_ref(),
+            snippet: &brief.snippet,
+            kind: brief.kind.unless_note(),
+            tags: brief.tags.unless_none(),
+            project: brief.project.as_ref(),
+            created_at: brief.created_at,
+            provisional: brief.provisional,
+        }
+    }
 }
 
 fn if_any<T>(list: &[T]) -> Option<&[T]> {

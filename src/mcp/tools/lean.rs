@@ -176,9 +176,10 @@ impl<'a> LeanShown<'a> {
     /// What has become of a memory is said, also where it is what becomes of most.
     fn changed(view: &'a MemoryView) -> Self {
         let MemoryView { memory, cut_chars, .. } = view;
-        let (status, version) = (Some(memory.status), Some(memory.version));
-        let memory = LeanMemory { status, version, ..memory.lean() };
-        Self::Full { memory, cut_chars: *cut_chars }
+        let mut lean = memory.lean();
+        lean.status = Some(memory.status);
+        lean.version = Some(memory.version);
+        Self::Full { memory: lean, cut_chars: *cut_chars }
     }
 }
 

@@ -142,9 +142,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::{Engine, Limits};
+    use crate::engine::Engine;
     use crate::journal::{JournalOptions, SyncHook};
-    use crate::model::{SecretScreen, UserId};
     use crate::store::{Store, StoreOptions};
 
     #[test]
@@ -155,12 +154,7 @@ mod tests {
         let journal = JournalOptions { sync_hook: Some(hook), ..JournalOptions::default() };
         let options = StoreOptions { journal, ..StoreOptions::default() };
         let store = Store::open(dir.path(), options).unwrap();
-        let user = UserId::parse("ada").unwrap();
-        let day = Duration::from_secs(86_400);
-        let secrets = SecretScreen::Off;
-        let limits = Limits { content_bytes: 1 << 16, undo: day, recalls: day, secrets };
-        let session = store.session(&user).unwrap();
-        let mut engine = Engine::open(session, user, limits, None).unwrap();
+        let mut engine = Engine::of_test(&store);
         let id = MemoryId::from_bytes(1_u128.to_be_bytes());
         let mut write = engine.begin().unwrap();
         write.enter(&Memory::new(id, "tea".to_owned(), Timestamp(1))).unwrap();

@@ -39,6 +39,8 @@ use std::time::Duration;
 
 use crate::model::{Access, Caller, MemoryId, MemoryIds, Scope, SecretScreen, Timestamp, UserId};
 use crate::retrieval::ModelDigest;
+#[cfg(test)]
+use crate::store::Store;
 use crate::store::{SessionStore, StoreError};
 pub use arguments::{Arguments, Change, FieldProblem, InvalidArguments, MODEL_TOKENS};
 pub use changed::MemoryChange;
@@ -146,6 +148,15 @@ impl Engine {
         engine.load()?;
         engine.load_vectors()?;
         Ok(engine)
+    }
+
+    /// Ada's session of a test, in which changes can be undone for a day.
+    #[cfg(test)]
+    fn of_test(store: &Store) -> Self {
+        let user = UserId::parse("ada").unwrap();
+        let (day, secrets) = (Duration::from_secs(86_400), SecretScreen::Off);
+        let limits = Limits { content_bytes: 1 << 16, undo: day, recalls: day, secrets };
+        Self::open(store.session(&user).unwrap(), user, limits, None).unwrap()
     }
 
     /// Whether what it has read of the store still counts.

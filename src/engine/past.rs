@@ -138,11 +138,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::engine::Limits;
-    use crate::model::{Project, SecretScreen, UserId};
+    use crate::model::Project;
     use crate::store::{Store, StoreOptions};
 
     fn id(number: u128) -> MemoryId {
@@ -167,12 +164,7 @@ mod tests {
     /// A session in which the first memory has three versions, and the second two.
     fn with_history(dir: &tempfile::TempDir) -> (Store, Engine) {
         let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
-        let user = UserId::parse("ada").unwrap();
-        let day = Duration::from_secs(86_400);
-        let secrets = SecretScreen::Off;
-        let limits = Limits { content_bytes: 1 << 16, undo: day, recalls: day, secrets };
-        let session = store.session(&user).unwrap();
-        let mut engine = Engine::open(session, user, limits, None).unwrap();
+        let mut engine = Engine::of_test(&store);
         enter(&mut engine, 1, 10);
         enter(&mut engine, 2, 20);
         change(&mut engine, 1, 30);

@@ -1,6 +1,6 @@
 //! Every change is a step with an id and an author, so that it can be told and undone.
 
-use super::steps::kept_steps;
+use super::steps::{kept_steps, parts_of};
 use super::write::Write;
 use super::{Engine, EngineError, InvalidArguments};
 use crate::model::{Author, Caller, MemoryId, Step, Timestamp};
@@ -68,7 +68,7 @@ impl Engine {
     fn take_up(&mut self, step: MemoryId, argument: &str) -> Result<u32, EngineError> {
         let Some(stamp) = &mut self.stamp else { return Ok(0) };
         let mut parts = 0;
-        for row in kept_steps(&self.store, &((step, 0)..=(step, u32::MAX))) {
+        for row in kept_steps(&self.store, &parts_of(step)) {
             let ((_, part), kept) = row?;
             parts = part.saturating_add(1);
             if kept.author.credential != stamp.author.credential {

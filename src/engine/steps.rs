@@ -36,6 +36,16 @@ impl Steps {
     }
 }
 
+/// The keys of all steps.
+pub(super) fn every_step() -> RangeInclusive<StepKey> {
+    StepKey::default()..=LAST
+}
+
+/// The keys of the parts of a step.
+pub(super) fn parts_of(step: MemoryId) -> RangeInclusive<StepKey> {
+    (step, 0)..=(step, u32::MAX)
+}
+
 /// The steps between two keys, both included, in the order of their keys.
 pub(super) fn kept_steps(
     store: &SessionStore,
@@ -71,16 +81,15 @@ impl Engine {
     pub(super) fn sweep_steps(&mut self, erasable: Timestamp) -> Result<(), EngineError> {
         let undo = self.limits.undo;
         let is_over = |step: &Step| step.at.plus(undo) <= erasable;
-        let all = (MemoryId::default(), 0)..=LAST;
         let (mut alone, mut paged) = (Vec::new(), Vec::new());
-        for row in self.store.scan_range::<Step>(&all).take(AT_ONCE) {
+        for row in self.store.scan::<Step>().take(AT_ONCE) {
             let (key, step) = row?;
             if !is_over(&step) {
                 break;
             }
             alone.push(key);
         }
-        for row in self.store.scan_range::<StepPage>(&all).take(PAGES_AT_ONCE) {
+        for row in self.store.scan::<StepPage>().take(PAGES_AT_ONCE) {
             let (key, page) = row?;
             if !page.0.iter().all(|(_, step)| is_over(step)) {
                 break;
@@ -130,24 +139,13 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::super::stamp::Stamp;
-    use super::super::{Arguments, Limits, Spoken, Undo};
+    use super::super::{Arguments, Spoken, Undo};
     use super::*;
-    use crate::model::{Caller, Memory, Scopes, SecretScreen, UserId};
+    use crate::model::{Caller, Memory, Scopes};
     use crate::store::{Store, StoreOptions};
-
-    const UNDO: Duration = Duration::from_secs(86_400);
-
-    fn open(store: &Store) -> Engine {
-        let user = UserId::parse("ada").unwrap();
-        let secrets = SecretScreen::Off;
-        let limits = Limits { content_bytes: 1 << 16, undo: UNDO, recalls: UNDO, secrets };
-        Engine::open(store.session(&user).unwrap(), user, limits, None).unwrap()
-    }
 
     fn somebody() -> Caller {
         Caller::of_test("ada", "laptop", Scopes::all())
@@ -174,7 +172,7 @@ mod tests {
     /// The last part of the step under way.
     fn last_alone(engine: &Engine) -> Option<StepKey> {
         let step = engine.step()?;
-        keys(engine, (step, 0)..=(step, u32::MAX)).last().copied()
+        keys(engine, parts_of(step)).last().copied()
     }
 
     fn keys(engine: &Engine, range: RangeInclusive<StepKey>) -> Vec<StepKey> {
@@ -182,7 +180,7 @@ mod tests {
     }
 
     fn all(engine: &Engine) -> Vec<StepKey> {
-        keys(engine, (MemoryId::default(), 0)..=LAST)
+        keys(engine, every_step())
     }
 
     /// How many lie by themselves, and how many pages there are.
@@ -198,7 +196,7 @@ mod tests {
     fn many_steps_lie_in_pages_and_are_read_as_if_they_lay_alone() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
-        let mut engine = open(&store);
+        let mut engine = Engine::of_test(&store);
         let mut added: Vec<StepKey> = (0..600).map(|n| add(&mut engine, n, 1_000)).collect();
         assert_eq!(all(&engine), added);
 
@@ -216,7 +214,7 @@ mod tests {
         assert_eq!(rows(&engine), (800 - 3 * PAGE, 3));
         assert_eq!(all(&engine), added);
 
-        let mut again = open(&store);
+        let mut again = Engine::of_test(&store);
         assert_eq!(all(&again), added);
         assert_eq!(last_step(&again.store).unwrap(), added.last().copied());
         assert!(add(&mut again, 800, 1_000) > added[799], "the last stays the last");
@@ -226,7 +224,7 @@ mod tests {
     fn a_step_in_a_page_is_undone_and_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
-        let mut engine = open(&store);
+        let mut engine = Engine::of_test(&store);
         let added: Vec<StepKey> = (0..300).map(|n| add(&mut engine, n, 1_000)).collect();
         sweep(&mut engine, i64::MIN);
         let (step, _) = added[7];
@@ -240,7 +238,7 @@ mod tests {
         }
         sweep(&mut engine, i64::MIN);
 
-        assert_eq!(keys(&engine, (step, 0)..=(step, u32::MAX)), [(step, 0), (step, 1)]);
+        assert_eq!(keys(&engine, parts_of(step)), [(step, 0), (step, 1)]);
         let found = all(&engine);
         assert!(found.is_sorted() && found.len() == 700, "{}", found.len());
         assert_eq!(rows(&engine), (1 + 699 - 2 * PAGE, 2), "what came late lies by itself");
@@ -257,12 +255,12 @@ mod tests {
     fn what_is_too_old_to_be_undone_is_forgotten_by_the_page() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
-        let mut engine = open(&store);
+        let mut engine = Engine::of_test(&store);
         for number in 0..300 {
             add(&mut engine, number, 1_000 + i64::from(number));
         }
         sweep(&mut engine, i64::MIN);
-        let undo = i64::try_from(UNDO.as_millis()).unwrap();
+        let undo = i64::try_from(engine.limits.undo.as_millis()).unwrap();
 
         sweep(&mut engine, 1_000 + 254 + undo);
         assert_eq!(rows(&engine), (44, 1), "one step of the page can be undone still");

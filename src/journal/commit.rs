@@ -48,8 +48,6 @@ pub(super) struct Committer {
     pub(super) store: StoreId,
     pub(super) sink: Box<dyn Sink>,
     pub(super) segment_bytes: u64,
-    /// See [`super::JournalOptions::free_bytes`].
-    pub(super) free_bytes: u64,
     pub(super) room: Room,
     /// Nothing after a failure, until a new segment could be made.
     pub(super) writer: Option<Writer>,
@@ -171,7 +169,9 @@ impl Committer {
     }
 
     fn probe(&mut self, next: Seq) {
-        let opened = disk::require_free(&self.folder, self.free_bytes + PROBE_BYTES)
+        let opened = self
+            .room
+            .require_more(PROBE_BYTES)
             .and_then(|()| self.thaw())
             .and_then(|()| self.create(next));
         match opened {

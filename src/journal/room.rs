@@ -33,6 +33,11 @@ impl Room {
         self.require_at(Instant::now(), disk::free_bytes)
     }
 
+    /// The same for so much more, whenever it was asked last.
+    pub(super) fn require_more(&self, bytes: u64) -> io::Result<()> {
+        disk::require_free(&self.folder, self.least + bytes)
+    }
+
     fn require_at(
         &mut self,
         now: Instant,

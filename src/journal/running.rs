@@ -134,7 +134,6 @@ impl Journal {
             store,
             sink,
             segment_bytes: options.segment_bytes,
-            free_bytes: options.free_bytes,
             room: Room::new(path.clone(), options.free_bytes),
             writer,
             frozen,

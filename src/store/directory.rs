@@ -185,10 +185,9 @@ impl Store {
         for user in shared.user_ids() {
             let Some(seat) = shared.seat(&user) else { continue };
             for prefix in [Memory::PREFIX, Step::PREFIX, StepPage::PREFIX, RecallPage::PREFIX] {
-                let key = trees.last_key(seat.number, vec![prefix]..=vec![prefix + 1])?;
-                let key = key.filter(|key| key.first() == Some(&prefix));
+                let key = trees.last_key(seat.number, prefix)?;
                 // Each begins with an id, and ids begin with the time.
-                let id = key.as_deref().and_then(|key| key.get(1..=ID_BYTES)).unwrap_or_default();
+                let id = key.as_deref().and_then(|key| key.get(..ID_BYTES)).unwrap_or_default();
                 last = last.max(Some((id.to_vec(), user.clone())));
             }
         }

@@ -166,11 +166,8 @@ impl SessionStore {
     /// not be there yet.
     pub fn last_key<R: Record>(&self) -> Result<Option<R::Key>, StoreError> {
         let Some(Seat { number, .. }) = &self.seat else { return Ok(None) };
-        // Every key of the kind is longer than the first of these, and none is the second.
-        let range = vec![R::PREFIX]..=vec![R::PREFIX + 1];
-        let last = self.shared.sound_trees().last_key(*number, range)?;
-        let key = last.filter(|key| key.first() == Some(&R::PREFIX));
-        Ok(key.and_then(|key| R::Key::from_bytes(key.get(1..)?)))
+        let last = self.shared.sound_trees().last_key(*number, R::PREFIX)?;
+        Ok(last.and_then(|key| R::Key::from_bytes(&key)))
     }
 
     /// Walks all records of one kind in key order, as they are now.

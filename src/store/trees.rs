@@ -174,14 +174,16 @@ impl Trees {
         }
     }
 
-    /// The greatest key within a range.
+    /// The greatest key of one kind of record, without its first byte.
     pub(super) fn last_key(
         &self,
         session: SessionNo,
-        range: RangeInclusive<Vec<u8>>,
+        prefix: u8,
     ) -> Result<Option<Vec<u8>>, Broken> {
         let Some(tree) = self.tree(session) else { return Ok(None) };
-        self.guard(|| last_within(&tree, range))
+        // Every key of the kind is longer than the first of these, and none is the second.
+        let last = self.guard(|| last_within(&tree, vec![prefix]..=vec![prefix + 1]))?;
+        Ok(last.and_then(|key| key.strip_prefix(&[prefix]).map(<[u8]>::to_vec)))
     }
 
     /// Walks keys and values in key order.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::delete::{WAIT, guard_wait, take_wait};
 use crate::engine::arguments::Arguments;
-use crate::engine::steps::kept_steps;
+use crate::engine::steps::{every_step, kept_steps, parts_of};
 use crate::engine::view::BriefView;
 use crate::engine::write::guard_instruction;
 use crate::engine::{Asked, Engine, EngineError, Field, InvalidArguments, Shape, Spoken, Verb};
@@ -237,12 +237,12 @@ type KeptStep = (MemoryId, Step);
 impl Engine {
     /// The steps that are meant, the oldest first; the parts of one are several.
     fn steps(&self, which: &Which, asked: Asked<'_>) -> Result<Vec<KeptStep>, EngineError> {
-        let all = match which {
-            Which::Step(step) => (*step, 0)..=(*step, u32::MAX),
-            _ => (MemoryId::default(), 0)..=(MemoryId::LAST, u32::MAX),
+        let range = match which {
+            Which::Step(step) => parts_of(*step),
+            _ => every_step(),
         };
         let mut found = Vec::new();
-        for row in kept_steps(&self.store, &all) {
+        for row in kept_steps(&self.store, &range) {
             let ((step, _), mut kept) = row?;
             // What a bound token may not know of it cannot undo either, nor what is gone from where.
             let catalog = &self.mind.catalog;

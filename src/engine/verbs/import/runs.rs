@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::moved::{IMPORT, NOTES_FORMAT};
 use crate::engine::arguments::Arguments;
-use crate::engine::steps::kept_steps;
+use crate::engine::steps::{every_step, kept_steps};
 use crate::engine::{Asked, Engine, EngineError, Field, Spoken, Verb};
 use crate::model::{Author, Memory, MemoryId, Scope, Step, StepChange, Timestamp};
 use crate::store::PastVersion;
@@ -54,8 +54,7 @@ impl Verb for ListImports {
 
     fn apply(self, engine: &mut Engine, _: Asked<'_>) -> Result<ListedImports, EngineError> {
         let mut runs: BTreeMap<MemoryId, ImportRun> = BTreeMap::new();
-        let all = (MemoryId::default(), 0)..=(MemoryId::LAST, u32::MAX);
-        for row in kept_steps(&engine.store, &all) {
+        for row in kept_steps(&engine.store, &every_step()) {
             let ((run, _), mut step) = row?;
             let catalog = &engine.mind.catalog;
             step.changes.retain(|change| catalog.find(change.id).is_some());

@@ -112,7 +112,8 @@ fn journal_holds(path: &Path) -> io::Result<Option<bool>> {
     Ok((!is_foreign).then_some(false))
 }
 
-/// A lock holds the number of a process, or nothing.
+/// A lock holds the number of a process, or nothing. It is not synced, so a power cut may leave of
+/// the number as many zero bytes as it was long.
 fn is_lock(entry: &DirEntry) -> io::Result<bool> {
     if !entry.file_type()?.is_file() {
         return Ok(false);
@@ -120,7 +121,7 @@ fn is_lock(entry: &DirEntry) -> io::Result<bool> {
     let mut text = Vec::new();
     File::open(entry.path())?.take(LOCK_BYTES + 1).read_to_end(&mut text)?;
     let is_short = text.len() <= usize::try_from(LOCK_BYTES).unwrap_or(usize::MAX);
-    Ok(is_short && text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'\n'))
+    Ok(is_short && text.iter().all(|byte| byte.is_ascii_digit() || b"\n\0".contains(byte)))
 }
 
 fn may_lie_beside(entry: &DirEntry, name: &str) -> io::Result<bool> {
@@ -208,6 +209,17 @@ mod tests {
             let found = look_at(dir.path()).unwrap();
 
             assert!(matches!(found, Found::Foreign(_)), "{name}: {content}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_the_power_cut_tore_is_one() {
+        for content in ["", "0", "12345\n", "\0\0\0\0\0\0", "12\0\0\0\0"] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("lock"), content).unwrap();
+            fs::write(dir.path().join("api_key"), "").unwrap();
+
+            assert_eq!(look_at(dir.path()).unwrap(), Found::Nothing, "{content:?}");
         }
     }
 

@@ -143,7 +143,7 @@ impl Beside<'_> {
             1 => reference.arg("each"),
             _ => reference.arg("group"),
         };
-        Server::run(reference, folder.path())
+        Server::run(reference, folder.path(), "none")
     }
 }
 

@@ -34,13 +34,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the binary on the data in the folder and waits for its first answer.
+    /// Starts the binary on the data in the folder and waits for its first answer. Meaning is read off
+    /// the table, so that no encoder works beside what is measured.
     pub(crate) fn start(binary: &Path, folder: &Path) -> Outcome<Self> {
-        Self::run(Command::new(binary), folder)
+        Self::run(Command::new(binary), folder, "table")
     }
 
-    /// Starts a program that takes the same settings and gives the same answers.
-    pub(crate) fn run(mut command: Command, folder: &Path) -> Outcome<Self> {
+    /// The same with the encoder, as it is unless somebody says otherwise.
+    pub(crate) fn with_encoder(binary: &Path, folder: &Path) -> Outcome<Self> {
+        Self::run(Command::new(binary), folder, "model")
+    }
+
+    /// Starts a program that takes the same settings and gives the same answers, `embedding.builtin` as it is named.
+    pub(crate) fn run(mut command: Command, folder: &Path, builtin: &str) -> Outcome<Self> {
         let address = free_address()?;
         let log = folder.join("log");
         command
@@ -52,6 +58,7 @@ impl Server {
             .env("MCP_API_KEY", client::KEY)
             .env("RATE_LIMIT_REQUESTS", "0")
             .env("LOG_LEVEL", "warn")
+            .env("EMBEDDING_BUILTIN", builtin)
             .env("MAX_BODY_BYTES", (64 << 20).to_string())
             .current_dir(folder)
             .stdin(Stdio::null())

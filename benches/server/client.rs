@@ -133,6 +133,10 @@ impl Reply {
 pub(crate) fn health() -> Vec<u8> {
     b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()
 }
+pub(crate) fn stats() -> Vec<u8> {
+    format!("GET /api/v1/stats HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEY}\r\n\r\n")
+        .into_bytes()
+}
 pub(crate) fn add(content: &str) -> Vec<u8> {
     call("add_memory", "content", content)
 }

@@ -19,5 +19,6 @@ for registry in "$home"/registry/src/*; do
     flags="$flags --remap-path-prefix=$registry=/cargo/crates"
 done
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} RUSTFLAGS="$flags ${RUSTFLAGS:-}" CARGO_INCREMENTAL=0 \
-    cargo build --profile dist --locked --bin memoryd --target "$triple" --target-dir "$target_dir" >&2
+    cargo build --profile dist --locked --package memoryd-dist --target "$triple" --target-dir "$target_dir" >&2
+cp "$target_dir/$triple/dist/memoryd-dist" "$target_dir/$triple/dist/memoryd"
 echo "$target_dir/$triple/dist/memoryd"

@@ -60,7 +60,7 @@ const LONGEST: Duration = Duration::from_secs(270);
 const USAGE: &str = "\
 usage: cargo bench --bench server -- [--quick] [--encoder COUNT] [--json] [--binary FILE] [--reference FILE] [--dir FOLDER]
   --quick           shorter runs, no more than 10,000 memories, and no encoder
-  --encoder COUNT   how many memories the encoder reads before it is measured (10000): some milliseconds each
+  --encoder COUNT   how many memories the encoder reads before it is measured (10000), some milliseconds each; 0 leaves it out
   --json            the figures of every run as JSON instead of the table
   --binary FILE     measure this program instead of the one just built
   --reference FILE  measure this program of benches/reference beside it, in turns
@@ -150,7 +150,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>, St
             }
             "--encoder" => {
                 let count = arguments.next().and_then(|count| count.parse().ok());
-                plan.read_by_encoder = Some(count.ok_or("--encoder needs a number")?);
+                let count: usize = count.ok_or("--encoder needs a number")?;
+                plan.read_by_encoder = Some(count).filter(|&count| count > 0);
             }
             "--json" => plan.wants_json = true,
             // Absolute, because the server works in a folder of its own.

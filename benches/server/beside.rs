@@ -2,11 +2,10 @@
 //! empty servers and searches of equal sessions. Everyone has the same texts and questions, in turns.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::child::Server;
+use crate::child::{self, Server};
 use crate::comparison::{CONTENDERS, Comparison};
 use crate::disk::Scratch;
 use crate::load::{self, Ask, Load};
@@ -121,13 +120,9 @@ impl Beside<'_> {
 
     /// The median in milliseconds, and what the server's processors spent on one search in microseconds.
     fn search(&self, round: usize, server: &Server) -> Outcome<(f64, f64)> {
-        let before = server.processor_time()?;
         let ask = Ask::Search(Writer::seeded(&self.vocabulary, (10_000 * (round + 1)) as u64));
-        let load = load::run(server.address, vec![ask], self.plan.length)?;
-        let spent = server.processor_time()?.saturating_sub(before);
-        // The first answer of a connection is not among those that were timed.
-        let searches = (load.answers + 1) as f64;
-        Ok((milliseconds(load.p50), spent.as_secs_f64() * 1e6 / searches))
+        let (load, spent) = load::run_alone(server, ask, self.plan.length)?;
+        Ok((milliseconds(load.p50), spent.as_secs_f64() * 1e6))
     }
 
     fn add(&self, server: &Server, connections: usize) -> Outcome<Load> {
@@ -137,13 +132,13 @@ impl Beside<'_> {
     }
 
     fn start(&self, at: usize, folder: &Scratch) -> Outcome<Server> {
-        let mut reference = Command::new(self.reference);
+        let mut reference = child::command(self.reference);
         match at {
             0 => return Server::start(&self.plan.binary, folder.path()),
             1 => reference.arg("each"),
             _ => reference.arg("group"),
         };
-        Server::run(reference, folder.path(), "none")
+        Server::run(reference, folder.path())
     }
 }
 

@@ -23,6 +23,13 @@ const TICK: Duration = Duration::from_millis(10);
 /// which nobody listens can end up connected to itself.
 const PORTS: std::ops::Range<u16> = 21_000..32_000;
 
+/// A program that gets no setting from whoever runs the benchmark.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    command
+}
+
 /// A running server. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -37,20 +44,21 @@ impl Server {
     /// Starts the binary on the data in the folder and waits for its first answer. Meaning is read off
     /// the table, so that no encoder works beside what is measured.
     pub(crate) fn start(binary: &Path, folder: &Path) -> Outcome<Self> {
-        Self::run(Command::new(binary), folder, "table")
+        let mut command = command(binary);
+        command.env("EMBEDDING_BUILTIN", "table");
+        Self::run(command, folder)
     }
 
-    /// The same with the encoder, as it is unless somebody says otherwise.
+    /// The same with the encoder, as it is unless a setting says otherwise.
     pub(crate) fn with_encoder(binary: &Path, folder: &Path) -> Outcome<Self> {
-        Self::run(Command::new(binary), folder, "model")
+        Self::run(command(binary), folder)
     }
 
-    /// Starts a program that takes the same settings and gives the same answers, `embedding.builtin` as it is named.
-    pub(crate) fn run(mut command: Command, folder: &Path, builtin: &str) -> Outcome<Self> {
+    /// Starts a program that takes the same settings and gives the same answers.
+    pub(crate) fn run(mut command: Command, folder: &Path) -> Outcome<Self> {
         let address = free_address()?;
         let log = folder.join("log");
         command
-            .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", folder)
             .env("DATA_DIR", folder.join("data"))
@@ -58,7 +66,6 @@ impl Server {
             .env("MCP_API_KEY", client::KEY)
             .env("RATE_LIMIT_REQUESTS", "0")
             .env("LOG_LEVEL", "warn")
-            .env("EMBEDDING_BUILTIN", builtin)
             .env("MAX_BODY_BYTES", (64 << 20).to_string())
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -71,6 +78,14 @@ impl Server {
         server.started_in = start.elapsed();
         server.guard = Some(guard(server.child.id())?);
         Ok(server)
+    }
+
+    /// How long the session that sleeps since the start lets the first who searches wait.
+    pub(crate) fn first_search(&self) -> Outcome<Duration> {
+        let mut connection = Connection::open(self.address)?;
+        let before = Instant::now();
+        connection.exchange(&client::search("meeting about the budget"))?.structured()?;
+        Ok(before.elapsed())
     }
 
     /// Stops in good order, so that the next start finds everything written.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::child::Server;
 use crate::client::{self, Connection};
 use crate::disk::Scratch;
-use crate::load::{self, Ask, Load};
+use crate::load::{self, Ask};
 use crate::report::{MEGABYTE, Report, Row, Unit};
 use crate::stock::Stock;
 use crate::text::{Vocabulary, Writer};
@@ -51,12 +51,9 @@ fn tell_searches(
 ) -> Outcome<()> {
     let (mut alone, mut spent_ms) = (Vec::new(), Vec::new());
     for run in 1..=RUNS {
-        let before = server.processor_time()?;
         let ask = Ask::Search(Writer::seeded(vocabulary, 10_000 * run as u64));
-        let load: Load = load::run(server.address, vec![ask], plan.length)?;
-        let spent = server.processor_time()?.saturating_sub(before);
-        // The first answer of a connection is not among those that were timed.
-        spent_ms.push(spent.as_secs_f64() * 1e3 / (load.answers + 1) as f64);
+        let (load, spent) = load::run_alone(server, ask, plan.length)?;
+        spent_ms.push(spent.as_secs_f64() * 1e3);
         alone.push(load);
     }
     let row = Row::of_loads(&format!("search at {size} with the encoder, 1 connection"), &alone);
@@ -86,10 +83,7 @@ fn restart(
         server.stop()?;
         server = Server::with_encoder(&plan.binary, folder.path())?;
         idle_mb.push(server.resident_bytes()? as f64 / MEGABYTE);
-        let mut connection = Connection::open(server.address)?;
-        let before = Instant::now();
-        connection.exchange(&client::search("meeting about the budget"))?.structured()?;
-        wakes_ms.push(before.elapsed().as_secs_f64() * 1e3);
+        wakes_ms.push(server.first_search()?.as_secs_f64() * 1e3);
     }
     let what = format!("resident memory after a start with {size}, before the first search");
     report.push(Row::new(&what, Unit::Megabytes, idle_mb));

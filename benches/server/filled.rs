@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::child::Server;
-use crate::client::{self, Connection};
 use crate::disk::{Scratch, bare_loop, used_bytes};
 use crate::load::{self, Ask, Load};
 use crate::report::{MEGABYTE, Report, Row, Unit};
@@ -114,10 +113,7 @@ impl Filled<'_> {
             server.stop()?;
             server = Server::start(&plan.binary, folder.path())?;
             starts_ms.push(server.started_in.as_secs_f64() * 1e3);
-            let mut connection = Connection::open(server.address)?;
-            let before = Instant::now();
-            connection.exchange(&client::search("meeting about the budget"))?.structured()?;
-            wakes_ms.push(before.elapsed().as_secs_f64() * 1e3);
+            wakes_ms.push(server.first_search()?.as_secs_f64() * 1e3);
             resident_mb.push(server.resident_bytes()? as f64 / MEGABYTE);
         }
         if !starts_ms.is_empty() {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
+use crate::child::Server;
 use crate::client::{self, Connection};
 use crate::text::Writer;
 
@@ -57,6 +58,15 @@ impl Load {
             p99: percentile(&times, 99),
         })
     }
+}
+
+/// Asks over one connection, and tells as well how long the server had a processor for each answer.
+pub(crate) fn run_alone(server: &Server, ask: Ask, length: Duration) -> Outcome<(Load, Duration)> {
+    let before = server.processor_time()?;
+    let load = run(server.address, vec![ask], length)?;
+    let spent = server.processor_time()?.saturating_sub(before);
+    // The first answer of a connection is not among those that were timed.
+    Ok((load, spent.div_f64((load.answers + 1) as f64)))
 }
 
 /// Lets every ask have a connection of its own, and all of them begin together.

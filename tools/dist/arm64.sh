@@ -45,7 +45,7 @@ printf '%s\n' "$told" | sed 's#^directory = .*#directory = "/vendor"#' >"$chroot
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 chroot "$chroot" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CARGO_INCREMENTAL=0 SOURCE_DATE_EPOCH="$epoch" \
     CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-    RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/vendor=/cargo/crates" \
+    RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\" --remap-path-prefix=/vendor=/cargo/crates" \
     sh -c "cd /src && cargo build --profile dist --offline --locked --package memoryd-dist --target $triple --target-dir /target" >&2
 mkdir -p "$(dirname "$out")"
 cp "$chroot/target/$triple/dist/memoryd-dist" "$out"

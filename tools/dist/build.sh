@@ -10,6 +10,8 @@ home=${CARGO_HOME:-$HOME/.cargo}
 # Static, so that one binary runs on every Linux; --target keeps that from macros and build scripts. Addresses that are filled in
 # at the start are kept packed, which saves half a megabyte.
 flags="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=$PWD=/src"
+# A static program finds no function by its name, so the crate would look for /dev/urandom instead of asking the kernel.
+flags="$flags --cfg getrandom_backend=\"linux_getrandom\""
 # rustc links with its own lld there, which keeps functions of the same bytes once: 140 kB. The linker of other hosts has no
 # such option.
 [ "$triple" != x86_64-unknown-linux-gnu ] || flags="$flags -C link-arg=-Wl,--icf=all"

@@ -56,7 +56,9 @@ def revision():
 
 def run(binary, *arguments):
     """What the program prints, under its own name and with nothing of this machine's settings."""
-    done = subprocess.run(["memoryd", *arguments], executable=str(binary), capture_output=True, env={"PATH": "/usr/bin:/bin"}, cwd="/")
+    # Nothing of the folder in which we are counts, but the path of the program does.
+    program = pathlib.Path(binary).resolve()
+    done = subprocess.run(["memoryd", *arguments], executable=program, capture_output=True, env={"PATH": "/usr/bin:/bin"}, cwd="/")
     if done.returncode:
         raise SystemExit(f"memoryd {' '.join(arguments)}: {done.stderr.decode().strip()}")
     return done.stdout

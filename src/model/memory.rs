@@ -5,88 +5,93 @@ use super::{Category, EventTime, Kind, MemoryId, Project, Tags, Timestamp, Title
 /// Whatever a client wants to keep beside the text.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
 
-/// One stored text with its metadata, as of one version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
-    pub id: MemoryId,
-    /// Byte for byte as it came.
-    pub content: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<Title>,
-    pub kind: Kind,
-    #[serde(default)]
-    pub tags: Tags,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub project: Option<Project>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub category: Option<Category>,
-    #[serde(default)]
-    pub priority: Priority,
-    #[serde(default)]
-    pub pinned: bool,
-    #[serde(default)]
-    pub source: Source,
-    #[serde(default)]
-    pub metadata: Metadata,
-    pub created_at: Timestamp,
-    /// When this version was written.
-    pub updated_at: Timestamp,
-    /// When what the text tells of took place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_at: Option<EventTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supersedes: Option<MemoryId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub superseded_by: Option<MemoryId>,
-    #[serde(default)]
-    pub status: Status,
-    /// Nobody who may be trusted has said it yet: it is found when asked for, and given to nobody unasked.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub provisional: bool,
-    /// 1 for the first; each change adds one.
-    pub version: u32,
+/// Declares what a memory has besides its id, its text and its title: the type of each field, and when a model is
+/// told of it. In a new memory a field is what its type is by default. A function cannot name a field of two structs.
+macro_rules! memory {
+    ($($(#[$($more:tt)*])* $name:ident: $type:ty, $told:ident;)*) => {
+        /// One stored text with its metadata, as of one version.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub struct Memory {
+            pub id: MemoryId,
+            /// Byte for byte as it came.
+            pub content: String,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub title: Option<Title>,
+            $($(#[$($more)*])* pub $name: $type,)*
+        }
+
+        /// A memory without its source and what stands at its default: to a model each field costs tokens.
+        #[derive(Debug, Serialize)]
+        pub struct LeanMemory<'a> {
+            pub id: MemoryId,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub title: Option<&'a Title>,
+            pub content: &'a str,
+            $(
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<&'a $type>,
+            )*
+        }
+
+        impl Memory {
+            /// What it has, by name.
+            pub const FIELDS: &'static [&'static str] =
+                &["id", "content", "title", $(stringify!($name),)*];
+
+            /// What of it a model is told.
+            #[must_use]
+            pub fn lean(&self) -> LeanMemory<'_> {
+                LeanMemory {
+                    id: self.id,
+                    title: self.title.as_ref(),
+                    content: &self.content,
+                    $($name: $told(self, &self.$name),)*
+                }
+            }
+
+            /// A text of which nothing at all is said.
+            fn bare(id: MemoryId, content: String) -> Self {
+                Self { id, content, title: None, $($name: Default::default(),)* }
+            }
+        }
+    };
 }
 
-/// A memory without its source and what stands at its default: to a model each field costs tokens.
-#[derive(Debug, Serialize)]
-pub struct LeanMemory<'a> {
-    id: MemoryId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<&'a Title>,
-    content: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'a Kind>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a Tags>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<&'a Project>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    category: Option<&'a Category>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    priority: Option<Priority>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pinned: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a Metadata>,
-    created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updated_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_at: Option<EventTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    supersedes: Option<MemoryId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    superseded_by: Option<MemoryId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<Status>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    provisional: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<u32>,
+memory! {
+    kind: Kind, unless_usual;
+    #[serde(default)]
+    tags: Tags, unless_usual;
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    project: Option<Project>, unless_usual;
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<Category>, unless_usual;
+    #[serde(default)]
+    priority: Priority, unless_usual;
+    #[serde(default)]
+    pinned: bool, unless_usual;
+    #[serde(default)]
+    source: Source, never;
+    #[serde(default)]
+    metadata: Metadata, unless_usual;
+    created_at: Timestamp, always;
+    /// When this version was written.
+    updated_at: Timestamp, if_changed;
+    /// When what the text tells of took place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_at: Option<EventTime>, unless_usual;
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>, unless_usual;
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    supersedes: Option<MemoryId>, unless_usual;
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<MemoryId>, unless_usual;
+    #[serde(default)]
+    status: Status, unless_usual;
+    /// Nobody who may be trusted has said it yet: it is found when asked for, and given to nobody unasked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    provisional: bool, unless_usual;
+    /// 1 for the first; each change adds one.
+    version: u32, if_later;
 }
 
 /// Who wrote a memory.
@@ -143,77 +148,7 @@ impl Memory {
     /// The first version of a text of which nothing else is said.
     #[must_use]
     pub fn new(id: MemoryId, content: String, now: Timestamp) -> Self {
-        Self {
-            id,
-            content,
-            title: None,
-            kind: Kind::note(),
-            tags: Tags::default(),
-            project: None,
-            category: None,
-            priority: Priority::default(),
-            pinned: false,
-            source: Source::default(),
-            metadata: Metadata::default(),
-            created_at: now,
-            updated_at: now,
-            event_at: None,
-            expires_at: None,
-            supersedes: None,
-            superseded_by: None,
-            status: Status::Active,
-            provisional: false,
-            version: 1,
-        }
-    }
-
-    /// What of it stands not at its default. The fields are named one by one, so that nobody adds another without
-    /// a thought of it here.
-    #[must_use]
-    pub fn lean(&self) -> LeanMemory<'_> {
-        let Self {
-            id,
-            content,
-            title,
-            kind,
-            tags,
-            project,
-            category,
-            priority,
-            pinned,
-            source: _,
-            metadata,
-            created_at,
-            updated_at,
-            event_at,
-            expires_at,
-            supersedes,
-            superseded_by,
-            status,
-            provisional,
-            version,
-        } = self;
-        LeanMemory {
-            id: *id,
-            title: title.as_ref(),
-            content,
-            kind: kind.unless_note(),
-            tags: tags.unless_none(),
-            project: project.as_ref(),
-            category: category.as_ref(),
-            priority: Some(*priority).filter(|priority| *priority != Priority::default()),
-            pinned: *pinned,
-            metadata: Some(metadata).filter(|metadata| !metadata.is_empty()),
-            created_at: *created_at,
-            updated_at: Some(*updated_at).filter(|updated| updated != created_at),
-            event_at: *event_at,
-            expires_at: *expires_at,
-            supersedes: *supersedes,
-            superseded_by: *superseded_by,
-            status: Some(*status).filter(|status| *status != Status::Active),
-            provisional: *provisional,
-            version: Some(*version).filter(|version| *version > 1),
-        }
+        Self { created_at: now, updated_at: now, version: 1, ..Self::bare(id, content) }
     }
 
     /// When what it tells of took place, as far as anybody said.
@@ -270,3 +205,64 @@ impl<'de> Deserialize<'de> for Priority {
 /// What a memory is called by those who are used to numbers: each user's own, from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number(pub u64);
+
+fn always<'a, T>(_: &Memory, value: &'a T) -> Option<&'a T> {
+    Some(value)
+}
+
+/// For what a model does nothing with.
+fn never<'a, T>(_: &Memory, _: &'a T) -> Option<&'a T> {
+    None
+}
+
+fn unless_usual<'a, T: Default + PartialEq>(_: &Memory, value: &'a T) -> Option<&'a T> {
+    Some(value).filter(|value| **value != T::default())
+}
+
+fn if_changed<'a>(memory: &Memory, updated_at: &'a Timestamp) -> Option<&'a Timestamp> {
+    Some(updated_at).filter(|updated_at| **updated_at != memory.created_at)
+}
+
+fn if_later<'a>(_: &Memory, version: &'a u32) -> Option<&'a u32> {
+    Some(version).filter(|version| **version > 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_model_is_told_of_a_new_memory_only_what_is_its_own() {
+        let memory = Memory::new(MemoryId::default(), "tea".to_owned(), Timestamp(0));
+
+        let told = serde_json::to_value(memory.lean()).unwrap();
+
+        let names: Vec<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["id", "content", "created_at"]);
+    }
+
+    #[test]
+    fn a_model_is_told_all_that_somebody_said_of_a_memory_and_not_who() {
+        let said = json!({
+            "id": MemoryId::default(), "title": "T", "content": "tea", "kind": "fact", "tags": ["a"],
+            "project": "p", "category": "c", "priority": 5, "pinned": true, "metadata": { "k": 1 },
+            "created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-02T00:00:00.000Z",
+            "event_at": "2025-01-01T00:00:00.000Z", "expires_at": "2027-01-01T00:00:00.000Z",
+            "supersedes": MemoryId::LAST, "superseded_by": MemoryId::LAST, "status": "archived",
+            "provisional": true, "version": 2,
+        });
+        let mut whole = said.clone();
+        whole["source"] = json!({ "client": "claude" });
+        let memory: Memory = serde_json::from_value(whole.clone()).unwrap();
+
+        let told = serde_json::to_string(&memory.lean()).unwrap();
+
+        assert_eq!(told, said.to_string());
+        let stored = serde_json::to_value(&memory).unwrap();
+        assert_eq!(stored, whole);
+        let names: Vec<&str> = stored.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, Memory::FIELDS);
+    }
+}

@@ -177,8 +177,8 @@ impl<'a> LeanShown<'a> {
     fn changed(view: &'a MemoryView) -> Self {
         let MemoryView { memory, cut_chars, .. } = view;
         let mut lean = memory.lean();
-        lean.status = Some(memory.status);
-        lean.version = Some(memory.version);
+        lean.status = Some(&memory.status);
+        lean.version = Some(&memory.version);
         Self::Full { memory: lean, cut_chars: *cut_chars }
     }
 }

@@ -23,10 +23,10 @@ use serde_json::Value;
 
 use super::catalog::Entry;
 use super::changed::MemoryChange;
-use super::draft::{METADATA_LIMIT, check_metadata};
+use super::draft::{Draft, METADATA_LIMIT};
 use super::files::{FILE, PATH};
 use super::stamp::Stamp;
-use super::{Asked, Engine, EngineError, InvalidArguments};
+use super::{Asked, Engine, EngineError};
 use crate::model::{
     self, Access, Memory, MemoryId, Number, RecallPage, Scope, Status, StepChange, StepPage,
     Timestamp,
@@ -142,10 +142,7 @@ impl Write {
         if before.is_none_or(|before| before.content != after.content) {
             check_length(&after.content, self.content_limit)?;
         }
-        if before.is_none_or(|before| before.metadata != after.metadata) {
-            check_metadata(&after.metadata)
-                .map_err(|problem| InvalidArguments::one("metadata", &problem))?;
-        }
+        Draft::check(before, after)?;
         Ok(())
     }
 

@@ -17,8 +17,8 @@ use super::text::{PageText, PageTime};
 use super::view::{MemoryRow, beginning, state_of};
 use crate::actors::Sessions;
 use crate::engine::{
-    Arguments, Change, Delete, DeleteTarget, Detail, Draft, Filter, Got, History, Mode, QueryText,
-    Search, Spoken, Undo, Undone, Update,
+    Arguments, Delete, DeleteTarget, Detail, Draft, Filter, Got, History, Mode, QueryText, Search,
+    Spoken, Undo, Undone, Update,
 };
 use crate::error::Error;
 use crate::http::ask::query;
@@ -125,7 +125,7 @@ pub(in crate::http) async fn restore_version(
     let old = old.ok_or(Error::UnknownMemory)?;
     let number = old.version;
     let verb =
-        Update { content: Some(old.content.clone()), draft: draft_of(old), ..Update::of(id) };
+        Update { content: Some(old.content.clone()), draft: Draft::of(old), ..Update::of(id) };
     sessions.ask(&session.caller, verb).await?;
     browsers.leave_note(&session, format!("It is again as in version {number}."), Some(id));
     Ok(see_other(&place_of(id)))
@@ -274,23 +274,4 @@ fn versions(got: &Got) -> Vec<VersionView> {
     }
     views.reverse();
     views
-}
-
-/// All that its writer chose of a version.
-fn draft_of(memory: Memory) -> Draft {
-    Draft {
-        title: said(memory.title),
-        kind: Change::Set(memory.kind),
-        tags: Change::Set(memory.tags),
-        project: said(memory.project),
-        category: said(memory.category),
-        priority: Change::Set(memory.priority),
-        metadata: Change::Set(memory.metadata),
-        event_at: said(memory.event_at),
-        pinned: Change::Set(memory.pinned),
-    }
-}
-
-fn said<T>(value: Option<T>) -> Change<T> {
-    value.map_or(Change::Clear, Change::Set)
 }

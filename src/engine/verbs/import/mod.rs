@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{MoreVersions, Whole};
 use crate::engine::arguments::InvalidArguments;
 use crate::engine::catalog::is_same_text;
-use crate::engine::draft::check_metadata;
+use crate::engine::draft::Draft;
 use crate::engine::secrets::SecretKinds;
 use crate::engine::verbs::export::LAST_VERSION;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{AddStatus, Asked, Engine, EngineError, Field, Shape, Verb};
-use crate::model::{Memory, MemoryId, Priority, Scope, Source, Timestamp};
+use crate::model::{Memory, MemoryId, Scope, Source, Timestamp};
 use crate::store::PastVersion;
 use item::{ImportItem, NewLine};
 pub use lines::{FileLine, ImportLines, LineCutter};
@@ -349,12 +349,10 @@ impl Engine {
 
     fn check_version(&self, version: &Memory) -> Result<(), EngineError> {
         self.check_content(&version.content)?;
+        Draft::check(None, version)?;
         let refuse = |field: &str, problem: &str| -> EngineError {
             InvalidArguments::one(field, problem).into()
         };
-        if let Err(problem) = check_metadata(&version.metadata) {
-            return Err(refuse("metadata", &problem));
-        }
         if !(1..=LAST_VERSION).contains(&version.version) {
             return Err(refuse("version", &format!("expected 1 to {LAST_VERSION}")));
         }
@@ -390,10 +388,8 @@ fn says_all_of(there: &Memory, other: &Memory) -> bool {
         && is_as_lasting
         && there.kind == other.kind
         && there.project == other.project
-        && (other.title.is_none() || there.title == other.title)
-        && (other.category.is_none() || there.category == other.category)
+        && Draft::covers(there, other)
         && (other.event_at.is_none() || there.event_at == other.event_at)
-        && (other.priority == Priority::default() || there.priority == other.priority)
         && (!other.pinned || there.pinned)
         && other.tags.as_slice().iter().all(|tag| tags.contains(tag))
         && other.metadata.iter().all(|(name, value)| there.metadata.get(name) == Some(value))
@@ -424,6 +420,8 @@ mod tests {
             json!({ "content": "coffee" }),
             json!({ "tags": ["c"] }),
             json!({ "title": "U" }),
+            json!({ "category": "c" }),
+            json!({ "event_at": "2026-01-01T00:00:00Z" }),
             json!({ "kind": "fact" }),
             json!({ "project": "p" }),
             json!({ "pinned": true }),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Brought, Work};
 use crate::engine::catalog::is_same_text;
+use crate::engine::draft::Draft;
 use crate::engine::secrets::SecretKinds;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError};
@@ -254,27 +255,20 @@ fn said(there: &Memory, memory: Memory) -> Memory {
 }
 
 /// The memory with all that a note says of it.
-fn noted(there: &Memory, note: Memory) -> Memory {
+fn noted(there: &Memory, mut note: Memory) -> Memory {
     // What replaces it, or brings it back from the deleted, is no word of a note.
     let is_kept = |status: Status| matches!(status, Status::Active | Status::Archived);
     let takes_status = is_kept(there.status) && is_kept(note.status);
-    Memory {
-        content: note.content,
-        title: note.title,
-        kind: note.kind,
-        tags: note.tags,
-        project: note.project,
-        category: note.category,
-        priority: note.priority,
-        pinned: note.pinned,
-        metadata: note.metadata,
-        event_at: note.event_at,
+    let mut after = Memory {
+        content: std::mem::take(&mut note.content),
         expires_at: note.expires_at,
-        source: note.source,
+        source: std::mem::take(&mut note.source),
         provisional: note.provisional,
         status: if takes_status { note.status } else { there.status },
         ..there.clone()
-    }
+    };
+    Draft::of(note).write_to(&mut after);
+    after
 }
 
 /// Whether a note says nothing of a memory that is not so already.

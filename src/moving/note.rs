@@ -5,9 +5,10 @@
 //! reader of YAML understands it, and programs for notes show it as a list of properties.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::model::{Memory, Metadata, Priority, Source, Status};
+use crate::model::Memory;
 
 /// The name under which the id of a memory stands, by which such a file is known.
 pub(super) const OWN_ID: &str = "memoryd";
@@ -19,6 +20,14 @@ pub struct MemoryNote {
     pub path: String,
     pub text: String,
 }
+
+/// What stands in a head before all else, in this order. The rest follows as in the memory.
+const FIRST: [&str; 8] =
+    ["title", "kind", "tags", "project", "category", "priority", "pinned", "status"];
+/// What stands there last, as JSON in a text: what programs for notes do to one value within another differs.
+pub(super) const FOLDED: [&str; 2] = ["source", "metadata"];
+/// What stands there also where it is as in a new memory.
+const ALWAYS: [&str; 4] = ["kind", "created_at", "updated_at", "version"];
 
 /// Characters of a title in the name of a file.
 const SLUG_CHARS: usize = 40;
@@ -53,53 +62,39 @@ fn slug(text: &str) -> String {
     slug.trim_end_matches('-').nfc().collect()
 }
 
-/// The lines of the head, the id first. What is as usual is left out.
+/// The lines of the head, the id first. What is as in a new memory is left out, and so is the text.
 fn head(memory: &Memory) -> String {
-    let mut head = Head::default();
-    head.add(OWN_ID, &memory.id);
-    head.add_some("title", memory.title.as_ref());
-    head.add("kind", &memory.kind);
-    head.add_if("tags", &memory.tags, !memory.tags.as_slice().is_empty());
-    head.add_some("project", memory.project.as_ref());
-    head.add_some("category", memory.category.as_ref());
-    head.add_if("priority", &memory.priority, memory.priority != Priority::default());
-    head.add_if("pinned", &memory.pinned, memory.pinned);
-    head.add_if("status", &memory.status, memory.status != Status::Active);
-    head.add("created_at", &memory.created_at);
-    head.add("updated_at", &memory.updated_at);
-    head.add_some("event_at", memory.event_at.as_ref());
-    head.add_some("expires_at", memory.expires_at.as_ref());
-    head.add_some("supersedes", memory.supersedes.as_ref());
-    head.add_some("superseded_by", memory.superseded_by.as_ref());
-    head.add_if("provisional", &memory.provisional, memory.provisional);
-    head.add("version", &memory.version);
-    // As text: what programs for notes do to one value within another differs.
-    head.add_if("source", &json(&memory.source), memory.source != Source::default());
-    head.add_if("metadata", &json(&memory.metadata), memory.metadata != Metadata::default());
-    head.lines
+    let mut fields = fields_of(Memory { content: String::new(), ..memory.clone() });
+    let usual = fields_of(Memory::new(memory.id, String::new(), memory.created_at));
+    fields
+        .retain(|name, value| ALWAYS.contains(&name.as_str()) || usual.get(name) != Some(&*value));
+    let folded = taken(&mut fields, &FOLDED);
+    let first = taken(&mut fields, &FIRST);
+    let mut lines = line(OWN_ID, &memory.id);
+    for (name, value) in first.iter().chain(&fields) {
+        lines.push_str(&line(name, value));
+    }
+    for (name, value) in &folded {
+        lines.push_str(&line(name, &json(value)));
+    }
+    lines
 }
 
-#[derive(Default)]
-struct Head {
-    lines: String,
+/// Takes some fields out of others, in this order.
+fn taken(fields: &mut Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    names.iter().filter_map(|name| fields.shift_remove_entry(*name)).collect()
 }
 
-impl Head {
-    fn add(&mut self, name: &str, value: &impl Serialize) {
-        self.lines.push_str(&format!("{name}: {}\n", json(value)));
+fn fields_of(memory: Memory) -> Map<String, Value> {
+    match serde_json::to_value(memory) {
+        Ok(Value::Object(fields)) => fields,
+        // Plain data with named fields always is an object.
+        Ok(_) | Err(_) => Map::new(),
     }
+}
 
-    fn add_if(&mut self, name: &str, value: &impl Serialize, is_said: bool) {
-        if is_said {
-            self.add(name, value);
-        }
-    }
-
-    fn add_some(&mut self, name: &str, value: Option<&impl Serialize>) {
-        if let Some(value) = value {
-            self.add(name, value);
-        }
-    }
+fn line(name: &str, value: &impl Serialize) -> String {
+    format!("{name}: {}\n", json(value))
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -109,8 +104,55 @@ fn json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::{MemoryId, Project, Timestamp, Title};
+
+    #[test]
+    fn a_head_says_in_its_order_what_is_not_as_in_a_new_memory() {
+        let plain = Memory::new(MemoryId::default(), "tea".to_owned(), Timestamp(0));
+        let full: Memory = serde_json::from_value(json!({
+            "id": MemoryId::default(), "content": "tea", "title": "T", "kind": "fact",
+            "tags": ["a", "b"], "project": "p", "category": "c", "priority": 5, "pinned": true,
+            "source": { "client": "claude" }, "metadata": { "k": 1 },
+            "created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-02T00:00:00.000Z",
+            "event_at": "2025-01-01T00:00:00.000Z", "expires_at": "2027-01-01T00:00:00.000Z",
+            "supersedes": MemoryId::default(), "superseded_by": MemoryId::default(),
+            "status": "archived", "provisional": true, "version": 2,
+        }))
+        .unwrap();
+
+        let id = "\"00000000000000000000000000\"";
+        let born = "1970-01-01T00:00:00.000Z";
+        let of_plain = format!(
+            "memoryd: {id}\nkind: \"note\"\ncreated_at: \"{born}\"\nupdated_at: \"{born}\"\nversion: 1\n"
+        );
+        assert_eq!(head(&plain), of_plain);
+        let of_full = format!(
+            r#"memoryd: {id}
+title: "T"
+kind: "fact"
+tags: ["a","b"]
+project: "p"
+category: "c"
+priority: 5
+pinned: true
+status: "archived"
+created_at: "2026-01-01T00:00:00.000Z"
+updated_at: "2026-01-02T00:00:00.000Z"
+event_at: "2025-01-01T00:00:00.000Z"
+expires_at: "2027-01-01T00:00:00.000Z"
+supersedes: {id}
+superseded_by: {id}
+provisional: true
+version: 2
+source: "{{\"client\":\"claude\"}}"
+metadata: "{{\"k\":1}}"
+"#
+        );
+        assert_eq!(head(&full), of_full);
+    }
 
     #[test]
     fn a_file_is_called_by_project_and_title_and_leads_nowhere_else() {

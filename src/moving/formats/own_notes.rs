@@ -5,29 +5,17 @@ use serde_json::{Map, Value};
 
 use super::front_matter::{Parted, block, listed, part, said};
 use crate::model::{Memory, MemoryId};
-use crate::moving::note::OWN_ID;
+use crate::moving::note::{FOLDED, OWN_ID};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Sniff};
 use crate::moving::walk::text_as_it_is;
 use crate::moving::{Files, MovingError};
 
-/// What the head says in words.
-const WORDS: [&str; 10] = [
-    "title",
-    "kind",
-    "project",
-    "category",
-    "status",
-    "created_at",
-    "event_at",
-    "expires_at",
-    "supersedes",
-    "superseded_by",
-];
-/// What it says in numbers, or as true or false, also where somebody's program put quotation marks around.
+/// What the head says in numbers, or as true or false, also where somebody's program put quotation marks around.
+/// It says in words whatever else a memory has.
 const PLAIN: [&str; 4] = ["priority", "pinned", "provisional", "version"];
-/// What stands there as JSON in a text.
-const FOLDED: [&str; 2] = ["source", "metadata"];
+/// What is read in a way of its own.
+const APART: [&str; 4] = ["id", "content", "tags", "updated_at"];
 
 pub(super) fn fit(sniff: &Sniff) -> Fit {
     let is_id = |line: &str| {
@@ -58,6 +46,10 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     })
 }
 
+fn is_in_words(name: &str) -> bool {
+    !PLAIN.contains(&name) && !FOLDED.contains(&name) && !APART.contains(&name)
+}
+
 /// Tags as they are; somebody's program may have written them in another form.
 fn tags(value: Option<&Value>) -> Vec<String> {
     match value {
@@ -80,9 +72,9 @@ fn memory(parted: &Parted<'_>) -> Result<Memory, String> {
     fields.insert("id".to_owned(), id.into());
     fields.insert("content".to_owned(), content.into());
     fields.insert("tags".to_owned(), tags(head.get("tags")).into());
-    for name in WORDS {
-        if let Some(word) = said(head, &[name]) {
-            fields.insert(name.to_owned(), word.into());
+    for name in Memory::FIELDS.iter().filter(|name| is_in_words(name)) {
+        if let Some(word) = said(head, &[*name]) {
+            fields.insert((*name).to_owned(), word.into());
         }
     }
     let updated = said(head, &["updated_at"]).or_else(|| said(head, &["created_at"]));

@@ -16,48 +16,6 @@ pub struct PastVersion(pub Memory);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SessionNumber(pub(super) SessionNo);
 
-/// A memory as it lies on disk since version 1. The id is in the key.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct MemoryV1 {
-    content: String,
-    title: Option<String>,
-    kind: String,
-    tags: Vec<String>,
-    project: Option<String>,
-    category: Option<String>,
-    priority: u8,
-    pinned: bool,
-    client: Option<String>,
-    credential: Option<String>,
-    /// JSON text.
-    metadata: String,
-    created_at: i64,
-    updated_at: i64,
-    event_at: Option<i64>,
-    expires_at: Option<i64>,
-    supersedes: Option<[u8; 16]>,
-    superseded_by: Option<[u8; 16]>,
-    status: u8,
-    version: u32,
-}
-
-/// A memory as it lies on disk since version 2: the first layout, and what came later.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct MemoryV2 {
-    first: MemoryV1,
-    /// Minutes east of UTC in which `event_at` was said.
-    event_offset: i16,
-}
-
-/// A memory as it lies on disk since version 3.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct MemoryV3 {
-    second: MemoryV2,
-    session: Option<String>,
-    interface: Option<String>,
-    provisional: bool,
-}
-
 /// What another model than the built-in table made of one version of a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVector {
@@ -81,18 +39,6 @@ pub struct VectorV1 {
 pub struct AccessV1 {
     count: u64,
     last: i64,
-}
-
-/// How memories and their earlier versions are written now.
-type MemoryBody = MemoryV3;
-const MEMORY_VERSION: u8 = 3;
-
-/// Reads a memory of an older layout than that.
-fn older_memory(version: u8, id: MemoryId, body: &[u8]) -> Result<Memory, CodecError> {
-    match version {
-        1 => decode_body::<MemoryV1>(body)?.into_memory(id),
-        _ => decode_body::<MemoryV2>(body)?.into_memory(id),
-    }
 }
 
 impl Record for Memory {
@@ -187,6 +133,92 @@ impl Record for SessionNumber {
     }
 }
 
+/// How memories and their earlier versions are written now.
+type MemoryBody = MemoryV3;
+const MEMORY_VERSION: u8 = 3;
+
+/// Reads a memory of an older layout than that.
+fn older_memory(version: u8, id: MemoryId, body: &[u8]) -> Result<Memory, CodecError> {
+    match version {
+        1 => decode_body::<MemoryV1>(body)?.into_memory(id),
+        _ => decode_body::<MemoryV2>(body)?.into_memory(id),
+    }
+}
+
+/// A memory as it lies on disk since version 3.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemoryV3 {
+    second: MemoryV2,
+    session: Option<String>,
+    interface: Option<String>,
+    provisional: bool,
+}
+
+impl From<&Memory> for MemoryV3 {
+    fn from(memory: &Memory) -> Self {
+        let Source { session, interface, .. } = memory.source.clone();
+        Self { second: memory.into(), session, interface, provisional: memory.provisional }
+    }
+}
+
+impl MemoryV3 {
+    fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
+        let Self { second, session, interface, provisional } = self;
+        let memory = second.into_memory(id)?;
+        let source = Source { session, interface, ..memory.source };
+        Ok(Memory { source, provisional, ..memory })
+    }
+}
+
+/// A memory as it lies on disk since version 2: the first layout, and what came later.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemoryV2 {
+    first: MemoryV1,
+    /// Minutes east of UTC in which `event_at` was said.
+    event_offset: i16,
+}
+
+impl From<&Memory> for MemoryV2 {
+    fn from(memory: &Memory) -> Self {
+        let event_offset = memory.event_at.map_or(0, |event| event.offset);
+        Self { first: memory.into(), event_offset }
+    }
+}
+
+impl MemoryV2 {
+    fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
+        let Self { first, event_offset: offset } = self;
+        let memory = first.into_memory(id)?;
+        let event_at = memory.event_at.map(|event| EventTime { offset, ..event });
+        Ok(Memory { event_at, ..memory })
+    }
+}
+
+/// A memory as it lies on disk since version 1. The id is in the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemoryV1 {
+    content: String,
+    title: Option<String>,
+    kind: String,
+    tags: Vec<String>,
+    project: Option<String>,
+    category: Option<String>,
+    priority: u8,
+    pinned: bool,
+    client: Option<String>,
+    credential: Option<String>,
+    /// JSON text.
+    metadata: String,
+    created_at: i64,
+    updated_at: i64,
+    event_at: Option<i64>,
+    expires_at: Option<i64>,
+    supersedes: Option<[u8; 16]>,
+    superseded_by: Option<[u8; 16]>,
+    status: u8,
+    version: u32,
+}
+
 impl From<&Memory> for MemoryV1 {
     fn from(memory: &Memory) -> Self {
         Self {
@@ -210,38 +242,6 @@ impl From<&Memory> for MemoryV1 {
             status: status_code(memory.status),
             version: memory.version,
         }
-    }
-}
-
-impl From<&Memory> for MemoryV2 {
-    fn from(memory: &Memory) -> Self {
-        let event_offset = memory.event_at.map_or(0, |event| event.offset);
-        Self { first: memory.into(), event_offset }
-    }
-}
-
-impl From<&Memory> for MemoryV3 {
-    fn from(memory: &Memory) -> Self {
-        let Source { session, interface, .. } = memory.source.clone();
-        Self { second: memory.into(), session, interface, provisional: memory.provisional }
-    }
-}
-
-impl MemoryV3 {
-    fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
-        let Self { second, session, interface, provisional } = self;
-        let memory = second.into_memory(id)?;
-        let source = Source { session, interface, ..memory.source };
-        Ok(Memory { source, provisional, ..memory })
-    }
-}
-
-impl MemoryV2 {
-    fn into_memory(self, id: MemoryId) -> Result<Memory, CodecError> {
-        let Self { first, event_offset: offset } = self;
-        let memory = first.into_memory(id)?;
-        let event_at = memory.event_at.map(|event| EventTime { offset, ..event });
-        Ok(Memory { event_at, ..memory })
     }
 }
 

@@ -61,9 +61,10 @@ const AS_OF: Field = Field::new("as_of", Shape::Moment, "State at that time");
 /// type that it has in [`Memory`] under the same name, and what is said of it.
 macro_rules! named {
     ($($name:ident: $type:ty, $about:literal;)*) => {
-        /// The names that are asked for.
+        /// The names that are asked for. Who asks for one leaves the others unsaid, however many there are.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
         #[serde(default)]
+        #[non_exhaustive]
         pub struct Named {
             $(
                 #[serde(skip_serializing_if = "is_unsaid")]
@@ -78,7 +79,7 @@ macro_rules! named {
         }
 
         impl Named {
-            const FIELDS: &'static [Field] =
+            pub const FIELDS: &'static [Field] =
                 &[$(Field::new(stringify!($name), Shape::Name, $about),)*];
 
             fn take(arguments: &mut Arguments) -> Self {
@@ -158,6 +159,12 @@ impl Filter {
             .into_iter()
             .chain(Named::FIELDS)
             .chain([&PRIORITY, &PINNED, &INCLUDE, &STATUS])
+    }
+
+    /// What chooses some memories over others, as [`Filter::chooses`] has it, in words.
+    pub(super) fn choosing() -> String {
+        let named: Vec<&str> = Named::FIELDS.iter().map(|field| field.name).collect();
+        format!("tags, kind, {}, project, since, until, pinned, or priority", named.join(", "))
     }
 
     /// What those take besides that only look.
@@ -289,4 +296,32 @@ fn take_statuses(arguments: &mut Arguments) -> Vec<Status> {
     }
     statuses.extend(include);
     statuses
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_choose_is_what_chooses() {
+        let said = Filter::choosing();
+        for field in Filter::fields() {
+            let value = match field.shape {
+                Shape::Flag => json!(true),
+                Shape::Whole { most, .. } => json!(most),
+                Shape::Moment | Shape::EndMoment => json!("2026-01-01"),
+                Shape::Word(words) | Shape::Words(words) => json!(words[0]),
+                _ => json!("x"),
+            };
+            let mut arguments = Arguments::parse(json!({ (field.name): value })).unwrap();
+
+            let filter = Filter::take(&mut arguments);
+
+            assert!(!arguments.has_problems(), "{}", field.name);
+            let is_said = said.split([',', ' ']).any(|word| word == field.name);
+            assert_eq!(filter.chooses(), is_said, "{}", field.name);
+        }
+    }
 }

@@ -201,7 +201,7 @@ pub(in crate::older) fn information_type(memory: &Memory) -> &str {
 
 fn of_type(kind: Option<Category>) -> Filter {
     let category = kind.map(|kind| kind.as_str().to_owned());
-    Filter { named: Named { category }, ..Filter::default() }
+    Filter { named: Named { category, ..Named::default() }, ..Filter::default() }
 }
 
 fn told(asking: &Asking<'_>, memories: &[Memory], total: usize, ignored: Vec<String>) -> Told {

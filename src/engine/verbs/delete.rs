@@ -77,10 +77,12 @@ impl Spoken for Delete {
         let named = usize::from(id.is_some()) + usize::from(ids.is_some());
         if named + usize::from(filter.chooses() || all) != 1 {
             // How a filter is meant chooses nothing: it must not make a call that deletes all.
-            let problem = "give exactly one of id, ids, or a filter that chooses: tags, kind, \
-                           category, project, since, until, pinned, or priority; \
-                           all: true means everything";
-            arguments.refuse("id", problem);
+            let problem = format!(
+                "give exactly one of id, ids, or a filter that chooses: {}; all: true means \
+                 everything",
+                Filter::choosing()
+            );
+            arguments.refuse("id", &problem);
         }
         let target = match (id, ids) {
             (Some(id), _) => DeleteTarget::One(id),

@@ -10,7 +10,7 @@ use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::view::{MemoryRow, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{Arguments, List, Order, Shown, Sort, Spoken};
+use crate::engine::{Arguments, List, Named, Order, Shown, Sort, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::model::percent::encoded_path;
@@ -26,10 +26,10 @@ const MOST_LOOKED_AT: usize = 5_000;
 const VIEW: &str = "view";
 const TIMELINE: &str = "timeline";
 
-/// What a page of a list may be asked, by the names of the verb.
-const FILTERS: [&str; 12] = [
-    "tags", "kind", "project", "category", "status", "since", "until", "pinned", "priority",
-    "sort", "order", "cursor",
+/// What a page of a list may be asked besides the names of [`Named`], by the names of the verb.
+const FILTERS: [&str; 11] = [
+    "tags", "kind", "project", "status", "since", "until", "pinned", "priority", "sort", "order",
+    "cursor",
 ];
 
 /// One of the lists.
@@ -157,7 +157,7 @@ async fn show(
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(request, |name| name == "tags")?;
     let is_timeline = asked.get(VIEW).and_then(Value::as_str) == Some(TIMELINE);
-    asked.retain(|name, _| FILTERS.contains(&name.as_str()));
+    asked.retain(|name, _| is_filter(name));
     let verb = List::parse(Arguments::new(asked.clone()))?.verb;
     // Days have no priority.
     let has_no_day = is_timeline && verb.sort == Sort::Priority;
@@ -189,6 +189,10 @@ async fn show(
         may_instruct: session.may(Scope::Instructions),
     };
     Ok(respond(StatusCode::OK, &page))
+}
+
+fn is_filter(name: &str) -> bool {
+    FILTERS.contains(&name) || Named::FIELDS.iter().any(|field| field.name == name)
 }
 
 /// The oldest memories that were never given to anybody.

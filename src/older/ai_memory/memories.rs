@@ -120,7 +120,10 @@ pub(super) fn take_filter(arguments: &mut Arguments) -> Filter {
     let category: Option<Category> = arguments.take(&CATEGORY);
     Filter {
         project: project.map(|project| project.as_str().to_owned()),
-        named: Named { category: category.map(|category| category.as_str().to_owned()) },
+        named: Named {
+            category: category.map(|category| category.as_str().to_owned()),
+            ..Named::default()
+        },
         ..Filter::default()
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::Checkpoint;
 use super::frozen::{self, Scratch};
 use super::rebuild::Build;
+use super::retired::Retired;
 use super::shared::Shared;
 use super::trees::Trees;
 use super::{StoreError, aside, proving, rebuild, stopped, survey};
@@ -30,10 +31,6 @@ const SMALL_SLED_BYTES: u64 = 64 << 20;
 
 /// The journal is rewritten when it has this many times the size of its live data.
 const JOURNAL_BLOAT: u64 = 3;
-
-/// How often, and how long apart, it is looked whether replaced trees are still read.
-const RETIREMENT_LOOKS: usize = 500;
-const RETIREMENT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Making all files anew takes at most a tenth of the time, however much is removed.
 const SCRUB_REST: u32 = 10;
@@ -76,10 +73,7 @@ struct Work {
     shared: Arc<Shared>,
     journal: Arc<Journal>,
     checkpointed: Checkpoint,
-    /// Trees that were replaced, until their last reader is done.
-    retired: Vec<Arc<Trees>>,
-    /// Trees that were replaced, and that the checkpoint still names.
-    superseded: Vec<Arc<Trees>>,
+    retired: Retired,
     /// Whether the trees of before the start lie beside those in use.
     has_left_over: bool,
     retry_at: Option<Instant>,
@@ -107,8 +101,7 @@ impl Keeper {
             shared: Arc::clone(shared),
             journal: Arc::clone(journal),
             checkpointed,
-            retired: Vec::new(),
-            superseded: Vec::new(),
+            retired: Retired::default(),
             has_left_over: shared.trees().path().parent() != Some(&shared.dir),
             retry_at: None,
             retry_in: FIRST_RETRY,
@@ -233,7 +226,7 @@ impl Work {
 
     fn look(&mut self) {
         self.shared.settle_nudge();
-        self.remove_retired();
+        self.retired.remove();
         // The journal asks the disk every second. Until it takes writes, nothing here could succeed,
         // and sled, which can still be read, would not survive the try.
         if self.journal.failure().is_some() {
@@ -360,14 +353,17 @@ impl Work {
     /// Trees that the checkpoint names stay until it names others: a start would look for them.
     fn put_away(&mut self, old: Arc<Trees>) {
         let is_here = old.path().parent() == Some(&self.shared.dir);
-        let is_named = is_here && old.generation() == self.checkpointed.generation;
-        if is_named { self.superseded.push(old) } else { self.retired.push(old) }
+        if is_here && old.generation() == self.checkpointed.generation {
+            self.retired.supersede(old);
+        } else {
+            self.retired.retire(old);
+        }
     }
 
     /// The checkpoint names the trees in use, so the files of others count for nothing any more.
     fn retire_superseded(&mut self) {
-        self.retired.append(&mut self.superseded);
-        self.remove_retired();
+        self.retired.retire_superseded();
+        self.retired.remove();
         self.shared.keep_scratch(None);
         if std::mem::take(&mut self.has_left_over) {
             let trees = self.shared.trees();
@@ -451,7 +447,7 @@ impl Work {
         let started = Instant::now();
         let removed = self.shared.begin_scrub();
         let renewed = self.fold().and_then(|()| self.rebuild());
-        let scrubbed = renewed.and_then(|()| self.wait_for_readers());
+        let scrubbed = renewed.and_then(|()| self.retired.wait_for_readers());
         self.shared.end_scrub(removed.filter(|_| scrubbed.is_err()));
         scrubbed?;
         self.checkpoint()?;
@@ -461,37 +457,5 @@ impl Work {
             return Ok(());
         }
         aside::remove_older(&self.shared.dir, keep_aside)
-    }
-
-    fn wait_for_readers(&mut self) -> Result<(), StoreError> {
-        for _ in 0..RETIREMENT_LOOKS {
-            if self.retired.is_empty() {
-                return Ok(());
-            }
-            // A reader has a value in its hands for no longer than a read takes.
-            std::thread::park_timeout(RETIREMENT_PAUSE);
-            self.remove_retired();
-        }
-        if self.retired.is_empty() {
-            return Ok(());
-        }
-        Err(StoreError::unavailable("old trees are still read; try again"))
-    }
-
-    fn remove_retired(&mut self) {
-        let (free, used): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retired)
-            .into_iter()
-            .partition(|trees| Arc::strong_count(trees) == 1);
-        self.retired = used;
-        for trees in free {
-            let path: PathBuf = trees.path().to_owned();
-            drop(trees);
-            // Synced, or a power cut could bring back what was erased.
-            let folder = path.parent().unwrap_or(&path).to_owned();
-            let gone = disk::remove_folder(&path).and_then(|()| disk::sync_folder(&folder));
-            if let Err(error) = gone {
-                log::warn!("cannot remove {}: {error}", path.display());
-            }
-        }
     }
 }

@@ -33,6 +33,7 @@ mod rebuild;
 mod recalls;
 mod records;
 mod recovery;
+mod retired;
 mod salvage;
 mod seal;
 mod session;

@@ -13,6 +13,8 @@ mod arbiters;
 mod backups;
 mod changes;
 mod clock_watch;
+#[cfg(test)]
+mod comparing_tests;
 mod followed;
 mod given;
 mod limiter;
@@ -33,13 +35,14 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, MailboxError};
 use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
 
 use crate::auth::oauth::GrantPolicy;
 use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, FileLine, ImportLines, Imported, Limits, Verb};
 use crate::model::{AuditKind, Caller, Clock, MemoryId, Scope, UserId};
-use crate::store::{BackupError, Store, StoreError, Usage};
+use crate::store::{BackupError, Comparison, Store, StoreError, Usage};
 pub use accounts::{
     Accounts, AdminRequest, AskedFrom, AuditPart, AuditPlace, NewToken, Rotation, TokenChange,
 };
@@ -56,6 +59,10 @@ pub use users::Erased;
 
 /// How long a caller waits for an answer. The command may still be carried out afterwards.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long what is still compared after the start may take when the server stops. Who waits to write then
+/// has an answer while requests may still finish, and of most stores everything is compared by then.
+const LAST_COMPARING: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
 
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
@@ -332,9 +339,13 @@ impl Sessions {
         self.stopping.subscribe()
     }
 
-    /// Says that the server is about to stop. Calls are still taken.
+    /// Says that the server is about to stop. Calls are still taken; what waits until everything is compared
+    /// is not waited for much longer. Must be called within an actix system.
     pub fn announce_stop(&self) {
         self.stopping.send_replace(true);
+        if let Some(comparison) = self.store.comparison() {
+            actix::spawn(end_soon(comparison));
+        }
     }
 
     /// Bytes of one memory's text at most.
@@ -376,6 +387,9 @@ impl Sessions {
     /// Puts every session to sleep for good. Later calls are refused, and no actor holds the store
     /// any more.
     pub async fn stop(&self) -> Result<(), CallError> {
+        if let Some(comparison) = self.store.comparison() {
+            end_soon(comparison).await;
+        }
         let mut outcome = Ok(());
         for session in self.registry.send(StopAll).await? {
             // One that cannot write its counts keeps no other from it.
@@ -416,6 +430,12 @@ impl Sessions {
             Some(session) => Ok(session),
             None => self.registry.send(Locate(user.clone())).await?,
         }
+    }
+}
+
+async fn end_soon(comparison: Comparison) {
+    if timeout(LAST_COMPARING, comparison.clone()).await.is_err() {
+        comparison.give_up();
     }
 }
 

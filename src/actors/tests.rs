@@ -18,9 +18,9 @@ use crate::model::{Scopes, SecretScreen, SystemClock};
 use crate::store::StoreOptions;
 
 /// Long enough for any machine; nothing waits for it that goes well.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What is not answered by then waits for the disk.
-const A_MOMENT: Duration = Duration::from_millis(100);
+pub(super) const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// A disk that a test can hold up, or break.
 #[derive(Debug, Clone, Default)]
@@ -81,16 +81,16 @@ impl Disk {
     }
 }
 
-struct House {
+pub(super) struct House {
     disk: Disk,
     faults: Arc<journal::Faults>,
-    sessions: Sessions,
-    caller: Caller,
+    pub(super) sessions: Sessions,
+    pub(super) caller: Caller,
     _dir: tempfile::TempDir,
 }
 
 impl House {
-    fn build(undo: Duration) -> Self {
+    pub(super) fn build(undo: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::default();
         let journal =
@@ -104,16 +104,19 @@ impl House {
     }
 
     /// Asks in the background.
-    fn asking<V: Verb>(&self, verb: V) -> rt::task::JoinHandle<Result<V::Answer, CallError>> {
+    pub(super) fn asking<V: Verb>(
+        &self,
+        verb: V,
+    ) -> rt::task::JoinHandle<Result<V::Answer, CallError>> {
         let (sessions, caller) = (self.sessions.clone(), self.caller.clone());
         rt::spawn(async move { sessions.ask(&caller, verb).await })
     }
 
-    async fn ask<V: Verb>(&self, verb: V) -> Result<V::Answer, CallError> {
+    pub(super) async fn ask<V: Verb>(&self, verb: V) -> Result<V::Answer, CallError> {
         timeout(PATIENCE, self.sessions.ask(&self.caller, verb)).await.unwrap()
     }
 
-    async fn add(&self, content: &str) -> MemoryId {
+    pub(super) async fn add(&self, content: &str) -> MemoryId {
         self.ask(adding(content)).await.unwrap().id
     }
 
@@ -128,11 +131,11 @@ impl House {
         }
     }
 
-    async fn text(&self, id: MemoryId) -> String {
+    pub(super) async fn text(&self, id: MemoryId) -> String {
         self.ask(Get { id, history: false, max_tokens: None }).await.unwrap().memory.memory.content
     }
 
-    async fn found(&self, query: &str) -> usize {
+    pub(super) async fn found(&self, query: &str) -> usize {
         self.ask(parsed::<Search>(json!({ "query": query }))).await.unwrap().results.len()
     }
 }
@@ -151,15 +154,15 @@ fn sessions_of(store: Store, undo: Duration) -> Sessions {
     Sessions::start(store, settings, Arc::new(SystemClock)).unwrap()
 }
 
-fn adding(content: &str) -> Add {
+pub(super) fn adding(content: &str) -> Add {
     Add { content: content.to_owned(), ..Add::default() }
 }
 
-fn parsed<V: Spoken>(arguments: Value) -> V {
+pub(super) fn parsed<V: Spoken>(arguments: Value) -> V {
     V::parse(Arguments::parse(arguments).unwrap()).unwrap().verb
 }
 
-fn is_unavailable(error: &CallError) -> bool {
+pub(super) fn is_unavailable(error: &CallError) -> bool {
     use crate::store::StoreError::{Lost, Unavailable};
     matches!(error, CallError::Refused(EngineError::Store(Unavailable { .. } | Lost)))
 }
@@ -433,48 +436,4 @@ async fn whoever_was_there_last_is_woken_before_anybody_asks() {
     let found = sessions.ask(&house.caller, search).await.unwrap();
     assert_eq!(found.results.len(), 1);
     sessions.stop().await.unwrap();
-}
-
-#[actix_web::test]
-async fn a_session_that_may_have_read_what_is_wrong_opens_anew_and_nobody_is_refused() {
-    let house = House::build(Duration::from_secs(60));
-    let id = house.add("the boiler was serviced").await;
-
-    house.sessions.store.doubt_now();
-
-    assert_eq!(house.found("boiler").await, 1);
-    assert_eq!(house.text(id).await, "the boiler was serviced");
-    house.sessions.store.doubt_now();
-    house.add("the boat was painted").await;
-    let administration = house.sessions.accounts().administration(&house.caller).unwrap();
-    assert!(administration.audit(AuditFilter::default()).await.is_ok());
-}
-
-#[actix_web::test]
-async fn who_only_reads_does_not_wait_until_everything_is_compared() {
-    let house = House::build(Duration::from_secs(60));
-    house.add("the boiler was serviced").await;
-    house.sessions.store.begin_proof();
-
-    // What was asked is written by the page, and there is more than one.
-    for _ in 0..260 {
-        assert_eq!(house.found("boiler").await, 1);
-    }
-
-    house.sessions.store.end_proof();
-    house.add("the boat was painted").await;
-}
-
-#[actix_web::test]
-async fn an_end_is_told_before_everything_is_compared() {
-    let house = House::build(Duration::ZERO);
-    let short = json!({ "content": "parking 42", "ttl_days": 0.000_02 });
-    let id = house.ask(parsed::<Add>(short)).await.unwrap().id;
-    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
-    house.sessions.store.begin_proof();
-
-    let ended = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
-
-    assert_eq!(ended.ids(), [id]);
-    house.sessions.store.end_proof();
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::frozen::{Frozen, Scratch};
 use super::keeper::Keeper;
 use super::lock::Lock;
+use super::proof::Comparison;
 #[cfg(test)]
 use super::proving;
 use super::recovery::Recovered;
@@ -247,6 +248,12 @@ impl Store {
         self.inner.keeper.clock_doubt()
     }
 
+    /// What a start after a stop in good order left to be compared, as long as that is under way.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        Comparison::of(&self.inner.shared.proof)
+    }
+
     /// Whether writes are taken now.
     #[must_use]
     pub fn is_writable(&self) -> bool {
@@ -294,7 +301,7 @@ impl Store {
     /// Compares everything as after a start that took it on trust. Returns whether all is well.
     #[cfg(test)]
     pub(super) fn prove_now(&self) -> bool {
-        proving::is_proven(&self.inner.shared, &self.inner.journal)
+        proving::prove(&self.inner.shared, &self.inner.journal) == proving::Finding::AsItShouldBe
     }
 
     /// Lets whoever wants to write wait, as after a start that took everything on trust.
@@ -314,7 +321,8 @@ impl Store {
         self.inner.shared.proof.doubt();
     }
 
-    /// Finishes what was submitted, and makes the next start quick. Other clones stop working.
+    /// Finishes what was submitted, and makes the next start quick, unless what this one took on trust is still
+    /// being compared. Other clones stop working.
     pub fn close(self) {
         self.inner.close();
     }
@@ -338,6 +346,7 @@ impl Store {
 
 impl Inner {
     fn close(&self) {
+        self.shared.proof.give_up();
         self.journal.close();
         self.keeper.stop();
     }

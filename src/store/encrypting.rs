@@ -51,7 +51,7 @@ pub(super) fn settle(
         shared.hold_writes(NOT_SETTLED);
         return Ok(());
     }
-    shared.proof.wait();
+    shared.proof.wait()?;
     // A damaged journal is mended by the next start, which comes back to this; the log says so.
     if shared.held().is_some() {
         return Ok(());

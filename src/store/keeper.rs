@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
 use super::frozen::{self, Scratch};
+use super::proving::Finding;
 use super::rebuild::Build;
 use super::retired::Retired;
 use super::shared::Shared;
@@ -164,7 +165,9 @@ impl Keeper {
 impl Work {
     fn run(mut self, inbox: &Receiver<Errand>, has_replayed: bool) {
         frozen::remove_leftovers();
-        self.prove();
+        if self.prove() == Finding::GivenUp {
+            return wait_for_stop(inbox);
+        }
         // A program that is killed often would otherwise never come to it.
         if has_replayed || self.is_due() || self.is_sled_bloated(self.journal.bytes()) {
             self.carry_out_calmly(Errand::Look);
@@ -182,15 +185,22 @@ impl Work {
     }
 
     /// Makes up for what the start took on trust, while whoever wants to write waits.
-    fn prove(&mut self) {
-        if self.shared.proof.is_awaited() {
-            self.is_proven = proving::is_proven(&self.shared, &self.journal);
-            proving::take_back(&self.shared, &mut self.checkpointed);
-            if !self.is_proven {
-                self.carry_out_calmly(Errand::Look);
-            }
-            self.shared.proof.settle();
+    fn prove(&mut self) -> Finding {
+        if self.is_proven {
+            return Finding::AsItShouldBe;
         }
+        let found = proving::prove(&self.shared, &self.journal);
+        if found == Finding::GivenUp {
+            return found;
+        }
+        self.is_proven = found == Finding::AsItShouldBe;
+        proving::take_back(&self.shared, &mut self.checkpointed);
+        // Whoever closes the store does not wait for other trees either; the next start builds them.
+        if !self.is_proven && !self.shared.proof.is_given_up() {
+            self.carry_out_calmly(Errand::Look);
+        }
+        self.shared.proof.settle();
+        found
     }
 
     /// A panic costs one errand: without this thread nothing would ever be mended again.
@@ -458,4 +468,10 @@ impl Work {
         }
         aside::remove_older(&self.shared.dir, keep_aside)
     }
+}
+
+/// Nothing was written since a start that is not made up for, so nothing is concluded either: what lies on the
+/// disk tells the next start all. Whoever waits for an errand learns that the store is closed.
+fn wait_for_stop(inbox: &Receiver<Errand>) {
+    while inbox.recv().is_ok_and(|errand| !matches!(errand, Errand::Stop)) {}
 }

@@ -62,6 +62,7 @@ pub use error::StoreError;
 pub use key::Key;
 #[cfg(feature = "fuzzing")]
 pub use kinds::RECORDS;
+pub use proof::Comparison;
 pub use records::{PastVersion, StoredVector};
 pub use salvage::Salvage;
 pub use seal::SealingKey;
@@ -92,6 +93,9 @@ pub struct StoreOptions {
     pub progress: Option<Arc<dyn Progress>>,
     /// Encrypts what lies on the disk. A store that is not encrypted yet becomes so when it is opened.
     pub encryption: Option<EncryptionKeys>,
+    /// Whoever holds it holds up what is compared after the start.
+    #[cfg(test)]
+    pub comparing: Arc<std::sync::Mutex<()>>,
     pub journal: journal::JournalOptions,
 }
 
@@ -123,6 +127,8 @@ impl Default for StoreOptions {
             lock_patience: lock::PATIENCE,
             progress: None,
             encryption: None,
+            #[cfg(test)]
+            comparing: Arc::default(),
             journal: journal::JournalOptions::default(),
         }
     }

@@ -111,18 +111,29 @@ impl Digest {
     }
 
     /// Compares every value, and returns how many keys each session has.
-    pub(super) fn compare(mut self, trees: &Trees) -> Result<BTreeMap<SessionNo, u64>, Broken> {
-        let survey = trees.survey::<Broken>(&mut |op| {
+    pub(super) fn compare(self, trees: &Trees) -> Result<BTreeMap<SessionNo, u64>, Broken> {
+        self.compare_while(trees, &|| Ok(()))
+    }
+
+    /// The same, as long as it may go on, which is asked before each value.
+    pub(super) fn compare_while<E: From<Broken>>(
+        mut self,
+        trees: &Trees,
+        may_go_on: &dyn Fn() -> Result<(), E>,
+    ) -> Result<BTreeMap<SessionNo, u64>, E> {
+        let survey = trees.survey::<E>(&mut |op| {
+            may_go_on()?;
             let key = self.hasher.hash_one((op.session, op.key));
-            match self.values.remove(&key) {
-                Some(crc) if op.value.map(crc32c::crc32c) == Some(crc) => Ok(()),
-                Some(_) => Err(Broken("a value differs from the journal's".to_owned())),
-                None => Err(Broken("a key is not in the journal".to_owned())),
-            }
+            let differs = match self.values.remove(&key) {
+                Some(crc) if op.value.map(crc32c::crc32c) == Some(crc) => return Ok(()),
+                Some(_) => "a value differs from the journal's",
+                None => "a key is not in the journal",
+            };
+            Err(Broken(differs.to_owned()).into())
         })?;
         match self.values.len() {
             0 => Ok(survey),
-            missing => Err(Broken(format!("{missing} keys of the journal are missing"))),
+            missing => Err(Broken(format!("{missing} keys of the journal are missing")).into()),
         }
     }
 }

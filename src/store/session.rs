@@ -126,7 +126,7 @@ impl SessionStore {
     /// Fails while the store takes no writes, so that nobody prepares one in vain. Right after the start it
     /// may wait until everything is compared.
     pub fn require_writable(&self) -> Result<(), StoreError> {
-        self.shared.proof.wait();
+        self.shared.proof.wait()?;
         self.refuse_if_lost()?;
         self.refuse_if_held()?;
         if let Some(broken) = self.shared.trees().broken() {
@@ -190,7 +190,7 @@ impl SessionStore {
     /// Hands the batch to the journal. It is seen by this session store at once, and is durable
     /// when the receipt comes true.
     pub fn commit(&mut self, batch: Batch) -> Result<Receipt, StoreError> {
-        self.shared.proof.wait();
+        self.shared.proof.wait()?;
         self.refuse_if_lost()?;
         if let Some((kind, source)) = batch.failed {
             return Err(StoreError::Damaged { kind, source });
@@ -228,7 +228,7 @@ impl SessionStore {
     /// Removes all that it holds, and its own number last, so that what was cut off is found again.
     pub(super) fn erase_all(&mut self) -> Result<(), StoreError> {
         let (Some(_), Some(seat)) = (&self.user, self.seat.clone()) else { return Ok(()) };
-        self.shared.proof.wait();
+        self.shared.proof.wait()?;
         self.refuse_if_held()?;
         loop {
             let mut batch = Batch::default();
@@ -252,7 +252,7 @@ impl SessionStore {
     /// Gives the user's place among the users back if nothing is stored for him any more.
     pub fn give_up_place(&mut self) -> Result<(), StoreError> {
         let (Some(user), Some(seat)) = (&self.user, &self.seat) else { return Ok(()) };
-        self.shared.proof.wait();
+        self.shared.proof.wait()?;
         self.refuse_if_held()?;
         if self.walk_unopened().next().is_some() {
             return Ok(());

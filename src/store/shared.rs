@@ -88,7 +88,7 @@ pub(super) struct Shared {
     scratch: Mutex<Option<Scratch>>,
     /// Why no session writes before the next start, if that is so.
     held: OnceLock<&'static str>,
-    pub(super) proof: Proof,
+    pub(super) proof: Arc<Proof>,
     /// Last, so that nobody else opens the directory before sled has let go of it.
     _lock: Lock,
 }
@@ -154,7 +154,7 @@ impl Shared {
             is_nudged: AtomicBool::new(false),
             scratch: Mutex::new(scratch),
             held: OnceLock::new(),
-            proof: Proof::default(),
+            proof: Arc::default(),
             _lock: lock,
         })
     }

@@ -14,7 +14,8 @@
 //! written a few ticks go by.
 //!
 //! **What a crash leaves.** A note counts once: it is removed by the start that reads it, and that start
-//! writes another checkpoint before anything else, so the note of an earlier stop speaks of other files.
+//! writes another checkpoint before anything else, so the note of an earlier stop speaks of other files. A
+//! start that is stopped before everything is compared leaves none, as one that is killed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};

@@ -1,19 +1,36 @@
 //! What a start takes on trust after a stop in good order, and what becomes of it when that was wrong.
 
+use std::cell::Cell;
+use std::sync::Mutex;
+use std::thread;
+
 use super::*;
 use crate::journal::{Op, SessionNo};
 use crate::store::checkpoint::Checkpoint;
+use crate::store::rebuild::Digest;
 use crate::store::recovery;
 use crate::store::session::full_key;
+use crate::store::trees::Broken;
 
 /// Opens it as a server does.
 fn serve(dir: &Path) -> Store {
     Store::open(dir, StoreOptions { compares_later: true, ..StoreOptions::default() }).unwrap()
 }
 
+/// The same, but that nothing is compared while somebody holds this.
+fn serve_behind(dir: &Path, comparing: &Arc<Mutex<()>>) -> Store {
+    let comparing = Arc::clone(comparing);
+    let options = StoreOptions { compares_later: true, comparing, ..StoreOptions::default() };
+    let store = Store::open(dir, options).unwrap();
+    assert!(store.shared().proof.is_awaited());
+    store
+}
+
+/// It is closed once everything is compared.
 fn takes_on_trust(dir: &Path) -> bool {
     let store = serve(dir);
     let was_awaited = store.shared().proof.was_awaited();
+    store.shared().proof.wait().unwrap();
     store.close();
     was_awaited
 }
@@ -151,7 +168,7 @@ fn trees_that_differ_are_built_anew_and_sessions_open_again() {
 fn a_journal_that_decays_meanwhile_is_read_on_and_mended_by_the_next_start() {
     let (dir, expected) = filled(30);
     let store = serve(dir.path());
-    store.shared().proof.wait();
+    store.shared().proof.wait().unwrap();
     flip(&journal_files(dir.path(), "0")[0], 2_000);
 
     assert!(!store.prove_now());
@@ -174,7 +191,7 @@ fn a_journal_that_decays_meanwhile_is_read_on_and_mended_by_the_next_start() {
 fn where_the_end_of_the_journal_decayed_a_kill_does_not_keep_it_from_being_mended() {
     let (dir, expected) = filled(30);
     let store = serve(dir.path());
-    store.shared().proof.wait();
+    store.shared().proof.wait().unwrap();
     let newest = journal_files(dir.path(), "0").pop().unwrap();
     let end = usize::try_from(fs::metadata(&newest).unwrap().len()).unwrap();
     flip(&newest, end - 1);
@@ -193,7 +210,7 @@ fn what_the_stop_said_of_the_end_holds_until_everything_is_compared() {
     let (dir, expected) = filled(10);
     let is_final = || Checkpoint::read(dir.path()).unwrap().unwrap().is_final;
     let store = serve(dir.path());
-    store.shared().proof.wait();
+    store.shared().proof.wait().unwrap();
     assert!(!is_final(), "somebody may write now");
     store.close();
 
@@ -208,6 +225,76 @@ fn what_the_stop_said_of_the_end_holds_until_everything_is_compared() {
     flip(&newest, end - 1);
     assert_eq!(contents(&serve(dir.path()), "ada"), expected);
     assert!(has_aside(dir.path(), "journal"));
+}
+
+#[test]
+fn whoever_closes_it_does_not_wait_until_everything_is_compared() {
+    let (dir, expected) = filled(30);
+    let comparing = Arc::new(Mutex::new(()));
+    let held = comparing.lock().unwrap();
+    let store = serve_behind(dir.path(), &comparing);
+    let mut session = store.session(&user("ada")).unwrap();
+    let waiting = thread::spawn(move || put(&mut session, 1_000, "too late"));
+
+    store.comparison().unwrap().give_up();
+
+    let refusal = waiting.join().unwrap().unwrap_err();
+    assert!(matches!(refusal, StoreError::Unavailable { .. }), "{refusal}");
+    let killed = copy(dir.path());
+    drop(held);
+    assert!(store.scrub().is_err(), "files that were not compared are made anew");
+    store.close();
+    assert!(!dir.path().join(".stopped").exists());
+    assert!(Checkpoint::read(dir.path()).unwrap().unwrap().is_final, "nothing was written since");
+    for left in [dir, killed] {
+        let store = serve(left.path());
+        assert!(!store.shared().proof.was_awaited(), "everything is compared first");
+        assert_eq!(contents(&store, "ada"), expected);
+        put(&mut store.session(&user("ada")).unwrap(), 1_000, "in time").unwrap();
+        store.close();
+        assert!(takes_on_trust(left.path()));
+    }
+}
+
+#[test]
+fn what_has_decayed_when_a_comparison_is_given_up_is_found_by_the_next_start() {
+    for is_at_the_end in [false, true] {
+        let (dir, expected) = filled(30);
+        let comparing = Arc::new(Mutex::new(()));
+        let held = comparing.lock().unwrap();
+        let store = serve_behind(dir.path(), &comparing);
+        let newest = journal_files(dir.path(), "0").pop().unwrap();
+        let end = usize::try_from(fs::metadata(&newest).unwrap().len()).unwrap();
+        flip(&newest, if is_at_the_end { end - 1 } else { 2_000 });
+
+        store.comparison().unwrap().give_up();
+        drop(held);
+        store.close();
+
+        assert_eq!(contents(&serve(dir.path()), "ada"), expected);
+        assert!(has_aside(dir.path(), "journal"));
+    }
+}
+
+#[test]
+fn it_is_asked_before_each_value_whether_comparing_may_go_on() {
+    let (dir, expected) = filled(5);
+    let store = open(dir.path());
+    let (trees, mut digest) = (store.shared().trees(), Digest::default());
+    let surveyed = trees.survey::<Broken>(&mut |op| {
+        digest.note(op);
+        Ok(())
+    });
+    assert!(surveyed.unwrap().values().sum::<u64>() > expected.len() as u64);
+    let asked = Cell::new(0);
+    let may_go_on = || {
+        asked.set(asked.get() + 1);
+        if asked.get() < 3 { Ok(()) } else { Err(Broken("a test has seen enough".to_owned())) }
+    };
+
+    let Broken(reason) = digest.compare_while::<Broken>(&trees, &may_go_on).unwrap_err();
+
+    assert_eq!((reason.as_str(), asked.get()), ("a test has seen enough", 3));
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use actix_web::rt;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::accounts::AuditFilter;
 use super::tests::{A_MOMENT, House, PATIENCE, adding, is_unavailable, parsed};
-use crate::engine::Add;
+use crate::engine::{Add, Get, Update};
+use crate::model::{Caller, Scopes};
 
 #[actix_web::test]
 async fn a_session_that_may_have_read_what_is_wrong_opens_anew_and_nobody_is_refused() {
@@ -37,6 +39,71 @@ async fn who_only_reads_does_not_wait_until_everything_is_compared() {
 
     house.sessions.store.end_proof();
     house.add("the boat was painted").await;
+}
+
+#[actix_web::test]
+async fn who_waits_until_everything_is_compared_holds_up_no_other_user() {
+    let house = House::build(Duration::from_secs(60));
+    house.sessions.store.begin_proof();
+    // More than there are threads for sessions, so that whoever reads shares one.
+    let waiting: Vec<_> = (0..33)
+        .map(|number| {
+            let sessions = house.sessions.clone();
+            let caller = Caller::of_test(&format!("writer-{number}"), "key", Scopes::all());
+            rt::spawn(async move { sessions.ask(&caller, adding("tea")).await })
+        })
+        .collect();
+    let all_have_come = async {
+        while house.sessions.active().await.unwrap().len() < waiting.len() {
+            rt::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, all_have_come).await.unwrap();
+
+    assert_eq!(house.found("boiler").await, 0);
+
+    assert!(waiting.iter().all(|added| !added.is_finished()), "written before all is compared");
+    house.sessions.store.end_proof();
+    for added in waiting {
+        added.await.unwrap().unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn what_one_user_asks_keeps_its_order_while_everything_is_compared() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("the list:").await;
+    house.sessions.store.begin_proof();
+
+    let apples = house.asking(parsed::<Update>(json!({ "id": id, "append": "apples" })));
+    let mut read = house.asking(Get { id, history: false, max_tokens: None });
+    let pears = house.asking(parsed::<Update>(json!({ "id": id, "append": "pears" })));
+    assert!(timeout(A_MOMENT, &mut read).await.is_err(), "it came after what is not written yet");
+    house.sessions.store.end_proof();
+
+    apples.await.unwrap().unwrap();
+    assert_eq!(read.await.unwrap().unwrap().memory.memory.content, "the list:\napples");
+    pears.await.unwrap().unwrap();
+    assert_eq!(house.text(id).await, "the list:\napples\npears");
+}
+
+#[actix_web::test]
+async fn a_session_falls_asleep_once_everything_is_compared_and_has_written_what_it_counted() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("the boiler was serviced").await;
+    house.sessions.store.begin_proof();
+    for _ in 0..3 {
+        assert_eq!(house.found("boiler").await, 1);
+    }
+    let (sessions, user) = (house.sessions.clone(), house.caller.user.clone());
+    let mut asleep = rt::spawn(async move { sessions.sleep(&user).await });
+    assert!(timeout(A_MOMENT, &mut asleep).await.is_err(), "nothing of it could be written");
+
+    house.sessions.store.end_proof();
+
+    asleep.await.unwrap().unwrap();
+    let get = Get { id, history: false, max_tokens: None };
+    assert!(house.ask(get).await.unwrap().memory.access_count >= 3);
 }
 
 #[actix_web::test]

@@ -24,6 +24,7 @@ mod registry;
 mod session;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod users;
 mod why;
 

@@ -16,10 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix::{
-    Actor, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
-    MessageResult, ResponseActFuture, SpawnHandle, WrapFuture,
-};
+use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, SpawnHandle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
@@ -30,6 +27,7 @@ use super::given::GivenCounts;
 use super::meaning::{ToRead, Writing};
 use super::places::{PLACE_PATIENCE, free_place, free_places};
 use super::registry::ActiveSession;
+use super::turn::Turn;
 use super::{CallError, ChangeNotice, PATIENCE, SessionSettings};
 use crate::engine::{Asker, Engine, EngineError, MemoryChange, Verb};
 use crate::model::{Caller, CredentialName, Timestamp, UserId};
@@ -53,7 +51,7 @@ const LONGEST_WATCH: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(super) struct Session {
     /// Gone once the session has ended for good.
-    store: Option<Store>,
+    pub(super) store: Option<Store>,
     pub(super) user: UserId,
     pub(super) settings: SessionSettings,
     clock: ClockWatch,
@@ -128,9 +126,10 @@ struct Greet(CredentialName);
 #[rtype(result = "()")]
 struct Wake;
 
-/// Asks a session to write what it still holds and give its memory back.
+/// Asks a session to write what it still holds and give its memory back. Answered with the receipt of what it
+/// has written.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), CallError>")]
+#[rtype(result = "Option<Receipt>")]
 struct Sleep {
     /// Whether it may wake up again.
     is_last: bool,
@@ -246,17 +245,25 @@ impl SessionHandle {
     }
 
     pub(super) async fn sleep(&self) -> Result<(), CallError> {
-        self.actor.send(Sleep { is_last: false }).timeout(PATIENCE).await?
-    }
-
-    /// The same however long those take who are before it in the line.
-    pub(super) async fn end_at_last(&self) -> Result<(), CallError> {
-        self.actor.send(Sleep { is_last: true }).await?
+        let asleep = timeout(PATIENCE, self.fall_asleep(Sleep { is_last: false }));
+        asleep.await.map_err(|_| CallError::Busy)?
     }
 
     /// Sleeps for good: nothing of the store is held any more when this returns.
     pub(super) async fn end(&self) -> Result<(), CallError> {
-        self.actor.send(Sleep { is_last: true }).timeout(PATIENCE).await?
+        timeout(PATIENCE, self.end_at_last()).await.map_err(|_| CallError::Busy)?
+    }
+
+    /// The same however long those take who are before it in the line.
+    pub(super) async fn end_at_last(&self) -> Result<(), CallError> {
+        self.fall_asleep(Sleep { is_last: true }).await
+    }
+
+    async fn fall_asleep(&self, sleep: Sleep) -> Result<(), CallError> {
+        match self.actor.send(sleep).await? {
+            Some(receipt) => Ok(receipt.await.map_err(EngineError::from)?),
+            None => Ok(()),
+        }
     }
 }
 
@@ -337,9 +344,18 @@ impl Session {
         }
     }
 
-    /// Whether nothing is to be written yet that can be written later.
-    pub(super) fn awaits_proof(&self) -> bool {
-        self.engine.as_ref().is_some_and(Engine::awaits_proof)
+    fn carry_out<V: Verb>(
+        &mut self,
+        call: Call<V>,
+        context: &mut Context<Self>,
+    ) -> Reply<V::Answer> {
+        let Call { caller, verb, since, place } = call;
+        let may_write = verb.may_write();
+        let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
+        self.end_call(since, context);
+        // The next command may run while the disk works; this answer waits for it.
+        let awaits = newest.filter(|_| may_write).map(|receipt| (receipt, place));
+        Reply { answer, awaits }
     }
 
     /// Looks after a session that is awake, and puts it to sleep if nobody called for long.
@@ -429,17 +445,12 @@ impl Actor for Session {
 }
 
 impl<V: Verb> Handler<Call<V>> for Session {
-    type Result = MessageResult<Call<V>>;
+    type Result = Turn<Reply<V::Answer>>;
 
     fn handle(&mut self, call: Call<V>, context: &mut Context<Self>) -> Self::Result {
-        let Call { caller, verb, since, place } = call;
-        self.count_use(&caller.credential);
-        let may_write = verb.may_write();
-        let (answer, newest) = self.enter(context, |engine, now| engine.ask(verb, &caller, now));
-        self.end_call(since, context);
-        // The next command may run while the disk works; this answer waits for it.
-        let awaits = newest.filter(|_| may_write).map(|receipt| (receipt, place));
-        MessageResult(Reply { answer, awaits })
+        self.count_use(&call.caller.credential);
+        let may_write = call.verb.may_write();
+        self.take_turn(may_write, context, |session, context| session.carry_out(call, context))
     }
 }
 
@@ -464,24 +475,17 @@ impl Handler<Wake> for Session {
 }
 
 impl Handler<Sleep> for Session {
-    type Result = ResponseActFuture<Self, Result<(), CallError>>;
+    type Result = Turn<Option<Receipt>>;
 
     fn handle(&mut self, Sleep { is_last }: Sleep, context: &mut Context<Self>) -> Self::Result {
-        let newest = match &self.engine {
-            Some(_) => self.sweep(context),
-            None => None,
-        };
-        self.fall_asleep();
-        if is_last {
-            self.store = None;
-        }
-        match newest {
-            Some(receipt) => Box::pin(
-                receipt
-                    .into_actor(self)
-                    .map(|written, _, _| Ok(written.map_err(EngineError::from)?)),
-            ),
-            None => Box::pin(actix::fut::ready(Ok(()))),
-        }
+        let holds = self.engine.is_some();
+        self.take_turn(holds, context, move |session, context| {
+            let newest = if holds { session.sweep(context) } else { None };
+            session.fall_asleep();
+            if is_last {
+                session.store = None;
+            }
+            newest
+        })
     }
 }

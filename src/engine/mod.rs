@@ -167,8 +167,7 @@ impl Engine {
 
     /// Whether a write would wait now until the store has compared everything. What can be written later
     /// is: whoever only reads would wait behind it.
-    #[must_use]
-    pub fn awaits_proof(&self) -> bool {
+    fn awaits_proof(&self) -> bool {
         self.store.awaits_proof()
     }
 

@@ -2,15 +2,14 @@
 //!
 //! After a stop in good order a store is open before everything is compared (`stopped.rs`). The keeper
 //! compares at once (`proving.rs`). Meanwhile reads go on, and whoever wants to write waits in
-//! [`Proof::wait`]: nothing is written on the strength of what may be wrong. Who can write later asks
-//! [`Proof::is_awaited`] first, since readers may stand in line behind it. If it was wrong,
+//! [`Proof::wait`]: nothing is written on the strength of what may be wrong. Whose thread others share awaits
+//! a [`Comparison`] before he comes to that, which keeps nothing of the store from being closed. Who can write
+//! later asks [`Proof::is_awaited`] first, since readers may stand in line behind it. If it was wrong,
 //! [`Proof::doubt`] tells every session that is open: what it has read counts no more, and it opens anew.
 //!
 //! Whoever closes the store does not wait for the comparison: after [`Proof::give_up`] the keeper leaves off
 //! at the next record, and whoever waits to write is refused, as is everybody in this run from then on. So
 //! the files are as the start found them, and the next start compares everything before it opens.
-//!
-//! Whoever awaits it has a [`Comparison`], which keeps nothing of the store from being closed.
 
 use std::mem;
 use std::pin::Pin;

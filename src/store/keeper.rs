@@ -194,6 +194,9 @@ impl Work {
             return found;
         }
         self.is_proven = found == Finding::AsItShouldBe;
+        if found == Finding::TreesDiffer {
+            self.retired.keep_aside(&self.shared.trees());
+        }
         proving::take_back(&self.shared, &mut self.checkpointed);
         // Whoever closes the store does not wait for other trees either; the next start builds them.
         if !self.is_proven && !self.shared.proof.is_given_up() {

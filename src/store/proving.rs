@@ -8,7 +8,7 @@
 //! | found | then |
 //! |---|---|
 //! | nothing | writes are taken; a stop in good order can be trusted again |
-//! | the trees differ, or cannot be read | they are believed no more and built anew from the journal; sessions that have read of them open anew; the next start compares before it opens |
+//! | the trees differ, or cannot be read | they are believed no more, built anew from the journal and kept aside; sessions that have read of them open anew; the next start compares before it opens |
 //! | the journal is damaged, or cannot be read | reads go on, no session writes before the next start, which mends it from the trees or refuses, as ever |
 //! | that the store is being closed | nothing more is read, and nothing is written: files and checkpoint are as this start found them and say that nothing came after the last stop, there is no note of a stop, and so the next start compares before it opens |
 
@@ -33,8 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
     AsItShouldBe,
-    /// It is dealt with as far as this run can.
-    Wrong,
+    /// They are believed no more, and have to be built anew.
+    TreesDiffer,
+    /// Nobody writes any more.
+    JournalDamaged,
     /// Somebody closes the store.
     GivenUp,
 }
@@ -69,12 +71,12 @@ pub(super) fn prove(shared: &Shared, journal: &Journal) -> Finding {
             shared.trees().condemn(&reason);
             shared.proof.doubt();
             log::error!("what was read since the start may be wrong: {reason}; sessions open anew");
-            Finding::Wrong
+            Finding::TreesDiffer
         }
         Ok(Err(Unproven::Journal(error))) => {
             log::error!("{error}; {JOURNAL_DAMAGED}");
             shared.hold_writes(JOURNAL_DAMAGED);
-            Finding::Wrong
+            Finding::JournalDamaged
         }
         Ok(Err(Unproven::GivenUp)) => {
             log::info!("not everything was compared before the stop; the next start does it first");
@@ -83,7 +85,7 @@ pub(super) fn prove(shared: &Shared, journal: &Journal) -> Finding {
         Err(_) => {
             log::error!("comparing after the start panicked; {JOURNAL_DAMAGED}");
             shared.hold_writes(JOURNAL_DAMAGED);
-            Finding::Wrong
+            Finding::JournalDamaged
         }
     }
 }

@@ -165,6 +165,26 @@ fn trees_that_differ_are_built_anew_and_sessions_open_again() {
 }
 
 #[test]
+fn trees_that_are_found_wrong_are_kept_aside_until_everything_is_to_leave() {
+    let (dir, expected) = filled(30);
+    let comparing = Arc::new(Mutex::new(()));
+    let held = comparing.lock().unwrap();
+    let store = serve_behind(dir.path(), &comparing);
+    let key = full_key::<Memory>(&id(3));
+    store.shared().trees().write(Op { session: SessionNo(1), key: &key, value: None }).unwrap();
+
+    drop(held);
+
+    wait_until(|| has_aside(dir.path(), "sled-1"));
+    assert_eq!(contents(&store, "ada"), expected);
+    put(&mut store.session(&user("ada")).unwrap(), 1_000, "one more").unwrap();
+    store.scrub().unwrap();
+    assert!(!has_aside(dir.path(), "sled"));
+    store.close();
+    assert!(Store::check(dir.path()).unwrap().is_healthy());
+}
+
+#[test]
 fn a_journal_that_decays_meanwhile_is_read_on_and_mended_by_the_next_start() {
     let (dir, expected) = filled(30);
     let store = serve(dir.path());

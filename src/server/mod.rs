@@ -4,6 +4,7 @@
 //! port's first connection. Begin reading at [`Server::start`].
 
 mod error;
+mod expecting;
 mod hand_over;
 mod handshakes;
 mod listen;

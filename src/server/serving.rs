@@ -1,7 +1,7 @@
-//! The listeners of one actix server, as [`actix_web::HttpServer`] makes them, but for three things:
+//! The listeners of one actix server, as [`actix_web::HttpServer`] makes them, but for four things:
 //! what arrives at a TLS port without TLS is told so in words instead of being cut off, handshakes wait
-//! for their turn and not for ever (`handshakes.rs`), and HTTP is spoken on a [`Wire`], which knows
-//! whether anybody reads.
+//! for their turn and not for ever (`handshakes.rs`), HTTP is spoken on a [`Wire`], which knows
+//! whether anybody reads, and nobody is invited to send a body that nobody reads (`expecting.rs`).
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -23,6 +23,7 @@ use actix_service::{
 use actix_web::dev::{AppConfig, Extensions};
 use actix_web::rt::net::{TcpStream, UnixStream};
 
+use super::expecting::heed;
 use super::handshakes::Tls;
 use crate::http::front::Wire;
 
@@ -78,7 +79,8 @@ where
     if let Some((port, tls)) = port {
         let served = served.clone();
         builder = builder.listen("port", port, move || {
-            let http: Rc<HttpService<Wire, _, B>> = Rc::new(served.clone().service(stop.clone()));
+            let http: Rc<HttpService<Wire, _, B, _>> =
+                Rc::new(served.clone().service(stop.clone()));
             let tls = tls.clone();
             fn_factory(move || {
                 let (http, tls) = (Rc::clone(&http), tls.clone());
@@ -154,6 +156,20 @@ impl<F, C> Served<F, C> {
             Future = impl Future + 'static,
         >,
         B,
+        impl ServiceFactory<
+            Request,
+            Config = (),
+            Response = Request,
+            Error = Response<BoxBody>,
+            InitError = S::InitError,
+            Service = impl Service<
+                Request,
+                Response = Request,
+                Error = Response<BoxBody>,
+                Future = impl Future + 'static,
+            > + 'static,
+            Future = impl Future + 'static,
+        >,
     >
     where
         T: 'static,
@@ -170,7 +186,9 @@ impl<F, C> Served<F, C> {
     {
         let welcome = self.welcome;
         let app = (self.app)().into_factory();
-        let app = app.map_err(|error| error.into().error_response().into());
+        let app =
+            app.map_err(|error| -> Response<BoxBody> { error.into().error_response().into() });
+        let (asked, app) = heed::<_, B>(map_config(app, |()| AppConfig::default()));
         HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stop = stop.clone();
@@ -180,6 +198,7 @@ impl<F, C> Served<F, C> {
             .client_request_timeout(self.patience.head)
             .client_disconnect_timeout(self.patience.linger)
             .on_connect_ext(move |io: &T, data: &mut Extensions| welcome(io, data))
-            .finish(map_config(app, |()| AppConfig::default()))
+            .expect(asked)
+            .finish(app)
     }
 }

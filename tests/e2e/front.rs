@@ -1,6 +1,11 @@
-use serde_json::json;
+use actix_web::rt;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::harness::{KEY, TestServer, rpc};
+use crate::harness::{KEY, PATIENCE, TestServer, rpc};
+
+/// What a client is told that asks whether its body is wanted.
+const INVITED: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
 #[actix_web::test]
 async fn a_stranger_is_turned_away_everywhere() {
@@ -71,6 +76,109 @@ async fn a_body_over_the_limit_is_refused_and_the_server_lives() {
     assert_eq!(reply.status, 413);
     assert_eq!(reply.json()["code"], "body_too_large");
     server.add("still here").await;
+}
+
+/// A request that asks whether its body is wanted.
+fn asking_first(path: &str, headers: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Expect: 100-continue\r\n{headers}\r\n"
+    )
+}
+
+/// Sends a head alone, and returns that of what comes back first.
+async fn first_word(server: &TestServer, head: &str) -> String {
+    let address = server.url.trim_start_matches("http://");
+    let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = String::new();
+    while !seen.contains("\r\n\r\n") {
+        let mut part = [0; 1_024];
+        let read = rt::time::timeout(PATIENCE, stream.read(&mut part)).await;
+        let read = read.expect("no answer").unwrap();
+        assert!(read > 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
+    seen
+}
+
+#[actix_web::test]
+async fn nobody_is_invited_to_send_a_body_that_is_refused() {
+    let server = TestServer::with(&[("MAX_BODY_BYTES", "4096")]);
+    let key = format!("X-API-Key: {KEY}\r\n");
+    let packed = format!("{key}Content-Encoding: gzip\r\nContent-Length: 100\r\n");
+
+    for (path, headers, status) in [
+        ("/api/v1/memories", format!("{key}Content-Length: 8000\r\n"), 413),
+        ("/mcp", format!("{key}Content-Length: 8000\r\n"), 413),
+        ("/api/v1/memories", packed, 415),
+        ("/api/v1/memories", "Content-Length: 100\r\n".to_owned(), 401),
+        ("/api/v1/memories", "Transfer-Encoding: chunked\r\n".to_owned(), 401),
+        ("/api/v1/nothing-here", format!("{key}Content-Length: 100\r\n"), 404),
+    ] {
+        let answer = first_word(&server, &asking_first(path, &headers)).await;
+
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        let head = answer.to_ascii_lowercase();
+        // Whether the body comes all the same nobody knows.
+        assert!(head.contains("\r\nconnection: close\r\n"), "{path}: {answer}");
+        assert!(head.contains("\r\nx-request-id: "), "{path}: {answer}");
+    }
+    server.add("still here").await;
+}
+
+#[actix_web::test]
+async fn who_asks_first_is_invited_once_the_body_is_waited_for() {
+    let server = TestServer::with(&[("MAX_BODY_BYTES", "4096")]);
+    let memory = json!({ "content": "the boiler was serviced" }).to_string();
+    // Lines may be more than that together.
+    let lines: String = (0..200)
+        .map(|n| json!({ "content": format!("line {n} of an import") }).to_string() + "\n")
+        .collect();
+    assert!(lines.len() > 4_096);
+
+    for (path, body, status) in
+        [("/api/v1/memories", &memory, 201), ("/api/v1/import", &lines, 200)]
+    {
+        let address = server.url.trim_start_matches("http://");
+        let mut stream = rt::net::TcpStream::connect(address).await.unwrap();
+        let length = body.len();
+        let headers =
+            format!("X-API-Key: {KEY}\r\nContent-Length: {length}\r\nConnection: close\r\n");
+        stream.write_all(asking_first(path, &headers).as_bytes()).await.unwrap();
+        let mut invited = vec![0; INVITED.len()];
+        let read = stream.read_exact(&mut invited);
+        rt::time::timeout(PATIENCE, read).await.expect("no word").unwrap();
+        assert_eq!(String::from_utf8_lossy(&invited), INVITED, "{path}");
+
+        stream.write_all(body.as_bytes()).await.unwrap();
+
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        rt::time::timeout(PATIENCE, read).await.expect("no end").unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    let all: Value = server.ok("list_memories", json!({})).await;
+    assert_eq!(all["total"], 201);
+}
+
+#[actix_web::test]
+async fn a_connection_goes_on_after_a_body_that_was_invited() {
+    let server = TestServer::start();
+    let body = json!({ "content": "tea" }).to_string();
+    let key = format!("X-API-Key: {KEY}\r\nContent-Length: {}\r\n", body.len());
+    let first = asking_first("/api/v1/memories", &key);
+    let last = format!(
+        "GET /api/v1/tags HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEY}\r\n\
+         Connection: close\r\n\r\n"
+    );
+
+    // One that does not wait for the word.
+    let told = server.raw(&format!("{first}{body}{last}")).await;
+
+    let statuses: Vec<&str> = told.split("HTTP/1.1 ").skip(1).map(|one| &one[..3]).collect();
+    assert_eq!(statuses.iter().filter(|status| **status != "100").count(), 2, "{told}");
+    assert!(statuses.contains(&"201") && statuses.ends_with(&["200"]), "{told}");
 }
 
 #[actix_web::test]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Many who want the same data directory: one has it, the others go through him or are refused, and nothing is lost.
 
-    python3 tests/torture/owners.py [--bin target/release/memoryd] [--rounds 200] [--writers 4] [--seed 1] [--encrypted] [--json]
+    python3 tests/torture/owners.py [--bin target/release/memoryd] [--rounds 200] [--jobs N] [--writers 4] [--seed 1] [--encrypted]
+                                    [--json]
 
 A server runs, and some write to it, each write after the answer to the one before. Each round the lock file is left alone, removed,
 emptied, replaced by another, moved away or made unreadable, and one to three others come at once: a second server with the same
@@ -11,6 +12,11 @@ refused with a reason; of the others, who succeeds has to have done what he says
 fifth round it is killed, and three are started on the folder at the same moment, while somebody keeps on removing the lock:
 exactly one may serve. Then everything that anybody had an answer to is there once, and nothing that nobody sent. At the end
 the store is stopped and checked. Prints figures and each fault; exit 1 if there was one. Standard library only.
+
+A round takes as long as those who come wait for the lock before they are refused: 3 s for a server, a check or a restore, 10 s
+for a verb with another run folder, 30 s for stdio with another one; 5 s on average. So the rounds are shared by several
+processes (--jobs), each with a server of its own; and while others only wait, those who write do it less often: what is
+written is compared whole in every round, and would be more and more of it.
 """
 
 import argparse
@@ -21,6 +27,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +41,8 @@ PATIENCE = 60
 KILLED_EVERY, STARTED_AT_ONCE = 5, 3
 # Seconds of writing before others come, and between two writes of one.
 ALONE, BREATH = 0.1, 0.02
+# Seconds in which others come; whoever is not done by then waits for the lock. Then there is more time between two writes.
+RUSH, CALM = 0.5, 0.2
 
 
 class Writer:
@@ -42,8 +51,8 @@ class Writer:
     def __init__(self, number, told):
         self.number, self.told, self.count = number, told, 0
 
-    def run(self, door, is_over, killing):
-        while not is_over.wait(BREATH):
+    def run(self, door, is_over, killing, calm):
+        while not is_over.wait(CALM if calm.is_set() else BREATH):
             self.count += 1
             text = f"o{self.number}.{self.count} of a writer"
             self.told.sent.add(text)
@@ -204,17 +213,18 @@ COMING = PATIENT + 6 * ["second_server", "server_elsewhere", "server_by_link", "
 # ---- rounds -------------------------------------------------------------------------------------
 class Run:
     def __init__(self, server, options):
-        self.server, self.o, self.random, self.told = server, options, random.Random(options.seed), Told()
+        self.server, self.o, self.told = server, options, Told()
+        self.random = random.Random(f"{options.seed} {options.first}")
         self.others, self.kills = Others(server, self.told), 0
         self.writers = [Writer(number, self.told) for number in range(options.writers)]
 
     def play(self):
         self.server.start()
-        for number in range(1, self.o.rounds + 1):
+        for number in range(self.o.first, self.o.first + self.o.rounds):
             before = len(self.told.faults)
             self.round(is_killed=number % KILLED_EVERY == 0)
             for fault in self.told.faults[before:][:5]:
-                print(f"FAULT in round {number}: {fault}", flush=True)
+                print(f"FAULT in round {number}: {fault}", file=sys.stderr if self.o.json else sys.stdout, flush=True)
             if len(self.told.faults) > 50:
                 break
         self.told.faults += self.server.stop()
@@ -223,15 +233,22 @@ class Run:
             self.told.faults.append(f"check at the end: {(done.stdout + done.stderr).decode()[-300:]}")
 
     def round(self, is_killed):
-        is_over, killing = threading.Event(), threading.Event()
+        is_over, killing, calm = threading.Event(), threading.Event(), threading.Event()
         with concurrent.futures.ThreadPoolExecutor(self.o.writers + 3) as pool:
-            working = [pool.submit(writer.run, self.server.door(), is_over, killing) for writer in self.writers]
+            working = [pool.submit(writer.run, self.server.door(), is_over, killing, calm) for writer in self.writers]
             try:
                 time.sleep(ALONE)
                 self.tamper()
                 coming = sorted(set(self.random.choices(COMING, k=self.random.randint(1, 3))))
-                for one in [pool.submit(getattr(self.others, name)) for name in coming]:
+                others = [pool.submit(getattr(self.others, name)) for name in coming]
+                if concurrent.futures.wait(others, RUSH).not_done:
+                    calm.set()
+                for one in others:
                     one.result()
+                calm.clear()
+                if is_killed:
+                    # Long enough that all of them write as often as before.
+                    time.sleep(CALM)
                 if not self.is_well():
                     self.told.faults.append(f"the server is not well beside {coming}: {self.server.log_end()[-300:]}")
             except BaseException:
@@ -330,15 +347,9 @@ def serves_at_last(server):
     return True
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--bin", type=pathlib.Path, default=common.BINARY)
-    p.add_argument("--rounds", type=int, default=200)
-    p.add_argument("--writers", type=int, default=4)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--encrypted", action="store_true", help="the store is encrypted")
-    p.add_argument("--json", action="store_true")
-    o = p.parse_args()
+# ---- all of it ----------------------------------------------------------------------------------
+def alone(o):
+    """Plays the rounds one after the other on one server, and gives the figures."""
     with common.server_of_its_own(o.bin, is_encrypted=o.encrypted) as server:
         run = Run(server, o)
         try:
@@ -348,17 +359,64 @@ def main():
         server.kill()
         told = run.told
         if told.faults:
-            name = f"owners-{'encrypted-' if o.encrypted else ''}{o.seed}"
+            name = f"owners-{'encrypted-' if o.encrypted else ''}{o.seed}-{o.first}"
             print(f"kept in {common.keep(server, name, told.faults)}", file=sys.stderr)
-    figures = {"rounds": o.rounds, "seed": o.seed, "encrypted": o.encrypted, "kills": run.kills, "acknowledged": len(told.acked),
-               "outcomes": dict(sorted(told.outcomes.items())), "faults": told.faults}
+    return {"kills": run.kills, "acknowledged": len(told.acked), "outcomes": told.outcomes, "faults": told.faults}
+
+
+def together(o):
+    """Has processes play a share of the rounds each, and gives the figures of all."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    shares = [o.rounds // o.jobs + (n < o.rounds % o.jobs) for n in range(o.jobs)]
+    helpers = []
+    try:
+        for n, rounds in enumerate(shares):
+            first = o.first + sum(shares[:n])
+            line = [sys.executable, __file__, "--bin", o.bin, "--rounds", rounds, "--first", first, "--jobs", 1, "--writers", o.writers,
+                    "--seed", o.seed, "--json", *(["--encrypted"] if o.encrypted else [])]
+            helpers.append((first, subprocess.Popen([*map(str, line)], stdout=subprocess.PIPE)))
+        parts = [figures_of(first, helper) for first, helper in helpers]
+    finally:
+        for _, helper in helpers:
+            if helper.poll() is None:
+                helper.terminate()
+        for _, helper in helpers:
+            helper.wait()
+    return {"kills": sum(part["kills"] for part in parts), "acknowledged": sum(part["acknowledged"] for part in parts),
+            "outcomes": sum((collections.Counter(part["outcomes"]) for part in parts), collections.Counter()),
+            "faults": [fault for part in parts for fault in part["faults"]]}
+
+
+def figures_of(first, helper):
+    out, _ = helper.communicate()
+    try:
+        return json.loads(out)
+    except ValueError:
+        fault = f"the rounds from {first} on ended with {helper.returncode} and without figures: {out[-300:]!r}"
+        return {"kills": 0, "acknowledged": 0, "outcomes": {}, "faults": [fault]}
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--bin", type=pathlib.Path, default=common.BINARY)
+    p.add_argument("--rounds", type=int, default=200)
+    p.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="rounds at a time; they mostly wait")
+    p.add_argument("--writers", type=int, default=4)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--first", type=int, default=1, help="the number of the first round")
+    p.add_argument("--encrypted", action="store_true", help="the store is encrypted")
+    p.add_argument("--json", action="store_true")
+    o = p.parse_args()
+    o.jobs = max(1, min(o.jobs, o.rounds))
+    played = together(o) if o.jobs > 1 else alone(o)
+    figures = {"rounds": o.rounds, "seed": o.seed, "encrypted": o.encrypted, **played, "outcomes": dict(sorted(played["outcomes"].items()))}
     if o.json:
         print(json.dumps(figures))
     else:
-        print(f"{o.rounds} rounds, {run.kills} kills with {STARTED_AT_ONCE} starts at once, {len(told.acked)} acknowledged")
+        print(f"{o.rounds} rounds, {figures['kills']} kills with {STARTED_AT_ONCE} starts at once, {figures['acknowledged']} acknowledged")
         print(", ".join(f"{name} {n}" for name, n in figures["outcomes"].items()))
-        print(f"{len(told.faults)} faults")
-    return 1 if told.faults else 0
+        print(f"{len(figures['faults'])} faults")
+    return 1 if figures["faults"] else 0
 
 
 if __name__ == "__main__":

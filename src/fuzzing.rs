@@ -4,7 +4,8 @@
 use crate::engine::{FileLine, ImportLines, LineCutter, read_import_line};
 use crate::{http, journal, mcp, moving, store};
 
-/// A record of any kind: the first byte chooses the kind, the next one the length of the key.
+/// A record of any kind: the first byte chooses the kind, the next one the length of the key. What comes behind
+/// the key is read as it is, and as a version and a body whose checksum is right.
 pub fn record(data: &[u8]) {
     let Some((&[kind, key_len], rest)) = data.split_first_chunk::<2>() else { return };
     let (key, value) = rest.split_at(usize::from(key_len).min(rest.len()));
@@ -12,6 +13,9 @@ pub fn record(data: &[u8]) {
     if let Some(kind) = kinds.get(usize::from(kind) % kinds.len()) {
         // A refusal is as good as a record; only a panic is not.
         let _ = (kind.check)(key, value);
+        if let Some((version, body)) = value.split_first() {
+            let _ = (kind.check)(key, &store::envelope(*version, body));
+        }
     }
 }
 

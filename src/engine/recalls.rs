@@ -94,7 +94,8 @@ const PAGE: usize = 256;
 const MOST_PENDING: usize = 1_024;
 /// Bytes of the ring: some 20,000 searches.
 const RING_BYTES: usize = 8 << 20;
-/// About what a recall takes besides its question and its memories, and what a memory takes.
+/// About what a recall takes besides its question and its memories, and what a memory takes, where it is alone in
+/// its page. With others it is less, as only the page knows: the ring is bounded by the more.
 const RECALL_BYTES: usize = 101;
 const GIVEN_BYTES: usize = 29;
 /// Pages that are looked at in one sweep for what is too old.

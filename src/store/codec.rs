@@ -85,7 +85,7 @@ pub(super) fn encode<R: Record>(record: &R) -> Result<Vec<u8>, CodecError> {
 }
 
 /// Version and checksum, and behind them the body.
-pub(super) fn envelope(version: u8, body: &[u8]) -> Vec<u8> {
+pub fn envelope(version: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEAD_BYTES + body.len());
     bytes.push(version);
     bytes.extend(checksum(version, body).to_le_bytes());

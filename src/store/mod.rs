@@ -26,6 +26,7 @@ mod key;
 mod kinds;
 mod last;
 mod lock;
+mod packed;
 mod premises;
 mod proof;
 mod proving;
@@ -56,6 +57,8 @@ use crate::journal;
 pub use backup::{BackupContent, BackupError, restore, verify_backup};
 pub use catching::catches_panics;
 pub use check::Report;
+#[cfg(feature = "fuzzing")]
+pub use codec::envelope;
 pub use codec::{CodecError, Record};
 pub use directory::Store;
 pub use error::StoreError;

@@ -4,8 +4,8 @@ use super::codec::decode_body;
 use super::{CodecError, Record};
 use crate::journal::SessionNo;
 use crate::model::{
-    Access, Category, EventTime, Kind, Memory, MemoryId, Priority, Project, Source, Status, Tag,
-    Tags, Timestamp, Title, UserId,
+    Access, Category, EventTime, Kind, Memory, MemoryId, Number, Priority, Project, Source, Status,
+    Tag, Tags, Timestamp, Title, UserId,
 };
 
 /// An older version of a memory, under the memory's id and that version's number.
@@ -40,6 +40,10 @@ pub struct AccessV1 {
     count: u64,
     last: i64,
 }
+
+/// A number as it lies on disk since version 1. Whose it is, is in the key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NumberV1(u64);
 
 impl Record for Memory {
     type Key = MemoryId;
@@ -94,6 +98,22 @@ impl Record for Access {
 
     fn from_body(_key: &MemoryId, body: AccessV1) -> Result<Self, CodecError> {
         Ok(Self { count: body.count, last: Timestamp(body.last) })
+    }
+}
+
+impl Record for Number {
+    type Key = MemoryId;
+    type Body = NumberV1;
+    const PREFIX: u8 = 7;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "number";
+
+    fn to_body(&self) -> NumberV1 {
+        NumberV1(self.0)
+    }
+
+    fn from_body(_: &Self::Key, NumberV1(number): NumberV1) -> Result<Self, CodecError> {
+        Ok(Self(number))
     }
 }
 

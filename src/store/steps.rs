@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::packed::Packed;
 use super::records::parsed;
 use super::{CodecError, Record};
 use crate::model::{
@@ -47,6 +48,16 @@ pub(super) struct AuthorV1 {
     face: String,
 }
 
+/// The same since version 2 of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct AuthorV2 {
+    credential: Packed<u8>,
+    token: Option<Packed<u8>>,
+    client: Option<Packed<u8>>,
+    session: Option<Packed<u8>>,
+    face: Packed<u8>,
+}
+
 impl Record for Step {
     type Key = (MemoryId, u32);
     type Body = StepV1;
@@ -75,11 +86,7 @@ impl Record for StepPage {
         let mut authors: Vec<&Author> = Vec::new();
         let mut steps = Vec::with_capacity(self.0.len());
         for ((step, part), kept) in &self.0 {
-            let known = authors.iter().position(|author| **author == kept.author);
-            let author = known.unwrap_or_else(|| {
-                authors.push(&kept.author);
-                authors.len() - 1
-            });
+            let author = place_of(&kept.author, &mut authors);
             steps.push(PagedStepV1 {
                 step: step.to_bytes(),
                 part: *part,
@@ -107,6 +114,15 @@ impl Record for StepPage {
         };
         body.steps.into_iter().map(step).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// The place of an author in a table that has each of them once, and has this one from now on.
+pub(super) fn place_of<'a>(author: &'a Author, authors: &mut Vec<&'a Author>) -> usize {
+    let known = authors.iter().position(|known| *known == author);
+    known.unwrap_or_else(|| {
+        authors.push(author);
+        authors.len() - 1
+    })
 }
 
 fn stored(changes: &[StepChange]) -> Vec<ChangeV1> {
@@ -139,5 +155,30 @@ impl AuthorV1 {
             session: self.session,
             face: Interface::parse(&self.face).ok_or(CodecError::Field("face"))?,
         })
+    }
+}
+
+impl AuthorV2 {
+    pub(super) fn of(author: &Author) -> Self {
+        let AuthorV1 { credential, token, client, session, face } = AuthorV1::of(author);
+        Self {
+            credential: Packed::text(credential),
+            token: token.map(Packed::text),
+            client: client.map(Packed::text),
+            session: session.map(Packed::text),
+            face: Packed::text(face),
+        }
+    }
+
+    pub(super) fn into_author(self) -> Result<Author, CodecError> {
+        let text = |packed: Packed<u8>| packed.into_text("author");
+        let first = AuthorV1 {
+            credential: text(self.credential)?,
+            token: self.token.map(text).transpose()?,
+            client: self.client.map(text).transpose()?,
+            session: self.session.map(text).transpose()?,
+            face: text(self.face)?,
+        };
+        first.into_author()
     }
 }

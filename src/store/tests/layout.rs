@@ -28,6 +28,7 @@ const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
 const STEPS_V1: &str = include_str!("../../../tests/data/steps-v1.hex");
 const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
 const RECALLS_V2: &str = include_str!("../../../tests/data/recalls-v2.hex");
+const RECALLS_V3: &str = include_str!("../../../tests/data/recalls-v3.hex");
 const NUMBER_V1: &str = include_str!("../../../tests/data/number-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
@@ -68,13 +69,14 @@ fn full_memory() -> Memory {
 }
 
 #[test]
-fn records_of_version_1_are_still_readable() {
+fn records_of_every_version_are_still_readable() {
     let memory = codec::decode::<Memory>(&id(42), &from_hex(MEMORY_V1)).unwrap();
     let old = codec::decode::<PastVersion>(&(id(42), 3), &from_hex(MEMORY_V1)).unwrap();
     let access = codec::decode::<Access>(&id(42), &from_hex(ACCESS_V1)).unwrap();
     let vector = codec::decode::<StoredVector>(&id(42), &from_hex(VECTOR_V1)).unwrap();
     let step = codec::decode::<Step>(&(id(42), 1), &from_hex(STEP_V1)).unwrap();
     let page = codec::decode::<RecallPage>(&id(1), &from_hex(RECALLS_V1)).unwrap();
+    let timed = codec::decode::<RecallPage>(&id(1), &from_hex(RECALLS_V2)).unwrap();
     let token = codec::decode::<Token>(&token().digest, &from_hex(TOKEN_V1)).unwrap();
     let event = codec::decode::<AuditEvent>(&AUDIT_KEY, &from_hex(AUDIT_V1)).unwrap();
     let number = codec::decode::<SessionNumber>(&user("ada"), &from_hex(USER_V1)).unwrap();
@@ -88,7 +90,10 @@ fn records_of_version_1_are_still_readable() {
     assert_eq!((memory, old), (then.clone(), PastVersion(then)));
     assert_eq!(access, self::access(7));
     assert_eq!(vector, self::vector());
-    assert_eq!((step, page), (self::step(), recalls(None)));
+    assert_eq!((step, page), (self::step(), RecallPage(vec![recall(None)])));
+    assert_eq!(timed, RecallPage(vec![recall(Some(1_500))]));
+    let tables = codec::decode::<RecallPage>(&id(1), &from_hex(RECALLS_V3)).unwrap();
+    assert_eq!(tables, recalls());
     let steps = codec::decode::<StepPage>(&(id(44), 0), &from_hex(STEPS_V1)).unwrap();
     assert_eq!(steps, self::steps());
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
@@ -104,7 +109,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
     for kind in RECORDS {
         let newest = match kind.name {
             "memory" | "history" => 3,
-            "recalls" => 2,
+            "recalls" => 3,
             _ => 1,
         };
         assert_eq!(kind.version, newest, "a new version of {} needs a new image", kind.name);
@@ -116,7 +121,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&step()), STEP_V1),
         (codec::encode(&steps()), STEPS_V1),
-        (codec::encode(&recalls(Some(Duration::from_micros(1_500)))), RECALLS_V2),
+        (codec::encode(&recalls()), RECALLS_V3),
         (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
@@ -174,22 +179,26 @@ fn step() -> Step {
     }
 }
 
-/// What `steps-v1.hex` is an image of.
-fn steps() -> StepPage {
-    let author = Author {
+fn somebody_else() -> Author {
+    Author {
         credential: CredentialName::parse("default").unwrap(),
         token: None,
         client: None,
         session: None,
         face: Interface::Rest,
-    };
+    }
+}
+
+/// What `steps-v1.hex` is an image of.
+fn steps() -> StepPage {
+    let author = somebody_else();
     let other = Step { at: Timestamp(1_700_000_000_002), author, changes: Vec::new() };
     StepPage(vec![((id(42), 1), step()), ((id(43), 0), other), ((id(44), 0), step())])
 }
 
-/// What `recalls-v1.hex` is an image of, and `recalls-v2.hex` with how long it took.
-fn recalls(took: Option<Duration>) -> RecallPage {
-    RecallPage(vec![Recall {
+/// What `recalls-v1.hex` is an image of, and `recalls-v2.hex` with the microseconds that it took.
+fn recall(took: Option<u64>) -> Recall {
+    Recall {
         at: Timestamp(1_700_000_000_001),
         author: step().author,
         asked: r#"{"verb":"get"}"#.to_owned(),
@@ -198,8 +207,39 @@ fn recalls(took: Option<Duration>) -> RecallPage {
             Given { id: id(1), version: 2, score: Some(0.5), tokens: 7 },
             Given { id: id(2), version: 1, score: None, tokens: 5 },
         ],
-        took,
-    }])
+        took: took.map(Duration::from_micros),
+    }
+}
+
+/// What `recalls-v3.hex` is an image of.
+fn recalls() -> RecallPage {
+    let young = id((1_700_000_000_000 << 80) | 3);
+    let search = Recall {
+        at: Timestamp(1_700_000_000_201),
+        author: somebody_else(),
+        asked: r#"{"verb":"search","query":"tea"}"#.to_owned(),
+        tokens: 300,
+        given: vec![
+            Given { id: young, version: 1, score: Some(0.75), tokens: 200 },
+            Given { id: id(1), version: 2, score: Some(0.25), tokens: 7 },
+            Given { id: id(1), version: 3, score: None, tokens: 7 },
+        ],
+        took: None,
+    };
+    // The clock was set back, and nothing was found.
+    let in_vain = Recall {
+        at: Timestamp(1_700_000_000_101),
+        asked: r#"{"verb":"search","query":"green tea"}"#.to_owned(),
+        tokens: 0,
+        given: Vec::new(),
+        ..recall(Some(0))
+    };
+    let again = Recall {
+        at: Timestamp(1_700_000_000_301),
+        given: vec![Given { id: id(2), version: 1, score: None, tokens: 5 }],
+        ..recall(Some(1_000_000))
+    };
+    RecallPage(vec![recall(Some(1_500)), search, in_vain, again])
 }
 
 const AUDIT_KEY: AuditKey = AuditKey { at: 1_700_000_000_001, number: 2 };
@@ -297,6 +337,8 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("step", Key::to_bytes(&(id(42), 1)), STEP_V1),
         ("steps", Key::to_bytes(&(id(44), 0)), STEPS_V1),
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V1),
+        ("recalls", Key::to_bytes(&id(1)), RECALLS_V2),
+        ("recalls", Key::to_bytes(&id(1)), RECALLS_V3),
         ("number", Key::to_bytes(&id(42)), NUMBER_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),

@@ -24,6 +24,7 @@ mod numbers;
 mod past;
 mod query_text;
 mod reading;
+mod recall_pages;
 mod recalls;
 mod secrets;
 mod spelling;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::recall_pages::Stored;
 use super::verbs::{Extent, Mode};
 use super::view::estimate_tokens;
 use super::write::Write;
@@ -81,9 +82,9 @@ pub struct GivenOut {
 /// What was noted and is not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Recalls {
-    pending: Vec<Recall>,
-    /// About how many bytes lie on the disk; nothing before somebody had to know.
-    stored: Option<usize>,
+    pub(super) pending: Vec<Recall>,
+    /// Nothing before somebody had to know.
+    pub(super) stored: Option<Stored>,
     /// What was given since the owner last asked: the client, and how many tokens.
     told: Option<(Option<String>, usize)>,
 }
@@ -92,14 +93,6 @@ pub(super) struct Recalls {
 const PAGE: usize = 256;
 /// While the disk takes no writes, so many are kept.
 const MOST_PENDING: usize = 1_024;
-/// Bytes of the ring: some 20,000 searches.
-const RING_BYTES: usize = 8 << 20;
-/// About what a recall takes besides its question and its memories, and what a memory takes, where it is alone in
-/// its page. With others it is less, as only the page knows: the ring is bounded by the more.
-const RECALL_BYTES: usize = 101;
-const GIVEN_BYTES: usize = 29;
-/// Pages that are looked at in one sweep for what is too old.
-const AT_ONCE: usize = 256;
 /// What says in [`AskedFor`] of what kind a question is.
 const VERB: &str = "verb";
 
@@ -186,15 +179,6 @@ impl Engine {
         Some(told)
     }
 
-    /// About how many bytes lie on the disk, a page in memory at a time.
-    fn stored_bytes(&self) -> Result<usize, EngineError> {
-        let mut bytes = 0;
-        for row in self.store.scan::<RecallPage>() {
-            bytes += row?.1.0.iter().map(weight).sum::<usize>();
-        }
-        Ok(bytes)
-    }
-
     /// Every recall that is kept, the oldest first.
     pub(super) fn recalls(&self) -> Result<Vec<Recall>, EngineError> {
         let mut recalls = Vec::new();
@@ -226,50 +210,6 @@ impl Engine {
     /// The same for what was noted since the last page, once the erasure is accepted.
     pub(super) fn forget_pending_words(&mut self, texts: &[String]) {
         forget_in(&mut self.recalls.pending, texts);
-    }
-
-    /// Writes what was noted, and forgets what is too old or too much.
-    pub(super) fn write_recalls(
-        &mut self,
-        now: Timestamp,
-        erasable: Timestamp,
-    ) -> Result<(), EngineError> {
-        let fresh: usize = self.recalls.pending.iter().map(weight).sum();
-        let mut bytes = match self.recalls.stored {
-            Some(bytes) => bytes,
-            // Where nothing was given nothing is counted.
-            None if fresh == 0 => 0,
-            None => self.stored_bytes()?,
-        };
-        bytes += fresh;
-        let mut old = Vec::new();
-        for row in self.store.scan::<RecallPage>().take(AT_ONCE) {
-            let (id, page) = row?;
-            let is_over = |recall: &Recall| recall.at.plus(self.limits.recalls) <= erasable;
-            if bytes <= RING_BYTES && !page.0.iter().all(is_over) {
-                break;
-            }
-            bytes = bytes.saturating_sub(page.0.iter().map(weight).sum());
-            old.push(id);
-        }
-        if old.is_empty() && fresh == 0 {
-            return Ok(());
-        }
-        let mut write = self.begin()?;
-        old.iter().for_each(|id| write.forget_recalls(id));
-        if fresh > 0 {
-            let page = RecallPage(std::mem::take(&mut self.recalls.pending));
-            write.put_recalls(&self.ids.next(now), &page);
-            if let Err(refused) = self.commit(write) {
-                self.recalls.pending = page.0;
-                return Err(refused);
-            }
-            self.recalls.stored = Some(bytes);
-            return Ok(());
-        }
-        self.commit(write)?;
-        self.recalls.stored = self.recalls.stored.map(|_| bytes);
-        Ok(())
     }
 }
 
@@ -309,11 +249,6 @@ fn as_asked(text: &str) -> Option<String> {
     let quoted = Value::from(text.trim()).to_string();
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
     (!inner.is_empty()).then(|| inner.to_owned())
-}
-
-/// About how many bytes it takes on the disk.
-fn weight(recall: &Recall) -> usize {
-    RECALL_BYTES + recall.asked.len() + recall.given.len() * GIVEN_BYTES
 }
 
 fn whole(tokens: usize) -> u32 {

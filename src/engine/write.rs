@@ -434,8 +434,8 @@ impl Engine {
         self.erase(&ended)?;
         self.sweep_steps(erasable)?;
         self.pack_steps()?;
-        self.write_recalls(now, erasable)?;
-        self.write_access()
+        self.write_access()?;
+        self.sweep_recalls(now, erasable)
     }
 
     /// The memories whose time ran out within a span, its end included.

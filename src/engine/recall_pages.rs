@@ -1,0 +1,247 @@
+//! Where recalls lie: what was noted until a sweep in a page of its own, and pages of a few, as somebody leaves who
+//! asks now and then, in one a while later. There each client and memory stands once, and sled has one row.
+//!
+//! A recall is written once, or twice where it was one of a few; no page is written again for one more.
+
+use std::mem::take;
+use std::time::Duration;
+
+use super::{Engine, EngineError};
+use crate::model::{MemoryId, Recall, RecallPage, Timestamp};
+
+/// What is known of the pages on the disk without reading them.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// About how many bytes they take.
+    bytes: usize,
+    /// Those behind all others that have a few recalls each.
+    few: Vec<MemoryId>,
+    /// How many recalls are in those, and when the first of them was.
+    recalls: usize,
+    from: Timestamp,
+    /// Rows of such pages, each of which is to become one page.
+    rows: Vec<Vec<MemoryId>>,
+}
+
+/// In a page of so many, each takes hardly more than in a larger one.
+const ENOUGH: usize = 64;
+/// What becomes one page is of no longer time, since it is too old only as a whole.
+const SPAN: Duration = Duration::from_secs(3_600);
+/// Pages that are made of pages of a few in one sweep.
+const PACKED_AT_ONCE: usize = 16;
+/// Bytes of the ring: some 20,000 searches.
+const RING_BYTES: usize = 8 << 20;
+/// About what a recall takes besides its question and its memories, and what a memory takes, where it is alone in
+/// its page. With others it is less, as only the page knows: the ring is bounded by the more.
+const RECALL_BYTES: usize = 101;
+const GIVEN_BYTES: usize = 29;
+/// Pages that are looked at in one sweep for what is too old.
+const AT_ONCE: usize = 256;
+
+impl Engine {
+    /// Writes what was noted, forgets what is too old or too much, and puts together what lies in pages of a few.
+    pub(super) fn sweep_recalls(
+        &mut self,
+        now: Timestamp,
+        erasable: Timestamp,
+    ) -> Result<(), EngineError> {
+        self.write_recalls(now, erasable)?;
+        self.pack_recalls()
+    }
+
+    /// What lies on the disk, a page in memory at a time.
+    fn stored_recalls(&self) -> Result<Stored, EngineError> {
+        let mut stored = Stored::default();
+        for row in self.store.scan::<RecallPage>() {
+            let (id, page) = row?;
+            stored.bytes += page.0.iter().map(weight).sum::<usize>();
+            stored.note(id, &page);
+        }
+        Ok(stored)
+    }
+
+    /// Writes what was noted, and forgets what is too old or too much.
+    pub(super) fn write_recalls(
+        &mut self,
+        now: Timestamp,
+        erasable: Timestamp,
+    ) -> Result<(), EngineError> {
+        let fresh: usize = self.recalls.pending.iter().map(weight).sum();
+        // Where nothing was given nothing is counted.
+        if fresh > 0 && self.recalls.stored.is_none() {
+            self.recalls.stored = Some(self.stored_recalls()?);
+        }
+        let mut bytes = self.recalls.stored.as_ref().map_or(0, |stored| stored.bytes) + fresh;
+        let mut old = Vec::new();
+        for row in self.store.scan::<RecallPage>().take(AT_ONCE) {
+            let (id, page) = row?;
+            let is_over = |recall: &Recall| recall.at.plus(self.limits.recalls) <= erasable;
+            if bytes <= RING_BYTES && !page.0.iter().all(is_over) {
+                break;
+            }
+            bytes = bytes.saturating_sub(page.0.iter().map(weight).sum());
+            old.push(id);
+        }
+        if old.is_empty() && fresh == 0 {
+            return Ok(());
+        }
+        let mut write = self.begin()?;
+        old.iter().for_each(|id| write.forget_recalls(id));
+        let page = RecallPage(take(&mut self.recalls.pending));
+        let id = self.ids.next(now);
+        if fresh > 0 {
+            write.put_recalls(&id, &page);
+        }
+        if let Err(refused) = self.commit(write) {
+            self.recalls.pending = page.0;
+            return Err(refused);
+        }
+        if let Some(stored) = &mut self.recalls.stored {
+            stored.bytes = bytes;
+            stored.note(id, &page);
+        }
+        Ok(())
+    }
+
+    /// Makes one page of pages of a few in a row. It lies where the last of them lay.
+    fn pack_recalls(&mut self) -> Result<(), EngineError> {
+        let Some(stored) = self.recalls.stored.as_ref().filter(|stored| !stored.rows.is_empty())
+        else {
+            return Ok(());
+        };
+        let mut write = self.begin()?;
+        for ids in stored.rows.iter().take(PACKED_AT_ONCE) {
+            let mut packed = RecallPage::default();
+            for id in ids {
+                // What is not there any more has become too old meanwhile.
+                packed.0.extend(self.store.get::<RecallPage>(id)?.unwrap_or_default().0);
+                write.forget_recalls(id);
+            }
+            if let Some(last) = ids.last().filter(|_| !packed.0.is_empty()) {
+                write.put_recalls(last, &packed);
+            }
+        }
+        self.commit(write)?;
+        if let Some(stored) = &mut self.recalls.stored {
+            let made = stored.rows.len().min(PACKED_AT_ONCE);
+            stored.rows.drain(..made);
+        }
+        Ok(())
+    }
+}
+
+impl Stored {
+    /// Notes a page behind all others.
+    fn note(&mut self, id: MemoryId, RecallPage(page): &RecallPage) {
+        let (Some(first), Some(last)) = (page.first(), page.last()) else { return };
+        let is_of_a_few = page.len() < ENOUGH;
+        if !is_of_a_few || last.at > self.from.plus(SPAN) {
+            self.end_row();
+        }
+        if is_of_a_few {
+            if self.few.is_empty() {
+                self.from = first.at;
+            }
+            self.few.push(id);
+            self.recalls += page.len();
+        }
+        if self.recalls >= ENOUGH {
+            self.end_row();
+        }
+    }
+
+    fn end_row(&mut self) {
+        self.recalls = 0;
+        let row = take(&mut self.few);
+        if row.len() > 1 {
+            self.rows.push(row);
+        }
+    }
+}
+
+/// About how many bytes it takes on the disk.
+fn weight(recall: &Recall) -> usize {
+    RECALL_BYTES + recall.asked.len() + recall.given.len() * GIVEN_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Author, CredentialName, Interface};
+    use crate::store::{Store, StoreOptions};
+
+    /// So many seconds after 1970.
+    fn note_at(engine: &mut Engine, seconds: i64) {
+        let at = Timestamp(seconds * 1_000);
+        let author = Author {
+            credential: CredentialName::parse("default").unwrap(),
+            token: None,
+            client: None,
+            session: None,
+            face: Interface::Rest,
+        };
+        let asked = r#"{"verb":"list"}"#.to_owned();
+        let recall = Recall { at, author, asked, tokens: 0, took: None, given: Vec::new() };
+        engine.recalls.pending.push(recall);
+    }
+
+    fn sweep_at(engine: &mut Engine, seconds: i64) {
+        engine.sweep(Timestamp(seconds * 1_000), Timestamp(i64::MIN)).unwrap();
+    }
+
+    /// One by one, each with a sweep behind it.
+    fn note_each(engine: &mut Engine, seconds: impl Iterator<Item = i64>) {
+        for seconds in seconds {
+            note_at(engine, seconds);
+            sweep_at(engine, seconds);
+        }
+    }
+
+    /// How many recalls each page has.
+    fn pages(engine: &Engine) -> Vec<usize> {
+        engine.store.scan::<RecallPage>().map(|row| row.unwrap().1.0.len()).collect()
+    }
+
+    fn moments(engine: &Engine) -> Vec<i64> {
+        engine.recalls().unwrap().iter().map(|recall| recall.at.0 / 1_000).collect()
+    }
+
+    #[test]
+    fn what_comes_one_by_one_lies_together_once_it_is_enough_or_an_hour_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let mut engine = Engine::of_test(&store);
+        note_each(&mut engine, 1..64);
+        assert_eq!(pages(&engine), [1; 63]);
+        note_each(&mut engine, 64..66);
+        assert_eq!(pages(&engine), [64, 1]);
+
+        // A page that is large by itself stands between them.
+        note_each(&mut engine, 66..68);
+        (100..170).for_each(|at| note_at(&mut engine, at));
+        sweep_at(&mut engine, 170);
+        assert_eq!(pages(&engine), [64, 3, 70]);
+
+        note_each(&mut engine, (171..9_000).step_by(1_800));
+        assert_eq!(pages(&engine), [64, 3, 70, 3, 1, 1]);
+        let kept: Vec<i64> = (1..68).chain(100..170).chain((171..9_000).step_by(1_800)).collect();
+        assert_eq!(moments(&engine), kept);
+    }
+
+    #[test]
+    fn pages_of_a_few_are_known_again_after_a_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let mut engine = Engine::of_test(&store);
+        note_each(&mut engine, (1..4).chain(9_001..9_003));
+        assert_eq!(pages(&engine), [3, 1, 1]);
+
+        let mut again = Engine::of_test(&store);
+        sweep_at(&mut again, 9_003);
+        assert_eq!(pages(&again), [3, 1, 1], "nothing is read before something is written");
+        note_each(&mut again, 9_004..9_066);
+
+        assert_eq!(pages(&again), [3, 64]);
+        assert_eq!(moments(&again), Vec::from_iter((1..4).chain(9_001..9_003).chain(9_004..9_066)));
+    }
+}

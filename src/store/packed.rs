@@ -51,7 +51,7 @@ impl Short {
     }
 
     /// What stands in this place of a table.
-    pub(super) fn find<T>(self, table: &[T], field: &'static str) -> Result<&T, CodecError> {
+    pub(super) fn find<'a, T>(self, table: &'a [T], field: &'static str) -> Result<&'a T, CodecError> {
         let place = usize::try_from(self.0).ok();
         place.and_then(|place| table.get(place)).ok_or(CodecError::Field(field))
     }

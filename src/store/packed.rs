@@ -26,6 +26,9 @@ pub(super) struct ShortId {
     rest: [u8; 10],
 }
 
+/// What the first of a list is told from, where each is told from the one before.
+pub(super) const START: Timestamp = Timestamp(0);
+
 /// Ten bytes have room for 64 bits.
 const LONGEST: usize = 10;
 const MORE: u8 = 0x80;

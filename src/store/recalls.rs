@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::codec::decode_body;
-use super::packed::{Packed, Short, ShortId};
+use super::packed::{Packed, START, Short, ShortId};
 use super::steps::{AuthorV1, AuthorV2, place_of};
 use super::{CodecError, Record};
 use crate::model::{Author, Given, MemoryId, Recall, RecallPage, Timestamp};
@@ -85,9 +85,6 @@ struct RecallV3 {
 
 /// What the table of memories has of one that was given: id, version, tokens.
 type Shown = (MemoryId, u32, u32);
-
-/// What the first of a table is told from.
-const START: Timestamp = Timestamp(0);
 
 impl Record for RecallPage {
     type Key = MemoryId;

@@ -26,6 +26,7 @@ const VECTOR_V1: &str = include_str!("../../../tests/data/vector-v1.hex");
 const USER_V1: &str = include_str!("../../../tests/data/user-v1.hex");
 const STEP_V1: &str = include_str!("../../../tests/data/step-v1.hex");
 const STEPS_V1: &str = include_str!("../../../tests/data/steps-v1.hex");
+const STEPS_V2: &str = include_str!("../../../tests/data/steps-v2.hex");
 const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
 const RECALLS_V2: &str = include_str!("../../../tests/data/recalls-v2.hex");
 const RECALLS_V3: &str = include_str!("../../../tests/data/recalls-v3.hex");
@@ -94,8 +95,10 @@ fn records_of_every_version_are_still_readable() {
     assert_eq!(timed, RecallPage(vec![recall(Some(1_500))]));
     let tables = codec::decode::<RecallPage>(&id(1), &from_hex(RECALLS_V3)).unwrap();
     assert_eq!(tables, recalls());
-    let steps = codec::decode::<StepPage>(&(id(44), 0), &from_hex(STEPS_V1)).unwrap();
-    assert_eq!(steps, self::steps());
+    for image in [STEPS_V1, STEPS_V2] {
+        let steps = codec::decode::<StepPage>(&(id(44), 0), &from_hex(image)).unwrap();
+        assert_eq!(steps, self::steps());
+    }
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
     assert_eq!(own, Number(7));
     assert_eq!((token, event), (self::token(), self::event()));
@@ -110,6 +113,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         let newest = match kind.name {
             "memory" | "history" => 3,
             "recalls" => 3,
+            "steps" => 2,
             _ => 1,
         };
         assert_eq!(kind.version, newest, "a new version of {} needs a new image", kind.name);
@@ -120,7 +124,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&access(7)), ACCESS_V1),
         (codec::encode(&vector()), VECTOR_V1),
         (codec::encode(&step()), STEP_V1),
-        (codec::encode(&steps()), STEPS_V1),
+        (codec::encode(&steps()), STEPS_V2),
         (codec::encode(&recalls()), RECALLS_V3),
         (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&token()), TOKEN_V1),
@@ -336,6 +340,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("vector", Key::to_bytes(&id(42)), VECTOR_V1),
         ("step", Key::to_bytes(&(id(42), 1)), STEP_V1),
         ("steps", Key::to_bytes(&(id(44), 0)), STEPS_V1),
+        ("steps", Key::to_bytes(&(id(44), 0)), STEPS_V2),
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V1),
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V2),
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V3),

@@ -1,94 +1,94 @@
-//! Keeps what the allocator holds near to what the program uses.
+//! The allocator of every program that is linked with this crate: jemalloc on Linux, elsewhere the system's own.
 //!
+//! An add frees on one thread what another one has taken, for which glibc makes them wait for each other; a session
+//! that sleeps leaves holes, which musl and glibc seldom give back. The figures are in `docs/BENCHMARKS.md`.
 //! It is a crate of its own because it calls C, and memoryd itself forbids unsafe code.
 
-/// Lets threads share so many heaps, instead of eight for each core. Call it before there are threads: heaps that
-/// are there stay. Returns whether the allocator knows such a limit.
-///
-/// Each of glibc's heaps keeps what was freed in it, and a heap for every thread keeps it as many times.
-#[must_use]
-pub fn limit_heaps(most: u16) -> bool {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        // SAFETY: mallopt(3) takes two numbers and touches nothing of ours.
-        unsafe { libc::mallopt(libc::M_ARENA_MAX, most.into()) == 1 }
+#[cfg(target_os = "linux")]
+mod jemalloc {
+    use std::ptr;
+
+    use tikv_jemalloc_sys::mallctl;
+    use tikv_jemallocator::Jemalloc;
+
+    #[global_allocator]
+    static ALLOCATOR: Jemalloc = Jemalloc;
+
+    /// Few arenas, since each keeps what was freed in it; what is free goes back to the system after half a second.
+    const SETTINGS: &std::ffi::CStr = c"narenas:4,dirty_decay_ms:500,muzzy_decay_ms:0";
+
+    /// What jemalloc reads before the first allocation, see "TUNING" in jemalloc(3). It is a `const char *`.
+    // SAFETY: jemalloc declares this symbol as a weak one for a program to define, with this type.
+    #[unsafe(export_name = "_rjem_malloc_conf")]
+    pub static CONF: Setting = Setting(SETTINGS.as_ptr());
+
+    /// A pointer to settings that are never written to.
+    #[repr(transparent)]
+    pub struct Setting(*const std::ffi::c_char);
+
+    // SAFETY: what it points to is constant.
+    unsafe impl Sync for Setting {}
+
+    /// See `MALLCTL_ARENAS_ALL` in jemalloc(3).
+    const PURGE_ALL: &std::ffi::CStr = c"arena.4096.purge";
+
+    pub fn purge() -> bool {
+        // SAFETY: the name ends with a zero; nothing is read from it or written to it.
+        let code = unsafe {
+            mallctl(PURGE_ALL.as_ptr(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0)
+        };
+        code == 0
     }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    {
-        let _ = most;
-        false
+
+    #[cfg(test)]
+    pub fn arenas() -> u32 {
+        let (mut arenas, mut size) = (0_u32, size_of::<u32>());
+        // SAFETY: `opt.narenas` is an unsigned int, for which there is room.
+        let code = unsafe {
+            let room = ptr::from_mut(&mut arenas).cast();
+            mallctl(c"opt.narenas".as_ptr(), room, &raw mut size, ptr::null_mut(), 0)
+        };
+        assert_eq!(code, 0);
+        arenas
     }
 }
 
-/// Takes what has at least so many KiB from the system by itself, so that it is given back when it is freed, and
-/// lets so many KiB be free at the end of a heap before they are given back. Returns whether the allocator knows
-/// such bounds.
+/// Gives the system every free page, at once. Returns whether the allocator could be asked to.
 ///
-/// Left to itself glibc raises both with the largest piece that was freed, up to 32 and 64 MiB. Then large pieces
-/// lie in heaps among small ones, of which a few that live keep the room of all that is gone.
-#[must_use]
-pub fn part_large(from_kib: u16, spare_kib: u16) -> bool {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        let bytes = |kib: u16| 1024 * libc::c_int::from(kib);
-        // SAFETY: mallopt(3) takes two numbers and touches nothing of ours.
-        unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, bytes(from_kib)) == 1
-                && libc::mallopt(libc::M_TRIM_THRESHOLD, bytes(spare_kib)) == 1
-        }
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    {
-        let _ = (from_kib, spare_kib);
-        false
-    }
-}
-
-/// Asks the allocator for every free page, in the middle of its heaps too. Returns whether it gave any.
-///
-/// glibc keeps what threads have freed in heaps of theirs, and by itself gives back only what lies at an end.
-/// Other allocators have no such call, and do so themselves: there nothing is done. It takes milliseconds for
-/// hundreds of MiB, in which a thread may wait that allocates from the heap that is being looked through.
+/// jemalloc does so by itself, half a second after a page became free, but only while somebody allocates. It takes
+/// milliseconds for hundreds of MiB.
 #[must_use]
 pub fn give_back() -> bool {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        // SAFETY: malloc_trim(3) takes a number of bytes to leave at the end, and nothing of ours. glibc
-        // takes the lock of each of its heaps itself ("MT-Safe").
-        unsafe { libc::malloc_trim(0) == 1 }
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    #[cfg(target_os = "linux")]
+    return jemalloc::purge();
+    #[cfg(not(target_os = "linux"))]
     false
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::fs;
+
     #[test]
-    fn heaps_are_limited_where_there_are_many() {
-        assert_eq!(super::limit_heaps(2), cfg!(all(target_os = "linux", target_env = "gnu")));
+    fn its_settings_count() {
+        assert_eq!(super::jemalloc::arenas(), 4);
     }
 
     #[test]
-    fn large_pieces_are_parted_where_they_would_lie_among_others() {
-        assert_eq!(
-            super::part_large(512, 8_192),
-            cfg!(all(target_os = "linux", target_env = "gnu"))
-        );
+    fn what_is_freed_is_given_back() {
+        let kept: Vec<Vec<u8>> = (0..20_000).map(|_| vec![1; 4_096]).collect();
+        let before = resident_kib();
+
+        drop(kept);
+
+        assert!(super::give_back());
+        let after = resident_kib();
+        assert!(after + 60_000 < before, "{before} KiB, then {after}");
     }
 
-    #[test]
-    fn what_lies_between_things_in_use_is_given_back() {
-        // Small enough for the heap, and too many to be at its end.
-        let mut kept: Vec<Vec<u8>> = (0..20_000).map(|_| vec![1; 4_096]).collect();
-        let mut index = 0;
-        kept.retain(|_| {
-            index += 1;
-            index % 10 == 0
-        });
-
-        let has_given = super::give_back();
-
-        assert_eq!(has_given, cfg!(all(target_os = "linux", target_env = "gnu")));
-        assert!(kept.iter().all(|bytes| bytes[0] == 1));
+    fn resident_kib() -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }

@@ -79,19 +79,10 @@ fn unwritable(path: &Path) -> impl Fn(std::io::Error) -> Failed {
     move |error| Failed::new(format!("cannot write {}: {error}", path.display()))
 }
 
-/// What an index grows to has more, and goes as a whole when its session sleeps. What a search makes for itself
-/// has less: the system would have to clear it each time.
-const LARGE_KIB: u16 = 512;
-/// Less would be given back and asked for again all the time while a session wakes.
-const SPARE_KIB: u16 = 8 * 1024;
-
 /// Runs the program. 0 is success, 1 a failure, 2 a command line that makes no sense; more than that
 /// is told by the verb that uses it.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Where the allocator knows no such bounds it needs none.
-    let _ = memoryd_heap::limit_heaps(heaps());
-    let _ = memoryd_heap::part_large(LARGE_KIB, SPARE_KIB);
     let line = CommandLine::of_process();
     // It keeps a promise of its own about its end, whatever happens.
     if let Verb::Hook(arguments) = line.verb()
@@ -122,12 +113,6 @@ pub fn run() -> ExitCode {
 pub fn run_with_fixtures() -> ExitCode {
     mcp::add_fixtures();
     run()
-}
-
-/// As many heaps as threads can run at a time; one alone would make them wait for each other.
-fn heaps() -> u16 {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u16::try_from(cores).unwrap_or(u16::MAX).max(2)
 }
 
 /// `SIGXFSZ`, the same number on Linux and macOS.

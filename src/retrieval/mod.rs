@@ -2,8 +2,8 @@
 //!
 //! The engine keeps one [`Index`] per awake session, tells it of every memory, and asks it to rank.
 //!
-//! It refuses nothing: any text can be indexed and any question asked. `docs/RECALL.md` has the
-//! formulas and the figures.
+//! It refuses no text and no question, and of what is to be an index again (`index/stored.rs`) whatever no index can be.
+//! `docs/RECALL.md` has the formulas and the figures.
 //!
 //! Begin reading at `index/mod.rs`, then `index/rank.rs`.
 
@@ -11,6 +11,7 @@ mod document;
 mod index;
 mod meaning;
 mod memo;
+mod packer;
 mod priors;
 mod query;
 mod speaker;
@@ -22,4 +23,5 @@ pub use index::{Index, ParsedDocument};
 pub use meaning::{
     EmbedderForMany, ModelDigest, Sentences, SentencesForMany, Side, TableEmbedder, Vector,
 };
+pub use packer::{Packer, Unpacker, misread};
 pub use query::{Answers, Hit, Query, Ranking, Why};

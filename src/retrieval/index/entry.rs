@@ -1,9 +1,11 @@
 //! What is kept of each document beside its postings and its vector.
 
+use std::io;
+
 use super::speakers::SpeakerId;
-use crate::model::Timestamp;
-use crate::retrieval::Document;
+use crate::model::{Priority, Timestamp};
 use crate::retrieval::priors::{Ceiling, Standing};
+use crate::retrieval::{Document, Packer, Unpacker, misread};
 
 /// What is kept of a document.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +20,14 @@ pub(super) struct Entry {
     /// How many different terms it has.
     pub(super) distinct: u32,
 }
+
+/// Beside the priority, where an entry is written down.
+const TOLD: u8 = 0x40;
+const PINNED: u8 = 0x20;
+/// So many times the documents that there are may be numbered there.
+const MOST_SPAN: usize = 2;
+/// An entry takes at least so many bytes there, with its place and its length.
+const LEAST_BYTES: u64 = 7;
 
 /// So many documents in a row share what is known of them together.
 pub(super) const BLOCK: usize = 64;
@@ -44,6 +54,29 @@ impl Entry {
         };
         let is_told_turn = document.sitting.is_some_and(|key| key.is_told);
         Self { standing, moment: document.moment(), speaker, is_told_turn, distinct }
+    }
+
+    fn pack(&self, packer: &mut Packer<'_>) {
+        let Standing { written_at, priority, pinned } = self.standing;
+        let told = if self.is_told_turn { TOLD } else { 0 };
+        let pinned = if pinned { PINNED } else { 0 };
+        packer.number(u64::from(priority.get() | told | pinned));
+        packer.signed(written_at.0);
+        // Most were written when it took place.
+        packer.signed(self.moment.0.wrapping_sub(written_at.0));
+        self.speaker.pack(packer);
+        packer.number(u64::from(self.distinct));
+    }
+
+    fn unpack(unpacker: &mut Unpacker<'_>) -> io::Result<Self> {
+        let bits = unpacker.tiny()?;
+        let priority = Priority::new(bits & !(TOLD | PINNED)).ok_or_else(misread)?;
+        let written_at = Timestamp(unpacker.signed()?);
+        let standing = Standing { written_at, priority, pinned: bits & PINNED != 0 };
+        let moment = Timestamp(unpacker.signed()?.wrapping_add(written_at.0));
+        let speaker = SpeakerId::unpack(unpacker)?;
+        let is_told_turn = bits & TOLD != 0;
+        Ok(Self { standing, moment, speaker, is_told_turn, distinct: unpacker.small()? })
     }
 }
 
@@ -76,6 +109,48 @@ impl Entries {
         self.count -= 1;
         self.total_length -= u64::from(self.length(doc));
         Some(entry)
+    }
+
+    /// Writes them in the order of their numbers.
+    pub(super) fn pack(&self, packer: &mut Packer<'_>) {
+        packer.number(u64::from(self.count));
+        packer.count(self.all.len());
+        let mut next = 0;
+        for (doc, entry) in self.all.iter().enumerate() {
+            let Some(entry) = entry else { continue };
+            packer.count(doc - next);
+            next = doc + 1;
+            entry.pack(packer);
+            packer.number(u64::from(self.lengths.get(doc).copied().unwrap_or_default()));
+        }
+    }
+
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>) -> io::Result<Self> {
+        let count = unpacker.count(LEAST_BYTES)?;
+        let span = unpacker.small()?;
+        // Numbers that nobody has take room as well.
+        if span as usize > count.saturating_mul(MOST_SPAN).saturating_add(BLOCK) {
+            return Err(misread());
+        }
+        let mut entries = Self::default();
+        let mut next = 0_u32;
+        for _ in 0..count {
+            let doc = next.checked_add(unpacker.small()?).filter(|&doc| doc < span);
+            let doc = doc.ok_or_else(misread)?;
+            let entry = Entry::unpack(unpacker)?;
+            entries.insert(doc, entry, unpacker.small()?);
+            next = doc + 1;
+        }
+        entries.all.resize(span as usize, None);
+        entries.lengths.resize(span as usize, 0);
+        entries.ceilings.resize(entries.all.len().div_ceil(BLOCK), Ceiling::default());
+        entries.shrink();
+        Ok(entries)
+    }
+
+    /// Whether so many numbers are in use that it can be written down and read again.
+    pub(super) fn is_dense(&self) -> bool {
+        self.all.len() <= (self.count as usize).saturating_mul(MOST_SPAN).saturating_add(BLOCK)
     }
 
     /// The length of a document that is there, in words.

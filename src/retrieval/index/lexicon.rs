@@ -1,14 +1,19 @@
 //! The terms of a session, each with its postings.
 
 use std::hash::BuildHasher;
+use std::io;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::near::Shape;
 use super::postings::{Posting, Postings};
+use crate::retrieval::{Packer, Unpacker};
 
 /// Stands for a term. Numbers of terms that are gone are given out again.
 pub(super) type TermId = u32;
+
+/// A term takes at least so many bytes where it is written down: its length, a letter, and a block of postings.
+const LEAST_BYTES: u64 = 6;
 
 /// Terms and where they occur. A term that occurs nowhere is not kept.
 #[derive(Debug, Default)]
@@ -76,6 +81,39 @@ impl Lexicon {
             entry.remove();
             free.push(id);
         }
+    }
+
+    /// Writes the terms that occur somewhere. Of others the name may still be here, and is not told.
+    pub(super) fn pack(&self, packer: &mut Packer<'_>) {
+        let all = self.names.iter().zip(&self.lists);
+        let known = all.filter(|(_, list)| list.count() > 0);
+        packer.count(known.clone().count());
+        for (name, list) in known {
+            packer.text(name);
+            list.pack(packer);
+        }
+    }
+
+    /// Of documents whose numbers are below `span`.
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>, span: usize) -> io::Result<Self> {
+        let count = unpacker.count(LEAST_BYTES)?;
+        let mut names: Vec<Box<str>> = Unpacker::list(count);
+        let mut lists: Vec<Postings> = Unpacker::list(count);
+        for _ in 0..count {
+            names.push(unpacker.text()?);
+            lists.push(Postings::unpack(unpacker, span)?);
+        }
+        let shapes = names.iter().map(|term| Shape::of(term)).collect();
+        let hasher = DefaultHashBuilder::default();
+        let mut ids = HashTable::with_capacity(names.len());
+        for (id, term) in (0..).zip(&names) {
+            let hash = |id: &TermId| hasher.hash_one(name(&names, *id));
+            ids.insert_unique(hasher.hash_one::<&str>(term), id, hash);
+        }
+        let mut lexicon = Self { ids, hasher, names, shapes, lists, free: Vec::new() };
+        lexicon.names.shrink_to_fit();
+        lexicon.lists.shrink_to_fit();
+        Ok(lexicon)
     }
 
     /// Gives back what growing has set aside.

@@ -16,6 +16,7 @@ mod scratch;
 mod similar;
 mod sittings;
 mod speakers;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod top;

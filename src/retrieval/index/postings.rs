@@ -6,6 +6,9 @@
 //! into blocks, so that a change in the middle rewrites one block.
 
 use std::cmp::Reverse;
+use std::io;
+
+use crate::retrieval::{Packer, Unpacker, misread};
 
 /// A block that outgrows this is cut in two. Rewriting one of this size takes a microsecond.
 const MOST_IN_BLOCK: u32 = 256;
@@ -38,6 +41,9 @@ pub(super) struct Block {
 }
 
 const WEIGHT_FOLLOWS: u64 = 3;
+
+/// A block takes at least so many bytes where it is written down: two counts and a posting.
+const LEAST_BYTES: u64 = 3;
 
 impl Default for Postings {
     fn default() -> Self {
@@ -108,6 +114,36 @@ impl Postings {
         all.into_iter().collect()
     }
 
+    /// Writes the blocks as they are.
+    pub(super) fn pack(&self, packer: &mut Packer<'_>) {
+        packer.count(self.blocks().len());
+        for block in self.blocks() {
+            packer.number(u64::from(block.count));
+            packer.bytes(&block.bytes);
+        }
+    }
+
+    /// Of documents whose numbers are below `span`.
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>, span: usize) -> io::Result<Self> {
+        let number = unpacker.count(LEAST_BYTES)?;
+        let mut blocks: Vec<Block> = Vec::with_capacity(number.min(1));
+        for _ in 0..number {
+            let count = unpacker.small()?;
+            let block = Block::whole(unpacker.bytes()?, span).ok_or_else(misread)?;
+            let follows = blocks.last().is_none_or(|before| Some(before.last) < block.first());
+            if block.count != count || !follows {
+                return Err(misread());
+            }
+            blocks.push(block);
+        }
+        if blocks.len() < 2 {
+            return blocks.pop().map(Self::Short).ok_or_else(misread);
+        }
+        let count = blocks.iter().map(|block| block.count).sum();
+        blocks.shrink_to_fit();
+        Ok(Self::Long { blocks, count })
+    }
+
     pub(super) fn shrink(&mut self) {
         match self {
             Self::Short(block) => block.bytes.shrink_to_fit(),
@@ -158,6 +194,25 @@ fn split(blocks: &mut Vec<Block>, at: usize) {
 }
 
 impl Block {
+    /// Takes bytes for a block if they are one: documents in ascending order, and nothing else.
+    fn whole(bytes: Vec<u8>, span: usize) -> Option<Self> {
+        let (mut count, mut next) = (0, 0);
+        let mut walk = Iter { bytes: bytes.iter(), doc: 0 };
+        for posting in &mut walk {
+            if posting.doc < next || posting.doc as usize >= span {
+                return None;
+            }
+            next = posting.doc + 1;
+            count += 1;
+        }
+        let is_whole = count > 0 && walk.bytes.as_slice().is_empty();
+        is_whole.then(|| Self { bytes, count, last: next - 1 })
+    }
+
+    fn first(&self) -> Option<u32> {
+        self.iter().next().map(|posting| posting.doc)
+    }
+
     fn iter(&self) -> Iter<'_> {
         Iter { bytes: self.bytes.iter(), doc: 0 }
     }

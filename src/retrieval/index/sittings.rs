@@ -1,8 +1,9 @@
 //! Which memories stand beside which: the turns of one conversation, close in time.
 
 use std::collections::HashMap;
+use std::io;
 
-use crate::retrieval::SittingKey;
+use crate::retrieval::{Packer, SittingKey, Unpacker, misread};
 
 /// Turns further apart than this do not belong together. Half an hour of silence is the usual end
 /// of a visit (Catledge and Pitkow, 1995, measured 25.5 minutes).
@@ -71,6 +72,66 @@ impl Sittings {
         }
         self.join(before, after, reach(key), moment);
         after.into_iter().for_each(|after| self.rename(after));
+    }
+
+    /// Writes who is in which run. Who stands beside whom follows from that.
+    pub(super) fn pack(&self, packer: &mut Packer<'_>) {
+        let mut runs: Vec<_> = self.runs.iter().collect();
+        runs.sort_unstable_by_key(|(_, run)| run.first());
+        packer.count(runs.len());
+        for (key, run) in runs {
+            packer.raw(&key.run.to_le_bytes());
+            packer.number(u64::from(key.is_told));
+            packer.count(run.len());
+            let mut next = 0;
+            for &doc in run {
+                packer.number(u64::from(doc - next));
+                next = doc + 1;
+            }
+        }
+    }
+
+    /// Of documents whose numbers are below `span`. `moment` tells when one took place, in milliseconds.
+    pub(super) fn unpack(
+        unpacker: &mut Unpacker<'_>,
+        span: usize,
+        moment: &dyn Fn(u32) -> i64,
+    ) -> io::Result<Self> {
+        let mut sittings = Self::default();
+        for _ in 0..unpacker.count(11)? {
+            let run = u64::from_le_bytes(unpacker.array()?);
+            let key = SittingKey { run, is_told: unpacker.number()? != 0 };
+            let count = unpacker.count(1)?;
+            let mut docs = Unpacker::list(count);
+            let mut next = 0_u32;
+            for _ in 0..count {
+                let doc = next.checked_add(unpacker.small()?).filter(|&doc| (doc as usize) < span);
+                let doc = doc.ok_or_else(misread)?;
+                docs.push(doc);
+                next = doc + 1;
+            }
+            sittings.seat(reach(key), &docs, moment);
+            sittings.runs.insert(key, docs);
+        }
+        sittings.shrink();
+        Ok(sittings)
+    }
+
+    /// Links a whole run.
+    fn seat(&mut self, reach: u32, run: &[u32], moment: &dyn Fn(u32) -> i64) {
+        let Some(&last) = run.last() else { return };
+        if self.links.len() <= last as usize {
+            self.links.resize(last as usize + 1, UNLINKED);
+        }
+        let mut before = None;
+        for &doc in run {
+            self.join(before, Some(doc), reach, moment);
+            let head = self.before(doc).map_or(doc, |before| self.head(before));
+            if let Some(link) = self.links.get_mut(doc as usize) {
+                link.head = head;
+            }
+            before = Some(doc);
+        }
     }
 
     /// Whether there are no turns at all.

@@ -1,8 +1,10 @@
 //! Who speaks in a session, and whether a question names one of them.
 
 use std::collections::HashMap;
+use std::io;
 
 use crate::retrieval::text::Analyzer;
+use crate::retrieval::{Packer, Unpacker};
 
 /// Once may be a heading that looks like a name; who speaks again is a speaker.
 const FEWEST_TURNS: u32 = 2;
@@ -17,6 +19,14 @@ impl SpeakerId {
 
     fn place(self) -> usize {
         self.0 as usize
+    }
+
+    pub(super) fn pack(self, packer: &mut Packer<'_>) {
+        packer.optional(Some(self.0).filter(|_| self != Self::NOBODY));
+    }
+
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>) -> io::Result<Self> {
+        Ok(unpacker.optional()?.map_or(Self::NOBODY, Self))
     }
 }
 
@@ -66,6 +76,46 @@ impl Speakers {
         let mut named = terms.flat_map(|term| self.with(term));
         let first = named.next()?;
         named.all(|other| other == first).then_some(first)
+    }
+
+    /// Of who has no turn any more the name is not told.
+    pub(super) fn pack(&self, packer: &mut Packer<'_>) {
+        let mut names = vec![""; self.turns.len()];
+        for (name, id) in &self.ids {
+            if let Some(slot) = names.get_mut(id.place()) {
+                *slot = &**name;
+            }
+        }
+        packer.count(self.turns.len());
+        for (name, &turns) in names.into_iter().zip(&self.turns) {
+            packer.number(u64::from(turns));
+            if turns > 0 {
+                packer.text(name);
+            }
+        }
+    }
+
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>) -> io::Result<Self> {
+        let mut speakers = Self::default();
+        for _ in 0..unpacker.count(1)? {
+            let turns = unpacker.small()?;
+            if turns > 0 {
+                speakers.know(unpacker.text()?);
+            }
+            speakers.turns.push(turns);
+        }
+        Ok(speakers)
+    }
+
+    /// Gives the next number to a speaker of whom only the terms of the name are known. However it is written, it
+    /// is taken apart anew when it is met.
+    fn know(&mut self, key: Box<str>) {
+        let number = u32::try_from(self.turns.len());
+        let id = number.map_or(SpeakerId::NOBODY, SpeakerId);
+        for term in key.split(' ').filter(|term| !term.is_empty()) {
+            self.by_term.entry(term.into()).or_default().push(id);
+        }
+        self.ids.insert(key, id);
     }
 
     fn with(&self, term: &str) -> impl Iterator<Item = SpeakerId> {

@@ -7,7 +7,7 @@ use crate::model::{Priority, Tags, Timestamp};
 use crate::retrieval::document::tests::{note, turn};
 use crate::retrieval::{Hit, Query, Ranking, SittingKey};
 
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 fn ask(index: &Index, text: &str) -> Vec<u32> {
     ranked(index, text).iter().map(|hit| hit.doc.0).collect()
@@ -319,7 +319,7 @@ fn what_each_part_gave_adds_up_to_the_score() {
 }
 
 #[derive(Debug, Clone)]
-struct Made {
+pub(super) struct Made {
     text: String,
     author: Option<&'static str>,
     run: Option<u64>,
@@ -327,7 +327,7 @@ struct Made {
 }
 
 impl Made {
-    fn document(&self) -> Document<'_> {
+    pub(super) fn document(&self) -> Document<'_> {
         Document {
             author: self.author,
             sitting: self.run.map(|run| SittingKey { run, is_told: true }),
@@ -337,7 +337,7 @@ impl Made {
     }
 }
 
-fn made() -> impl Strategy<Value = Vec<Made>> {
+pub(super) fn made() -> impl Strategy<Value = Vec<Made>> {
     let word = prop::sample::select(vec![
         "red",
         "blue",
@@ -358,7 +358,7 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
     prop::collection::vec(one, 1..24)
 }
 
-fn built(made: &[Made], stays: impl Fn(u32) -> bool) -> Index {
+pub(super) fn built(made: &[Made], stays: impl Fn(u32) -> bool) -> Index {
     let all = (0..).zip(made).filter(|&(doc, _)| stays(doc));
     let mut index = Index::new();
     let documents: Vec<_> = all.map(|(doc, made)| (DocId(doc), made.document())).collect();

@@ -57,8 +57,8 @@ impl TableEmbedder {
         Ok(Self { table, pieces })
     }
 
-    #[cfg(test)]
-    fn model(&self) -> ModelDigest {
+    /// Which table it is.
+    pub(crate) fn model(&self) -> ModelDigest {
         ModelDigest(self.table.id)
     }
 

@@ -37,7 +37,6 @@ pub(super) struct Table {
     /// IEEE 754 binary16, little endian.
     scales: &'static [[u8; 2]],
     rows: &'static [u8],
-    #[cfg_attr(not(test), allow(dead_code, reason = "the test of what it makes compares it"))]
     pub(super) id: [u8; 16],
 }
 

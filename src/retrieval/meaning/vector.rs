@@ -1,6 +1,10 @@
 //! Vectors in one byte a component, and the scan over all of them.
 
+use std::io;
+
 use pulp::{Arch, Simd, WithSimd};
+
+use crate::retrieval::packer::{Packer, Unpacker, misread};
 
 /// What stands for zero in a code. Unsigned bytes widen to 16 bits in one instruction where signed
 /// ones need two: the scan takes 1.5 ms instead of 4.3 for 100,000 vectors on plain SSE2.
@@ -157,6 +161,27 @@ impl Vectors {
         let at = doc as usize;
         let codes = self.codes.get(at * self.dims..(at + 1) * self.dims)?;
         Some((codes, *self.reaches.get(at)?))
+    }
+
+    /// Writes them one after the other. Of one that was removed nothing is told.
+    pub(crate) fn pack(&self, packer: &mut Packer<'_>) {
+        packer.count(self.dims);
+        packer.count(self.reaches.len());
+        let none = vec![ZERO; self.dims];
+        for (codes, &reach) in self.codes.chunks_exact(self.dims.max(1)).zip(&self.reaches) {
+            packer.raw(if reach > 0.0 { codes } else { &none });
+        }
+    }
+
+    pub(crate) fn unpack(unpacker: &mut Unpacker<'_>) -> io::Result<Self> {
+        let dims = unpacker.count(0)?;
+        let rows = unpacker.count(dims as u64)?;
+        if dims == 0 && rows > 0 {
+            return Err(misread());
+        }
+        let codes = unpacker.raw(rows * dims)?;
+        let reaches = codes.chunks_exact(dims.max(1)).map(reach).collect();
+        Ok(Self { dims, codes, reaches })
     }
 
     pub(crate) fn shrink(&mut self) {

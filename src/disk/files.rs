@@ -57,6 +57,17 @@ impl Draft {
         })
     }
 
+    /// The same with content that is written as it is made.
+    pub(crate) fn fill_with(
+        target: &Path,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        Self::fill(target, ".tmp", PRIVATE_FILE, |file| {
+            fill(file)?;
+            file.sync_all()
+        })
+    }
+
     /// The same with another end of its name, and whatever else is to be done before it is whole.
     fn fill(
         target: &Path,

@@ -16,7 +16,7 @@ use super::shared::{Ledger, Place, Shared};
 use super::vault::Vault;
 use super::{
     BackupContent, BackupError, Record, Report, Salvage, SessionStore, StoreError, StoreOptions,
-    Usage, backup, check, encrypting, frozen, premises, recovery, salvage,
+    Usage, backup, check, encrypting, frozen, minds, premises, recovery, salvage,
 };
 use crate::disk;
 use crate::journal::{EncodedBatch, Journal, Seq, Sink, Thaw};
@@ -103,6 +103,9 @@ impl Store {
         }
         if found.has_removals {
             shared.note_removal();
+        }
+        if thaw.is_none() {
+            minds::clear(&shared);
         }
         let sink = Box::new(TreeSink(Arc::clone(&shared)));
         let journal = match thaw {

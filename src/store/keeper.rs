@@ -15,7 +15,7 @@ use super::rebuild::Build;
 use super::retired::Retired;
 use super::shared::Shared;
 use super::trees::Trees;
-use super::{StoreError, aside, proving, rebuild, stopped, survey};
+use super::{StoreError, aside, minds, proving, rebuild, stopped, survey};
 use crate::disk;
 use crate::journal::{Journal, Seq};
 
@@ -459,7 +459,8 @@ impl Work {
     fn scrub(&mut self, keep_aside: Duration) -> Result<(), StoreError> {
         let started = Instant::now();
         let removed = self.shared.begin_scrub();
-        let renewed = self.fold().and_then(|()| self.rebuild());
+        let cleared = minds::clear_stale(&self.shared);
+        let renewed = cleared.and_then(|()| self.fold()).and_then(|()| self.rebuild());
         let scrubbed = renewed.and_then(|()| self.retired.wait_for_readers());
         self.shared.end_scrub(removed.filter(|_| scrubbed.is_err()));
         scrubbed?;

@@ -2,6 +2,7 @@
 
 use super::Key;
 use super::codec::{self, CodecError, Record};
+use super::minds::MindMark;
 use super::records::{PastVersion, SessionNumber, StoredVector};
 use super::vault::{self, Member, StoreKey};
 use crate::journal::SessionNo;
@@ -49,6 +50,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<RecallPage>(Owner::User),
     RecordKind::of::<Number>(Owner::User),
     RecordKind::of::<StepPage>(Owner::User),
+    RecordKind::of::<MindMark>(Owner::User),
 ];
 
 /// The kind of a record with this prefix in the tree of this session.

@@ -26,6 +26,8 @@ mod key;
 mod kinds;
 mod last;
 mod lock;
+mod mind_file;
+mod minds;
 mod packed;
 mod premises;
 mod proof;
@@ -63,6 +65,7 @@ pub use codec::{CodecError, Record};
 pub use directory::Store;
 pub use error::StoreError;
 pub use key::Key;
+pub use mind_file::KeptMind;
 #[cfg(feature = "fuzzing")]
 pub use kinds::RECORDS;
 pub use proof::Comparison;

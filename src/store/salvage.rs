@@ -17,7 +17,8 @@ use super::records::{PastVersion, SessionNumber};
 use super::survey::Survey;
 use super::trees::{Broken, Entry, Trees};
 use super::{
-    Record, StoreError, StoreOptions, aside, check, codec, premises, recovery, session, vault,
+    Record, StoreError, StoreOptions, aside, check, codec, minds, premises, recovery, session,
+    vault,
 };
 use crate::journal::{Folder, Op, Ownership, Seq, SessionNo, StoreId, Wrecks};
 use crate::model::{Memory, MemoryId, UserId};
@@ -298,6 +299,8 @@ impl Salvage {
         let Survey { mut folder, generations, .. } = survey;
         let old_checkpoint = Checkpoint::path(dir);
         let aside = aside::next_name(dir, &dir.join("journal"))?;
+        // They may tell of what is lost.
+        minds::remove_all(dir)?;
         folder.belong_to(identity);
         let folder: Folder = folder.replace::<StoreError>(seq, &aside, |put| {
             build.trees.survey::<StoreError>(&mut |op| Ok(put(op)?)).map(|_| ())

@@ -187,7 +187,8 @@ fn read_piece(source: &mut dyn Read, most: usize) -> io::Result<Vec<u8>> {
     Ok(piece)
 }
 
-fn nonce(number: u64) -> Nonce {
+/// Of the piece with this number.
+pub(super) fn nonce(number: u64) -> Nonce {
     let mut bytes = [0; NONCE_LEN];
     for (to, from) in bytes.iter_mut().skip(NONCE_LEN - 8).zip(number.to_be_bytes()) {
         *to = from;

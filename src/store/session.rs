@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
 
+use super::minds::{self, MindMark};
 use super::shared::{Claim, Shared};
 use super::trees::{Broken, Entries, Entry};
 use super::value::PIECE_PREFIX;
 use super::vault::Seat;
-use super::{CodecError, Key, Record, StoreError, codec, kinds};
+use super::{CodecError, Key, OnlyKey, Record, StoreError, codec, kinds};
 use crate::journal::{self, Journal, Seq, SessionNo};
 use crate::model::UserId;
 
@@ -26,12 +27,14 @@ use crate::model::UserId;
 /// all of it that became durable, and with none of it that was lost.
 #[derive(Debug)]
 pub struct SessionStore {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     journal: Arc<Journal>,
     /// Nothing for the system's own records.
     user: Option<UserId>,
     /// A user who never stored anything has none yet.
-    seat: Option<Seat>,
+    pub(super) seat: Option<Seat>,
+    /// Whether what is kept of it may still be right (`minds.rs`).
+    pub(super) may_have_mind: bool,
     /// What was committed and may not be in the trees yet.
     overlay: Overlay,
     /// The journal's epoch up to which nothing of the overlay is lost.
@@ -103,6 +106,7 @@ impl SessionStore {
             journal: Arc::clone(journal),
             user: user.cloned(),
             seat: user.map_or_else(|| Some(shared.system()), |user| shared.seat(user)),
+            may_have_mind: user.is_some(),
             overlay: Overlay::new(),
             epoch: Cell::new(journal.epoch()),
             doubts: shared.proof.doubts(),
@@ -189,7 +193,7 @@ impl SessionStore {
 
     /// Hands the batch to the journal. It is seen by this session store at once, and is durable
     /// when the receipt comes true.
-    pub fn commit(&mut self, batch: Batch) -> Result<Receipt, StoreError> {
+    pub fn commit(&mut self, mut batch: Batch) -> Result<Receipt, StoreError> {
         self.shared.proof.wait()?;
         self.refuse_if_lost()?;
         if let Some((kind, source)) = batch.failed {
@@ -207,6 +211,10 @@ impl SessionStore {
         if self.overlay.is_empty() {
             self.epoch.set(self.journal.epoch());
         }
+        let ends_mind = self.may_have_mind && batch.ops.keys().any(|key| minds::tells_of(key));
+        if ends_mind && self.may_have_mark() {
+            batch.ops.insert(full_key::<MindMark>(&OnlyKey), None);
+        }
         let mut encoded = journal::EncodedBatch::default();
         let seat = self.take_seat(&mut encoded)?;
         for (key, value) in &batch.ops {
@@ -216,6 +224,10 @@ impl SessionStore {
             }
         }
         let submitted = self.journal.submit(encoded, self.epoch.get())?;
+        if ends_mind {
+            self.may_have_mind = false;
+            minds::remove(&self.shared.dir, seat.number);
+        }
         self.seat = Some(seat);
         let entries = batch.ops.into_iter().map(|(key, value)| (key, (submitted.seq, value)));
         self.overlay.extend(entries);

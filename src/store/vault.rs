@@ -385,7 +385,7 @@ fn open_bytes(key: &LessSafeKey, told: &[u8], sealed: &[u8]) -> Result<Vec<u8>, 
     Ok(text)
 }
 
-fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     let filled = SystemRandom::new().fill(&mut bytes);
     filled.map_err(|_| StoreError::unavailable("the system gives no random numbers"))?;

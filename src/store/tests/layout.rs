@@ -11,6 +11,7 @@ use crate::model::{
 };
 use crate::model::{Given, Number, Recall, RecallPage};
 use crate::store::kinds::{Owner, RECORDS, RecordKind};
+use crate::store::minds::MindMark;
 use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
 use crate::store::vault::{Member, NameHash, StoreKey, Vault};
@@ -30,6 +31,7 @@ const STEPS_V2: &str = include_str!("../../../tests/data/steps-v2.hex");
 const RECALLS_V1: &str = include_str!("../../../tests/data/recalls-v1.hex");
 const RECALLS_V2: &str = include_str!("../../../tests/data/recalls-v2.hex");
 const RECALLS_V3: &str = include_str!("../../../tests/data/recalls-v3.hex");
+const MIND_V1: &str = include_str!("../../../tests/data/mind-v1.hex");
 const NUMBER_V1: &str = include_str!("../../../tests/data/number-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
@@ -101,6 +103,7 @@ fn records_of_every_version_are_still_readable() {
     }
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
     assert_eq!(own, Number(7));
+    assert_eq!(codec::decode::<MindMark>(&OnlyKey, &from_hex(MIND_V1)).unwrap(), mark());
     assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(codec::decode::<TrustedTime>(&OnlyKey, &from_hex(CLOCK_V1)).unwrap(), clock());
     assert_eq!(codec::decode::<Grant>(&grant().id, &from_hex(GRANT_V1)).unwrap(), grant());
@@ -127,6 +130,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&steps()), STEPS_V2),
         (codec::encode(&recalls()), RECALLS_V3),
         (codec::encode(&Number(7)), NUMBER_V1),
+        (codec::encode(&mark()), MIND_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&clock()), CLOCK_V1),
@@ -153,6 +157,11 @@ fn keys_of_version_1_still_open_what_they_opened() {
 
     assert_eq!((name, seat.number), (user("annemarie"), SessionNo(1)));
     assert!(store_key().is_whole);
+}
+
+/// What `mind-v1.hex` is an image of.
+fn mark() -> MindMark {
+    MindMark(std::array::from_fn(|at| u8::try_from(at).unwrap()))
 }
 
 fn store_key() -> StoreKey {
@@ -345,6 +354,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V2),
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V3),
         ("number", Key::to_bytes(&id(42)), NUMBER_V1),
+        ("mind", Key::to_bytes(&OnlyKey), MIND_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
         ("clock", Key::to_bytes(&OnlyKey), CLOCK_V1),

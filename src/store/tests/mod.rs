@@ -8,6 +8,7 @@ mod foreign;
 mod formats;
 mod frozen;
 mod layout;
+mod minds;
 mod premises;
 mod salvage;
 mod sessions;

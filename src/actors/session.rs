@@ -368,7 +368,7 @@ impl Session {
             self.embed(context);
         }
         if self.last_call.elapsed() >= self.settings.idle {
-            self.fall_asleep();
+            self.fall_asleep(context);
         }
     }
 
@@ -425,10 +425,11 @@ impl Session {
         }
     }
 
-    fn fall_asleep(&mut self) {
-        if let Some(Err(error)) = self.engine.as_mut().map(Engine::give_up_place) {
-            // The next time does it.
-            log::debug!("a user without memories keeps the place: {error}");
+    fn fall_asleep(&mut self, context: &mut Context<Self>) {
+        if self.engine.is_some()
+            && let (Err(error), _) = self.enter(context, |engine, _| engine.fall_asleep())
+        {
+            log::info!("session {}: nothing is kept for the next waking: {error}", self.user);
         }
         self.engine = None;
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -481,7 +482,7 @@ impl Handler<Sleep> for Session {
         let holds = self.engine.is_some();
         self.take_turn(holds, context, move |session, context| {
             let newest = if holds { session.sweep(context) } else { None };
-            session.fall_asleep();
+            session.fall_asleep(context);
             if is_last {
                 session.store = None;
             }

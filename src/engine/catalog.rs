@@ -1,10 +1,13 @@
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::io;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::filter::NamedWords;
+use super::text_digest::TextDigest;
 use crate::model::{Memory, MemoryId, Priority, Project, Status, Timestamp, folded};
-use crate::retrieval::DocId;
+use crate::retrieval::{DocId, Packer, Unpacker, misread};
 
 /// What every filter and sort needs to know of each memory, held while the session is awake.
 /// Derived from the store; losing it loses nothing.
@@ -15,6 +18,7 @@ pub(super) struct Catalog {
     by_id: HashTable<DocId>,
     by_digest: HashTable<DocId>,
     hasher: DefaultHashBuilder,
+    digests: TextDigest,
     words: Words,
     /// The one project that the command under way may know of, if it may not know of all.
     reach: Option<Word>,
@@ -46,6 +50,13 @@ pub(super) struct Word(u32);
 
 /// Stands for a name that no memory bears; nothing is equal to it by accident.
 const UNKNOWN: Word = Word(u32::MAX);
+
+/// An entry takes at least so many bytes where it is written down: its id, its digest, and some numbers.
+const LEAST_BYTES: u64 = 16 + 8 + 14;
+
+/// What stands for each there is its place.
+const STATUSES: [Status; 4] =
+    [Status::Active, Status::Archived, Status::Superseded, Status::Deleted];
 
 #[derive(Debug, Default)]
 struct Words {
@@ -161,6 +172,78 @@ impl Catalog {
         self.reach
     }
 
+    /// How many memories there are, whatever is shown, and how many places.
+    pub(super) fn extent(&self) -> (usize, usize) {
+        (self.by_id.len(), self.entries.len())
+    }
+
+    /// Whether a greater place is that of a newer memory, as it is where all came in the order of their ids.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.entries.iter().flatten().is_sorted_by(|one, next| one.id < next.id)
+    }
+
+    /// Writes it down, with the names that a memory bears and no others.
+    pub(super) fn pack(&self, packer: &mut Packer<'_>) {
+        self.digests.pack(packer);
+        let names = self.words.used_by(self.entries.iter().flatten());
+        packer.count(names.len());
+        names.keys().for_each(|&word| packer.text(self.words.name(word)));
+        let number = |word: Word| names.get(&word).copied();
+        packer.count(self.by_id.len());
+        let mut next = 0;
+        for (place, entry) in self.entries.iter().enumerate() {
+            let Some(entry) = entry else { continue };
+            packer.count(place - next);
+            next = place + 1;
+            entry.pack(packer, &number);
+        }
+        packer.count(self.entries.len() - next);
+    }
+
+    pub(super) fn unpack(unpacker: &mut Unpacker<'_>) -> io::Result<Self> {
+        let digests = TextDigest::unpack(unpacker)?;
+        let mut catalog = Self { digests, ..Self::default() };
+        for _ in 0..unpacker.count(1)? {
+            catalog.words.add(&unpacker.text()?);
+        }
+        let count = unpacker.count(LEAST_BYTES)?;
+        for _ in 0..count {
+            catalog.leave_empty(unpacker.number()?, count)?;
+            let entry = Entry::unpack(unpacker, catalog.words.names.len())?;
+            catalog.entries.push(Some(entry));
+        }
+        catalog.leave_empty(unpacker.number()?, count)?;
+        catalog.entries.shrink_to_fit();
+        catalog.find_again();
+        Ok(catalog)
+    }
+
+    /// Leaves so many places empty. There are never more of them than memories.
+    fn leave_empty(&mut self, places: u64, memories: usize) -> io::Result<()> {
+        let places = usize::try_from(places).ok().filter(|&places| places <= memories);
+        let span = self.entries.len() + places.ok_or_else(misread)?;
+        if span > memories.saturating_mul(2) {
+            return Err(misread());
+        }
+        self.entries.resize(span, None);
+        Ok(())
+    }
+
+    /// Makes the tables by which memories are found.
+    fn find_again(&mut self) {
+        let Self { entries, by_id, by_digest, hasher, .. } = self;
+        let count = entries.iter().flatten().count();
+        let id = |&doc: &DocId| at(entries, doc).map_or(0, |entry| hasher.hash_one(entry.id));
+        let digest = |&doc: &DocId| at(entries, doc).map_or(0, |entry| entry.digest);
+        by_id.reserve(count, id);
+        by_digest.reserve(count, digest);
+        for (place, _) in entries.iter().enumerate().filter(|(_, entry)| entry.is_some()) {
+            let doc = doc_at(place);
+            by_id.insert_unique(id(&doc), doc, id);
+            by_digest.insert_unique(digest(&doc), doc, digest);
+        }
+    }
+
     /// A place for a new memory, whose entry must follow.
     fn next_place(&mut self, id: MemoryId) -> DocId {
         let doc = doc_at(self.entries.len());
@@ -181,7 +264,7 @@ impl Catalog {
 
     /// The same for texts that differ only in white space around them. Inside, it can mean something.
     fn digest(&self, content: &str) -> u64 {
-        self.hasher.hash_one(content.trim())
+        self.digests.of(content.trim())
     }
 }
 
@@ -198,6 +281,88 @@ impl Entry {
     pub(super) fn is_alive(&self, now: Timestamp) -> bool {
         self.status == Status::Active && !self.is_expired(now)
     }
+
+    /// The names that it bears.
+    fn words(&self) -> impl Iterator<Item = Word> {
+        let tags = self.tags.iter().copied();
+        let others = [Some(self.kind), self.project].into_iter().chain(self.named.all());
+        others.flatten().chain(tags)
+    }
+
+    fn pack(&self, packer: &mut Packer<'_>, number: &dyn Fn(Word) -> Option<u32>) {
+        packer.raw(&self.id.to_bytes());
+        packer.raw(&self.digest.to_le_bytes());
+        packer.signed(self.created.0);
+        packer.signed(self.updated.0.wrapping_sub(self.created.0));
+        for moment in [self.event, self.expires] {
+            packer.number(u64::from(moment.is_some()));
+            packer.signed(moment.unwrap_or_default().0);
+        }
+        packer.optional(number(self.kind));
+        packer.optional(self.project.and_then(number));
+        self.named.all().for_each(|word| packer.optional(word.and_then(number)));
+        packer.count(self.tags.len());
+        self.tags.iter().for_each(|&tag| packer.optional(number(tag)));
+        packer.number(u64::from(self.priority.get()));
+        packer.number(u64::from(self.pinned));
+        packer.number(u64::from(self.provisional));
+        let status = STATUSES.iter().position(|status| *status == self.status);
+        packer.count(status.unwrap_or_default());
+        packer.number(u64::from(self.version));
+    }
+
+    /// Of a catalog with so many names.
+    fn unpack(unpacker: &mut Unpacker<'_>, names: usize) -> io::Result<Self> {
+        let id = MemoryId::from_bytes(unpacker.array()?);
+        let digest = u64::from_le_bytes(unpacker.array()?);
+        let created = Timestamp(unpacker.signed()?);
+        let updated = Timestamp(unpacker.signed()?.wrapping_add(created.0));
+        let (event, expires) = (unpack_moment(unpacker)?, unpack_moment(unpacker)?);
+        let kind = unpack_word(unpacker, names)?.ok_or_else(misread)?;
+        let project = unpack_word(unpacker, names)?;
+        let named = NamedWords::each(|| unpack_word(unpacker, names))?;
+        let count = unpacker.count(1)?;
+        let mut tags = Unpacker::list(count);
+        for _ in 0..count {
+            tags.push(unpack_word(unpacker, names)?.ok_or_else(misread)?);
+        }
+        let priority = Priority::new(unpacker.tiny()?).ok_or_else(misread)?;
+        let (pinned, provisional) = (unpacker.number()? != 0, unpacker.number()? != 0);
+        let status = STATUSES.get(usize::from(unpacker.tiny()?)).copied().ok_or_else(misread)?;
+        let version = unpacker.small()?;
+        let tags = tags.into_boxed_slice();
+        Ok(Self {
+            id,
+            created,
+            updated,
+            event,
+            expires,
+            kind,
+            project,
+            named,
+            tags,
+            priority,
+            pinned,
+            provisional,
+            status,
+            version,
+            digest,
+        })
+    }
+}
+
+fn unpack_moment(unpacker: &mut Unpacker<'_>) -> io::Result<Option<Timestamp>> {
+    let is_there = unpacker.number()? != 0;
+    let moment = Timestamp(unpacker.signed()?);
+    Ok(is_there.then_some(moment))
+}
+
+fn unpack_word(unpacker: &mut Unpacker<'_>, names: usize) -> io::Result<Option<Word>> {
+    let word = unpacker.optional()?;
+    if word.is_some_and(|word| word as usize >= names) {
+        return Err(misread());
+    }
+    Ok(word.map(Word))
 }
 
 impl Words {
@@ -229,6 +394,26 @@ impl Words {
 
     fn name(&self, word: Word) -> &str {
         self.names.get(word.0 as usize).map_or("", AsRef::as_ref)
+    }
+
+    /// Gives a name the next number.
+    fn add(&mut self, name: &str) {
+        let word = Word(u32::try_from(self.names.len()).unwrap_or(UNKNOWN.0));
+        self.names.push(name.into());
+        self.numbers.insert(folded(name).into(), word);
+        self.numbers.insert(name.into(), word);
+    }
+
+    /// Numbers anew those that some entries bear.
+    fn used_by<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<Word, u32> {
+        let mut is_used = vec![false; self.names.len()];
+        for word in entries.flat_map(Entry::words) {
+            if let Some(is_used) = is_used.get_mut(word.0 as usize) {
+                *is_used = true;
+            }
+        }
+        let used = (0..).map(Word).zip(is_used).filter(|(_, is_used)| *is_used);
+        used.zip(0..).map(|((word, _), number)| (word, number)).collect()
     }
 }
 

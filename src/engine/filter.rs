@@ -106,6 +106,18 @@ macro_rules! named {
             pub(super) fn of(memory: &Memory, mut word: impl FnMut(&str) -> Word) -> Self {
                 Self { $($name: memory.$name.as_ref().map(|name| word(name.as_str())),)* }
             }
+
+            /// All of them, in the order in which they are declared.
+            pub(super) fn all(&self) -> impl Iterator<Item = Option<Word>> + use<> {
+                [$(self.$name,)*].into_iter()
+            }
+
+            /// Takes them in that order.
+            pub(super) fn each<E>(
+                mut next: impl FnMut() -> Result<Option<Word>, E>,
+            ) -> Result<Self, E> {
+                Ok(Self { $($name: next()?,)* })
+            }
         }
     };
 }

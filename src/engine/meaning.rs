@@ -90,9 +90,7 @@ impl Engine {
 
     /// Asks no more for vectors of these, until they change or the session wakes anew.
     pub fn pass_over(&mut self, ids: &[MemoryId]) {
-        for id in ids {
-            self.mind.waiting.remove(id);
-        }
+        ids.iter().for_each(|id| self.mind.pass_over(*id));
     }
 
     /// Places what was stored of this engine's model, and notes what has none.

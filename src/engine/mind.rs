@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::io;
 
 use super::catalog::{Catalog, Entry};
 use super::files::Files;
@@ -7,7 +8,9 @@ use super::numbers::Numbers;
 use super::past::Past;
 use super::write::Step;
 use crate::model::{Memory, MemoryId, Timestamp};
-use crate::retrieval::{DocId, Document, Index, ModelDigest, ParsedDocument};
+use crate::retrieval::{
+    DocId, Document, Index, ModelDigest, Packer, ParsedDocument, Unpacker, misread,
+};
 
 /// Everything that is derived from the store and held in memory while a session is awake. It changes
 /// only by the steps of a write that the store has accepted; losing it loses nothing.
@@ -21,6 +24,8 @@ pub(super) struct Mind {
     pub(super) model: Option<ModelDigest>,
     /// What has no vector of that model yet.
     pub(super) waiting: BTreeSet<MemoryId>,
+    /// What has none either, and is not asked for again before the session wakes anew.
+    passed_over: BTreeSet<MemoryId>,
     /// The parts of the knowledge graph, once somebody has asked for it.
     pub(super) graph: Option<Graph>,
     /// The files, once somebody has asked for one.
@@ -33,6 +38,9 @@ pub(super) struct Mind {
     ends: BTreeSet<(Timestamp, MemoryId)>,
 }
 
+/// Of a memory's id where it is written down.
+const ID_BYTES: u64 = 16;
+
 impl Mind {
     /// With a model, vectors come from outside; without one the index makes its own.
     pub(super) fn new(model: Option<ModelDigest>) -> Self {
@@ -41,6 +49,7 @@ impl Mind {
             index: model.map_or_else(Index::new, Index::for_model),
             model,
             waiting: BTreeSet::new(),
+            passed_over: BTreeSet::new(),
             graph: None,
             files: None,
             numbers: None,
@@ -63,7 +72,7 @@ impl Mind {
             }
             Step::Forget(memory) => {
                 self.leave(&memory);
-                self.waiting.remove(&memory.id);
+                self.forget_waiting(memory.id);
                 self.catalog.remove(memory.id);
                 if let Some(numbers) = &mut self.numbers {
                     numbers.leave(memory.id);
@@ -73,9 +82,54 @@ impl Mind {
                 if let Some(doc) = self.catalog.locate(id) {
                     self.index.place(doc, &vector);
                 }
-                self.waiting.remove(&id);
+                self.forget_waiting(id);
             }
         }
+    }
+
+    /// Asks no more for the vector of a memory, until it changes or the session wakes anew.
+    pub(super) fn pass_over(&mut self, id: MemoryId) {
+        if self.waiting.remove(&id) {
+            self.passed_over.insert(id);
+        }
+    }
+
+    fn forget_waiting(&mut self, id: MemoryId) {
+        self.waiting.remove(&id);
+        self.passed_over.remove(&id);
+    }
+
+    /// Writes down what is not made when somebody asks for it.
+    pub(super) fn pack(&self, packer: &mut Packer<'_>) {
+        self.catalog.pack(packer);
+        self.index.pack(packer);
+        let waiting: BTreeSet<_> = self.waiting.union(&self.passed_over).collect();
+        packer.count(waiting.len());
+        waiting.into_iter().for_each(|id| packer.raw(&id.to_bytes()));
+    }
+
+    /// Reads it back, for a model or for none. Tells whether it has that model's vectors, or whether they have to
+    /// be placed yet.
+    pub(super) fn unpack(
+        unpacker: &mut Unpacker<'_>,
+        model: Option<ModelDigest>,
+    ) -> io::Result<(Self, bool)> {
+        let catalog = Catalog::unpack(unpacker)?;
+        let (index, has_vectors) = Index::unpack(unpacker, model)?;
+        let mut mind = Self { catalog, index, ..Self::new(model) };
+        for _ in 0..unpacker.count(ID_BYTES)? {
+            let id = MemoryId::from_bytes(unpacker.array()?);
+            if has_vectors {
+                mind.waiting.insert(id);
+            }
+        }
+        for (doc, entry) in mind.catalog.iter() {
+            if !mind.index.contains(doc) {
+                return Err(misread());
+            }
+            mind.ends.extend(entry.expires.map(|end| (end, entry.id)));
+        }
+        Ok((mind, has_vectors))
     }
 
     /// Notes a memory that stands in the store. Its text is indexed by the caller.

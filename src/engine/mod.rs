@@ -18,6 +18,7 @@ mod files;
 mod filter;
 mod fitting;
 mod graph;
+mod kept;
 mod meaning;
 mod mind;
 mod numbers;
@@ -30,6 +31,7 @@ mod secrets;
 mod spelling;
 mod stamp;
 mod steps;
+mod text_digest;
 mod verb;
 mod verbs;
 mod view;
@@ -126,7 +128,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Reads a session's memories and builds its indexes.
+    /// Reads a session's memories and builds its indexes, or reads what was kept of them.
     /// With a model, vectors come from outside; without one the index makes its own.
     pub fn open(
         store: SessionStore,
@@ -146,8 +148,10 @@ impl Engine {
             written: None,
             stamp: None,
         };
-        engine.load()?;
-        engine.load_vectors()?;
+        if !engine.load_kept()? {
+            engine.load()?;
+            engine.load_vectors()?;
+        }
         Ok(engine)
     }
 

@@ -338,11 +338,6 @@ impl Engine {
         self.written.take()
     }
 
-    /// Gives the user's place among the users back if nothing is stored for him any more.
-    pub fn give_up_place(&mut self) -> Result<(), EngineError> {
-        Ok(self.store.give_up_place()?)
-    }
-
     /// Comes true when everything submitted so far is durable.
     #[must_use]
     pub fn newest_receipt(&self) -> Option<Receipt> {

@@ -49,4 +49,5 @@ mod storm;
 mod tokens;
 mod transfer;
 mod undo;
+mod waking;
 mod words;

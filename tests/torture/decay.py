@@ -87,10 +87,12 @@ class Damage:
 
 
 def files(data):
-    """All files of a data directory by their kinds, but for the note of its stop: of a copy it says nothing."""
+    """All files of a data directory by their kinds, but for the note of its stop, which of a copy says nothing, and what sessions keep, which
+    nobody misses."""
     found = collections.defaultdict(list)
     last = max((path.name for path in data.glob("journal/*.log") if path.name[0].isdigit()), default="")
-    for path in sorted(path for path in data.rglob("*") if path.is_file() and path.name != ".stopped"):
+    for path in sorted(path for path in data.rglob("*")
+                       if path.is_file() and path.name != ".stopped" and path.parent.name != ".minds"):
         top = path.relative_to(data).parts[0]
         kind = top
         if top == "journal":

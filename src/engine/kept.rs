@@ -125,10 +125,10 @@ mod tests {
         let mut memory = Memory::new(id(number), text, Timestamp(1_000 + i64::from(number)));
         let tags = [thing(3), "kept"].map(|tag| Tag::parse(tag).unwrap());
         memory.tags = Tags::from_vec(tags.to_vec());
-        memory.project = (number.is_multiple_of(3)).then(|| Project::parse("House").unwrap());
+        memory.project = number.is_multiple_of(3).then(|| Project::parse("House").unwrap());
         memory.pinned = number.is_multiple_of(11);
         memory.expires_at =
-            (number.is_multiple_of(5)).then(|| Timestamp(2_000_000 + i64::from(number)));
+            number.is_multiple_of(5).then(|| Timestamp(2_000_000 + i64::from(number)));
         if number.is_multiple_of(4) {
             memory.metadata =
                 json!({ "speaker": "Ada", "run_id": "visit" }).as_object().unwrap().clone();
@@ -164,7 +164,8 @@ mod tests {
             answers.push(ask::<Search>(engine, json!({ "query": query, "project": "house" })));
         }
         answers.push(ask::<List>(engine, json!({ "pinned": true, "include": ["deleted"] })));
-        let same = engine.mind.catalog.same_text(&memory(77).content).map(|entry| entry.id);
+        let text = memory(77).content;
+        let same = engine.mind.catalog.same_text(&text).map(|entry| entry.id);
         answers.push(format!("{:?}", same.collect::<Vec<_>>()));
         answers.push(format!("{:?}", engine.next_end(NOW)));
         answers.push(format!("{:?}", engine.ended(NOW, Timestamp(2_000_100))));

@@ -195,7 +195,7 @@ impl<'a> Unpacker<'a> {
     }
 
     /// Fails if something is left that nobody has read.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(&self) -> io::Result<()> {
         if self.remaining() == 0 { Ok(()) } else { Err(misread()) }
     }
 

@@ -53,7 +53,8 @@ impl Index {
         self.speakers.pack(packer);
         self.english.pack(packer);
         self.vectors.pack(packer);
-        packer.bytes(self.model.as_ref().map_or(&[][..], |model| &model.0));
+        let model = self.model.as_ref().map(|model| model.0.as_slice());
+        packer.bytes(model.unwrap_or_default());
         self.made.pack(packer);
     }
 
@@ -144,7 +145,7 @@ mod tests {
     /// An index of a model from which some documents are gone, with vectors of some of the others.
     fn of_model(made: &[Made], keep: u32, placed: u32) -> Index {
         let mut index = Index::for_model(MODEL);
-        for (doc, made) in (0..).zip(made) {
+        for (doc, made) in (0_u32..).zip(made) {
             index.insert(DocId(doc), &made.document());
             if placed >> doc & 1 == 1 {
                 #[allow(clippy::cast_precision_loss, reason = "a small number")]
@@ -152,7 +153,7 @@ mod tests {
                 index.place(DocId(doc), &Vector::quantize(&[1.0, side, 0.5, -side]));
             }
         }
-        for (doc, made) in (0..).zip(made).filter(|(doc, _)| keep >> doc & 1 == 0) {
+        for (doc, made) in (0_u32..).zip(made).filter(|&(doc, _)| keep >> doc & 1 == 0) {
             index.remove(DocId(doc), &made.document());
         }
         index
@@ -191,7 +192,7 @@ mod tests {
             prop_assert!(has_vectors && index.is_dense());
             prop_assert_eq!(answers(&again, &made), answers(&index, &made));
             prop_assert_eq!((again.len(), again.terms()), (index.len(), index.terms()));
-            for (doc, made) in (0..).zip(&made) {
+            for (doc, made) in (0_u32..).zip(&made) {
                 for index in [&mut index, &mut again] {
                     if keep >> doc & 1 == 0 {
                         index.insert(DocId(doc), &made.document());

@@ -332,7 +332,7 @@ pub(super) mod tests {
                     && unpacker.optional()? == optional
                     && unpacker.bytes()? == large
                     && *unpacker.text()? == *text
-                    && unpacker.array()? == [7; 16])
+                    && unpacker.array::<16>()? == [7; 16])
             });
 
             prop_assert!(same.unwrap());

@@ -204,7 +204,7 @@ mod tests {
     fn a_change_is_on_its_way_to_the_disk_before_anything_follows_it() {
         let dir = tempfile::tempdir().unwrap();
         let (begins, begun) = channel();
-        let hook = SyncHook::new(move || begins.send(()).map_err(std::io::Error::other));
+        let hook = SyncHook::new(move || begins.send(()).map_err(io::Error::other));
         let journal = JournalOptions { sync_hook: Some(hook), ..JournalOptions::default() };
         let options = StoreOptions { journal, ..StoreOptions::default() };
         let store = Store::open(dir.path(), options).unwrap();

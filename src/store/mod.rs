@@ -65,7 +65,6 @@ pub use codec::{CodecError, Record};
 pub use directory::Store;
 pub use error::StoreError;
 pub use key::Key;
-pub use mind_file::KeptMind;
 #[cfg(feature = "fuzzing")]
 pub use kinds::RECORDS;
 pub use proof::Comparison;

@@ -30,7 +30,7 @@ if [ ! -e "$chroot/.ready" ]; then
     # A mirror may be older than the Release file allows.
     chroot "$chroot" apt-get -o Acquire::Check-Valid-Until=false update -qq >&2
     DEBIAN_FRONTEND=noninteractive chroot "$chroot" apt-get install -y -qq --no-install-recommends \
-        rustc cargo libstd-rust-dev:arm64 gcc gcc-aarch64-linux-gnu libc6-dev libc6-dev-arm64-cross >&2
+        rustc cargo libstd-rust-dev:arm64 gcc make gcc-aarch64-linux-gnu libc6-dev libc6-dev-arm64-cross >&2
     touch "$chroot/.ready"
 fi
 
@@ -42,9 +42,10 @@ git archive HEAD | tar -x -C "$chroot/src"
 told=$(cargo vendor --locked --versioned-dirs "$chroot/vendor")
 printf '%s\n' "$told" | sed 's#^directory = .*#directory = "/vendor"#' >"$chroot/src/.cargo/config.toml"
 
+# Kernels for arm64 have pages of 4, 16 (Raspberry Pi 5) or 64 KiB: an allocator for the largest runs on all.
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 chroot "$chroot" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CARGO_INCREMENTAL=0 SOURCE_DATE_EPOCH="$epoch" \
-    CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+    CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc JEMALLOC_SYS_WITH_LG_PAGE=16 CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
     RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\" --remap-path-prefix=/vendor=/cargo/crates" \
     sh -c "cd /src && cargo build --profile dist --offline --locked --package memoryd-dist --target $triple --target-dir /target" >&2
 mkdir -p "$(dirname "$out")"

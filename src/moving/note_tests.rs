@@ -138,9 +138,8 @@ proptest! {
     }
 }
 
-/// Texts that are equal to an import are one, and who wrote the mark of a shielded cell is not known.
+/// Texts that are equal to an import are one.
 fn folded(text: &str) -> String {
-    let text = text.strip_prefix('\'').unwrap_or(text);
     let composed: String = text.nfkc().collect();
     composed.split_whitespace().collect::<Vec<_>>().join(" ")
 }

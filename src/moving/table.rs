@@ -7,7 +7,7 @@ pub const CSV_HEAD: &str = "id,created,changed,kind,project,tags,title,text,clie
 /// What ends a row.
 pub const CSV_END: &str = "\r\n";
 /// A spreadsheet takes a cell that begins so for something to calculate, which may call out.
-pub(super) const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// The row of a memory, without an end of line.
 #[must_use]
@@ -27,9 +27,15 @@ pub fn csv_row(memory: &Memory) -> String {
     cells.iter().map(|text| cell(text)).collect::<Vec<String>>().join(",")
 }
 
+/// Whether a spreadsheet may calculate a text, or it looks like one that was kept from that by the mark before it: such
+/// a one gets one more, so that no text loses its own.
+pub(super) fn may_calculate(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(FORMULAS)
+}
+
 /// A cell that no spreadsheet takes for a formula.
 fn cell(text: &str) -> String {
-    let mark = if text.starts_with(FORMULAS) { "'" } else { "" };
+    let mark = if may_calculate(text) { "'" } else { "" };
     format!("\"{mark}{}\"", text.replace('"', "\"\""))
 }
 
@@ -42,6 +48,8 @@ mod tests {
         for (text, written) in [
             ("plain", "\"plain\""),
             ("=1+1", "\"'=1+1\""),
+            ("'=1+1", "\"''=1+1\""),
+            ("'plain'", "\"'plain'\""),
             ("+1", "\"'+1\""),
             ("-1", "\"'-1\""),
             ("@x", "\"'@x\""),

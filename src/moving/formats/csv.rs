@@ -11,7 +11,7 @@ use super::fields::{kind_of, moment, names, spelled};
 use crate::model::{EventTime, Metadata};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::table::{CSV_HEAD, FORMULAS};
+use crate::moving::table::{CSV_HEAD, may_calculate};
 use crate::moving::walk::{MARK, fill, unreadable};
 use crate::moving::{Files, Line, MovingError};
 
@@ -236,7 +236,7 @@ impl Header {
 
     /// A cell without the mark that our own export put before it.
     fn plain<'c>(&self, cell: &'c str) -> &'c str {
-        let inner = cell.strip_prefix('\'').filter(|inner| inner.starts_with(FORMULAS));
+        let inner = cell.strip_prefix('\'').filter(|inner| may_calculate(inner));
         inner.filter(|_| self.is_ours).unwrap_or(cell)
     }
 }

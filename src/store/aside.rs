@@ -11,6 +11,14 @@ use crate::disk;
 /// How many things of a kind that were moved aside are kept, for whoever wants to know what happened.
 const KEPT_ASIDE: usize = 2;
 
+/// How long damaged files are kept for whoever wants to know what happened. Somebody's erasure, which
+/// is waited for, does not wait for this.
+pub(super) const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How often it is looked for those that are older. A program that serves one client may run for no longer
+/// than that client does.
+pub(super) const CLEAR_EVERY: Duration = Duration::from_secs(15 * 60);
+
 /// Between the name of what was moved aside and its number.
 const MARK: &str = ".damaged-";
 

@@ -11,7 +11,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keeper::KEEP_ASIDE;
 use super::shared::Shared;
 use super::value::PIECE_PREFIX;
 use super::vault::{self, Seat, StoreKey, Vault};
@@ -63,7 +62,7 @@ pub(super) fn settle(
         work.require_room()?;
     }
     // Of one in which nothing is left, such as after a salvage, that is all that its owner has.
-    let keep_aside = if shared.is_empty() { KEEP_ASIDE } else { Duration::ZERO };
+    let keep_aside = if shared.is_empty() { shared.options.keep_aside } else { Duration::ZERO };
     if let Some(key) = vault.pending() {
         work.write_key(key)?;
     }

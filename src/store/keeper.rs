@@ -36,10 +36,6 @@ const JOURNAL_BLOAT: u64 = 3;
 /// Making all files anew takes at most a tenth of the time, however much is removed.
 const SCRUB_REST: u32 = 10;
 
-/// How long damaged files are kept for whoever wants to know what happened. Somebody's erasure, which
-/// is waited for, does not wait for this.
-pub(super) const KEEP_ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
-
 /// How many batches a rebuild may catch up on while nothing else is applied.
 const LAST_STEP: u64 = 256;
 
@@ -81,6 +77,8 @@ struct Work {
     retry_in: Duration,
     /// When files may be made anew again only because something was removed.
     scrub_at: Option<Instant>,
+    /// When it is looked next for what has lain aside for long enough.
+    clear_at: Option<Instant>,
     /// Whether nobody knows how old anything is.
     clock_doubt: Arc<AtomicBool>,
     /// Whether everything was compared, by the start or since.
@@ -107,6 +105,8 @@ impl Keeper {
             retry_at: None,
             retry_in: FIRST_RETRY,
             scrub_at: None,
+            // By then whoever watches the clock has looked at it.
+            clear_at: Instant::now().checked_add(shared.options.clear_aside_every),
             clock_doubt: Arc::clone(&clock_doubt),
             is_proven: !shared.proof.is_awaited(),
         };
@@ -257,7 +257,7 @@ impl Work {
         } else if self.shared.held().is_some() {
             self.checkpoint()
         } else if self.is_scrub_due() {
-            self.scrub(KEEP_ASIDE)
+            self.scrub(self.shared.options.keep_aside)
         } else if self.is_due() {
             self.compact()
         } else if self.is_sled_bloated(self.journal.bytes()) {
@@ -266,7 +266,10 @@ impl Work {
             self.checkpoint()
         };
         match result {
-            Ok(()) => self.retry_in = FIRST_RETRY,
+            Ok(()) => {
+                self.retry_in = FIRST_RETRY;
+                self.clear_aside();
+            }
             // Whoever closes the store does not wait for upkeep to succeed.
             Err(_) if self.journal.is_closing() => {}
             Err(error) => {
@@ -446,6 +449,19 @@ impl Work {
         self.checkpoint()?;
         log::info!("sled was rebuilt as generation {generation}");
         Ok(())
+    }
+
+    /// What lies aside goes when it has lain for long enough, also where nothing is ever removed.
+    fn clear_aside(&mut self) {
+        let is_early = self.clear_at.is_some_and(|at| Instant::now() < at);
+        if is_early || self.clock_doubt.load(Ordering::Acquire) {
+            return;
+        }
+        let options = &self.shared.options;
+        self.clear_at = Instant::now().checked_add(options.clear_aside_every);
+        if let Err(error) = aside::remove_older(&self.shared.dir, options.keep_aside) {
+            log::warn!("what was set aside long ago is still there: {error}");
+        }
     }
 
     fn is_scrub_due(&self) -> bool {

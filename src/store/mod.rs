@@ -86,6 +86,10 @@ pub struct StoreOptions {
     pub sled_bloat: u64,
     /// How long after a text was removed the files that may hold it are made anew.
     pub scrub_after: Duration,
+    /// How long damaged files lie aside.
+    pub keep_aside: Duration,
+    /// How often it is looked for those that have lain for longer, first this long after the start.
+    pub clear_aside_every: Duration,
     /// Whether a store is made where there is none. Whoever only reads leaves it out, so that a
     /// wrong folder is an error and not an empty store.
     pub create: bool,
@@ -127,6 +131,8 @@ impl Default for StoreOptions {
             compact_bytes: 64 << 20,
             sled_bloat: 3,
             scrub_after: Duration::from_secs(15),
+            keep_aside: aside::KEEP,
+            clear_aside_every: aside::CLEAR_EVERY,
             create: true,
             compares_later: false,
             lock_patience: lock::PATIENCE,

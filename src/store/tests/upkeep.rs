@@ -156,3 +156,30 @@ fn a_segment_that_a_crash_left_beside_its_snapshot_goes_with_the_next_scrub() {
     assert!(!segment.exists());
     assert_eq!(contents(&store, "ada"), expected);
 }
+
+#[test]
+fn what_lies_aside_goes_in_time_though_nothing_was_removed() {
+    let soon = StoreOptions {
+        keep_aside: std::time::Duration::from_nanos(1),
+        clear_aside_every: std::time::Duration::ZERO,
+        ..StoreOptions::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), soon).unwrap();
+    let clock_doubt = store.clock_doubt();
+    clock_doubt.store(true, SeqCst);
+    let aside = dir.path().join("checkpoint.damaged-1");
+    fs::write(&aside, "a text that was regretted").unwrap();
+    // Errands are done in order, so each look is over when the compaction behind it is.
+    let look = || {
+        store.shared().nudge();
+        store.compact_now().unwrap();
+    };
+    look();
+    assert!(aside.exists(), "nobody knows how old it is");
+
+    clock_doubt.store(false, SeqCst);
+    look();
+
+    assert!(!aside.exists());
+}

@@ -6,10 +6,12 @@ use actix_web::rt;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::accounts::AuditFilter;
+use super::CallError;
+use super::accounts::{AuditFilter, Made, NewToken, TokenChange};
 use super::tests::{A_MOMENT, House, PATIENCE, adding, is_unavailable, parsed};
-use crate::engine::{Add, Get, Update};
-use crate::model::{Caller, Scopes};
+use crate::auth::TokenError;
+use crate::engine::{Add, Arguments, Get, Update};
+use crate::model::{AuditKind, Caller, Scopes, Token};
 
 #[actix_web::test]
 async fn a_session_that_may_have_read_what_is_wrong_opens_anew_and_nobody_is_refused() {
@@ -161,4 +163,78 @@ async fn a_stop_that_nobody_announced_does_not_wait_for_all_to_be_compared_eithe
     drop(timeout(PATIENCE, house.sessions.stop()).await.unwrap());
 
     assert!(house.sessions.store.comparison().is_none());
+}
+
+/// Asks for a token in the background.
+fn making(house: &House, name: &str) -> rt::task::JoinHandle<Result<Made, CallError>> {
+    let (sessions, caller) = (house.sessions.clone(), house.caller.clone());
+    let named = json!({ "name": name }).as_object().unwrap().clone();
+    let wanted = NewToken::parse(Arguments::new(named)).unwrap().verb;
+    rt::spawn(
+        async move { sessions.accounts().administration(&caller).unwrap().create(wanted).await },
+    )
+}
+
+fn stored(house: &House, name: &str) -> Token {
+    let records = house.sessions.store.system().unwrap();
+    let mut tokens = records.scan::<Token>().map(|row| row.unwrap().1);
+    tokens.find(|token| token.name.as_str() == name).unwrap()
+}
+
+#[actix_web::test]
+async fn a_token_is_taken_back_while_everything_is_compared_whatever_else_is_to_be_written() {
+    let house = House::build(Duration::from_secs(60));
+    let accounts = house.sessions.accounts();
+    let administration = accounts.administration(&house.caller).unwrap();
+    let stolen = making(&house, "stolen").await.unwrap().unwrap().token.prefix;
+    let phone = making(&house, "phone").await.unwrap().unwrap().token.prefix;
+    house.sessions.store.begin_proof();
+    accounts.note_use(phone.clone());
+    accounts.note_deed(AuditKind::MemoriesViewed, &house.caller, "of bob".to_owned());
+    let mut desk = making(&house, "desk");
+    assert!(timeout(A_MOMENT, &mut desk).await.is_err(), "made before all is compared");
+
+    let told = timeout(PATIENCE / 3, administration.change("stolen", TokenChange::Revoke)).await;
+
+    let told = told.unwrap().unwrap_err();
+    assert!(matches!(told, CallError::Token(TokenError::OnlyShut { .. })), "{told}");
+    assert!(!accounts.book().is_open(&stolen, accounts.now()));
+    assert!(administration.audit(AuditFilter::default()).await.is_ok());
+    assert!(!desk.is_finished());
+    house.sessions.store.end_proof();
+    desk.await.unwrap().unwrap();
+    // It was asked last, so all the rest is on its way to the disk.
+    making(&house, "last").await.unwrap().unwrap();
+    assert!(stored(&house, "stolen").revoked_at.is_some());
+    assert!(stored(&house, "phone").last_used_at.is_some());
+    let events = administration.audit(AuditFilter::default()).await.unwrap();
+    let has = |kind| events.iter().any(|event| event.event == kind);
+    assert!(has(AuditKind::MemoriesViewed) && has(AuditKind::TokenRevoked));
+}
+
+#[actix_web::test]
+async fn the_last_word_of_a_token_counts_after_everything_is_compared() {
+    let house = House::build(Duration::from_secs(60));
+    let accounts = house.sessions.accounts();
+    let prefix = making(&house, "laptop").await.unwrap().unwrap().token.prefix;
+    house.sessions.store.begin_proof();
+    let changing = |change: TokenChange| {
+        let (sessions, caller) = (house.sessions.clone(), house.caller.clone());
+        rt::spawn(async move {
+            let administration = sessions.accounts().administration(&caller).unwrap();
+            administration.change("laptop", change).await
+        })
+    };
+    let mut enabled = changing(TokenChange::Enable);
+    assert!(timeout(A_MOMENT, &mut enabled).await.is_err(), "written before all is compared");
+    let mut revoked = changing(TokenChange::Revoke);
+    assert!(timeout(A_MOMENT, &mut revoked).await.is_err(), "written before all is compared");
+    assert!(!accounts.book().is_open(&prefix, accounts.now()));
+
+    house.sessions.store.end_proof();
+
+    enabled.await.unwrap().unwrap();
+    revoked.await.unwrap().unwrap();
+    assert!(!accounts.book().is_open(&prefix, accounts.now()));
+    assert!(stored(&house, "laptop").revoked_at.is_some());
 }

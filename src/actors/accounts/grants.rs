@@ -156,6 +156,27 @@ impl Keeper {
         Ok((grant, receipt))
     }
 
+    /// The same. It opens something once it is on the disk.
+    fn open_for_good(&mut self, asked: OpenGrant) -> Answered<Grant> {
+        match self.open_grant(asked) {
+            Err(error) => answered(Err(error)),
+            Ok((grant, receipt)) => {
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    if let Err(error) = durable {
+                        keeper.book.grants().remove(&grant.id);
+                        return Err(EngineError::from(error).into());
+                    }
+                    if keeper.ended_grants.contains(&grant.id) {
+                        keeper.late_grants.insert(grant.id);
+                        return Err(TokenError::UnknownGrant.into());
+                    }
+                    keeper.book.grants().put(grant.clone());
+                    Ok(grant)
+                }))
+            }
+        }
+    }
+
     /// Names a grant after its client. Grants of one user to what calls itself the same and registered the
     /// same place first share a name, as tokens do that took each other's place.
     fn free_grant_name(&self, grant: &Grant) -> CredentialName {
@@ -169,12 +190,17 @@ impl Keeper {
         first_free(&base, |name| !others.iter().any(|other| other.name == *name && !is_same(other)))
     }
 
-    /// Ends grants at once, whatever the disk says to it. Those that have ended are left as they are.
+    /// Ends grants in the book. Those that have ended are left as they are. Gives back what is told of it;
+    /// nothing where nothing is to be written.
     fn end_grants(
         &mut self,
         which: &MeantGrants,
         why: &Ending,
-    ) -> Result<(Vec<Grant>, Option<Receipt>), CallError> {
+    ) -> Result<(Vec<Grant>, Option<Vec<AuditEvent>>), CallError> {
+        // Who opens it may stand in line.
+        if let MeantGrants::One(id) = which {
+            self.ended_grants.insert(id.clone());
+        }
         let now = self.clock.now();
         let meant: Vec<Grant> =
             self.book.grants().list().into_iter().filter(|grant| which.is(grant)).collect();
@@ -204,25 +230,35 @@ impl Keeper {
         if ended.is_empty() || (told.is_empty() && !is_leaving) {
             return Ok((ended, None));
         }
-        match self.put_grants(&ended, &told) {
-            Ok(receipt) => Ok((ended, Some(receipt))),
-            Err(error) => Err(self.grants_only_shut(&ended, &error)),
-        }
+        Ok((ended, Some(told)))
     }
 
-    /// The same, and waits for the disk. What it does not take is written later.
-    fn end_for_good(&mut self, which: &MeantGrants, why: &Ending) -> Answered<Vec<Grant>> {
+    /// The same at once, whatever the disk says to it, and waits for that. What it does not take is written
+    /// later.
+    fn end_for_good(
+        &mut self,
+        which: &MeantGrants,
+        why: &Ending,
+        context: &mut Context<Self>,
+    ) -> Answered<Vec<Grant>> {
         match self.end_grants(which, why) {
             Err(error) => answered(Err(error)),
             Ok((ended, None)) => answered(Ok(ended)),
-            Ok((ended, Some(receipt))) => {
-                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    match durable.map_err(EngineError::from) {
-                        Err(error) => Err(keeper.grants_only_shut(&ended, &error)),
-                        Ok(()) => Ok(ended),
-                    }
-                }))
+            Ok((ended, Some(told))) => {
+                self.once_compared_or_shut(context, move |keeper, _| keeper.put_ended(ended, &told))
             }
+        }
+    }
+
+    fn put_ended(&mut self, ended: Vec<Grant>, told: &[AuditEvent]) -> Answered<Vec<Grant>> {
+        match self.put_grants(&ended, told) {
+            Err(error) => answered(Err(self.grants_only_shut(&ended, &error))),
+            Ok(receipt) => Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                match durable.map_err(EngineError::from) {
+                    Err(error) => Err(keeper.grants_only_shut(&ended, &error)),
+                    Ok(()) => Ok(ended),
+                }
+            })),
         }
     }
 
@@ -241,6 +277,49 @@ impl Keeper {
     fn grants_only_shut(&mut self, ended: &[Grant], error: &EngineError) -> CallError {
         self.late_grants.extend(ended.iter().map(|grant| grant.id.clone()));
         TokenError::OnlyShut { why: error.to_string() }.into()
+    }
+
+    /// Renews a grant, and waits for the disk before the tokens are given out.
+    fn renew_for_good(
+        &mut self,
+        asked: RenewGrant,
+        context: &mut Context<Self>,
+    ) -> Answered<Option<(Grant, TokenPair)>> {
+        let RenewGrant { refresh, client, pair, from } = asked;
+        let now = self.clock.now();
+        let found = self.book.grants().of_refresh(&refresh);
+        let Some(before) = found.filter(|grant| grant.client.id == client) else {
+            return answered(Ok(None));
+        };
+        let idle = self.book.grants().policy().idle;
+        let renewed = match renew(&before, &refresh, &pair, now, idle) {
+            Renewal::Unfit => return answered(Ok(None)),
+            Renewal::Reused => {
+                let ended =
+                    self.end_for_good(&MeantGrants::One(before.id), &Ending::Reuse(from), context);
+                return Box::pin(ended.map(|ended, _, _| {
+                    if let Err(error) = ended {
+                        log::warn!("a refresh token came again: {error}");
+                    }
+                    Ok(None)
+                }));
+            }
+            Renewal::Renewed(grant) => *grant,
+        };
+        match self.put_grants(std::slice::from_ref(&renewed), &[]) {
+            Err(error) => answered(Err(error.into())),
+            Ok(receipt) => {
+                // Now, so that the next in line rests on it. Nobody has the tokens yet.
+                self.book.grants().put(renewed.clone());
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    if let Err(error) = durable {
+                        keeper.take_pair_back(&renewed.id, &before, &pair);
+                        return Err(EngineError::from(error).into());
+                    }
+                    Ok(Some((renewed, pair)))
+                }))
+            }
+        }
     }
 
     /// Takes a pair back that could not be written, and lets its refresh token be tried again.
@@ -324,65 +403,16 @@ fn of_grant(kind: AuditKind, grant: &Grant, from: AskedFrom, now: Timestamp) -> 
 impl Handler<OpenGrant> for Keeper {
     type Result = Answered<Grant>;
 
-    fn handle(&mut self, asked: OpenGrant, _: &mut Context<Self>) -> Self::Result {
-        match self.open_grant(asked) {
-            Err(error) => answered(Err(error)),
-            Ok((grant, receipt)) => {
-                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    if let Err(error) = durable {
-                        keeper.book.grants().remove(&grant.id);
-                        return Err(EngineError::from(error).into());
-                    }
-                    if keeper.ended_grants.contains(&grant.id) {
-                        keeper.late_grants.insert(grant.id);
-                        return Err(TokenError::UnknownGrant.into());
-                    }
-                    keeper.book.grants().put(grant.clone());
-                    Ok(grant)
-                }))
-            }
-        }
+    fn handle(&mut self, asked: OpenGrant, context: &mut Context<Self>) -> Self::Result {
+        self.once_compared(context, |keeper, _| keeper.open_for_good(asked))
     }
 }
 
 impl Handler<RenewGrant> for Keeper {
     type Result = Answered<Option<(Grant, TokenPair)>>;
 
-    fn handle(&mut self, asked: RenewGrant, _: &mut Context<Self>) -> Self::Result {
-        let RenewGrant { refresh, client, pair, from } = asked;
-        let now = self.clock.now();
-        let found = self.book.grants().of_refresh(&refresh);
-        let Some(before) = found.filter(|grant| grant.client.id == client) else {
-            return answered(Ok(None));
-        };
-        let idle = self.book.grants().policy().idle;
-        let renewed = match renew(&before, &refresh, &pair, now, idle) {
-            Renewal::Unfit => return answered(Ok(None)),
-            Renewal::Reused => {
-                let ended = self.end_for_good(&MeantGrants::One(before.id), &Ending::Reuse(from));
-                return Box::pin(ended.map(|ended, _, _| {
-                    if let Err(error) = ended {
-                        log::warn!("a refresh token came again: {error}");
-                    }
-                    Ok(None)
-                }));
-            }
-            Renewal::Renewed(grant) => *grant,
-        };
-        match self.put_grants(std::slice::from_ref(&renewed), &[]) {
-            Err(error) => answered(Err(error.into())),
-            Ok(receipt) => {
-                // Now, so that the next in line rests on it. Nobody has the tokens yet.
-                self.book.grants().put(renewed.clone());
-                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    if let Err(error) = durable {
-                        keeper.take_pair_back(&renewed.id, &before, &pair);
-                        return Err(EngineError::from(error).into());
-                    }
-                    Ok(Some((renewed, pair)))
-                }))
-            }
-        }
+    fn handle(&mut self, asked: RenewGrant, context: &mut Context<Self>) -> Self::Result {
+        self.once_compared(context, |keeper, context| keeper.renew_for_good(asked, context))
     }
 }
 
@@ -392,9 +422,9 @@ impl Handler<EndGrants> for Keeper {
     fn handle(
         &mut self,
         EndGrants { which, why }: EndGrants,
-        _: &mut Context<Self>,
+        context: &mut Context<Self>,
     ) -> Self::Result {
-        self.end_for_good(&which, &why)
+        self.end_for_good(&which, &why, context)
     }
 }
 
@@ -406,7 +436,9 @@ impl Handler<EndAccess> for Keeper {
         grant.access.retain(|ticket| ticket.digest != access);
         self.late_grants.insert(grant.id.clone());
         self.book.grants().put(grant);
-        self.write_late_grants(context);
+        if !self.holds_back(context) {
+            self.write_late_grants(context);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use actix::{
 };
 
 use super::audit::Counts;
+use super::held::Held;
 use super::ledger::put_events;
 use super::naming::{first_free, fitting};
 use super::wanted::{NewToken, Rotation};
@@ -48,11 +49,13 @@ pub(super) struct Keeper {
     /// must not overrule it.
     pub(super) taken_back: HashSet<TokenDigest>,
     /// What was taken back and could not be written, with what the audit is to be told of it.
-    unwritten: Vec<(After, AuditEvent)>,
+    pub(super) unwritten: Vec<(After, AuditEvent)>,
     /// Grants that were ended since the start: one that is on its way to the disk must not open again.
     pub(super) ended_grants: HashSet<TokenPrefix>,
     /// Grants that are not on the disk as they are in the book.
     pub(super) late_grants: HashSet<TokenPrefix>,
+    /// What is done once everything is compared.
+    pub(super) held: Held,
 }
 
 #[derive(Debug)]
@@ -95,7 +98,7 @@ pub(super) struct Use(pub(super) TokenPrefix);
 pub(super) struct End;
 
 /// What a token is after a change; nothing if it is gone.
-type After = (Token, bool);
+pub(super) type After = (Token, bool);
 
 impl Keeper {
     /// Reads the tokens into the book.
@@ -125,11 +128,15 @@ impl Keeper {
             unwritten: Vec::new(),
             ended_grants: HashSet::new(),
             late_grants: HashSet::new(),
+            held: Held::default(),
         })
     }
 
     /// Goes on after a pause while there is more than is swept at once.
-    fn sweep_on(&mut self, context: &mut Context<Self>) {
+    pub(super) fn sweep_on(&mut self, context: &mut Context<Self>) {
+        if self.holds_back(context) {
+            return;
+        }
         self.sweep_grants();
         if self.sweep() {
             context.run_later(PAUSE, Self::sweep_on);
@@ -255,25 +262,27 @@ impl Keeper {
         }
     }
 
-    /// Keeps in mind what has to be written once the disk takes it, and says so.
-    fn only_shut(&mut self, late: Vec<(After, AuditEvent)>, error: &EngineError) -> CallError {
-        self.unwritten.extend(late);
-        TokenError::OnlyShut { why: error.to_string() }.into()
-    }
-
-    /// Writes what could not be written before.
-    pub(super) fn write_late(&mut self, context: &mut Context<Self>) {
-        self.write_late_grants(context);
-        if self.unwritten.is_empty() {
-            return;
-        }
-        let (changed, told): (Vec<After>, Vec<AuditEvent>) = self.unwritten.iter().cloned().unzip();
-        let Ok(receipt) = self.put_tokens(&changed, &told) else { return };
-        let late = std::mem::take(&mut self.unwritten);
-        context.spawn(receipt.into_actor(self).map(move |durable, keeper, _| match durable {
-            Ok(()) => changed.iter().for_each(|(token, stays)| keeper.settle(token, *stays)),
-            Err(_) => keeper.unwritten.extend(late),
-        }));
+    /// The same, and waits for the disk. What was taken back and it does not take is written later.
+    fn change_for_good(&mut self, Change { which, change, by }: Change) -> Answered<Vec<Token>> {
+        let (changed, receipt) = match self.change(&which, change, &by) {
+            Err(error) => return Box::pin(actix::fut::ready(Err(error))),
+            Ok(changed) => changed,
+        };
+        Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+            match durable.map_err(EngineError::from) {
+                Err(error) if change != TokenChange::Enable => {
+                    let now = keeper.clock.now();
+                    let late = changed.into_iter().map(|after| {
+                        let told = about(change.kind(), &by, &after.0, now);
+                        (after, told)
+                    });
+                    return Err(keeper.only_shut(late.collect(), &error));
+                }
+                durable => durable?,
+            }
+            changed.iter().for_each(|(token, stays)| keeper.settle(token, *stays));
+            Ok(changed.into_iter().map(|(token, _)| token).collect())
+        }))
     }
 
     pub(super) fn put_tokens(
@@ -306,7 +315,7 @@ impl Keeper {
     }
 
     /// Follows what has become durable, unless there was a later word.
-    fn settle(&mut self, token: &Token, stays: bool) {
+    pub(super) fn settle(&mut self, token: &Token, stays: bool) {
         let is_shut = token.revoked_at.is_some();
         if !stays {
             self.book.remove(&token.digest);
@@ -369,9 +378,10 @@ impl Actor for Keeper {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(MINUTE, |keeper, context| {
-            keeper.write_late(context);
-            keeper.append_counted();
-            keeper.keep_clock();
+            if !keeper.holds_back(context) {
+                keeper.make_up(context);
+                keeper.keep_clock();
+            }
         });
         self.sweep_on(context);
         context.run_interval(SWEEP, Self::sweep_on);
@@ -387,18 +397,26 @@ pub(super) type Answered<T> = ResponseActFuture<Keeper, Result<T, CallError>>;
 impl Handler<Create> for Keeper {
     type Result = Answered<Made>;
 
-    fn handle(&mut self, Create { wanted, by }: Create, _: &mut Context<Self>) -> Self::Result {
-        let made = self.create(wanted, &by);
-        made_when_durable(self, made)
+    fn handle(
+        &mut self,
+        Create { wanted, by }: Create,
+        context: &mut Context<Self>,
+    ) -> Self::Result {
+        self.once_compared(context, move |keeper, _| {
+            let made = keeper.create(wanted, &by);
+            made_when_durable(keeper, made)
+        })
     }
 }
 
 impl Handler<Rotate> for Keeper {
     type Result = Answered<Made>;
 
-    fn handle(&mut self, asked: Rotate, _: &mut Context<Self>) -> Self::Result {
-        let made = self.rotate(&asked.which, asked.rotation, &asked.by);
-        made_when_durable(self, made)
+    fn handle(&mut self, asked: Rotate, context: &mut Context<Self>) -> Self::Result {
+        self.once_compared(context, move |keeper, _| {
+            let made = keeper.rotate(&asked.which, asked.rotation, &asked.by);
+            made_when_durable(keeper, made)
+        })
     }
 }
 
@@ -425,35 +443,27 @@ fn made_when_durable(
 impl Handler<Change> for Keeper {
     type Result = Answered<Vec<Token>>;
 
-    fn handle(&mut self, asked: Change, _: &mut Context<Self>) -> Self::Result {
-        match self.change(&asked.which, asked.change, &asked.by) {
-            Err(error) => Box::pin(actix::fut::ready(Err(error))),
-            Ok((changed, receipt)) => {
-                let (change, by) = (asked.change, asked.by);
-                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    match durable.map_err(EngineError::from) {
-                        Err(error) if change != TokenChange::Enable => {
-                            let now = keeper.clock.now();
-                            let late = changed.into_iter().map(|after| {
-                                let told = about(change.kind(), &by, &after.0, now);
-                                (after, told)
-                            });
-                            return Err(keeper.only_shut(late.collect(), &error));
-                        }
-                        durable => durable?,
-                    }
-                    changed.iter().for_each(|(token, stays)| keeper.settle(token, *stays));
-                    Ok(changed.into_iter().map(|(token, _)| token).collect())
-                }))
-            }
+    fn handle(&mut self, asked: Change, context: &mut Context<Self>) -> Self::Result {
+        if asked.change == TokenChange::Enable {
+            return self.once_compared(context, |keeper, _| keeper.change_for_good(asked));
         }
+        if self.holds_back(context)
+            && let Err(error) = self.shut(&asked.which)
+        {
+            return Box::pin(actix::fut::ready(Err(error)));
+        }
+        self.once_compared_or_shut(context, |keeper, _| keeper.change_for_good(asked))
     }
 }
 
 impl Handler<Use> for Keeper {
     type Result = ();
 
-    fn handle(&mut self, Use(prefix): Use, _: &mut Context<Self>) {
+    fn handle(&mut self, Use(prefix): Use, context: &mut Context<Self>) {
+        if self.holds_back(context) {
+            self.hold_use(prefix);
+            return;
+        }
         if prefix.is_of_grant() {
             self.use_grant(&prefix);
             return;
@@ -469,8 +479,7 @@ impl Handler<End> for Keeper {
     type Result = ResponseActFuture<Self, Result<(), CallError>>;
 
     fn handle(&mut self, _: End, context: &mut Context<Self>) -> Self::Result {
-        self.write_late(context);
-        self.append_counted();
+        self.make_up(context);
         self.keep_clock();
         let newest = self.open.take().and_then(|open| open.records.newest_receipt());
         match newest {

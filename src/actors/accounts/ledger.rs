@@ -155,6 +155,28 @@ impl Keeper {
         Ok(Forgotten { erased, tokens, grants, receipt })
     }
 
+    /// The same, and waits for the disk.
+    fn forget_for_good(
+        &mut self,
+        user: &UserId,
+        by: &Caller,
+        context: &mut Context<Self>,
+    ) -> Answered<Erased> {
+        // Written afterwards, a row of the user would be back.
+        self.write_late(context);
+        match self.forget(user, by) {
+            Err(error) => Box::pin(actix::fut::ready(Err(error))),
+            Ok(Forgotten { erased, tokens, grants, receipt }) => {
+                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
+                    durable.map_err(EngineError::from)?;
+                    tokens.iter().for_each(|token| keeper.book.remove(&token.digest));
+                    grants.iter().for_each(|grant| keeper.book.grants().remove(&grant.id));
+                    Ok(erased)
+                }))
+            }
+        }
+    }
+
     /// Takes the name out of some events, and waits until that is durable. Says whether there are
     /// more.
     fn forget_events(
@@ -253,8 +275,12 @@ fn millis(span: Duration) -> i64 {
 impl Handler<Note> for Keeper {
     type Result = ();
 
-    fn handle(&mut self, Note(event): Note, _: &mut Context<Self>) {
-        self.append(&[event]);
+    fn handle(&mut self, Note(event): Note, context: &mut Context<Self>) {
+        if self.holds_back(context) {
+            self.counts.put_back(event);
+        } else {
+            self.append(&[event]);
+        }
     }
 }
 
@@ -263,8 +289,7 @@ impl Handler<Read> for Keeper {
 
     /// A long look holds up nobody who takes a token back.
     fn handle(&mut self, Read(filter): Read, context: &mut Context<Self>) -> Self::Result {
-        self.write_late(context);
-        self.append_counted();
+        self.catch_up(context);
         let since = filter.since.map_or(0, |since| u64::try_from(since.0).unwrap_or_default());
         let rows = self.rows(AuditKey { at: since, number: 0 });
         Box::pin(async move {
@@ -283,8 +308,7 @@ impl Handler<ReadOn> for Keeper {
         ReadOn { after, most }: ReadOn,
         context: &mut Context<Self>,
     ) -> Self::Result {
-        self.write_late(context);
-        self.append_counted();
+        self.catch_up(context);
         let start = AuditKey { at: 0, number: 0 };
         let behind = |place: AuditPlace| AuditKey { number: place.0.number + 1, ..place.0 };
         let rows = self.rows(after.map_or(start, behind));
@@ -300,18 +324,8 @@ impl Handler<Forget> for Keeper {
     type Result = Answered<Erased>;
 
     fn handle(&mut self, Forget { user, by }: Forget, context: &mut Context<Self>) -> Self::Result {
-        // Written afterwards, a row of the user would be back.
-        self.write_late(context);
-        match self.forget(&user, &by) {
-            Err(error) => Box::pin(actix::fut::ready(Err(error))),
-            Ok(Forgotten { erased, tokens, grants, receipt }) => {
-                Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
-                    durable.map_err(EngineError::from)?;
-                    tokens.iter().for_each(|token| keeper.book.remove(&token.digest));
-                    grants.iter().for_each(|grant| keeper.book.grants().remove(&grant.id));
-                    Ok(erased)
-                }))
-            }
-        }
+        self.once_compared(context, move |keeper, context| {
+            keeper.forget_for_good(&user, &by, context)
+        })
     }
 }

@@ -10,6 +10,7 @@ mod audit;
 mod desk;
 mod grant_desk;
 mod grants;
+mod held;
 mod keeper;
 mod ledger;
 mod naming;

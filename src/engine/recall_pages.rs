@@ -75,7 +75,10 @@ impl Engine {
         let mut old = Vec::new();
         for row in self.store.scan::<RecallPage>().take(AT_ONCE) {
             let (id, page) = row?;
-            let is_over = |recall: &Recall| recall.at.plus(self.limits.recalls) <= erasable;
+            // A page is made after what stands in it. Where that is dated later the clock was ahead.
+            let made = id.created_at();
+            let is_over =
+                |recall: &Recall| recall.at.min(made).plus(self.limits.recalls) <= erasable;
             if bytes <= RING_BYTES && !page.0.iter().all(is_over) {
                 break;
             }
@@ -133,14 +136,17 @@ impl Engine {
 impl Stored {
     /// Notes a page behind all others.
     fn note(&mut self, id: MemoryId, RecallPage(page): &RecallPage) {
-        let (Some(first), Some(last)) = (page.first(), page.last()) else { return };
-        let is_of_a_few = page.len() < ENOUGH;
-        if !is_of_a_few || last.at > self.from.plus(SPAN) {
+        let moments = || page.iter().map(|recall| recall.at);
+        let (Some(least), Some(most)) = (moments().min(), moments().max()) else { return };
+        let is_of_a_few = page.len() < ENOUGH && most <= least.plus(SPAN);
+        // The clock may have been ahead, and then it comes back.
+        let is_apart = most > self.from.plus(SPAN) || self.from > least.plus(SPAN);
+        if !is_of_a_few || is_apart {
             self.end_row();
         }
         if is_of_a_few {
             if self.few.is_empty() {
-                self.from = first.at;
+                self.from = least;
             }
             self.few.push(id);
             self.recalls += page.len();
@@ -243,5 +249,29 @@ mod tests {
 
         assert_eq!(pages(&again), [3, 64]);
         assert_eq!(moments(&again), Vec::from_iter((1..4).chain(9_001..9_003).chain(9_004..9_066)));
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_has_dated_keeps_nothing_else() {
+        const AHEAD: i64 = 10 * 365 * 86_400;
+        let forget_near = |engine: &mut Engine| {
+            let erasable = Timestamp((100 + 86_400) * 1_000);
+            engine.sweep(Timestamp(71_000), erasable).unwrap();
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let mut engine = Engine::of_test(&store);
+        note_each(&mut engine, [1, AHEAD].into_iter().chain(2..70));
+        assert_eq!(pages(&engine), [1, 64, 1, 1, 1, 1, 1]);
+
+        forget_near(&mut engine);
+
+        assert_eq!(moments(&engine), [AHEAD]);
+        // The clock came back before the page was made.
+        [1, AHEAD, 2].into_iter().for_each(|at| note_at(&mut engine, at));
+        sweep_at(&mut engine, 3);
+        assert_eq!(pages(&engine), [3, 1]);
+        forget_near(&mut engine);
+        assert_eq!(moments(&engine), [AHEAD]);
     }
 }

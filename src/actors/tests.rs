@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::accounts::AuditFilter;
 use super::*;
 use crate::auth::oauth::GrantPolicy;
-use crate::engine::{Add, AddStatus, Added, Arguments, Get, Search, Spoken, Update};
+use crate::engine::{Add, AddStatus, Added, Arguments, Get, NumberAll, Search, Spoken, Update};
 use crate::journal::{self, SyncHook};
 use crate::model::{Scopes, SecretScreen, SystemClock};
 use crate::store::StoreOptions;
@@ -223,6 +223,19 @@ async fn an_update_that_changes_nothing_waits_for_what_it_found() {
 
     assert_eq!(first.await.unwrap().unwrap().previous_version, 1);
     assert_eq!(same.await.unwrap().unwrap().previous_version, 2);
+}
+
+#[actix_web::test]
+async fn a_number_is_told_once_it_is_on_the_disk() {
+    let house = House::build(Duration::from_secs(60));
+    let id = house.add("the boiler was serviced").await;
+    house.disk.hold();
+
+    let mut told = house.asking(NumberAll(vec![id]));
+
+    assert!(timeout(A_MOMENT, &mut told).await.is_err(), "a crash would give it to another memory");
+    house.disk.release();
+    assert_eq!(told.await.unwrap().unwrap(), [1]);
 }
 
 #[actix_web::test]

@@ -20,6 +20,11 @@ impl Verb for NumberAll {
     fn apply(self, engine: &mut Engine, _: Asked<'_>) -> Result<Vec<u64>, EngineError> {
         engine.numbers_of(&self.0)
     }
+
+    /// A number that was told and then lost in a crash would be given to another memory.
+    fn may_write(&self) -> bool {
+        true
+    }
 }
 
 impl Verb for OfNumber {

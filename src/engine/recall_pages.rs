@@ -3,9 +3,10 @@
 //!
 //! A recall is written once, or twice where it was one of a few; no page is written again for one more.
 
-use std::mem::take;
+use std::mem::{replace, take};
 use std::time::Duration;
 
+use super::recalls::PAGE;
 use super::{Engine, EngineError};
 use crate::model::{MemoryId, Recall, RecallPage, Timestamp};
 
@@ -90,20 +91,28 @@ impl Engine {
         }
         let mut write = self.begin()?;
         old.iter().for_each(|id| write.forget_recalls(id));
-        let page = RecallPage(take(&mut self.recalls.pending));
-        let id = self.ids.next(now);
-        if fresh > 0 {
-            write.put_recalls(&id, &page);
-        }
+        let pages = self.pending_pages(now);
+        pages.iter().for_each(|(id, page)| write.put_recalls(id, page));
         if let Err(refused) = self.commit(write) {
-            self.recalls.pending = page.0;
+            self.recalls.pending = pages.into_iter().flat_map(|(_, page)| page.0).collect();
             return Err(refused);
         }
         if let Some(stored) = &mut self.recalls.stored {
             stored.bytes = bytes;
-            stored.note(id, &page);
+            pages.iter().for_each(|(id, page)| stored.note(*id, page));
         }
         Ok(())
+    }
+
+    /// What was noted. A page of more could be more than the store reads (`store/packed.rs`).
+    fn pending_pages(&mut self, now: Timestamp) -> Vec<(MemoryId, RecallPage)> {
+        let mut pending = take(&mut self.recalls.pending);
+        let mut pages = Vec::new();
+        while !pending.is_empty() {
+            let rest = pending.split_off(pending.len().min(PAGE));
+            pages.push((self.ids.next(now), RecallPage(replace(&mut pending, rest))));
+        }
+        pages
     }
 
     /// Makes one page of pages of a few in a row. It lies where the last of them lay.
@@ -232,6 +241,19 @@ mod tests {
         assert_eq!(pages(&engine), [64, 3, 70, 3, 1, 1]);
         let kept: Vec<i64> = (1..68).chain(100..170).chain((171..9_000).step_by(1_800)).collect();
         assert_eq!(moments(&engine), kept);
+    }
+
+    #[test]
+    fn what_waited_long_for_the_disk_lies_in_more_than_one_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let mut engine = Engine::of_test(&store);
+        (0..600).for_each(|at| note_at(&mut engine, at));
+
+        sweep_at(&mut engine, 600);
+
+        assert_eq!(pages(&engine), [256, 256, 88]);
+        assert_eq!(moments(&engine), Vec::from_iter(0..600));
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(super) struct Recalls {
 }
 
 /// So many are written at once.
-const PAGE: usize = 256;
+pub(super) const PAGE: usize = 256;
 /// While the disk takes no writes, so many are kept.
 const MOST_PENDING: usize = 1_024;
 /// What says in [`AskedFor`] of what kind a question is.

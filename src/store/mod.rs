@@ -28,6 +28,7 @@ mod last;
 mod lock;
 mod mind_file;
 mod minds;
+mod older_recalls;
 mod packed;
 mod premises;
 mod proof;

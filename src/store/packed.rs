@@ -1,5 +1,6 @@
 //! Numbers, lists and ids in as few bytes as they need, for layouts that hold many of them.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -25,6 +26,15 @@ pub(super) struct ShortId {
     made: Short,
     rest: [u8; 10],
 }
+
+/// What may still be made of a page as it is read, in bytes. What stands once in a table may be named by
+/// every row: in 16 MiB there is room to name one of 8 MiB a million times.
+#[derive(Debug)]
+pub(super) struct Room(Cell<usize>);
+
+/// What the rows of a page take at most: 256 recalls with the longest questions and lists that are let in take
+/// less.
+pub(super) const MOST_BYTES: usize = 128 << 20;
 
 /// What the first of a list is told from, where each is told from the one before.
 pub(super) const START: Timestamp = Timestamp(0);
@@ -54,7 +64,11 @@ impl Short {
     }
 
     /// What stands in this place of a table.
-    pub(super) fn find<'a, T>(self, table: &'a [T], field: &'static str) -> Result<&'a T, CodecError> {
+    pub(super) fn find<'a, T>(
+        self,
+        table: &'a [T],
+        field: &'static str,
+    ) -> Result<&'a T, CodecError> {
         let place = usize::try_from(self.0).ok();
         place.and_then(|place| table.get(place)).ok_or(CodecError::Field(field))
     }
@@ -95,6 +109,21 @@ impl ShortId {
         first.copy_from_slice(&made);
         last.copy_from_slice(&self.rest);
         Ok(MemoryId::from_bytes(bytes))
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Cell::new(MOST_BYTES))
+    }
+}
+
+impl Room {
+    /// Must be asked before anything is copied.
+    pub(super) fn take(&self, bytes: usize, field: &'static str) -> Result<(), CodecError> {
+        let left = self.0.get().checked_sub(bytes).ok_or(CodecError::Field(field))?;
+        self.0.set(left);
+        Ok(())
     }
 }
 

@@ -5,37 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::decode_body;
-use super::packed::{Packed, START, Short, ShortId};
-use super::steps::{AuthorV1, AuthorV2, place_of};
-use super::{CodecError, Record};
-use crate::model::{Author, Given, MemoryId, Recall, RecallPage, Timestamp};
-
-/// A page of recalls as it lay on disk in version 1. Its id is in the key.
-#[derive(Debug, Serialize, Deserialize)]
-struct RecallPageV1(Vec<RecallV1>);
-
-/// The same in version 2.
-#[derive(Debug, Serialize, Deserialize)]
-struct RecallPageV2(Vec<RecallV2>);
-
-#[derive(Debug, Serialize, Deserialize)]
-struct RecallV1 {
-    at: i64,
-    author: AuthorV1,
-    /// JSON text.
-    asked: String,
-    tokens: u32,
-    /// Id, version, score, tokens.
-    given: Vec<([u8; 16], u32, Option<f32>, u32)>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct RecallV2 {
-    first: RecallV1,
-    /// Microseconds.
-    took: Option<u32>,
-}
+use super::packed::{Packed, Room, START, Short, ShortId};
+use super::steps::{AuthorV2, copy_of, place_of};
+use super::{CodecError, Record, older_recalls};
+use crate::model::{Author, Given, MemoryId, Recall, RecallPage};
 
 /// A page as it lies on disk since version 3. Recalls in a row are by the same few clients, ask alike and
 /// give the same memories: all that stands in tables, each of it once, and a recall names its places.
@@ -102,14 +75,7 @@ impl Record for RecallPage {
     }
 
     fn upgrade(version: u8, _: &Self::Key, body: &[u8]) -> Result<Self, CodecError> {
-        let recalls: Result<Vec<Recall>, CodecError> = if version == 1 {
-            let RecallPageV1(recalls) = decode_body(body)?;
-            recalls.into_iter().map(RecallV1::into_recall).collect()
-        } else {
-            let RecallPageV2(recalls) = decode_body(body)?;
-            recalls.into_iter().map(RecallV2::into_recall).collect()
-        };
-        recalls.map(Self)
+        older_recalls::read(version, body).map(Self)
     }
 }
 
@@ -149,8 +115,9 @@ impl RecallPageV3 {
             self.authors.0.into_iter().map(AuthorV2::into_author).collect();
         let (authors, shown) = (authors?, read_memories(self.memories.0)?);
         let questions = read_questions(self.questions.0)?;
-        let (mut scores, mut before) = (self.scores.0.into_iter(), START);
+        let (mut scores, mut before, room) = (self.scores.0.into_iter(), START, Room::default());
         let mut given = |Short(place): Short| -> Result<Given, CodecError> {
+            room.take(size_of::<Given>(), "given")?;
             let one = *Short(place / 2).find(&shown, "given")?;
             if place.is_multiple_of(2) {
                 return Ok(one);
@@ -158,14 +125,16 @@ impl RecallPageV3 {
             let score = scores.next().ok_or(CodecError::Field("score"))?;
             Ok(Given { score: Some(score), ..one })
         };
-        let mut recalls = Vec::with_capacity(self.recalls.0.len());
+        let mut recalls = Vec::new();
         for recall in self.recalls.0 {
             before = recall.at.after(before);
             let took = recall.took.0.checked_sub(1).map(Duration::from_micros);
+            let asked = recall.question.find(&questions, "asked")?;
+            room.take(size_of::<Recall>() + asked.len(), "asked")?;
             recalls.push(Recall {
                 at: before,
-                author: recall.author.find(&authors, "author")?.clone(),
-                asked: recall.question.find(&questions, "asked")?.clone(),
+                author: copy_of(recall.author.find(&authors, "author")?, &room)?,
+                asked: asked.clone(),
                 tokens: recall.tokens.narrow("tokens")?,
                 given: recall.given.0.into_iter().map(&mut given).collect::<Result<_, _>>()?,
                 took,
@@ -225,7 +194,9 @@ fn question_table(questions: &[&str]) -> Vec<QuestionV3> {
 
 fn read_questions(table: Vec<QuestionV3>) -> Result<Vec<String>, CodecError> {
     let mut questions: Vec<String> = Vec::with_capacity(table.len());
+    let room = Room::default();
     for row in table {
+        room.take(row.text_bytes(), "asked")?;
         let before = questions.last().map(String::as_bytes).unwrap_or_default();
         let text = row.after(before).and_then(|text| String::from_utf8(text).ok());
         questions.push(text.ok_or(CodecError::Field("asked"))?);
@@ -244,6 +215,12 @@ impl QuestionV3 {
         Self { begins, ends, between: Packed::text(between) }
     }
 
+    /// How long it is, if the one before has what it should have in common.
+    fn text_bytes(&self) -> usize {
+        let same = self.begins.0.saturating_add(self.ends.0);
+        usize::try_from(same).unwrap_or(usize::MAX).saturating_add(self.between.0.len())
+    }
+
     /// Nothing where the one before has less than it should have in common.
     fn after(&self, before: &[u8]) -> Option<Vec<u8>> {
         let (begin, rest) = before.split_at_checked(usize::try_from(self.begins.0).ok()?)?;
@@ -258,32 +235,6 @@ fn same<T: PartialEq>(one: impl Iterator<Item = T>, other: impl Iterator<Item = 
     one.zip(other).take_while(|(one, other)| one == other).count()
 }
 
-impl RecallV2 {
-    fn into_recall(self) -> Result<Recall, CodecError> {
-        let took = self.took.map(|micros| Duration::from_micros(u64::from(micros)));
-        Ok(Recall { took, ..self.first.into_recall()? })
-    }
-}
-
-impl RecallV1 {
-    fn into_recall(self) -> Result<Recall, CodecError> {
-        let one = |(id, version, score, tokens)| Given {
-            id: MemoryId::from_bytes(id),
-            version,
-            score,
-            tokens,
-        };
-        Ok(Recall {
-            at: Timestamp(self.at),
-            author: self.author.into_author()?,
-            asked: self.asked,
-            tokens: self.tokens,
-            given: self.given.into_iter().map(one).collect(),
-            took: None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -291,8 +242,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::codec;
+    use super::super::older_recalls::{RecallPageV2, RecallV1, RecallV2};
+    use super::super::packed::MOST_BYTES;
+    use super::super::steps::AuthorV1;
     use super::*;
-    use crate::model::{CredentialName, Interface, TokenPrefix};
+    use crate::model::{CredentialName, Interface, Timestamp, TokenPrefix};
 
     /// A page as a program of version 2 writes it.
     struct Second(RecallPage);
@@ -398,6 +352,39 @@ mod tests {
         ];
         for (at, (field, damage)) in damages.into_iter().enumerate() {
             let mut body = searches(3).to_body();
+            damage(&mut body);
+
+            let refusal = RecallPage::from_body(&key(), body).unwrap_err();
+
+            assert!(
+                matches!(refusal, CodecError::Field(found) if found == field),
+                "{at}: {refusal}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_refused_before_it_does() {
+        type Damage = fn(&mut RecallPageV3);
+        fn half() -> Packed<u8> {
+            Packed(vec![b'a'; MOST_BYTES / 2])
+        }
+        let damages: [(&str, Damage); 3] = [
+            ("asked", |page| page.questions.0[0].between = half()),
+            ("asked", |page| {
+                let begins = Short::place(MOST_BYTES / 2);
+                page.questions.0[0].between = half();
+                page.questions.0[1] =
+                    QuestionV3 { begins, ends: Short(0), between: Packed::text("b") };
+            }),
+            ("author", |page| page.authors.0[0].session = Some(half())),
+        ];
+        for (at, (field, damage)) in damages.into_iter().enumerate() {
+            let mut body = searches(3).to_body();
+            body.questions.0.truncate(2);
+            for recall in &mut body.recalls.0 {
+                (recall.author, recall.question) = (Short(0), Short(0));
+            }
             damage(&mut body);
 
             let refusal = RecallPage::from_body(&key(), body).unwrap_err();

@@ -5,7 +5,7 @@ use std::mem::replace;
 use serde::{Deserialize, Serialize};
 
 use super::codec::decode_body;
-use super::packed::{Packed, START, Short, ShortId};
+use super::packed::{Packed, Room, START, Short, ShortId};
 use super::records::parsed;
 use super::{CodecError, Record};
 use crate::model::{
@@ -132,14 +132,14 @@ impl Record for StepPage {
     fn from_body(_: &Self::Key, body: StepPageV2) -> Result<Self, CodecError> {
         let authors: Result<Vec<Author>, _> =
             body.authors.0.into_iter().map(AuthorV2::into_author).collect();
-        let (authors, mut before) = (authors?, START);
+        let (authors, mut before, room) = (authors?, START, Room::default());
         let mut steps = Vec::with_capacity(body.steps.0.len());
         for row in body.steps.0 {
             let step = row.step.after(before)?;
             before = step.created_at();
             let kept = Step {
                 at: row.at.after(before),
-                author: row.author.find(&authors, "author")?.clone(),
+                author: copy_of(row.author.find(&authors, "author")?, &room)?,
                 changes: read_changes(row.changes.0, before)?,
             };
             steps.push(((step, row.part.narrow("part")?), kept));
@@ -156,12 +156,12 @@ impl StepPageV1 {
     fn into_page(self) -> Result<StepPage, CodecError> {
         let authors: Result<Vec<Author>, _> =
             self.authors.into_iter().map(AuthorV1::into_author).collect();
-        let authors = authors?;
+        let (authors, room) = (authors?, Room::default());
         let step = |step: PagedStepV1| {
             let author = authors.get(step.author as usize).ok_or(CodecError::Field("author"))?;
             let kept = Step {
                 at: Timestamp(step.at),
-                author: author.clone(),
+                author: copy_of(author, &room)?,
                 changes: read(step.changes),
             };
             Ok(((MemoryId::from_bytes(step.step), step.part), kept))
@@ -177,6 +177,15 @@ pub(super) fn place_of<'a>(author: &'a Author, authors: &mut Vec<&'a Author>) ->
         authors.push(author);
         authors.len() - 1
     })
+}
+
+/// An author of a table, for a row that names it.
+pub(super) fn copy_of(author: &Author, room: &Room) -> Result<Author, CodecError> {
+    let Author { credential, token, client, session, face: _ } = author;
+    let token = token.as_ref().map(TokenPrefix::as_str);
+    let texts = [Some(credential.as_str()), token, client.as_deref(), session.as_deref()];
+    room.take(texts.into_iter().flatten().map(str::len).sum(), "author")?;
+    Ok(author.clone())
 }
 
 fn stored(changes: &[StepChange]) -> Vec<ChangeV1> {
@@ -263,6 +272,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::codec;
+    use super::super::packed::MOST_BYTES;
     use super::*;
 
     const KEY: (MemoryId, u32) = (MemoryId::LAST, 0);
@@ -349,6 +359,22 @@ mod tests {
                 matches!(refusal, CodecError::Field(found) if found == field),
                 "{at}: {refusal}"
             );
+        }
+    }
+
+    #[test]
+    fn an_author_that_would_fill_the_memory_is_refused_before_it_does() {
+        let step = Step { at: Timestamp(7), author: author("one"), changes: Vec::new() };
+        let page = StepPage(vec![(KEY, step.clone()), (KEY, step)]);
+        let mut body = page.to_body();
+        body.authors.0[0].session = Some(Packed(vec![b'a'; MOST_BYTES / 2]));
+        let mut first = First(page).to_body();
+        first.authors[0].session = Some("a".repeat(MOST_BYTES / 2));
+
+        let refusals = [StepPage::from_body(&KEY, body), first.into_page()];
+
+        for refusal in refusals.map(Result::unwrap_err) {
+            assert!(matches!(refusal, CodecError::Field("author")), "{refusal}");
         }
     }
 

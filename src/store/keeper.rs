@@ -467,7 +467,9 @@ impl Work {
     fn is_scrub_due(&self) -> bool {
         let since = self.shared.removed_since();
         let is_old = since.is_some_and(|at| at.elapsed() >= self.shared.options.scrub_after);
-        is_old && self.scrub_at.is_none_or(|at| Instant::now() >= at)
+        // What cannot be removed keeps its bytes, however often the rest is made anew.
+        let is_useful = !self.retired.is_stuck();
+        is_old && is_useful && self.scrub_at.is_none_or(|at| Instant::now() >= at)
     }
 
     /// Makes every file anew that may hold bytes of what was removed, and removes the old ones, also

@@ -69,6 +69,8 @@ pub(super) struct Hearing<R, B> {
 #[derive(Default)]
 struct Wish {
     is_told: Cell<bool>,
+    /// Whether it was read to its end, by somebody who found it there.
+    is_over: Cell<bool>,
     asker: RefCell<Option<Waker>>,
 }
 
@@ -209,8 +211,9 @@ where
                 return Poll::Pending;
             }
         };
-        if self.has_body && !self.wish.is_told.get() {
-            // Nobody knows whether it comes all the same, and what follows could be taken for it.
+        if self.has_body && !self.wish.is_over.get() {
+            // Nobody was invited, so nobody knows whether the rest comes all the same, and what follows
+            // could be taken for it.
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }
         Poll::Ready(Err(answer))
@@ -226,6 +229,60 @@ impl Stream for Wished {
         {
             asker.wake();
         }
-        Pin::new(&mut self.body).poll_next(context)
+        let part = Pin::new(&mut self.body).poll_next(context);
+        if matches!(part, Poll::Ready(None)) {
+            self.wish.is_over.set(true);
+        }
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// An app that looks so often for a part of the body before it answers.
+    struct Looking(usize);
+
+    impl Service<Request> for Looking {
+        type Response = Response<BoxBody>;
+        type Error = Response<BoxBody>;
+        type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+        fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&self, mut request: Request) -> Self::Future {
+            let Self(looks) = *self;
+            let mut body = request.take_payload();
+            Box::pin(async move {
+                for _ in 0..looks {
+                    let _part = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await;
+                }
+                Ok(Response::ok())
+            })
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_answer_without_an_invitation_ends_the_connection_unless_the_body_was_there() {
+        for (looks, closes) in [(0, true), (1, true), (2, true), (3, false)] {
+            let parts = ["one", "two"].map(|part| Ok::<_, PayloadError>(Bytes::from(part)));
+            let body: BoxedPayloadStream = Box::pin(stream::iter(parts));
+            let mut request = Request::new();
+            *request.payload() = Payload::from(body);
+            let asked: Asked<Looking, BoxBody> =
+                Asked { app: Rc::new(Looking(looks)), body: PhantomData };
+
+            let answer = asked.call(request).await.unwrap_err();
+
+            let is_closed = answer.head().connection_type() == ConnectionType::Close;
+            assert_eq!(is_closed, closes, "{looks}");
+        }
     }
 }

@@ -85,7 +85,7 @@ pub(super) struct AuthorV2 {
     credential: Packed<u8>,
     token: Option<Packed<u8>>,
     client: Option<Packed<u8>>,
-    session: Option<Packed<u8>>,
+    pub(super) session: Option<Packed<u8>>,
     face: Packed<u8>,
 }
 

@@ -131,11 +131,12 @@ def encryption(folder):
 
 def readable_in(folder, words):
     """Which of these words (bytes) stand in which file below."""
-    for file in filter(pathlib.Path.is_file, pathlib.Path(folder).rglob("*")):
-        # One that the server has taken away meanwhile holds nothing any more.
-        with contextlib.suppress(FileNotFoundError):
-            held = file.read_bytes()
-            yield from ((word, file) for word in words if word in held)
+    # What the server has taken away meanwhile, a folder or a file, holds nothing any more.
+    for place, _, names in os.walk(folder):
+        for file in (pathlib.Path(place, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                held = file.read_bytes() if file.is_file() else b""
+                yield from ((word, file) for word in words if word in held)
 
 
 @contextlib.contextmanager

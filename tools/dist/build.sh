@@ -12,9 +12,9 @@ home=${CARGO_HOME:-$HOME/.cargo}
 flags="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=$PWD=/src"
 # A static program finds no function by its name, so the crate would look for /dev/urandom instead of asking the kernel.
 flags="$flags --cfg getrandom_backend=\"linux_getrandom\""
-# rustc links with its own lld there, which keeps functions of the same bytes once: 140 kB. The linker of other hosts has no
-# such option.
-[ "$triple" != x86_64-unknown-linux-gnu ] || flags="$flags -C link-arg=-Wl,--icf=all"
+# rustc links with its own lld there, which keeps functions of the same bytes once: 140 kB, and ends of texts once, too. The
+# linker of other hosts has no such options.
+[ "$triple" != x86_64-unknown-linux-gnu ] || flags="$flags -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-O2"
 # The folder below has the name of the registry that this machine uses. A later prefix wins.
 flags="$flags --remap-path-prefix=$home=/cargo"
 for registry in "$home"/registry/src/*; do

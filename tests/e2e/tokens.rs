@@ -302,7 +302,7 @@ async fn the_audit_tells_who_came_who_did_not_and_why() {
     // What is old goes once everything is compared after the start.
     let mut left = server.get("/admin/audit?event=token_created").await.json();
     while left["events"] != json!([]) {
-        actix_web::rt::task::yield_now().await;
+        rt::task::yield_now().await;
         left = server.get("/admin/audit?event=token_created").await.json();
     }
 }

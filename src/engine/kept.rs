@@ -7,7 +7,6 @@
 use std::io;
 
 use super::mind::Mind;
-use super::steps::last_step;
 use super::{Engine, EngineError};
 use crate::retrieval::{Index, Packer, Unpacker};
 
@@ -70,10 +69,7 @@ impl Engine {
         for (_, entry) in self.mind.catalog.iter() {
             self.ids.continue_after(entry.id);
         }
-        // What was changed last has to stay the last, though the clock was ahead then.
-        if let Some((step, _)) = last_step(&self.store)? {
-            self.ids.continue_after(step);
-        }
+        self.continue_after_steps()?;
         if !has_vectors {
             self.load_vectors()?;
         }

@@ -1,7 +1,6 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use super::steps::last_step;
 use super::{Engine, EngineError, MemoryView};
 use crate::model::{Access, Memory, MemoryId, Status, Timestamp};
 use crate::retrieval::{Document, EmbedderForMany, TableEmbedder, Vector};
@@ -40,12 +39,8 @@ impl Engine {
             }
             Ok::<_, StoreError>(())
         })?;
-        // What was changed last has to stay the last, though the clock was ahead then.
-        if let Some((step, _)) = last_step(store)? {
-            ids.continue_after(step);
-        }
         mind.index.settle();
-        Ok(())
+        self.continue_after_steps()
     }
 
     /// Reads a memory that the catalog knows.

@@ -181,23 +181,16 @@ fn weight(recall: &Recall) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::recalls::tests::asked;
     use super::*;
-    use crate::model::{Author, CredentialName, Interface};
     use crate::store::{Store, StoreOptions};
 
     /// So many seconds after 1970.
     fn note_at(engine: &mut Engine, seconds: i64) {
         let at = Timestamp(seconds * 1_000);
-        let author = Author {
-            credential: CredentialName::parse("default").unwrap(),
-            token: None,
-            client: None,
-            session: None,
-            face: Interface::Rest,
-        };
-        let asked = r#"{"verb":"list"}"#.to_owned();
-        let recall = Recall { at, author, asked, tokens: 0, took: None, given: Vec::new() };
-        engine.recalls.pending.push(recall);
+        engine.recalls.pending.push(Recall { at, ..asked(&json!({ "verb": "list" })) });
     }
 
     fn sweep_at(engine: &mut Engine, seconds: i64) {

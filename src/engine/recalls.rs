@@ -256,11 +256,12 @@ fn whole(tokens: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::{Author, CredentialName, Interface};
 
-    fn asked(question: &Value) -> Recall {
+    /// A question at the first millisecond of 1970.
+    pub(in crate::engine) fn asked(question: &Value) -> Recall {
         let author = Author {
             credential: CredentialName::parse("default").unwrap(),
             token: None,

@@ -77,6 +77,14 @@ pub(super) fn last_step(store: &SessionStore) -> Result<Option<StepKey>, StoreEr
 }
 
 impl Engine {
+    /// What was changed last has to stay the last, though the clock was ahead then.
+    pub(super) fn continue_after_steps(&mut self) -> Result<(), EngineError> {
+        if let Some((step, _)) = last_step(&self.store)? {
+            self.ids.continue_after(step);
+        }
+        Ok(())
+    }
+
     /// Forgets steps that are older than anything can be undone.
     pub(super) fn sweep_steps(&mut self, erasable: Timestamp) -> Result<(), EngineError> {
         let undo = self.limits.undo;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::keeper::{Answered, Keeper, event};
+use super::keeper::{Answered, Keeper, answered, event};
 use super::ledger::put_events;
 use super::naming::{first_free, fitting};
 use crate::actors::CallError;
@@ -440,8 +440,4 @@ impl Handler<EndAccess> for Keeper {
             self.write_late_grants(context);
         }
     }
-}
-
-fn answered<T: 'static>(outcome: Result<T, CallError>) -> Answered<T> {
-    Box::pin(actix::fut::ready(outcome))
 }

@@ -265,7 +265,7 @@ impl Keeper {
     /// The same, and waits for the disk. What was taken back and it does not take is written later.
     fn change_for_good(&mut self, Change { which, change, by }: Change) -> Answered<Vec<Token>> {
         let (changed, receipt) = match self.change(&which, change, &by) {
-            Err(error) => return Box::pin(actix::fut::ready(Err(error))),
+            Err(error) => return answered(Err(error)),
             Ok(changed) => changed,
         };
         Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
@@ -394,6 +394,11 @@ impl Actor for Keeper {
 
 pub(super) type Answered<T> = ResponseActFuture<Keeper, Result<T, CallError>>;
 
+/// What is known already.
+pub(super) fn answered<T: 'static>(outcome: Result<T, CallError>) -> Answered<T> {
+    Box::pin(actix::fut::ready(outcome))
+}
+
 impl Handler<Create> for Keeper {
     type Result = Answered<Made>;
 
@@ -426,7 +431,7 @@ fn made_when_durable(
     made: Result<(Made, Receipt), CallError>,
 ) -> Answered<Made> {
     match made {
-        Err(error) => Box::pin(actix::fut::ready(Err(error))),
+        Err(error) => answered(Err(error)),
         Ok((made, receipt)) => {
             Box::pin(receipt.into_actor(keeper).map(move |durable, keeper, _| {
                 if let Err(error) = durable {
@@ -450,7 +455,7 @@ impl Handler<Change> for Keeper {
         if self.holds_back(context)
             && let Err(error) = self.shut(&asked.which)
         {
-            return Box::pin(actix::fut::ready(Err(error)));
+            return answered(Err(error));
         }
         self.once_compared_or_shut(context, |keeper, _| keeper.change_for_good(asked))
     }
@@ -483,7 +488,7 @@ impl Handler<End> for Keeper {
         self.keep_clock();
         let newest = self.open.take().and_then(|open| open.records.newest_receipt());
         match newest {
-            None => Box::pin(actix::fut::ready(Ok(()))),
+            None => answered(Ok(())),
             Some(receipt) => Box::pin(
                 receipt
                     .into_actor(self)

@@ -7,7 +7,7 @@ use actix::{ActorFutureExt, Context, Handler, Message, ResponseFuture, WrapFutur
 use tokio::task::spawn_blocking;
 
 use super::audit::AuditFilter;
-use super::keeper::{Answered, Keeper, event};
+use super::keeper::{Answered, Keeper, answered, event};
 use crate::actors::{CallError, Erased};
 use crate::auth::{TokenError, generate_key};
 use crate::engine::EngineError;
@@ -165,7 +165,7 @@ impl Keeper {
         // Written afterwards, a row of the user would be back.
         self.write_late(context);
         match self.forget(user, by) {
-            Err(error) => Box::pin(actix::fut::ready(Err(error))),
+            Err(error) => answered(Err(error)),
             Ok(Forgotten { erased, tokens, grants, receipt }) => {
                 Box::pin(receipt.into_actor(self).map(move |durable, keeper, _| {
                     durable.map_err(EngineError::from)?;

@@ -27,7 +27,7 @@ pub(super) struct Writing(Arc<Mutex<Option<(Instant, Instant)>>>);
 /// Asks a session how a text is to be read by the model before its verb is carried out; nothing if
 /// it is not to be read at all.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Option<String>, CallError>")]
+#[rtype(result = "Result<Vec<String>, CallError>")]
 pub(super) struct ToRead {
     pub(super) text: String,
     pub(super) asker: Asker,
@@ -61,14 +61,14 @@ impl Writing {
 }
 
 impl Handler<ToRead> for Session {
-    type Result = Result<Option<String>, CallError>;
+    type Result = Result<Vec<String>, CallError>;
 
     fn handle(&mut self, read: ToRead, context: &mut Context<Self>) -> Self::Result {
         let ToRead { text, asker } = read;
         let (text, _) = self.enter(context, |engine, _| {
             Ok(match asker {
-                Asker::Search => Some(engine.bare(&text)),
-                Asker::Newcomer => engine.knows_alike().then_some(text),
+                Asker::Search => engine.readings(&text),
+                Asker::Newcomer => engine.knows_alike().then_some(text).into_iter().collect(),
             })
         });
         text

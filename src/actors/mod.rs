@@ -43,6 +43,7 @@ use crate::auth::{self, AuthError, TokenError};
 use crate::embedding::{Embedder, Purpose};
 use crate::engine::{EngineError, FileLine, ImportLines, Imported, Limits, Verb};
 use crate::model::{AuditKind, Caller, Clock, MemoryId, Scope, UserId};
+use crate::retrieval::emphasized;
 use crate::store::{BackupError, Comparison, Store, StoreError, Usage};
 pub use accounts::{
     Accounts, AdminRequest, AskedFrom, AuditPart, AuditPlace, NewToken, Rotation, TokenChange,
@@ -416,9 +417,10 @@ impl Sessions {
     async fn vector_of(&self, session: &SessionHandle, read: ToRead) -> Option<Vec<f32>> {
         let embedder = self.embedder.as_ref()?;
         // Whatever is wrong with the session, the verb itself will meet and tell.
-        let text = session.prepare(read).await.ok()??;
-        match embedder.embed(&[&text], Purpose::Query).await {
-            Ok(vectors) => vectors.into_iter().next(),
+        let texts = session.prepare(read).await.ok()?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        match embedder.embed(&texts, Purpose::Query).await {
+            Ok(vectors) => emphasized(vectors),
             Err(error) => {
                 log::debug!("a question goes without its vector: {error}");
                 None

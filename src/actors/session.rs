@@ -236,9 +236,9 @@ impl SessionHandle {
 
     /// Asks how a text is to be read, ahead of its verb. While others are written a newcomer is not
     /// read, and nobody is asked.
-    pub(super) async fn prepare(&self, read: ToRead) -> Result<Option<String>, CallError> {
+    pub(super) async fn prepare(&self, read: ToRead) -> Result<Vec<String>, CallError> {
         if read.asker == Asker::Newcomer && self.writing.is_recent() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let _place = free_place(&self.places, PLACE_PATIENCE).await?;
         self.actor.send(read).timeout(PATIENCE).await?

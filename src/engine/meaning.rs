@@ -1,9 +1,11 @@
 //! Vectors of a better model than the table. They come from outside, later than the text.
 
+use std::iter;
+
 use super::mind::Mind;
 use super::{Engine, EngineError};
 use crate::model::MemoryId;
-use crate::retrieval::{Document, Vector};
+use crate::retrieval::{Document, Vector, asking_clauses};
 use crate::store::StoredVector;
 
 /// A text that waits for its vector.
@@ -37,10 +39,13 @@ impl Engine {
         self.mind.model.is_some()
     }
 
-    /// A question as a model is to read it: without the names of those who speak in this session.
+    /// A question as a model is to read it, without the names of those who speak in this session: as a
+    /// whole, and then its clauses that ask, if it has others.
     #[must_use]
-    pub fn bare(&self, question: &str) -> String {
-        self.mind.index.without_speakers(question)
+    pub fn readings(&self, question: &str) -> Vec<String> {
+        let bare = self.mind.index.without_speakers(question);
+        let clauses: Vec<String> = asking_clauses(&bare).into_iter().map(str::to_owned).collect();
+        iter::once(bare).chain(clauses).collect()
     }
 
     /// Whether the model can tell what is like a newcomer: only of the one that is carried it was

@@ -7,6 +7,7 @@
 //!
 //! Begin reading at `index/mod.rs`, then `index/rank.rs`.
 
+mod asking;
 mod document;
 mod index;
 mod meaning;
@@ -18,6 +19,7 @@ mod speaker;
 mod text;
 mod when;
 
+pub use asking::{asking_clauses, emphasized};
 pub use document::{DocId, Document, SittingKey};
 pub use index::{Index, ParsedDocument};
 pub use meaning::{

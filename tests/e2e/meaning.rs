@@ -172,6 +172,32 @@ async fn embeddings(state: State, body: web::Json<Value>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "data": vectors.collect::<Vec<_>>() }))
 }
 
+/// Vectors are made behind the writes; every call gives the session occasion to go on.
+async fn all_are_read(server: &TestServer) {
+    while server.get("/api/v1/stats").await.json()["vectors"] != NOTES.len() {
+        rt::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[actix_web::test]
+async fn what_is_asked_counts_for_more_than_what_is_told_beside_it() {
+    let service = Service::start();
+    let env = [("EMBEDDING_URL", service.url.as_str()), ("EMBEDDING_MODEL", "subjects")];
+    let server = TestServer::with(&env);
+    for note in NOTES {
+        server.add(note).await;
+    }
+    all_are_read(&server).await;
+
+    // The same words, and both subjects in them.
+    let one_piece = "the monthly lease is paid and where is the old hound now";
+    let clauses = "the monthly lease is paid, and where is the old hound now";
+    for (query, first) in [(one_piece, NOTES[4]), (clauses, NOTES[7])] {
+        let asked = json!({ "query": query, "mode": "semantic" });
+        assert_eq!(server.found(asked).await[0], first, "{query}");
+    }
+}
+
 #[actix_web::test]
 async fn a_better_embedder_is_asked_and_missed_without_harm() {
     let service = Service::start();
@@ -182,17 +208,12 @@ async fn a_better_embedder_is_asked_and_missed_without_harm() {
     }
     let asked = json!({ "query": "the hound", "mode": "semantic" });
 
-    // Vectors are made behind the writes; every call gives the session occasion to go on.
-    while server.get("/api/v1/stats").await.json()["vectors"] != NOTES.len() {
-        rt::time::sleep(Duration::from_millis(10)).await;
-    }
+    all_are_read(&server).await;
     assert_eq!(server.found(asked).await[0], NOTES[7]);
 
     let made = service.texts.load(Ordering::SeqCst);
     let server = server.restart().await;
-    while server.get("/api/v1/stats").await.json()["vectors"] != NOTES.len() {
-        rt::time::sleep(Duration::from_millis(10)).await;
-    }
+    all_are_read(&server).await;
     server.found(json!({ "query": "tires" })).await;
     let again = service.texts.load(Ordering::SeqCst) - made;
     assert!(again <= 2, "a probe and a question, but {again} texts were embedded");

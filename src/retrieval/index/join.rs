@@ -4,9 +4,12 @@
 //! conversation are joined differently: a note stands alone, a turn takes part in what is said around
 //! it. The formulas, their figures and what else was tried stand in `docs/RECALL.md`.
 
+use std::iter;
+
 use super::Index;
 use super::english::{Language, Reading};
 use super::words::{Asked, LEAST_SHARED};
+use crate::retrieval::asking::{asking_clauses, emphasized};
 use crate::retrieval::meaning::{TableEmbedder, Vector};
 use crate::retrieval::text::Analyzer;
 use crate::retrieval::{DocId, Query, Ranking};
@@ -320,7 +323,8 @@ impl Index {
         }
     }
 
-    /// The vector of a question by the table: each word weighs by how rare it is in this session.
+    /// The vector of a question by the table: each word weighs by how rare it is in this session, and
+    /// what it asks more than what it tells.
     fn question_vector(&self, text: &str) -> Option<Vector> {
         let mut analyzer = Analyzer::new();
         let most = self.idf(0);
@@ -332,7 +336,16 @@ impl Index {
             });
             idf / most
         };
-        Some(TableEmbedder::built_in()?.embed_weighted(&[text], &mut weight))
+        let table = TableEmbedder::built_in()?;
+        let whole = table.embed_weighted(&[text], &mut weight);
+        let clauses = asking_clauses(text);
+        if clauses.is_empty() {
+            return Some(whole);
+        }
+        let clauses = clauses.iter().map(|clause| table.embed_weighted(&[clause], &mut weight));
+        let readings = iter::once(whole).chain(clauses);
+        let readings = readings.map(|reading| reading.components().collect());
+        emphasized(readings.collect()).map(|joined| Vector::quantize(&joined))
     }
 
     fn cosines(&self, query: &Query<'_>, places: usize) -> Cosines {
@@ -371,6 +384,19 @@ impl Index {
 mod tests {
     use super::*;
     use crate::retrieval::document::tests::{note, turn};
+
+    #[test]
+    fn the_table_too_hears_what_is_asked() {
+        let mut index = Index::new();
+        index.insert(DocId(0), &note("the oatmeal soap cures on the shelf"));
+        let vector = |text: &str| index.question_vector(text).unwrap();
+        let asked = vector("how long does the sea salt bar need");
+
+        let clauses = vector("the oatmeal soap cures, how long does the sea salt bar need");
+        let one_piece = vector("the oatmeal soap cures how long does the sea salt bar need");
+
+        assert!(clauses.cosine(&asked) > one_piece.cosine(&asked) + 0.01);
+    }
 
     #[test]
     fn notes_alone_are_weighed_as_beside_turns() {

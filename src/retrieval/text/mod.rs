@@ -9,4 +9,5 @@ mod stop;
 mod symbol;
 mod terms;
 
+pub(crate) use stop::is_stop;
 pub(crate) use terms::{Analyzer, Spelling, Term};

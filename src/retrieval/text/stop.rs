@@ -4,7 +4,7 @@
 ///
 /// The list is that of the Natural Language Toolkit (after Porter) with the contractions spelled
 /// out: pronouns, auxiliaries, articles, prepositions, conjunctions, question words.
-pub(super) fn is_stop(word: &str) -> bool {
+pub(crate) fn is_stop(word: &str) -> bool {
     word.len() <= LONGEST && WORDS.binary_search(&word).is_ok()
 }
 

@@ -1,9 +1,9 @@
 //! Who listens to what changes of a user's memories, and a count of it: whoever comes back learns whether
 //! something was missed.
 //!
-//! What was submitted is told of by whoever learns first that it is durable: the session, which waits for
-//! it, or a caller who is about to be answered. So each is told once, in the order in which they were
-//! submitted, and no later than the answer.
+//! What was submitted is told of by whoever learns first that it is durable: the journal's thread
+//! (`followed.rs`), or a caller who is about to be answered. So each is told once, in the order in which they
+//! were submitted, and no later than the answer.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,13 @@
-//! What a session has submitted, and waits for.
+//! What a session has submitted, and who is told when it is durable.
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Wake, Waker};
+
+use actix::{Addr, AsyncContext, Context, Handler, Message};
 
 use super::CallError;
+use super::changes::Changes;
 use super::session::Session;
 use crate::engine::{EngineError, Written};
 use crate::store::{Receipt, StoreError};
@@ -31,6 +36,58 @@ impl Followed {
     }
 }
 
+/// Tells what has changed as soon as a receipt comes true, on the thread that makes it true: to wake the
+/// session for it takes longer than to tell. The session hears of what is lost.
+struct Teller {
+    changes: Changes,
+    receipt: Receipt,
+    session: Addr<Session>,
+}
+
+/// Tells a session that what it has submitted is lost.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Lost(StoreError);
+
+impl Teller {
+    /// Has it tell when the receipt comes true or fails, whoever else waits for that.
+    fn watch(self) {
+        let mut receipt = self.receipt.again();
+        let waker = Waker::from(Arc::new(self));
+        if Pin::new(&mut receipt).poll(&mut task::Context::from_waker(&waker)).is_ready() {
+            waker.wake();
+        }
+    }
+
+    fn tell(&self) {
+        self.changes.tell_durable();
+        if let Some(Err(error)) = self.receipt.outcome()
+            && let Err(refused) = self.session.try_send(Lost(error))
+        {
+            log::debug!("a session learns of a lost write with its next call: {refused}");
+        }
+    }
+}
+
+impl Wake for Teller {
+    fn wake(self: Arc<Self>) {
+        self.tell();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.tell();
+    }
+}
+
+impl Handler<Lost> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Lost(error): Lost, _: &mut Context<Self>) {
+        log::error!("session {}: a write failed: {error}", self.user);
+        self.drop_lost();
+    }
+}
+
 impl Session {
     /// Follows what a command has submitted, and brings the newest receipt there is.
     pub(super) fn follow_written(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
@@ -42,21 +99,17 @@ impl Session {
         newest
     }
 
-    /// Waits for what was submitted, whoever else does, and tells what has changed when it is durable.
+    /// Sees to it that what has changed is told when it is durable, whoever waits for that or has left.
     fn follow(&mut self, written: Written, context: &mut Context<Self>) {
         if !written.changes.is_empty() {
             self.writing.note();
         }
         let receipt = self.followed.note(&written.receipt, self.opened);
         self.changes.note(written);
-        let Some(receipt) = receipt else { return };
-        context.spawn(receipt.into_actor(self).map(|outcome, session, _| {
-            session.changes.tell_durable();
-            if let Err(error) = outcome {
-                log::error!("session {}: a write failed: {error}", session.user);
-                session.drop_lost();
-            }
-        }));
+        if let Some(receipt) = receipt {
+            let (changes, session) = (self.changes.clone(), context.address());
+            Teller { changes, receipt, session }.watch();
+        }
     }
 
     /// Drops an engine that a command has left half changed, or that knows what the store does not.

@@ -1,9 +1,9 @@
 //! The owner of one session's engine.
 //!
 //! Everything that touches the engine goes through [`Session::enter`]: it opens the engine if it
-//! sleeps, catches a panic, and takes what was submitted. What was submitted is followed by a future
-//! on the actor (`followed.rs`): when its receipt comes true the subscribers are told, whoever
-//! has called meanwhile and whether or not the caller still waits; when it fails the engine is
+//! sleeps, catches a panic, and takes what was submitted. What was submitted is followed
+//! (`followed.rs`): when its receipt comes true the subscribers are told, whoever has called meanwhile and
+//! whether or not the caller still waits, without waking the session; when it fails the engine is
 //! dropped, because it knows what the store does not. A refusal drops nothing.
 //!
 //! The answer of a verb that may write waits for the newest receipt of the session, also if the verb

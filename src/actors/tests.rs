@@ -1,6 +1,7 @@
 //! What a session owes its callers while the disk is slow, or fails.
 
 use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError::Disconnected};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use tokio::time::timeout;
 use super::accounts::AuditFilter;
 use super::*;
 use crate::auth::oauth::GrantPolicy;
-use crate::engine::{Add, AddStatus, Added, Arguments, Get, NumberAll, Search, Spoken, Update};
+use crate::engine::{
+    Add, AddStatus, Added, Arguments, Asked, Engine, Get, NumberAll, Search, Spoken, Update,
+};
 use crate::journal::{self, SyncHook};
 use crate::model::{Scopes, SecretScreen, SystemClock};
 use crate::store::StoreOptions;
@@ -322,6 +325,45 @@ async fn a_change_is_told_though_its_caller_has_left() {
     house.disk.release();
 
     let told = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    assert_eq!(house.text(told.ids()[0]).await, "tea");
+}
+
+/// Keeps a session to itself until its other end is dropped.
+struct Occupy(mpsc::Sender<()>, mpsc::Receiver<()>);
+
+impl Verb for Occupy {
+    type Answer = ();
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, _: &mut Engine, _: Asked<'_>) -> Result<(), EngineError> {
+        let Self(begins, ends) = self;
+        drop(begins);
+        assert!(ends.recv_timeout(PATIENCE).is_err_and(|error| error == Disconnected));
+        Ok(())
+    }
+}
+
+#[actix_web::test]
+async fn a_change_is_told_though_its_session_is_busy_and_its_caller_has_left() {
+    let house = House::build(Duration::from_secs(60));
+    let mut changes = house.sessions.changes(&house.caller.user).await.unwrap();
+    house.disk.hold();
+    let leaving = house.asking(adding("tea"));
+    house.disk.is_waited_for().await;
+    let ((begins, begun), (keeps, kept)) = (mpsc::channel(), mpsc::channel());
+    let busy = house.asking(Occupy(begins, kept));
+    rt::task::spawn_blocking(move || begun.recv_timeout(PATIENCE)).await.unwrap().unwrap_err();
+
+    leaving.abort();
+    assert!(leaving.await.unwrap_err().is_cancelled());
+    house.disk.release();
+
+    let told = timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    drop(keeps);
+    busy.await.unwrap().unwrap();
     assert_eq!(house.text(told.ids()[0]).await, "tea");
 }
 

@@ -120,6 +120,12 @@ impl Arguments {
         self.budget
     }
 
+    /// What was not taken yet, as it came.
+    #[must_use]
+    pub fn values(&self) -> &Map<String, Value> {
+        &self.values
+    }
+
     /// All of it as it came, for a face that reads by rules of its own.
     #[must_use]
     pub fn into_values(self) -> Map<String, Value> {

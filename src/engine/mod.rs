@@ -27,6 +27,7 @@ mod query_text;
 mod reading;
 mod recall_pages;
 mod recalls;
+mod secret_marks;
 mod secrets;
 mod spelling;
 mod stamp;

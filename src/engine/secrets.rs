@@ -12,71 +12,13 @@ use serde_json::Value;
 
 use super::arguments::Change;
 use super::draft::Draft;
+use super::secret_marks::{begins_word, is_dotted, is_word, marked_secrets, run};
 use super::{Engine, EngineError, InvalidArguments};
 use crate::model::few;
 use crate::model::{Memory, Metadata, SecretScreen, Title, foreign};
 
 /// What was found, by name.
 pub(super) type SecretKinds = BTreeSet<&'static str>;
-
-/// A secret that its service marks by how it begins.
-struct Marked {
-    start: &'static str,
-    /// The bytes behind the start.
-    body: fn(u8) -> bool,
-    /// So many of them at least.
-    least: usize,
-    name: &'static str,
-}
-
-const fn marked(
-    start: &'static str,
-    body: fn(u8) -> bool,
-    least: usize,
-    name: &'static str,
-) -> Marked {
-    Marked { start, body, least, name }
-}
-
-/// From the documents of the services, and what they publish for scanners of secrets. Of two that
-/// begin alike the longer one comes first.
-const MARKED: [Marked; 35] = [
-    marked("AKIA", is_upper, 16, "AWS access key"),
-    marked("ASIA", is_upper, 16, "AWS access key"),
-    marked("ghp_", is_alphanumeric, 36, "GitHub token"),
-    marked("gho_", is_alphanumeric, 36, "GitHub token"),
-    marked("ghu_", is_alphanumeric, 36, "GitHub token"),
-    marked("ghs_", is_alphanumeric, 36, "GitHub token"),
-    marked("ghr_", is_alphanumeric, 36, "GitHub token"),
-    marked("github_pat_", is_word, 40, "GitHub token"),
-    marked("glpat-", is_url_safe, 20, "GitLab token"),
-    marked("xoxb-", is_url_safe, 20, "Slack token"),
-    marked("xoxp-", is_url_safe, 20, "Slack token"),
-    marked("xoxa-", is_url_safe, 20, "Slack token"),
-    marked("xoxr-", is_url_safe, 20, "Slack token"),
-    marked("xapp-", is_url_safe, 20, "Slack token"),
-    marked("sk_live_", is_alphanumeric, 16, "Stripe key"),
-    marked("rk_live_", is_alphanumeric, 16, "Stripe key"),
-    marked("whsec_", is_alphanumeric, 24, "webhook secret"),
-    marked("sk-ant-", is_url_safe, 20, "Anthropic key"),
-    marked("sk-proj-", is_url_safe, 20, "OpenAI key"),
-    marked("sk-svcacct-", is_url_safe, 20, "OpenAI key"),
-    marked("sk-or-v1-", is_alphanumeric, 32, "OpenRouter key"),
-    marked("sk-", is_alphanumeric, 40, "OpenAI key"),
-    marked("AIza", is_url_safe, 35, "Google key"),
-    marked("ya29.", is_url_safe, 20, "Google token"),
-    marked("npm_", is_alphanumeric, 36, "npm token"),
-    marked("pypi-", is_url_safe, 40, "PyPI token"),
-    marked("hf_", is_alphanumeric, 30, "Hugging Face token"),
-    marked("SG.", is_dotted, 60, "SendGrid key"),
-    marked("dop_v1_", is_alphanumeric, 64, "DigitalOcean token"),
-    marked("shpat_", is_alphanumeric, 32, "Shopify token"),
-    marked("gsk_", is_alphanumeric, 40, "Groq key"),
-    marked("tskey-", is_url_safe, 20, "Tailscale key"),
-    marked("AccountKey=", is_base64, 80, "Azure storage key"),
-    marked("AGE-SECRET-KEY-1", is_upper, 58, "age key"),
-    marked("mcp_", is_url_safe, 43, "memoryd token"),
-];
 
 const PEM_START: &str = "-----BEGIN ";
 const PEM_END: &str = "-----END ";
@@ -221,25 +163,6 @@ fn secrets_in(text: &str) -> Vec<(Range<usize>, &'static str)> {
     found
 }
 
-fn marked_secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
-    let bytes = text.as_bytes();
-    let mut found = Vec::new();
-    for Marked { start, body, least, name } in &MARKED {
-        // What begins within a run ends with it, and is no longer than that.
-        let mut end = 0;
-        for (at, _) in text.match_indices(start) {
-            if at < end || !begins_word(bytes, at) {
-                continue;
-            }
-            end = at + start.len() + run(bytes, at + start.len(), *body);
-            if end >= at + start.len() + least {
-                found.push((at..end, *name));
-            }
-        }
-    }
-    found
-}
-
 /// PEM blocks of private keys (RFC 7468), to their end or as far as they go.
 fn private_keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found = Vec::new();
@@ -361,48 +284,14 @@ fn head(text: &str, at: usize, most: usize) -> &str {
     foreign::cut(text.get(at..).unwrap_or_default(), most)
 }
 
-/// How many bytes from here on are of a kind.
-fn run(bytes: &[u8], at: usize, is: fn(u8) -> bool) -> usize {
-    bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is(**byte)).count()
-}
-
-/// Whether no letter stands before it.
-fn begins_word(bytes: &[u8], at: usize) -> bool {
-    let before = at.checked_sub(1).and_then(|at| bytes.get(at));
-    !before.is_some_and(|byte| is_word(*byte) || !byte.is_ascii())
-}
-
 fn is_digit_at(bytes: &[u8], at: usize) -> bool {
     bytes.get(at).is_some_and(u8::is_ascii_digit)
-}
-
-fn is_upper(byte: u8) -> bool {
-    byte.is_ascii_uppercase() || byte.is_ascii_digit()
-}
-
-fn is_alphanumeric(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-fn is_url_safe(byte: u8) -> bool {
-    is_word(byte) || byte == b'-'
-}
-
-fn is_dotted(byte: u8) -> bool {
-    is_url_safe(byte) || byte == b'.'
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::secret_marks::tests::made_up;
 
     fn names(text: &str) -> Vec<&'static str> {
         secrets_in(text).into_iter().map(|(_, name)| name).collect()
@@ -416,12 +305,8 @@ mod tests {
 
     #[test]
     fn what_a_service_marks_is_found() {
-        for Marked { start, least, name, .. } in &MARKED {
-            let letters =
-                if *name == "AWS access key" || *name == "age key" { "A1B2" } else { "aB3" };
-            let secret = made(start, letters, *least);
-
-            assert_eq!(names(&format!("use {secret}, please")), [*name], "{secret}");
+        for (secret, name) in made_up() {
+            assert_eq!(names(&format!("use {secret}, please")), [name], "{secret}");
             assert_eq!(names(&format!("x{secret}")), Vec::<&str>::new(), "{secret}");
         }
     }

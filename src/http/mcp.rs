@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::web::{self, Bytes};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::timeout;
 
@@ -16,6 +16,7 @@ use super::OpenStreams;
 use super::body::{RawBody, is_json};
 use super::front::{Front, departure};
 use super::metrics::Metrics;
+use super::streams::StreamPlace;
 use crate::error::Error;
 use crate::mcp::{
     Ask, HEADER_MISMATCH, Incoming, Label, METHOD_NOT_FOUND, MISSING_CAPABILITY, Messages,
@@ -171,12 +172,11 @@ async fn answer_one(
     };
     let is_endless = asked.method == "subscriptions/listen";
     let may_stream = accepts != Accepts::Json || is_endless;
-    let asker = caller.clone();
     let ask = Ask { caller: named(caller, &asked), version, request: asked, may_stream };
     match face.protocol.answer(ask).await {
         Reply::Whole(outcome) if accepts == Accepts::Stream => one_event(&outcome, version),
         Reply::Whole(outcome) => whole(outcome, version),
-        Reply::Stream(messages) => match face.streams.open(&asker) {
+        Reply::Stream(messages) => match take_place(face, request) {
             Ok(place) if is_endless => {
                 let listening = events(messages).take_until(departure(request));
                 event_stream(place.held_by(listening))
@@ -185,6 +185,12 @@ async fn answer_one(
             Err(error) => error.error_response(),
         },
     }
+}
+
+/// A place for a stream of whoever sent the request.
+fn take_place(face: &McpFace, request: &HttpRequest) -> Result<StreamPlace, Error> {
+    let asker = Caller::extract(request).into_inner()?;
+    face.streams.open(&asker)
 }
 
 async fn answer_batch(

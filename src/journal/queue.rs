@@ -1,13 +1,15 @@
 //! Where batches wait for the commit thread.
 
 use std::collections::VecDeque;
+use std::hint;
 use std::mem;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use super::folder::SegmentFile;
 use super::frame::FRAME_HEAD_BYTES;
@@ -19,11 +21,19 @@ use super::{EncodedBatch, JournalError, Seq};
 /// costs time and nothing else.
 const KEPT_LOSSES: usize = 1_024;
 
+/// How long the thread looks out for a batch that was announced before it sleeps again. To wake it takes about
+/// as long as to make one.
+const LOOK_OUT: Duration = Duration::from_micros(50);
+
 /// What the commit thread shares with everyone else.
 #[derive(Debug)]
 pub(super) struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Whether batches wait, for a thread that looks out.
+    has_batches: AtomicBool,
+    /// Whether there is a processor for that besides the one on which a batch is made.
+    may_look_out: bool,
     files: Mutex<Files>,
     /// How many bytes may wait.
     limit: usize,
@@ -78,6 +88,10 @@ struct Queue {
     is_closed: bool,
     /// Whether the thread sleeps and must be woken.
     is_idle: bool,
+    /// Whether it was woken for a batch that is still to come.
+    is_announced: bool,
+    /// Whether the last group was one batch: then nobody else is about to make some.
+    was_alone: bool,
 }
 
 impl Files {
@@ -104,10 +118,14 @@ impl Shared {
             is_closing: false,
             is_closed: false,
             is_idle: false,
+            is_announced: false,
+            was_alone: true,
         };
         Self {
             queue: Mutex::new(queue),
             wake: Condvar::new(),
+            has_batches: AtomicBool::new(false),
+            may_look_out: available_parallelism().is_ok_and(|count| count.get() > 1),
             files: Mutex::new(files),
             limit,
             epoch: AtomicU64::new(0),
@@ -140,9 +158,23 @@ impl Shared {
         queue.next = seq.after();
         queue.bytes += size;
         queue.batches.push((seq, batch));
+        self.has_batches.store(true, Release);
         let receipt = GroupReceipt::new(&queue.group);
         self.wake(queue);
         Ok(Submitted { seq, receipt })
+    }
+
+    /// Says that a batch is about to come, so that the thread wakes while it is made. Nothing comes of it where
+    /// several write at once: then the thread has enough to do.
+    pub(super) fn announce(&self) {
+        if !self.may_look_out {
+            return;
+        }
+        let mut queue = self.lock();
+        if queue.is_idle && queue.was_alone && queue.unavailable.is_none() {
+            queue.is_announced = true;
+            self.wake(queue);
+        }
     }
 
     /// Asks for a new segment, so that all earlier ones stand still.
@@ -196,6 +228,9 @@ impl Shared {
         loop {
             if !queue.batches.is_empty() {
                 queue.bytes = 0;
+                queue.is_announced = false;
+                queue.was_alone = queue.batches.len() == 1;
+                self.has_batches.store(false, Release);
                 let group = mem::take(&mut queue.group);
                 queue.in_flight = Some(Arc::clone(&group));
                 return Work::Group(mem::take(&mut queue.batches), group);
@@ -205,6 +240,12 @@ impl Shared {
             }
             if queue.is_closing {
                 return Work::Stop;
+            }
+            if mem::take(&mut queue.is_announced) {
+                drop(queue);
+                self.look_out();
+                queue = self.lock();
+                continue;
             }
             queue.is_idle = true;
             let is_broken = queue.unavailable.is_some();
@@ -289,8 +330,17 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self, queue: MutexGuard<'_, Queue>) {
-        let is_idle = queue.is_idle;
+    /// Waits for batches for a moment, without sleeping.
+    fn look_out(&self) {
+        let since = Instant::now();
+        while !self.has_batches.load(Acquire) && since.elapsed() < LOOK_OUT {
+            hint::spin_loop();
+        }
+    }
+
+    /// Wakes the thread, unless somebody has done so already.
+    fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
+        let is_idle = mem::take(&mut queue.is_idle);
         drop(queue);
         if is_idle {
             self.wake.notify_one();

@@ -86,6 +86,25 @@ fn flip(path: &Path, at: usize) {
 }
 
 #[test]
+fn what_was_announced_is_written_whether_it_comes_at_once_later_or_never() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, seen) = start(dir.path(), &JournalOptions::default());
+
+    for n in 1..=60 {
+        journal.announce();
+        if n % 3 == 0 {
+            // Others have looked out for nothing, and sleep.
+            std::thread::yield_now();
+            assert_eq!(write(&journal, "x").unwrap(), Seq(n / 3));
+        }
+    }
+    journal.announce();
+    journal.close();
+
+    assert_eq!(seen.lock().unwrap().len(), 20);
+}
+
+#[test]
 fn pages_of_a_torn_group_may_arrive_in_any_order() {
     let dir = tempfile::tempdir().unwrap();
     // Frames 3 to 5 were one write: when they were written, only 2 was durable.

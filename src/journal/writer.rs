@@ -17,6 +17,11 @@ use crate::disk;
 /// a fifth cheaper on ext4 (measured), more so where the file system's log is on a slow disk.
 const RESERVE_BYTES: u64 = 4 << 20;
 
+/// So much of that space is written with zeros in one go. Space that is only reserved has to be noted as
+/// written block after block, and each `fdatasync` that comes to a new block waits for that note as well:
+/// 234 us instead of 157 for groups of 13 KB on ext4 without a log of its own (measured).
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
 /// The segment that takes new frames.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -24,6 +29,8 @@ pub(super) struct Writer {
     segment: SegmentFile,
     /// Up to here the file is zeros. Nothing if the file system cannot reserve.
     reserved: Option<u64>,
+    /// Up to here it was written, with frames or with zeros.
+    written: u64,
     hooks: Hooks,
 }
 
@@ -47,7 +54,7 @@ impl Writer {
         let end = FRAMES_START as u64;
         let segment =
             SegmentFile { path, first, last: first.before(), end, salt: header.salt, store };
-        Ok(Self { file, reserved: Some(end), segment, hooks })
+        Ok(Self { file, reserved: Some(end), written: end, segment, hooks })
     }
 
     /// Goes on where the last run ended. What follows the last good frame is cut.
@@ -55,7 +62,8 @@ impl Writer {
         let file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
         file.set_len(segment.end)?;
         file.sync_all()?;
-        Ok(Self { file, reserved: Some(segment.end), segment, hooks })
+        let end = segment.end;
+        Ok(Self { file, reserved: Some(end), written: end, segment, hooks })
     }
 
     pub(super) fn segment(&self) -> &SegmentFile {
@@ -68,6 +76,7 @@ impl Writer {
         self.reserve(end);
         self.hooks.write()?;
         self.file.write_all_at(frames, self.segment.end)?;
+        self.write_ahead(end);
         self.segment.end = end;
         self.segment.last = last;
         Ok(())
@@ -112,5 +121,54 @@ impl Writer {
         let size = (end - reserved).next_multiple_of(RESERVE_BYTES);
         let got = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), reserved, size);
         self.reserved = got.is_ok().then_some(reserved + size);
+    }
+
+    /// Writes zeros behind frames that have come to what was not written yet. A failure here is not one of the
+    /// write either: whatever is wrong with the disk, the sync tells.
+    fn write_ahead(&mut self, end: u64) {
+        let Some(reserved) = self.reserved.filter(|_| end > self.written) else { return };
+        let room = usize::try_from(reserved.saturating_sub(end)).unwrap_or(usize::MAX);
+        let zeros = ZEROS.get(..room).unwrap_or(&ZEROS);
+        self.written = end + zeros.len() as u64;
+        if let Err(error) = self.file.write_all_at(zeros, end) {
+            log::debug!("the journal writes no zeros ahead: {error}");
+            self.reserved = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{SeekFrom, seek};
+
+    use super::*;
+    use crate::journal::JournalOptions;
+
+    #[test]
+    fn what_follows_the_frames_is_written_before_it_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let hooks = Hooks::of(&JournalOptions::default());
+        let mut writer =
+            Writer::create(dir.path(), StoreId::UNNAMED, Seq(1), Seq::ZERO, hooks).unwrap();
+        let first_hole = |writer: &Writer| {
+            writer.sync().unwrap();
+            seek(&writer.file, SeekFrom::Hole(0)).unwrap()
+        };
+
+        writer.write(&[7; 100], Seq(1)).unwrap();
+        // Where the file system cannot reserve there is nothing to write ahead.
+        if writer.reserved.is_some() {
+            let ahead = writer.segment.end + ZEROS.len() as u64;
+            assert!(first_hole(&writer) >= ahead);
+
+            writer.write(&vec![7; ZEROS.len() + 1], Seq(2)).unwrap();
+            assert!(first_hole(&writer) >= ahead + ZEROS.len() as u64);
+        }
+
+        let read = std::fs::read(&writer.segment.path).unwrap();
+        let (frames, rest) = read.split_at(usize::try_from(writer.segment.end).unwrap());
+        assert!(frames.ends_with(&[7; 100]) && rest.iter().all(|byte| *byte == 0));
+        let finished = writer.finish();
+        assert_eq!(std::fs::metadata(&finished.path).unwrap().len(), finished.end);
     }
 }

@@ -67,9 +67,8 @@ impl McpContext {
 }
 
 impl Written {
-    /// Writes the structured content of the one answer that a request has.
-    pub(super) fn write(&self, structured: &impl Serialize) -> Result<(), ErrorData> {
-        let json = serde_json::to_string(structured).map_err(|error| unwritten(&error))?;
+    /// Leaves the structured content of the one answer that a request has.
+    pub(super) fn leave(&self, json: String) -> Result<(), ErrorData> {
         self.0.set(json).map_err(|second| {
             log::error!("a request is answered twice, with {} bytes", second.len());
             failed_to_write()
@@ -96,6 +95,11 @@ pub(super) fn refused(error: &Error) -> ErrorData {
     error.log();
     let data = serde_json::json!({ "code": error.code() });
     ErrorData::new(ErrorCode(error.code().rpc()), error.told(), Some(data))
+}
+
+/// Writes structured content, to be left as it is.
+pub(super) fn written(structured: &impl Serialize) -> Result<String, ErrorData> {
+    serde_json::to_string(structured).map_err(|error| unwritten(&error))
 }
 
 /// Writes an answer of the engine as JSON. It holds nothing that JSON cannot say, so a failure is

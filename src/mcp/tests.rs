@@ -1,6 +1,9 @@
 //! The protocol over a real store, as a transport sees it.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +12,7 @@ use tempfile::TempDir;
 use super::{Ask, Incoming, Protocol, Reply, ReplyLine, RpcMessage, ToolSets, Version, judge};
 use crate::actors::{BackupSettings, SessionSettings, Sessions};
 use crate::engine::Limits;
+use crate::journal::{JournalOptions, SyncHook};
 use crate::model::{Caller, Scopes, Secret, SecretScreen, SystemClock};
 use crate::store::{Store, StoreOptions};
 
@@ -23,8 +27,12 @@ struct Bench {
 
 impl Bench {
     fn new(scopes: Scopes) -> Self {
+        Self::over(scopes, StoreOptions::default())
+    }
+
+    fn over(scopes: Scopes, options: StoreOptions) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let store = Store::open(data.path(), StoreOptions::default()).unwrap();
+        let store = Store::open(data.path(), options).unwrap();
         let limits = Limits {
             content_bytes: 1_024,
             undo: Duration::from_secs(60),
@@ -138,6 +146,30 @@ async fn the_structured_content_is_the_same_with_a_stream_at_hand() {
         assert_eq!(structured["ignored"], json!(["color"]));
         assert_eq!(structured.as_object().unwrap().keys().next().unwrap(), "notice");
     }
+}
+
+#[actix_web::test]
+async fn of_an_answer_that_was_ready_before_the_disk_failed_nothing_is_given_out() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let is_broken = Arc::clone(&fails);
+    let hook = SyncHook::new(move || match is_broken.load(SeqCst) {
+        true => Err(io::Error::other("a test broke the disk")),
+        false => Ok(()),
+    });
+    let journal = JournalOptions { sync_hook: Some(hook), ..JournalOptions::default() };
+    let bench = Bench::over(Scopes::all(), StoreOptions { journal, ..StoreOptions::default() });
+    bench.tool("add_memory", json!({ "content": "tea" })).await;
+
+    fails.store(true, SeqCst);
+    let params = json!({ "name": "add_memory", "arguments": { "content": "coffee" } });
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let line = bench.whole(&message).await.line;
+
+    assert_eq!(line.matches("structuredContent").count(), 1, "{line}");
+    let failed: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(failed["result"]["isError"], true, "{line}");
+    assert!(failed["result"]["structuredContent"]["error"].is_object(), "{line}");
+    assert!(!line.contains("coffee") && !line.contains("Stored as"), "{line}");
 }
 
 #[actix_web::test]

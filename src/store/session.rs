@@ -140,6 +140,11 @@ impl SessionStore {
         reason.map_or(Ok(()), |reason| Err(StoreError::unavailable(&*reason)))
     }
 
+    /// Says that a commit is about to come, so that the journal is awake by then.
+    pub fn announce_commit(&self) {
+        self.journal.announce();
+    }
+
     /// Comes true when everything that this owner has committed is durable.
     #[must_use]
     pub fn newest_receipt(&self) -> Option<Receipt> {

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 
-use super::entry::{ToolEntry, answered, tool};
+use super::entry::{ToolEntry, dressed, tool};
 use super::render;
 use super::schema::{boolean, destroying, list_of, output, string};
 use crate::engine::Undo;
@@ -27,7 +27,5 @@ fn undo() -> ToolEntry {
         "step": string(),
     }));
     let shown = tool::<Undo>("undo", "Undo changes", UNDO, destroying(), answer);
-    ToolEntry::of::<Undo>(shown, |call, answer, ignored| {
-        answered(call, answer, render::undone(answer), ignored)
-    })
+    ToolEntry::of::<Undo>(shown, |answer, ignored| dressed(answer, render::undone(answer), ignored))
 }

@@ -1,7 +1,7 @@
 use rmcp::RoleServer;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ElicitRequest, ElicitRequestParams, ErrorData,
-    InputRequest, InputRequiredResult, InputResponses,
+    InputRequest, InputRequiredResult, InputResponses, JsonObject,
 };
 use rmcp::service::RequestContext;
 use serde_json::json;
@@ -39,17 +39,17 @@ pub(super) enum Consent {
 }
 
 impl Confirming {
-    /// The way to the user; nothing if the client cannot ask.
+    /// The way to the user, for a call with these arguments; nothing if the client cannot ask.
     pub(super) fn of(
         caller: &Caller,
         call: &CallToolRequestParams,
+        arguments: &JsonObject,
         context: &RequestContext<RoleServer>,
     ) -> Option<Self> {
         if !can_ask(context) {
             return None;
         }
-        let arguments = call.arguments.clone().unwrap_or_default();
-        let binding = Binding::new(caller, &call.name, &arguments);
+        let binding = Binding::new(caller, &call.name, arguments);
         let (state, responses) = (call.request_state.clone(), call.input_responses.clone());
         Some(Self { binding, state, responses })
     }

@@ -5,7 +5,7 @@ use rmcp::model::CallToolResponse;
 use serde_json::json;
 
 use super::confirm::{ConfirmQuestion, Consent};
-use super::entry::{ToolCall, ToolEntry, ToolFailure, answered, never, tool};
+use super::entry::{ToolCall, ToolEntry, ToolFailure, answered, dressed, never, tool};
 use super::schema::{
     adding, boolean, changing, described, destroying, integer, list_of, memories, memory, one_of,
     output, reading, string, text, views,
@@ -29,8 +29,8 @@ fn add() -> ToolEntry {
         "similar": described(memories(), "Says nearly the same: perhaps update one"),
     }));
     let shown = tool::<Add>("add_memory", "Add memory", ADD, adding(), answer);
-    ToolEntry::of::<Add>(shown, |call, answer, ignored| {
-        answered(call, &lean::added(answer), render::added(answer), ignored)
+    ToolEntry::of::<Add>(shown, |answer, ignored| {
+        dressed(&lean::added(answer), render::added(answer), ignored)
     })
 }
 
@@ -43,8 +43,8 @@ fn search() -> ToolEntry {
         "next_cursor": string(),
     }));
     let shown = tool::<Search>("search_memories", "Search memories", SEARCH, reading(), answer);
-    ToolEntry::of::<Search>(shown, |call, answer, ignored| {
-        answered(call, &lean::found(answer), render::found(answer), ignored)
+    ToolEntry::of::<Search>(shown, |answer, ignored| {
+        dressed(&lean::found(answer), render::found(answer), ignored)
     })
 }
 
@@ -54,9 +54,7 @@ fn get() -> ToolEntry {
         "history": described(memories(), "Oldest first"),
     }));
     let shown = tool::<Get>("get_memory", "Get memory", GET, reading(), answer);
-    ToolEntry::of::<Get>(shown, |call, answer, ignored| {
-        answered(call, answer, render::got(answer), ignored)
-    })
+    ToolEntry::of::<Get>(shown, |answer, ignored| dressed(answer, render::got(answer), ignored))
 }
 
 fn list() -> ToolEntry {
@@ -66,9 +64,7 @@ fn list() -> ToolEntry {
         "next_cursor": string(),
     }));
     let shown = tool::<List>("list_memories", "List memories", LIST, reading(), answer);
-    ToolEntry::of::<List>(shown, |call, answer, ignored| {
-        answered(call, answer, render::listed(answer), ignored)
-    })
+    ToolEntry::of::<List>(shown, |answer, ignored| dressed(answer, render::listed(answer), ignored))
 }
 
 fn update() -> ToolEntry {
@@ -77,8 +73,8 @@ fn update() -> ToolEntry {
         "previous_version": integer(),
     }));
     let shown = tool::<Update>("update_memory", "Update memory", UPDATE, changing(), answer);
-    ToolEntry::of::<Update>(shown, |call, answer, ignored| {
-        answered(call, &lean::updated(answer), render::updated(answer), ignored)
+    ToolEntry::of::<Update>(shown, |answer, ignored| {
+        dressed(&lean::updated(answer), render::updated(answer), ignored)
     })
 }
 
@@ -109,8 +105,8 @@ fn context() -> ToolEntry {
         "relevant": views(),
     }));
     let shown = tool::<Context>("get_context", "Get context", CONTEXT, reading(), answer);
-    ToolEntry::of::<Context>(shown, |call, answer, ignored| {
-        answered(call, answer, render::context(answer), ignored)
+    ToolEntry::of::<Context>(shown, |answer, ignored| {
+        dressed(answer, render::context(answer), ignored)
     })
 }
 

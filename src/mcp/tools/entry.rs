@@ -12,7 +12,7 @@ use super::render::Rendered;
 use super::schema::input;
 use crate::actors::CallError;
 use crate::engine::{Arguments, EngineError, InvalidArguments, Said, Spoken, Verb};
-use crate::mcp::context::{McpContext, Written};
+use crate::mcp::context::{McpContext, Written, written};
 use crate::mcp::seal::Seal;
 use crate::model::Caller;
 use crate::model::foreign::inline;
@@ -48,9 +48,14 @@ pub(super) struct ToolCall<'a> {
     pub(super) written: &'a Written,
 }
 
-/// Dresses what a session has said: see [`answered`].
-pub(super) type DressAnswer<A> =
-    fn(&ToolCall<'_>, &A, Vec<String>) -> Result<CallToolResponse, ToolFailure>;
+/// Dresses what a session has said: see [`dressed`].
+pub(super) type DressAnswer<A> = fn(&A, Vec<String>) -> Result<Dressed, ToolFailure>;
+
+/// An answer that is ready, and must perhaps not be given out yet.
+pub(super) struct Dressed {
+    text: String,
+    structured: String,
+}
 
 /// The structured content of an answer. Several clients show a model nothing else, so what the text
 /// says above the memories stands here as well, first.
@@ -111,19 +116,28 @@ pub(super) fn tool<V: Spoken>(
 }
 
 /// Dresses an answer: its structured content is written at once, and the text goes with the result.
+pub(super) fn dressed<A: Serialize>(
+    answer: &A,
+    rendered: Rendered,
+    ignored: Vec<String>,
+) -> Result<Dressed, ToolFailure> {
+    let Rendered { mut text, notice } = rendered;
+    if !ignored.is_empty() {
+        let names = ignored.iter().map(|name| inline(name)).collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("\nIgnored, as this tool has no such arguments: {names}."));
+    }
+    let structured = written(&Structured { notice, answer, ignored })?;
+    Ok(Dressed { text, structured })
+}
+
+/// The same of an answer that is given out.
 pub(super) fn answered<A: Serialize>(
     call: &ToolCall<'_>,
     answer: &A,
     rendered: Rendered,
     ignored: Vec<String>,
 ) -> Result<CallToolResponse, ToolFailure> {
-    let Rendered { mut text, notice } = rendered;
-    if !ignored.is_empty() {
-        let names = ignored.iter().map(|name| inline(name)).collect::<Vec<_>>().join(", ");
-        text.push_str(&format!("\nIgnored, as this tool has no such arguments: {names}."));
-    }
-    call.written.write(&Structured { notice, answer, ignored })?;
-    Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+    dressed(answer, rendered, ignored)?.give(call)
 }
 
 /// The name alone says that a tool is meant.
@@ -137,8 +151,17 @@ async fn run_verb<V: Spoken>(
     dress: DressAnswer<V::Answer>,
 ) -> Result<CallToolResponse, ToolFailure> {
     let Said { verb, ignored } = V::parse(arguments)?;
-    let answer = call.ask(verb).await?;
-    dress(call, &answer, ignored)
+    // What is stored is told once it is on the disk, which works while the answer is dressed.
+    let sessions = call.mcp.sessions();
+    let answer = sessions.ask_and(call.caller, verb, |answer| dress(&answer, ignored)).await?;
+    answer?.give(call)
+}
+
+impl Dressed {
+    fn give(self, call: &ToolCall<'_>) -> Result<CallToolResponse, ToolFailure> {
+        call.written.leave(self.structured)?;
+        Ok(CallToolResult::success(vec![ContentBlock::text(self.text)]).into())
+    }
 }
 
 impl From<CallError> for ToolFailure {

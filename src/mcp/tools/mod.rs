@@ -106,17 +106,21 @@ fn meant(
 /// Carries out a call. A failure of the work is a result; only a call of nothing is an error.
 pub(super) async fn call(
     mcp: &McpContext,
-    call: CallToolRequestParams,
+    mut call: CallToolRequestParams,
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
     let Asker { caller, written } = asker_of(&context)?;
     // Whose memories are meant is a matter of the credential: a model would only invent a user.
-    let arguments = Arguments::new(call.arguments.clone().unwrap_or_default()).for_a_model();
+    let given = call.arguments.take().unwrap_or_default();
+    let arguments = Arguments::new(given).for_a_model();
     let Some(entry) = meant(&call.name, &arguments, &caller.tools, mcp.listed()) else {
         let told = format!("unknown tool {:?}", shortened(&call.name));
         return Err(ErrorData::invalid_params(told, None));
     };
-    let confirming = if entry.confirms { Confirming::of(caller, &call, &context) } else { None };
+    let confirming = match entry.confirms {
+        true => Confirming::of(caller, &call, arguments.values(), &context),
+        false => None,
+    };
     let asked = ToolCall { mcp, caller, confirming, written };
     match with_progress(&context, (entry.run)(&asked, arguments)).await? {
         Ok(response) => Ok(response),

@@ -63,13 +63,9 @@ impl Index {
         allowed: &dyn Fn(DocId) -> bool,
         limit: usize,
     ) -> Vec<(DocId, f32)> {
-        let mut found: Vec<(DocId, f32)> = self.sharing(&newcomer.terms);
-        found.retain(|&(doc, _)| allowed(doc));
+        let own = u32::try_from(newcomer.terms.len()).unwrap_or(u32::MAX);
         let compared = COMPARED.max(limit);
-        if found.len() > compared {
-            found.select_nth_unstable_by(compared, by_share);
-            found.truncate(compared);
-        }
+        let mut found = self.most_sharing(self.sharing(&newcomer.terms), own, allowed, compared);
         found.sort_unstable_by(by_share);
         if let Some(own) = &newcomer.vector {
             let docs: Vec<u32> = found.iter().map(|(doc, _)| doc.0).collect();
@@ -86,18 +82,56 @@ impl Index {
     fn sharing(&self, terms: &[String]) -> Vec<(DocId, f32)> {
         let probes = self.probes(terms);
         let most: f32 = probes.iter().map(|(idf, _)| idf).sum();
-        let mut shared: HashMap<u32, f32> = HashMap::with_capacity(MOST_POSTINGS as usize);
         let mut left = MOST_POSTINGS;
+        let mut read = Vec::with_capacity(PROBES);
         for (idf, postings) in probes {
             let Some(postings) = postings.filter(|list| list.count() <= left) else { continue };
             left -= postings.count();
+            read.push((idf / most, postings));
+        }
+        let mut shared: HashMap<u32, f32> = HashMap::with_capacity((MOST_POSTINGS - left) as usize);
+        for (share, postings) in read {
             for posting in postings.iter() {
-                *shared.entry(posting.doc).or_default() += idf / most;
+                *shared.entry(posting.doc).or_default() += share;
             }
         }
-        let own = u32::try_from(terms.len()).unwrap_or(u32::MAX);
-        let even = |(doc, share)| Some((DocId(doc), share * self.evenness(doc, own)?));
-        shared.into_iter().filter_map(even).collect()
+        shared.into_iter().map(|(doc, share)| (DocId(doc), share)).collect()
+    }
+
+    /// Those of them that are allowed and share most, as even as they are with a document of so many terms.
+    /// Evenness takes away from a share and never adds, so who shares less than the last of enough others
+    /// is not looked at.
+    fn most_sharing(
+        &self,
+        mut shared: Vec<(DocId, f32)>,
+        own: u32,
+        allowed: &dyn Fn(DocId) -> bool,
+        most: usize,
+    ) -> Vec<(DocId, f32)> {
+        let mut found: Vec<(DocId, f32)> = Vec::new();
+        let (mut rest, mut part) = (shared.as_mut_slice(), most.max(1) * 2);
+        while !rest.is_empty() {
+            if part < rest.len() {
+                rest.select_nth_unstable_by(part, by_share);
+            }
+            let end = part.min(rest.len());
+            let (first, others) = std::mem::take(&mut rest).split_at_mut(end);
+            let even =
+                |&(doc, share): &(DocId, f32)| Some((doc, share * self.evenness(doc.0, own)?));
+            found.extend(first.iter().filter_map(even).filter(|&(doc, _)| allowed(doc)));
+            if found.len() > most {
+                found.select_nth_unstable_by(most, by_share);
+                found.truncate(most);
+            }
+            let least = found.iter().map(|&(_, share)| share).min_by(f32::total_cmp);
+            let is_enough = found.len() == most
+                && others.first().zip(least).is_some_and(|((_, next), least)| *next < least);
+            if is_enough {
+                break;
+            }
+            (rest, part) = (others, part * 2);
+        }
+        found
     }
 
     /// The rarest terms first; terms that occur nowhere are the rarest, and stay to be missed.
@@ -134,6 +168,8 @@ fn by_share(a: &(DocId, f32), b: &(DocId, f32)) -> Ordering {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::retrieval::document::tests::note;
 
@@ -148,6 +184,47 @@ mod tests {
 
         assert_eq!(found.first().map(|hit| hit.0), Some(DocId(1)));
         assert!(found.iter().find(|hit| hit.0 == DocId(2)).is_none_or(|hit| hit.1 < 0.5));
+    }
+
+    #[test]
+    fn who_shares_too_little_is_passed_over_and_nobody_else() {
+        let mut index = Index::new();
+        let words = "boiler cello router desk milk oat bread tea coffee garden train ticket hotel";
+        let words: Vec<&str> = words.split(' ').collect();
+        for doc in 0..300 {
+            let text = words[..=doc % words.len()].join(" ");
+            index.insert(DocId(u32::try_from(doc).unwrap()), &note(&text));
+        }
+        let shares = |of: &[f32]| -> Vec<(DocId, f32)> {
+            (0..300).map(DocId).zip(of.iter().copied().cycle()).collect()
+        };
+        let looked_at = Cell::new(0);
+        let allowed = |doc: DocId| {
+            looked_at.set(looked_at.get() + 1);
+            doc.0 % 3 != 0
+        };
+
+        for of in [&[0.9, 0.4, 0.1, 0.1, 0.05][..], &[0.5], &[0.3, 0.2, 0.29, 0.7]] {
+            for (own, most) in [(1, 3), (5, 32), (13, 1), (40, 300), (5, 199)] {
+                let shared = shares(of);
+                let even = |&(doc, share): &(DocId, f32)| {
+                    (doc, share * index.evenness(doc.0, own).unwrap())
+                };
+                let mut all: Vec<_> = shared.iter().map(even).collect();
+                all.retain(|&(doc, _)| allowed(doc));
+                all.sort_unstable_by(by_share);
+                all.truncate(most);
+
+                let mut found = index.most_sharing(shared, own, &allowed, most);
+
+                found.sort_unstable_by(by_share);
+                assert_eq!(found, all, "{most} of {of:?} for {own} terms");
+            }
+        }
+        looked_at.set(0);
+        let few = (0..300).map(|doc| (DocId(doc), if doc < 10 { 0.9 } else { 0.01 })).collect();
+        assert_eq!(index.most_sharing(few, 5, &allowed, 3).len(), 3);
+        assert!(looked_at.get() < 20, "{} were looked at", looked_at.get());
     }
 
     #[test]

@@ -201,7 +201,7 @@ mod tests {
         let looked_at = Cell::new(0);
         let allowed = |doc: DocId| {
             looked_at.set(looked_at.get() + 1);
-            doc.0 % 3 != 0
+            !doc.0.is_multiple_of(3)
         };
 
         for of in [&[0.9, 0.4, 0.1, 0.1, 0.05][..], &[0.5], &[0.3, 0.2, 0.29, 0.7]] {

@@ -6,7 +6,6 @@
 use std::mem::{replace, take};
 use std::time::Duration;
 
-use super::recalls::PAGE;
 use super::{Engine, EngineError};
 use crate::model::{MemoryId, Recall, RecallPage, Timestamp};
 
@@ -24,8 +23,15 @@ pub(super) struct Stored {
     rows: Vec<Vec<MemoryId>>,
 }
 
-/// In a page of so many, each takes hardly more than in a larger one.
+/// So many are written at once, or so many bytes of them: what the store reads of a page has an end
+/// (`store/packed.rs`), and whoever erases something has to read every page.
+const PAGE: usize = 256;
+const PAGE_BYTES: usize = 4 << 20;
+/// While the disk takes no writes, so many are kept, of no more bytes than the ring has.
+const MOST_PENDING: usize = 1_024;
+/// In a page of so many, each takes hardly more than in a larger one; nor does it in one of so many bytes.
 const ENOUGH: usize = 64;
+const ENOUGH_BYTES: usize = PAGE_BYTES / ENOUGH;
 /// What becomes one page is of no longer time, since it is too old only as a whole.
 const SPAN: Duration = Duration::from_secs(3_600);
 /// Pages that are made of pages of a few in one sweep.
@@ -68,7 +74,10 @@ impl Engine {
         erasable: Timestamp,
     ) -> Result<(), EngineError> {
         let fresh: usize = self.recalls.pending.iter().map(weight).sum();
-        // Where nothing was given nothing is counted.
+        // Where nothing was given nothing is counted, nor where nothing can be written now: it is tried often.
+        if fresh > 0 {
+            self.store.require_writable()?;
+        }
         if fresh > 0 && self.recalls.stored.is_none() {
             self.recalls.stored = Some(self.stored_recalls()?);
         }
@@ -104,12 +113,12 @@ impl Engine {
         Ok(())
     }
 
-    /// What was noted. A page of more could be more than the store reads (`store/packed.rs`).
+    /// What was noted.
     fn pending_pages(&mut self, now: Timestamp) -> Vec<(MemoryId, RecallPage)> {
         let mut pending = take(&mut self.recalls.pending);
         let mut pages = Vec::new();
         while !pending.is_empty() {
-            let rest = pending.split_off(pending.len().min(PAGE));
+            let rest = pending.split_off(of_a_page(&pending));
             pages.push((self.ids.next(now), RecallPage(replace(&mut pending, rest))));
         }
         pages
@@ -147,7 +156,8 @@ impl Stored {
     fn note(&mut self, id: MemoryId, RecallPage(page): &RecallPage) {
         let moments = || page.iter().map(|recall| recall.at);
         let (Some(least), Some(most)) = (moments().min(), moments().max()) else { return };
-        let is_of_a_few = page.len() < ENOUGH && most <= least.plus(SPAN);
+        let is_small = page.len() < ENOUGH && page.iter().map(weight).sum::<usize>() < ENOUGH_BYTES;
+        let is_of_a_few = is_small && most <= least.plus(SPAN);
         // The clock may have been ahead, and then it comes back.
         let is_apart = most > self.from.plus(SPAN) || self.from > least.plus(SPAN);
         if !is_of_a_few || is_apart {
@@ -174,6 +184,35 @@ impl Stored {
     }
 }
 
+/// Whether one more page is full with the last of these.
+pub(super) fn are_full(pending: &[Recall]) -> bool {
+    let bytes: usize = pending.iter().map(weight).sum();
+    let before = bytes - pending.last().map_or(0, weight);
+    let are_enough = pending.len() >= PAGE && pending.len().is_multiple_of(PAGE);
+    are_enough || bytes / PAGE_BYTES > before / PAGE_BYTES
+}
+
+/// How many of these, the oldest, are more than what waits for the disk may be.
+pub(super) fn over(pending: &[Recall]) -> usize {
+    let mut bytes: usize = pending.iter().map(weight).sum();
+    let heavy = pending.iter().take_while(|recall| {
+        let is_over = bytes > RING_BYTES;
+        bytes -= weight(recall);
+        is_over
+    });
+    heavy.count().max(pending.len().saturating_sub(MOST_PENDING))
+}
+
+/// How many of these, the first, make a page. Not nothing, unless there is nothing.
+fn of_a_page(pending: &[Recall]) -> usize {
+    let mut bytes = 0;
+    let fit = pending.iter().take(PAGE).take_while(|recall| {
+        bytes += weight(recall);
+        bytes <= PAGE_BYTES
+    });
+    fit.count().max(1).min(pending.len())
+}
+
 /// About how many bytes it takes on the disk.
 fn weight(recall: &Recall) -> usize {
     RECALL_BYTES + recall.asked.len() + recall.given.len() * GIVEN_BYTES
@@ -183,9 +222,15 @@ fn weight(recall: &Recall) -> usize {
 mod tests {
     use serde_json::json;
 
+    use super::super::recalls::MOST_GIVEN;
     use super::super::recalls::tests::asked;
+    use super::super::stamp::Stamp;
+    use super::super::{AskedFor, GivenOut};
     use super::*;
+    use crate::model::{Caller, Given, Scopes};
     use crate::store::{Store, StoreOptions};
+
+    const GIVEN: Given = Given { id: MemoryId::LAST, version: 1, score: None, tokens: 7 };
 
     /// So many seconds after 1970.
     fn note_at(engine: &mut Engine, seconds: i64) {
@@ -247,6 +292,41 @@ mod tests {
 
         assert_eq!(pages(&engine), [256, 256, 88]);
         assert_eq!(moments(&engine), Vec::from_iter(0..600));
+    }
+
+    #[test]
+    fn what_gave_very_much_lies_in_pages_that_can_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let mut engine = Engine::of_test(&store);
+        let caller = Caller::of_test("ada", "laptop", Scopes::all());
+        engine.stamp = Some(Stamp::of(&caller, Timestamp(1)));
+        let note_graph = |engine: &mut Engine| {
+            let out = GivenOut::of(vec![GIVEN; MOST_GIVEN + 1]);
+            engine.note_recall(&AskedFor::Graph { query: None }, out, Timestamp(1));
+        };
+
+        (0..3).for_each(|_| note_graph(&mut engine));
+        assert!(engine.recalls.pending.is_empty(), "a page is full");
+        note_graph(&mut engine);
+        engine.stamp = None;
+        sweep_at(&mut engine, 1);
+
+        assert_eq!(pages(&engine), [2, 1, 1]);
+        let recalls = engine.recalls().unwrap();
+        assert!(recalls.iter().all(|recall| recall.given.len() == MOST_GIVEN));
+    }
+
+    #[test]
+    fn what_waits_for_the_disk_has_an_end() {
+        let small = asked(&json!({ "verb": "list" }));
+        let large = Recall { given: vec![GIVEN; MOST_GIVEN], ..small.clone() };
+
+        assert_eq!(over(&vec![small.clone(); MOST_PENDING]), 0);
+        assert_eq!(over(&vec![small; MOST_PENDING + 3]), 3);
+        let fit = RING_BYTES / weight(&large);
+        assert_eq!(over(&vec![large.clone(); fit]), 0);
+        assert_eq!(over(&vec![large; fit + 2]), 2);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::recall_pages::Stored;
+use super::recall_pages::{Stored, are_full, over};
 use super::verbs::{Extent, Mode};
 use super::view::estimate_tokens;
 use super::write::Write;
@@ -89,10 +89,10 @@ pub(super) struct Recalls {
     told: Option<(Option<String>, usize)>,
 }
 
-/// So many are written at once.
-pub(super) const PAGE: usize = 256;
-/// While the disk takes no writes, so many are kept.
-const MOST_PENDING: usize = 1_024;
+/// Of more memories that one answer gives, as a whole graph may, the first are noted.
+pub(super) const MOST_GIVEN: usize = 1 << 16;
+/// Of a question that is longer, as a filter may be, it is noted of what kind it was.
+const MOST_ASKED_BYTES: usize = 64 * 1024;
 /// What says in [`AskedFor`] of what kind a question is.
 const VERB: &str = "verb";
 
@@ -143,7 +143,7 @@ impl Engine {
     /// Notes what the command under way gives out.
     pub(super) fn note_recall(&mut self, asking: &AskedFor, out: GivenOut, now: Timestamp) {
         let Some(author) = self.stamp.as_ref().map(|stamp| stamp.author().clone()) else { return };
-        let asked = match serde_json::to_string(asking) {
+        let asked = match noted(asking) {
             Ok(asked) => asked,
             Err(error) => {
                 log::warn!("what was given is not noted: {error}");
@@ -151,12 +151,12 @@ impl Engine {
             }
         };
         self.recalls.told = Some((author.client.clone(), out.tokens));
-        let GivenOut { given, tokens } = out;
+        let GivenOut { mut given, tokens } = out;
+        given.truncate(MOST_GIVEN);
         let recall = Recall { at: now, author, asked, tokens: whole(tokens), given, took: None };
         let pending = &mut self.recalls.pending;
         pending.push(recall);
-        let is_page = pending.len() >= PAGE && pending.len().is_multiple_of(PAGE);
-        if is_page && !self.awaits_proof() {
+        if are_full(pending) && !self.awaits_proof() {
             // Whatever hinders it, the next sweep meets it again and tells.
             // What is too old goes with the sweep, which knows whether the clock is doubted.
             if let Err(error) = self.write_recalls(now, Timestamp(i64::MIN)) {
@@ -164,7 +164,7 @@ impl Engine {
             }
         }
         let pending = &mut self.recalls.pending;
-        let over = pending.len().saturating_sub(MOST_PENDING);
+        let over = over(pending);
         pending.drain(..over);
     }
 
@@ -213,6 +213,20 @@ impl Engine {
     }
 }
 
+/// A question as it is noted. Nobody may fill the memory, or a page, with one.
+fn noted(asking: &AskedFor) -> serde_json::Result<String> {
+    let asked = serde_json::to_string(asking)?;
+    if asked.len() <= MOST_ASKED_BYTES {
+        return Ok(asked);
+    }
+    Ok(kind_of(&serde_json::from_str(&asked)?))
+}
+
+/// What stays of a question whose words do not.
+fn kind_of(asked: &Value) -> String {
+    json!({ VERB: asked.get(VERB) }).to_string()
+}
+
 /// Leaves of each question in which one of these texts stands no more than of what kind it was. Returns whether
 /// there was one.
 fn forget_in(recalls: &mut [Recall], texts: &[String]) -> bool {
@@ -224,7 +238,7 @@ fn forget_in(recalls: &mut [Recall], texts: &[String]) -> bool {
         }
         let asked = serde_json::from_str::<Value>(&recall.asked).unwrap_or_default();
         if asked.is_null() || texts.iter().any(|text| says(&asked, text)) {
-            recall.asked = json!({ VERB: asked.get(VERB) }).to_string();
+            recall.asked = kind_of(&asked);
             has_changed = true;
         }
     }
@@ -289,6 +303,17 @@ pub(super) mod tests {
         assert_eq!(recalls[1..], others);
         assert!(!forget_in(&mut recalls, &[as_asked(text).unwrap()]), "once");
         assert_eq!(as_asked(" \n"), None);
+    }
+
+    #[test]
+    fn of_a_question_that_is_too_long_it_is_noted_of_what_kind_it_was() {
+        let list = |length: usize| {
+            let tags = vec!["x".repeat(length)];
+            noted(&AskedFor::List { filter: Filter { tags, ..Filter::default() } }).unwrap()
+        };
+
+        assert!(list(MOST_ASKED_BYTES / 2).len() > MOST_ASKED_BYTES / 2);
+        assert_eq!(list(MOST_ASKED_BYTES), r#"{"verb":"list"}"#);
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub(super) struct Room(Cell<usize>);
 /// less.
 pub(super) const MOST_BYTES: usize = 128 << 20;
 
+/// What the items of one list take at most: a byte on the disk may stand for 24 in memory.
+const MOST_LIST_BYTES: usize = 32 << 20;
+
 /// What the first of a list is told from, where each is told from the one before.
 pub(super) const START: Timestamp = Timestamp(0);
 
@@ -206,6 +209,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for PackedVisitor<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Packed<T>, A::Error> {
         let ends_early = || A::Error::custom("a list ends early");
         let Short(length) = items.next_element()?.ok_or_else(ends_early)?;
+        let most = (MOST_LIST_BYTES / size_of::<T>().max(1)) as u64;
+        if length > most {
+            return Err(A::Error::custom(format!(
+                "a list has {length} items, and may have {most}"
+            )));
+        }
         // No room is made before they are there: the length may lie.
         let mut list = Vec::new();
         for _ in 0..length {
@@ -272,6 +281,20 @@ mod tests {
         for body in [&over[..], &endless, &lie, &[], &[1], &[1, 0], &[1, 0, 2, b't'], &[0, 0]] {
             assert!(matches!(read(body), Err(CodecError::Body(_))), "{body:?}");
         }
+    }
+
+    #[test]
+    fn a_list_that_would_fill_the_memory_is_refused_before_it_does() {
+        let read_so_many = |count: usize| {
+            let mut body = codec::encode(&many(count as u64, "")).unwrap()[6..].to_vec();
+            body.pop();
+            body.resize(body.len() + 2 * count, 0);
+            read(&body)
+        };
+        let most = MOST_LIST_BYTES / size_of::<(Short, Packed<u8>)>();
+
+        assert_eq!(read_so_many(most).unwrap().0.len(), most);
+        assert!(matches!(read_so_many(most + 1), Err(CodecError::Body(_))));
     }
 
     #[test]

@@ -171,11 +171,12 @@ fn memory_table(shown: &[Shown]) -> Vec<ShownV3> {
 }
 
 fn read_memories(table: Vec<ShownV3>) -> Result<Vec<Given>, CodecError> {
-    let (mut shown, mut before) = (Vec::new(), START);
+    let (mut shown, mut before, room) = (Vec::new(), START, Room::default());
     for row in table {
         let id = row.id.after(before)?;
         before = id.created_at();
         for (version, tokens) in row.shown.0 {
+            room.take(size_of::<Given>(), "shown")?;
             let (version, tokens) = (version.narrow("version")?, tokens.narrow("tokens")?);
             shown.push(Given { id, version, score: None, tokens });
         }

@@ -22,6 +22,7 @@ mod meaning;
 mod places;
 mod registry;
 mod session;
+mod sleeping;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -65,6 +66,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what is still compared after the start may take when the server stops. Who waits to write then
 /// has an answer while requests may still finish, and of most stores everything is compared by then.
 const LAST_COMPARING: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
+
+/// So long a stop goes on to keep what sessions have made of their memories, which takes as long as the disk does.
+/// The others write what they counted, and are read anew when they wake.
+const LAST_KEEPING: Duration = Duration::from_secs(5);
 
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
@@ -392,10 +397,10 @@ impl Sessions {
         if let Some(comparison) = self.store.comparison() {
             end_soon(comparison).await;
         }
-        let mut outcome = Ok(());
+        let (mut outcome, keep_until) = (Ok(()), Instant::now() + LAST_KEEPING);
         for session in self.registry.send(StopAll).await? {
             // One that cannot write its counts keeps no other from it.
-            outcome = outcome.and(session.end().await);
+            outcome = outcome.and(session.end(keep_until).await);
         }
         outcome.and(self.accounts.stop().await)
     }

@@ -70,8 +70,10 @@ pub(super) struct Session {
     pub(super) awaits_quiet: bool,
     last_call: Instant,
     pub(super) changes: Changes,
-    uses: Uses,
+    pub(super) uses: Uses,
     given: GivenCounts,
+    /// Before then nobody who sends it to sleep has anything kept.
+    pub(super) rests_until: Option<Instant>,
 }
 
 /// What a session has of the house around it.
@@ -88,7 +90,7 @@ type Uses = Arc<Mutex<BTreeMap<CredentialName, u64>>>;
 /// A way to reach one session. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct SessionHandle {
-    actor: Addr<Session>,
+    pub(super) actor: Addr<Session>,
     places: Arc<Semaphore>,
     pub(super) answers: Arc<Semaphore>,
     changes: Changes,
@@ -126,15 +128,6 @@ struct Greet(CredentialName);
 #[rtype(result = "()")]
 struct Wake;
 
-/// Asks a session to write what it still holds and give its memory back. Answered with the receipt of what it
-/// has written.
-#[derive(Debug, Message)]
-#[rtype(result = "Option<Receipt>")]
-struct Sleep {
-    /// Whether it may wake up again.
-    is_last: bool,
-}
-
 impl SessionHandle {
     pub(super) fn start(
         arbiter: &ArbiterHandle,
@@ -165,6 +158,7 @@ impl SessionHandle {
             changes: own_changes,
             uses: own_uses,
             given,
+            rests_until: None,
         });
         let [places, answers] = [PLACES, ANSWERS].map(|most| Arc::new(Semaphore::new(most)));
         Self { actor, places, answers, changes, uses, writing }
@@ -242,28 +236,6 @@ impl SessionHandle {
         }
         let _place = free_place(&self.places, PLACE_PATIENCE).await?;
         self.actor.send(read).timeout(PATIENCE).await?
-    }
-
-    pub(super) async fn sleep(&self) -> Result<(), CallError> {
-        let asleep = timeout(PATIENCE, self.fall_asleep(Sleep { is_last: false }));
-        asleep.await.map_err(|_| CallError::Busy)?
-    }
-
-    /// Sleeps for good: nothing of the store is held any more when this returns.
-    pub(super) async fn end(&self) -> Result<(), CallError> {
-        timeout(PATIENCE, self.end_at_last()).await.map_err(|_| CallError::Busy)?
-    }
-
-    /// The same however long those take who are before it in the line.
-    pub(super) async fn end_at_last(&self) -> Result<(), CallError> {
-        self.fall_asleep(Sleep { is_last: true }).await
-    }
-
-    async fn fall_asleep(&self, sleep: Sleep) -> Result<(), CallError> {
-        match self.actor.send(sleep).await? {
-            Some(receipt) => Ok(receipt.await.map_err(EngineError::from)?),
-            None => Ok(()),
-        }
     }
 }
 
@@ -368,12 +340,12 @@ impl Session {
             self.embed(context);
         }
         if self.last_call.elapsed() >= self.settings.idle {
-            self.fall_asleep(context);
+            self.doze_off(context);
         }
     }
 
     /// Tells of what has expired, and removes what cannot be brought back.
-    fn sweep(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
+    pub(super) fn sweep(&mut self, context: &mut Context<Self>) -> Option<Receipt> {
         let erasable = self.clock.erasable();
         let (swept, newest) = self.enter(context, |engine, now| engine.sweep(now, erasable));
         if let Err(error) = swept {
@@ -424,16 +396,6 @@ impl Session {
             self.next_end = Some((end, timer));
         }
     }
-
-    fn fall_asleep(&mut self, context: &mut Context<Self>) {
-        if self.engine.is_some()
-            && let (Err(error), _) = self.enter(context, |engine, _| engine.fall_asleep())
-        {
-            log::info!("session {}: nothing is kept for the next waking: {error}", self.user);
-        }
-        self.engine = None;
-        self.uses.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
 }
 
 impl Actor for Session {
@@ -472,21 +434,5 @@ impl Handler<Wake> for Session {
             log::warn!("session {}: cannot watch what ends: {error}", self.user);
         }
         self.watch_ends(context);
-    }
-}
-
-impl Handler<Sleep> for Session {
-    type Result = Turn<Option<Receipt>>;
-
-    fn handle(&mut self, Sleep { is_last }: Sleep, context: &mut Context<Self>) -> Self::Result {
-        let holds = self.engine.is_some();
-        self.take_turn(holds, context, move |session, context| {
-            let newest = if holds { session.sweep(context) } else { None };
-            session.fall_asleep(context);
-            if is_last {
-                session.store = None;
-            }
-            newest
-        })
     }
 }

@@ -89,7 +89,7 @@ pub(super) struct House {
     faults: Arc<journal::Faults>,
     pub(super) sessions: Sessions,
     pub(super) caller: Caller,
-    _dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
 }
 
 impl House {
@@ -103,7 +103,7 @@ impl House {
             Store::open(dir.path(), StoreOptions { journal, ..StoreOptions::default() }).unwrap();
         let sessions = sessions_of(store, undo);
         let caller = Caller::of_test("ada", "key", Scopes::all());
-        Self { disk, faults, sessions, caller, _dir: dir }
+        Self { disk, faults, sessions, caller, dir }
     }
 
     /// Asks in the background.

@@ -104,7 +104,7 @@ impl Sessions {
         session: Option<SessionHandle>,
     ) -> Result<Erased, CallError> {
         if let Some(session) = session {
-            session.end_at_last().await?;
+            session.end_of_erased().await?;
         }
         let told = self.accounts().administration(caller)?.forget_user(user).await?;
         let (store, user) = (self.store.clone(), user.clone());

@@ -24,25 +24,31 @@ const BYTES: u64 = 1_024;
 const LAYOUT: u32 = 1;
 
 impl Engine {
-    /// Gets ready to be dropped for a while: gives the user's place among the users back if nothing is stored for him any
-    /// more, and keeps what is derived if that is worth it. Blocks until it is durable.
-    pub fn fall_asleep(&mut self) -> Result<(), EngineError> {
-        self.store.give_up_place()?;
+    /// Gets ready to be dropped: gives the user's place among the users back if nothing is stored for him any more.
+    pub fn give_up_place(&mut self) -> Result<(), EngineError> {
+        Ok(self.store.give_up_place()?)
+    }
+
+    /// The same for a while, and keeps what is derived if that is worth it. Blocks until it is durable. Returns
+    /// whether anything was written for it.
+    pub fn fall_asleep(&mut self) -> Result<bool, EngineError> {
+        self.give_up_place()?;
         self.keep()
     }
 
-    fn keep(&mut self) -> Result<(), EngineError> {
+    fn keep(&mut self) -> Result<bool, EngineError> {
         if !self.is_worth_keeping() {
-            return Ok(());
+            return Ok(false);
         }
         let Self { store, mind, .. } = self;
         let (memories, _) = mind.catalog.extent();
-        store.keep_mind(&maker(), BYTES.saturating_mul(memories as u64), &|target| {
+        let bytes = BYTES.saturating_mul(memories as u64);
+        let is_written = store.keep_mind(&maker(), bytes, &|target| {
             let mut packer = Packer::new(target);
             mind.pack(&mut packer);
             packer.finish()
         })?;
-        Ok(())
+        Ok(is_written)
     }
 
     /// Whether there is much of it, numbered about as it would be if it were loaded.

@@ -61,16 +61,16 @@ impl Record for MindMark {
 impl SessionStore {
     /// Keeps what its owner has made of the memories and vectors, for whoever opens it next. `maker` says which program
     /// that is, in at most 255 bytes, and `bytes` about how many it will be. Blocks until it is durable. What is kept
-    /// already, and still right, stays.
+    /// already, and still right, stays. Returns whether anything was written.
     pub fn keep_mind(
         &mut self,
         maker: &[u8],
         bytes: u64,
         write: &dyn Fn(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), StoreError> {
-        let Some(seat) = self.seat.clone() else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(seat) = self.seat.clone() else { return Ok(false) };
         if self.may_have_mind && self.kept_mind(maker).is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let folder = self.shared.dir.join(FOLDER);
         // Others need room, too, and it is no use to fill the disk with this.
@@ -87,7 +87,7 @@ impl SessionStore {
         let label = label(&self.shared, seat.number, mark, maker);
         let draft = mind_file::write(&path, (&label, &seat), spared, write)?;
         match receipt.wait() {
-            Ok(()) => draft.put_in_place().map(drop).map_err(StoreError::disk("write", &path)),
+            Ok(()) => draft.put_in_place().map(|_| true).map_err(StoreError::disk("write", &path)),
             Err(lost) => {
                 draft.discard();
                 Err(lost)

@@ -472,18 +472,19 @@ impl Work {
         is_old && is_useful && self.scrub_at.is_none_or(|at| Instant::now() >= at)
     }
 
-    /// Makes every file anew that may hold bytes of what was removed, and removes the old ones, also
-    /// those that lie aside for longer than this.
+    /// Makes every file anew that may hold bytes of what was removed, and removes the old ones, also those that
+    /// lie aside for longer than this. What sessions have kept goes as well, whatever comes of the rest.
     fn scrub(&mut self, keep_aside: Duration) -> Result<(), StoreError> {
         let started = Instant::now();
         let removed = self.shared.begin_scrub();
-        let cleared = minds::clear_stale(&self.shared);
-        let renewed = cleared.and_then(|()| self.fold()).and_then(|()| self.rebuild());
-        let scrubbed = renewed.and_then(|()| self.retired.wait_for_readers());
+        let renewed = self.fold().and_then(|()| self.rebuild());
+        let renewed = renewed.and_then(|()| self.retired.wait_for_readers());
+        let rest = started.elapsed().saturating_mul(SCRUB_REST);
+        self.scrub_at = Instant::now().checked_add(rest).filter(|_| renewed.is_ok());
+        let scrubbed = renewed.and(minds::clear_stale(&self.shared));
         self.shared.end_scrub(removed.filter(|_| scrubbed.is_err()));
         scrubbed?;
         self.checkpoint()?;
-        self.scrub_at = Instant::now().checked_add(started.elapsed().saturating_mul(SCRUB_REST));
         // Whoever erases a user asks no clock.
         if !keep_aside.is_zero() && self.clock_doubt.load(Ordering::Acquire) {
             return Ok(());

@@ -128,9 +128,12 @@ pub(super) fn tells_of(key: &[u8]) -> bool {
     matches!(key.first(), Some(&(Memory::PREFIX | StoredVector::PREFIX)))
 }
 
-/// Removes what is kept of a session.
+/// Removes what is kept of a session, and half a file of whoever did not come to its end. Its owner asks for it, and
+/// nobody else writes one.
 pub(super) fn remove(dir: &Path, session: SessionNo) {
-    mind_file::remove(&path_of(dir, session));
+    let path = path_of(dir, session);
+    mind_file::remove(&path.with_extension("tmp"));
+    mind_file::remove(&path);
 }
 
 /// Removes what nobody would read, before anybody has a session.
@@ -147,19 +150,21 @@ pub(super) fn clear(shared: &Shared) {
     }
 }
 
-/// The same while there are sessions, some of which may be about to keep something, and durably.
+/// The same while there are sessions, some of which may be about to keep something, and durably. What cannot be
+/// removed keeps nothing else.
 pub(super) fn clear_stale(shared: &Shared) -> Result<(), StoreError> {
     let folder = shared.dir.join(FOLDER);
     if !folder.is_dir() {
         return Ok(());
     }
-    let marks = Marks::read(shared);
+    let (marks, mut outcome) = (Marks::read(shared), Ok(()));
     for (session, path) in list(&shared.dir) {
         if session.is_some_and(|session| !marks.fits(session, &path)) {
-            disk::remove_file(&path).map_err(StoreError::disk("remove", &path))?;
+            let removed = disk::remove_file(&path).map_err(StoreError::disk("remove", &path));
+            outcome = outcome.and(removed);
         }
     }
-    disk::sync_folder(&folder).map_err(StoreError::disk("sync", &folder))
+    outcome.and(disk::sync_folder(&folder).map_err(StoreError::disk("sync", &folder)))
 }
 
 /// Removes everything that is kept.

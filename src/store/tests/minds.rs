@@ -192,6 +192,35 @@ fn what_a_crash_leaves_is_cleared_and_what_is_not_ours_stays() {
 }
 
 #[test]
+fn half_a_file_goes_with_the_first_change() {
+    let dir = slept(100);
+    let store = open(dir.path());
+    let draft = files(dir.path()).remove(0).with_extension("tmp");
+    fs::write(draft, "half").unwrap();
+
+    put(&mut store.session(&user("ada")).unwrap(), 3, "changed").unwrap();
+
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn what_cannot_be_removed_keeps_nothing_else_from_leaving_the_disk() {
+    let dir = slept(100);
+    let in_the_way = dir.path().join(".minds").join("4711");
+    // No file, so that it cannot be removed as one.
+    fs::create_dir(&in_the_way).unwrap();
+    let store = open(dir.path());
+    put(&mut store.session(&user("ada")).unwrap(), 70, "a text that was regretted").unwrap();
+
+    store.erase_user(&user("ada")).unwrap();
+    store.scrub().unwrap_err();
+
+    assert!(!is_on_disk(dir.path(), "that was regretted"));
+    fs::remove_dir(&in_the_way).unwrap();
+    store.scrub().unwrap();
+}
+
+#[test]
 fn who_is_erased_leaves_nothing_in_it() {
     let dir = slept(1_000);
     let path = files(dir.path()).remove(0);

@@ -11,7 +11,7 @@
 //! **What must leave the disk.** A file holds words of memories. So it is removed with the mark, before the session that
 //! erases something has its receipt. Where a crash or a power cut brings it back it is removed by the start, and whatever
 //! makes all files anew (`keeper.rs`) removes it as well, durably: in either case whatever file has no mark among the
-//! records. Salvage, which may lose batches between two others, removes all.
+//! records. Salvage, which may lose batches between two others, removes all files and all marks.
 //!
 //! **Order.** The mark is submitted, the file is written beside its place, the mark is durable, the file gets its place.
 //! A crash leaves a mark without a file, or neither. One owner has a session (`session.rs`), so nobody writes meanwhile.

@@ -12,13 +12,14 @@ use super::check::Copy;
 use super::checkpoint::Checkpoint;
 use super::holders::Holders;
 use super::lock::Lock;
+use super::minds::MindMark;
 use super::rebuild::{self, Build, generation_path};
 use super::records::{PastVersion, SessionNumber};
 use super::survey::Survey;
 use super::trees::{Broken, Entry, Trees};
 use super::{
-    Record, StoreError, StoreOptions, aside, check, codec, minds, premises, recovery, session,
-    vault,
+    OnlyKey, Record, StoreError, StoreOptions, aside, check, codec, minds, premises, recovery,
+    session, vault,
 };
 use crate::journal::{Folder, Op, Ownership, Seq, SessionNo, StoreId, Wrecks};
 use crate::model::{Memory, MemoryId, UserId};
@@ -215,6 +216,7 @@ impl Salvage {
         let mut lost = &holders.sealed - &holders.members;
         lost.remove(&SessionNo::SYSTEM);
         self.drop_sealed(build, &lost)?;
+        drop_marks(build)?;
         for (session, (memories, traces)) in texts_in(&build.trees)? {
             self.memories += memories.len() as u64;
             for id in traces.difference(&memories) {
@@ -327,6 +329,16 @@ impl Salvage {
     }
 }
 
+/// The batch that took a mark along may be lost, and later ones not: what is left is of no file that was kept.
+fn drop_marks(build: &mut Build) -> Result<(), StoreError> {
+    let key = session::full_key::<MindMark>(&OnlyKey);
+    let sessions: Vec<SessionNo> = build.counts.keys().copied().collect();
+    for session in sessions.into_iter().filter(|session| *session != SessionNo::SYSTEM) {
+        build.write(Op { session, key: &key, value: None })?;
+    }
+    Ok(())
+}
+
 fn texts_in(trees: &Trees) -> Result<Texts, StoreError> {
     let mut seen = Texts::new();
     trees.survey::<StoreError>(&mut |op| {
@@ -383,7 +395,7 @@ mod tests {
     use super::*;
     use crate::model::{SecretKey, Timestamp};
     use crate::store::vault::{Seat, StoreKey, Vault};
-    use crate::store::{EncryptionKeys, OnlyKey, SealingKey};
+    use crate::store::{EncryptionKeys, SealingKey};
 
     const ONE: SessionNo = SessionNo(1);
 

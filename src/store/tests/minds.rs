@@ -284,3 +284,28 @@ fn a_salvage_keeps_none() {
     assert!(files(dir.path()).is_empty());
     assert_eq!(found(&open(dir.path()), MAKER), None);
 }
+
+#[test]
+fn what_a_salvage_has_left_is_of_no_file_that_was_kept() {
+    let dir = slept(100);
+    let path = files(dir.path()).remove(0);
+    let kept = fs::read(&path).unwrap();
+    let store = open(dir.path());
+    let mut session = store.session(&user("ada")).unwrap();
+    put(&mut session, 3, "what is lost took the mark along").unwrap();
+    put(&mut session, 4, "what came later stays").unwrap();
+    drop(session);
+    store.close();
+    let segment = journal_files(dir.path(), "0").pop().unwrap();
+    let bytes = fs::read(&segment).unwrap();
+    flip(&segment, bytes.windows(7).position(|window| window == b"is lost").unwrap());
+    fs::remove_dir_all(sled_folder(dir.path())).unwrap();
+
+    assert!(!Store::salvage(dir.path()).unwrap().is_whole);
+
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, kept).unwrap();
+    let store = open(dir.path());
+    assert_eq!(contents(&store, "ada")[&id(4)], "what came later stays");
+    assert_eq!(found(&store, MAKER), None);
+}

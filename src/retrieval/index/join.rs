@@ -389,13 +389,15 @@ mod tests {
     fn the_table_too_hears_what_is_asked() {
         let mut index = Index::new();
         index.insert(DocId(0), &note("the oatmeal soap cures on the shelf"));
+        (1..9).for_each(|doc| index.insert(DocId(doc), &note("a red sled")));
         let vector = |text: &str| index.question_vector(text).unwrap();
         let asked = vector("how long does the sea salt bar need");
 
         let clauses = vector("the oatmeal soap cures, how long does the sea salt bar need");
         let one_piece = vector("the oatmeal soap cures how long does the sea salt bar need");
 
-        assert!(clauses.cosine(&asked) > one_piece.cosine(&asked) + 0.01);
+        let (clauses, one_piece) = (clauses.cosine(&asked), one_piece.cosine(&asked));
+        assert!(clauses > one_piece + 0.01, "{clauses} {one_piece}");
     }
 
     #[test]

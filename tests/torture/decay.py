@@ -643,7 +643,8 @@ def carried_out(o, folder, pool):
     kinds |= {20_001 + n: decay_minds.KINDS[n % len(decay_minds.KINDS)] for n in range(o.minds)}
     planned = [planned_case(o.seed, n, kind) for n, kind in kinds.items() if o.case in (None, n)]
     # Nothing may be wrong with what is not damaged.
-    undamaged = [Result(0, "none", scene) for scene in run.scenes]
+    used = {case.scene for case in planned}
+    undamaged = [Result(0, "none", name) for name, scene in run.scenes.items() if name in used or not scene.minds]
     return list(pool.map(run.attempt, undamaged + planned))[len(undamaged):]
 
 

@@ -4,6 +4,7 @@ It is worth nothing without the records, so whatever becomes of it has to go unn
 nothing of it, and what is served, listed and found is what is stored. In what is compared is left out what searches change.
 """
 
+import concurrent.futures
 import json
 import random
 import shutil
@@ -17,7 +18,7 @@ IMPORTED = many.LEAST_KEPT + 100
 # What can happen to it; "other" is that of another copy of the store, older or newer. The first ones are those that come in a
 # short run. A pair is together with other damage of the store.
 KINDS = ["other", "flip", "pair", "swapped", "mixed", "foreign", "head", "border", "cut", "added", "pair", "other", "copied", "gone",
-         "flip", "emptied", "garbage", "folder_gone", "pair", "zeros"]
+         "flip", "emptied", "garbage", "all_gone", "pair", "zeros"]
 # Which can be done where nothing is kept, since the store was killed after a change.
 WITHOUT_ANY = ["other", "foreign", "added", "pair"]
 IN_PAIRS = ["other", "foreign", "swapped", "copied", "flip"]
@@ -31,6 +32,21 @@ CHANGED, OTHERS = 25, 8
 # ---- stores -------------------------------------------------------------------------------------
 class Life(stores.Life):
     """That of a store whose users have many memories. What it keeps of their state is what searches leave alone."""
+
+    @classmethod
+    def begun(cls, folder, binary, settings, seed, topic):
+        life = cls(stores.Home(folder / f"many-{topic}", binary, settings), random.Random(f"{seed} {topic} many"), topic)
+        with life.opened():
+            for user in USERS:
+                life.bring(user, IMPORTED)
+        life.go_on(3, 6, 4)
+        return life
+
+    def go_on(self, *writes):
+        with self.opened():
+            for user in USERS:
+                self.write(*writes, user)
+                self.delete(user, purge=True)
 
     def bring(self, user, count):
         lines = b"".join(json.dumps({"content": self.short_text(), "tags": ["brought"]}).encode() + b"\n" for _ in range(count))
@@ -55,20 +71,16 @@ def read_state(server):
 
 
 def live(folder, binary, settings, seed, topic):
-    """One store from its first day on: copies by name, with their moments, and every version that was."""
-    home = stores.Home(folder / f"many-{topic}", binary, settings)
-    life, copies = Life(home, random.Random(f"{seed} {topic} many"), topic), {}
-    for name, writes in (("many-first", (3, 6, 4)), ("many", (2, 5, 3)), ("many-later", (1, 3, 1))):
-        with life.opened():
-            for user in USERS:
-                if name == "many-first":
-                    life.bring(user, IMPORTED)
-                life.write(*writes, user)
-                life.delete(user, purge=True)
-        copies[name] = life.keep(name)
-        if name == "many":
-            copies["many-changed"] = stores.killed(life, name, copies)
-            copies["many-read"] = read_and_killed(life, copies["many"])
+    """Our own store from its first day on: copies by name, with their moments, and every version that was."""
+    life, copies = Life.begun(folder, binary, settings, seed, topic), {}
+    copies["many-first"] = life.keep("many-first")
+    life.go_on(2, 5, 3)
+    copies["many"] = life.keep("many")
+    copies["many-changed"] = stores.killed(life, "many", copies)
+    copies["many-read"] = read_and_killed(life, copies["many"])
+    life.go_on(1, 3, 1)
+    # Nobody asks what else it holds.
+    copies["many-later"] = stores.Copy(shutil.copytree(life.home.data, folder / "kept-many-later"), {}), ""
     for name, (copy, _) in copies.items():
         if len(many.kept_in(copy.data)) != (0 if name == "many-changed" else len(USERS)):
             raise RuntimeError(f"of {name} is kept: {[*many.kept_in(copy.data)]}")
@@ -85,10 +97,13 @@ def read_and_killed(life, before):
 
 
 def make(folder, binary, settings, seed):
-    (own, known), (foreign, _) = (live(folder, binary, settings[topic], seed, topic) for topic in ("own", "foreign"))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        living = pool.submit(live, folder, binary, settings["own"], seed, "own")
+        foreign = pool.submit(lambda: Life.begun(folder, binary, settings["foreign"], seed, "foreign").keep("many")).result()
+        own, known = living.result()
     for name, older in (("many", ["many-first"]), ("many-changed", ["many", "many-first"]), ("many-read", ["many", "many-first"])):
         copies = [own[old][0] for old in older]
-        scene = stores.scene_of(name, own[name], copies, [foreign["many"][0]], known, is_killed=name != "many")
+        scene = stores.scene_of(name, own[name], copies, [foreign[0]], known, is_killed=name != "many")
         scene.minds = [copy for other, (copy, _) in own.items() if other != name]
         yield scene
 
@@ -155,7 +170,7 @@ def gone(_scene, data, chance):
     return f"{name} removed"
 
 
-def folder_gone(_scene, data, _chance):
+def all_gone(_scene, data, _chance):
     shutil.rmtree(data / many.FOLDER)
     return "all removed"
 
@@ -208,11 +223,12 @@ def answers(server):
 
 def misread(server, state, known, chance):
     """What searches and lists say otherwise than an export does."""
+    erased = known.keys() - {key[2] for key in state if key[0] == "memory"}
     for user in USERS:
         stored = {key[2]: value for key, value in state.items() if key[0] == "memory" and key[1] == user}
-        is_changed = lambda id, stored=stored: id not in stored or stored[id]["version"] > 1 or stored[id]["status"] != "active"
-        changed, others = ([id for id in sorted(known) if is_changed(id) == wanted] for wanted in (True, False))
-        some = chance.sample(changed, min(CHANGED, len(changed))) + chance.sample(others, min(OTHERS, len(others)))
+        others = {id for id, memory in stored.items() if memory["version"] == 1 and memory["status"] == "active"}
+        changed = sorted(erased | stored.keys() - others)
+        some = chance.sample(changed, min(CHANGED, len(changed))) + chance.sample(sorted(others), min(OTHERS, len(others)))
         find = lambda word, user=user: many.texts_in(server.told("GET", many.question(word, user)))
         yield from (f"{user}: {' '.join(wrong)}" for wrong in many.misfound(find, *words_of(some, stored, known)))
         active = sum(memory["status"] == "active" for memory in stored.values())

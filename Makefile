@@ -61,7 +61,7 @@ torture: torture-crash torture-power torture-faults torture-decay torture-backup
 torture-short: ## for minutes what of it looks at content and not at times, as CI runs it
 	$(TORTURE)/crash.py --bin $(BINARY) --rounds 15
 	$(TORTURE)/crash.py --bin $(BINARY) --rounds 8 --encrypted
-	$(TORTURE)/power.py --bin $(BINARY) --rounds 14 --each 6 --seconds 3
+	$(TORTURE)/power.py --bin $(BINARY) --rounds 12 --each 6 --seconds 3
 	$(TORTURE)/power.py --bin $(BINARY) --rounds 6 --each 3 --seconds 2 --encrypted
 	$(TORTURE)/faults.py --bin $(BINARY) --quick
 	$(TORTURE)/decay.py --bin $(BINARY) --flips 80 --others 50 --minds 4

@@ -39,6 +39,7 @@ import threading
 import time
 
 import common
+import many
 import power_many
 from common import BINARY, KEPT
 from faults import BROKEN, STARTED, Facts, Server, build_shim, control_at, data_in, read_all, say, take_signals
@@ -350,7 +351,7 @@ class Round:
         self.o, self.recording, self.label, self.place, self.phase, self.rng = o, recording, label, place, phase, rng
         self.cut = place if recording.cut is None else recording.cut
         self.data, self.names = rng.choice(DATA), rng.choice(NAMES)
-        self.acknowledged, self.problems, self.had_erased = 0, [], False
+        self.acknowledged, self.problems, self.had_erased, self.has_woken = 0, [], False, False
 
     def lay_out(self, disk, folder):
         self.folder, self.disk = folder, folder / "disk"
@@ -380,6 +381,7 @@ class Round:
         return [self, *inner]
 
     def examine(self, server):
+        kept = many.kept_in(server.data)
         if not server.start():
             self.problems.append(f"does not start: {server.log()[-1500:]}")
             return
@@ -389,6 +391,7 @@ class Round:
             self.problems += problems
             if facts.hoard:
                 self.problems += power_many.misfound(server, facts, found, self.cut, self.rng)
+                self.has_woken = not kept.keys().isdisjoint(many.kept_in(server.data))
             self.problems += [f"erased, and still on the disk: {word}" for word in self.erased_bytes()]
             added = server.told("POST", "/api/v1/memories", {"content": f"probe-{self.label} of the round"})
             server.told("GET", f"/api/v1/memories/{added['id']}")
@@ -502,6 +505,7 @@ def torture(o, work):
             "rounds_with_losses": sum(bool(one.problems) for one in done), "losses": kinds_of(done), "other_problems": wrong,
             "acknowledged_effects_compared": sum(one.acknowledged for one in done),
             "rounds_with_erased_bytes_until_the_start": sum(one.had_erased for one in done),
+            "rounds_that_woke_with_what_was_kept": sum(one.has_woken for one in done),
             "by_phase": count(one.phase for one in done), "by_data": count(str(one.data) for one in done),
             "by_names": count(one.names for one in done)}
 

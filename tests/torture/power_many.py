@@ -54,7 +54,8 @@ def bring(o, disk, beside, facts):
 def hoard(clients, number):
     """What one more client does: sleeps and wakes, and changes something now and then."""
     own, chance, there = clients.facts.hoard, random.Random(f"{clients.label} many"), clients.facts.hoard.part(number)
-    while not clients.is_over.is_set():
+    # What is kept is large, and all of it comes into the trace.
+    while not clients.is_over.wait(0.05):
         dice = chance.random()
         if dice < 0.4:
             sleep(clients, own)

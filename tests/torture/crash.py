@@ -326,8 +326,9 @@ class Torture:
             faults += judge_found(hoarder, states, hoarder.some(crash_many.OTHERS), find)
             listed[user] += sum(map(is_live, states.values()))
         totals = {user: told(door, "GET", f"/api/v1/memories?user_id={user}&limit=1")["total"] for user in listed}
-        return faults + [Fault("lost" if totals[user] < listed[user] else "back", user, "what is listed", [listed[user]], totals[user])
-                         for user in listed if totals[user] != listed[user]]
+        faults += [Fault("lost" if totals[user] < count else "back", user, "what is listed", [count], totals[user])
+                   for user, count in listed.items() if totals[user] != count]
+        return faults
 
     def judge_stock(self, door):
         began = time.perf_counter()
@@ -552,7 +553,7 @@ def main():
     p.add_argument("--clients", type=int, default=16)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--prefill", type=int, default=0, metavar="N", help="import so many memories first")
-    p.add_argument("--many", type=int, metavar="N", help="so many users begin with 6,000 memories (1 where the seed is odd, else 0)")
+    p.add_argument("--many", type=int, metavar="N", help="users with 6,000 memories (1 where the seed is odd, else 0)")
     p.add_argument("--encrypted", action="store_true", help="the store is encrypted after the first round")
     p.add_argument("--image", action="store_true", help="copy the data before each start, to be kept with a fault")
     p.add_argument("--json", action="store_true")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Cuts the power of the real server, over and over, and counts what was acknowledged and is gone.
 
-    python3 -B tests/torture/power.py [--bin target/release/memoryd] [--rounds 300] [--seed 1] [--encrypted] [--json] [--self-test]
-        [--few]
+    python3 -B tests/torture/power.py [--bin target/release/memoryd] [--rounds 300] [--seed 1] [--few] [--encrypted] [--json]
+        [--self-test]
 
 A recording: the server runs under shim/disk.c, which writes down every change below its folder, while 8 clients add, update,
 delete, purge and restore, and one erases users (then the journal is compacted and the trees are built anew) and revokes tokens.
@@ -10,13 +10,13 @@ With every answer is noted how far the trace had come. A round: the power is cut
 what was synced; of other data, and of names in folders, nothing, everything, or torn parts. A server starts on that: what was
 acknowledged before the cut must be there, nothing deleted may be back, nothing that nobody had sent may be there, nor anything
 of an erased user on the disk, and it must take writes. Cuts meet the first start of a new store, the load, erasures, the stop,
-and the recovery from another cut. After the first recording of a store one of its users has so many memories that his session keeps
-what it made of them while it sleeps (`.minds`): then one more client has it sleep and wake, cuts meet the sleeping as well, and
-what is searched and listed must be what is stored (not with --few). With --encrypted the store has a key, every other one only after it was used without, so that
-cuts meet the start that encrypts it; then nothing on the disk may be readable. --self-test breaks the model and wants to see
-losses. The disk is harsher than most: without fsync of its folder no name is durable, renames are atomic, blocks of 512 or
-4,096 bytes arrive in any order. Linux on x86_64, gcc, the standard library. Prints figures and each loss, with its evidence
-under target/torture; exits 1 if there was one.
+and the recovery from another cut. After the first recording of a store one of its users has so many memories that his session
+keeps what it made of them while it sleeps (`.minds`): one more client has it sleep and wake, cuts meet the sleeping as well, and
+what is searched and listed must be what is stored (not with --few). With --encrypted the store has a key, every other one only
+after it was used without, so that cuts meet the start that encrypts it; then nothing on the disk may be readable. --self-test
+breaks the model and wants to see losses. The disk is harsher than most: without fsync of its folder no name is durable, renames
+are atomic, blocks of 512 or 4,096 bytes arrive in any order. Linux on x86_64, gcc, the standard library. Prints figures and each
+loss, with its evidence under target/torture; exits 1 if there was one.
 """
 
 import argparse

@@ -61,11 +61,11 @@ torture: torture-crash torture-power torture-faults torture-decay torture-backup
 torture-short: ## for minutes what of it looks at content and not at times, as CI runs it
 	$(TORTURE)/crash.py --bin $(BINARY) --rounds 15
 	$(TORTURE)/crash.py --bin $(BINARY) --rounds 8 --encrypted
-	$(TORTURE)/power.py --bin $(BINARY) --rounds 12
+	$(TORTURE)/power.py --bin $(BINARY) --rounds 12 --each 6 --seconds 3
 	$(TORTURE)/power.py --bin $(BINARY) --rounds 6 --each 3 --seconds 2 --encrypted
 	$(TORTURE)/faults.py --bin $(BINARY) --quick
-	$(TORTURE)/decay.py --bin $(BINARY) --flips 80 --others 50
-	$(TORTURE)/decay.py --bin $(BINARY) --flips 15 --others 25 --encrypted
+	$(TORTURE)/decay.py --bin $(BINARY) --flips 80 --others 50 --minds 4
+	$(TORTURE)/decay.py --bin $(BINARY) --flips 15 --others 25 --minds 0 --encrypted
 	$(TORTURE)/backup.py --bin $(BINARY) --memories 1000 --writes 100 --clients 8 --backups 5
 	$(TORTURE)/owners.py --bin $(BINARY) --rounds 6
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1

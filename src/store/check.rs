@@ -1,4 +1,5 @@
-//! Looks at everything in a data directory without changing it.
+//! Looks at everything in a data directory without changing it. What sessions keep while they sleep (`minds.rs`) is passed
+//! over: whatever becomes of it, nothing of the store is wrong.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,7 +2,7 @@
 """Killed at random moments under a load of everything that changes something: what was acknowledged is there, and nothing else.
 
     python3 tests/torture/crash.py [--bin target/release/memoryd] [--rounds 1000] [--clients 16] [--seed 1] [--prefill N]
-        [--encrypted] [--json]
+        [--many N] [--encrypted] [--json]
 
 Each round, the clients add, change, delete, restore, erase, undo and import memories, make tokens and take them back, erase
 users, and break connections off, until SIGKILL ends the server: mostly within a second, sometimes at about the time of its
@@ -10,6 +10,11 @@ first checkpoint, every tenth time once more while it starts. Then it is started
 all that it has (export with deleted ones and histories, list of tokens, what each token opens) is compared with what it
 acknowledged. A client's memories and tokens are its own, so it knows what each has to be: the last acknowledged state, or, where
 a change was under way, the state before or after it, of all that the change touches alike.
+
+Where the seed is odd, or with --many, users begin with 6,000 memories, so that their sessions keep what they made of them while
+they sleep (`.minds`). They often sleep, and wake with the next search, and change little. After the start, searches have to find
+each memory by the word that only its present text has, and none by a word that it had before or that is deleted; what is listed
+is what is stored; and the same once more when the session has slept and woken. What is erased stands in nothing that is kept.
 
 A fault is `lost` (acknowledged and missing, or as it was before), `mixed` (neither before nor after), `back` (deleted, erased or
 revoked, and there again), `strange` (nobody acknowledged or asked it) or `odd` (an answer that should not have been given).
@@ -35,8 +40,11 @@ import time
 
 import common
 import crash_clients
+import crash_many
+import many
 from common import KEY, LINES
 from crash_clients import Client, changed, is_live, marker_of, state_of
+from crash_many import Hoarder
 from frames import key_records, read_frames
 
 # The last: an answer that should not have been given.
@@ -45,12 +53,16 @@ KINDS = ("lost", "mixed", "back", "strange", "odd")
 MOST_KEPT = 5
 STOCK, STOCK_EVERY, STOCK_PART = "stock", 50, 2000
 # Of what clients write: users, tokens, tags, titles, texts. None of it stands in an encrypted store.
-READABLE = (b"leaver-", b"own-1", b"client-", b"group-", b"about m", b"penicillin", b"tuesday")
+READABLE = (b"leaver-", b"many-", b"own-1", b"client-", b"group-", b"about m", b"penicillin", b"tuesday")
 # Kills of the start that encrypts, each within so many seconds.
 ENCRYPTING_KILLS, ENCRYPTING = 4, 0.6
 ERASED_WITHIN = 60
 # Seconds of load. A long one ends about when the first checkpoint of a server is made.
 SHORT, LONG, LONG_SHARE = (0.1, 0.8), (4.8, 5.6), 0.06
+# A session that nobody calls sleeps after so many seconds. Now and then everybody waits about as long.
+IDLE, PAUSE, PAUSE_SHARE = 1, (0.9, 2.2), 0.05
+# After fewer rounds it may be by chance that no session woke with what was kept.
+ENOUGH_ROUNDS = 5
 
 
 @dataclasses.dataclass
@@ -92,8 +104,8 @@ def exported(door, user):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def told(door, method, path, body=None, kind=common.JSON):
-    status, answer = door.ask(method, path, body, kind=kind)
+def told(door, method, path, body=None, kind=common.JSON, key=None):
+    status, answer = door.ask(method, path, body, key, kind)
     if status not in (200, 201):
         raise RuntimeError(f"{method} {path}: {status} {str(answer)[:300]}")
     return answer
@@ -132,6 +144,12 @@ def judge_open(effect, found):
         return [Fault("mixed", ", ".join(found), f"only a part of: {effect.what}", effect.worlds, found)]
     return [Fault(kind_of(allowed[marker], found[marker]), marker, f"under way: {effect.what}", allowed[marker], found[marker])
             for marker in wrong]
+
+
+def judge_found(hoarder, states, markers, find):
+    """Whether searches find what is stored of a client, by the words that it knows of these memories."""
+    return [Fault(kind, marker, "a search", [states.get(marker)], word)
+            for kind, marker, word in many.misfound(find, *hoarder.words(states, markers))]
 
 
 def judge_secrets(client, found, door):
@@ -176,21 +194,38 @@ class Torture:
         self.random = random.Random(options.seed)
         self.faults, self.starts, self.wakes, self.kept = collections.Counter(), [], [], []
         self.rounds = self.killed_again = self.open = self.carried_out = 0
+        # What sessions kept that was killed, or written after a kill, and that others then woke with.
+        self.kept_at_kill, self.woken = {}, collections.Counter()
         # Seconds from the answer to an erasure until the key is gone.
         self.key_gone = None
-        self.clients = []
+        self.clients, self.hoarders = [], []
 
     def set_up(self):
         self.server.start()
         with contextlib.closing(self.server.door()) as door:
             for number in range(self.options.clients):
                 user = user_of(number)
-                wanted = {"name": f"client-{number}", "user_id": user}
-                key = KEY if user == "default" else told(door, "POST", "/admin/tokens", wanted)["token"]
+                key = KEY if user == "default" else token_of(door, number, user)
                 self.clients.append(Client(number, user, key, self.options.seed))
+            for n in range(self.options.many * crash_many.OF_A_USER):
+                number, user = self.options.clients + n, f"many-{n // crash_many.OF_A_USER}"
+                hoarder = Hoarder(number, user, token_of(door, number, user), self.options.seed, self.server.data)
+                told(door, "POST", f"/api/v1/import?user_id={user}", hoarder.stock(), LINES)
+                self.hoarders.append(hoarder)
+            self.clients += self.hoarders
             for first in range(0, self.options.prefill, STOCK_PART):
                 lines = [stock_line(n) for n in range(first, min(first + STOCK_PART, self.options.prefill))]
                 told(door, "POST", f"/api/v1/import?user_id={STOCK}", b"".join(lines), LINES)
+            self.learn_stock(door)
+
+    def learn_stock(self, door):
+        """What was imported has ids now."""
+        found = Found(door, {hoarder.user for hoarder in self.hoarders})
+        for hoarder in self.hoarders:
+            mine, ids = found.of(hoarder)
+            if faults := judge(hoarder, mine):
+                raise RuntimeError(f"what was imported is not there: {describe(faults[0])}")
+            hoarder.adopt(mine, ids)
 
     def round(self):
         """Gives what was wrong after it."""
@@ -199,7 +234,10 @@ class Torture:
         if self.options.encrypted and self.rounds == 1:
             self.encrypt()
         self.start()
-        return self.compare()
+        faults = self.compare()
+        if self.hoarders and self.random.random() < PAUSE_SHARE:
+            time.sleep(self.random.uniform(*PAUSE))
+        return faults
 
     def load(self, seconds=SHORT):
         """For so long, between the two; then it is killed."""
@@ -215,6 +253,7 @@ class Torture:
                 one.result()
 
     def start(self):
+        self.kept_at_kill = many.kept_in(self.server.data)
         image = self.server.home / "image"
         if self.options.image:
             shutil.rmtree(image, ignore_errors=True)
@@ -262,9 +301,33 @@ class Torture:
                 self.open += len(client.open)
                 self.carried_out += sum(is_made(effect, mine) for effect in client.open)
                 client.adopt(mine, ids)
+            faults += self.compare_searches(door, found) if self.hoarders else []
             if self.options.prefill and (self.rounds % STOCK_EVERY == 0 or self.rounds == self.options.rounds):
                 faults += self.judge_stock(door)
         faults += [Fault("odd", "", line, [], None) for line in self.server.panics()]
+        return faults
+
+    def compare_searches(self, door, found):
+        """Of sessions that woke when their users were exported, and once more of those that have slept since."""
+        self.woken["after a kill"] += len(self.kept_at_kill.keys() & many.kept_in(self.server.data).keys())
+        faults = self.judge_searches(door, found)
+        for hoarder in self.hoarders:
+            told(door, "DELETE", "/mcp", key=hoarder.key)
+        kept = many.kept_in(self.server.data)
+        faults += [fault for fault in self.judge_searches(door, found) if fault not in faults]
+        self.woken["after a start"] += len(kept.keys() & many.kept_in(self.server.data).keys())
+        return faults
+
+    def judge_searches(self, door, found):
+        faults, listed = [], collections.Counter()
+        for hoarder in self.hoarders:
+            states, user = found.of(hoarder)[0], hoarder.user
+            find = lambda word, user=user: many.texts_in(told(door, "GET", many.question(word, user)))
+            faults += judge_found(hoarder, states, hoarder.some(crash_many.OTHERS), find)
+            listed[user] += sum(map(is_live, states.values()))
+        totals = {user: told(door, "GET", f"/api/v1/memories?user_id={user}&limit=1")["total"] for user in listed}
+        faults += [Fault("lost" if totals[user] < count else "back", user, "what is listed", [count], totals[user])
+                   for user, count in listed.items() if totals[user] != count]
         return faults
 
     def judge_stock(self, door):
@@ -286,7 +349,10 @@ class Torture:
                 print(f"round {self.rounds}: {sum(self.acknowledged().values())} acknowledged, {self.faults.total()} faults, "
                       f"started in {statistics.median(self.starts[-25:]):.2f} s, {common.bytes_of(self.server.data) >> 20} MiB",
                       file=sys.stderr, flush=True)
-        if self.options.encrypted and (faults := self.erase_key()):
+        faults = self.erase_key() if self.options.encrypted else []
+        if self.hoarders and self.rounds >= ENOUGH_ROUNDS and not self.woken["after a start"]:
+            faults.append(Fault("odd", "", "no session woke with what was kept", [], dict(self.woken)))
+        if faults:
             self.faults.update(fault.kind for fault in faults)
             self.keep(faults)
 
@@ -309,7 +375,8 @@ class Torture:
 
     def figures(self):
         o, clients = self.options, self.clients
-        return {"rounds": self.rounds, "clients": len(clients), "seed": o.seed, "prefill": o.prefill, "encrypted": o.encrypted,
+        return {"rounds": self.rounds, "clients": len(clients), "seed": o.seed, "prefill": o.prefill, "many": o.many,
+                "encrypted": o.encrypted, "woken": dict(self.woken),
                 "killed_again": self.killed_again, "acknowledged": dict(self.acknowledged().most_common()),
                 "open_at_kill": self.open, "carried_out": self.carried_out,
                 "erasures_begun": sum(client.erasures for client in clients), **{kind: self.faults[kind] for kind in KINDS},
@@ -320,6 +387,10 @@ class Torture:
 def user_of(number):
     """Some share the default user, some another one, and the rest have one each."""
     return {0: "default", 1: "default", 2: "default", 3: "default", 4: "pair", 5: "pair", 6: "pair"}.get(number, f"own-{number}")
+
+
+def token_of(door, number, user):
+    return told(door, "POST", "/admin/tokens", {"name": f"client-{number}", "user_id": user})["token"]
 
 
 def stock_line(n):
@@ -343,6 +414,9 @@ def report(figures):
     print(f"acknowledged  {sum(figures['acknowledged'].values())}: {kinds}")
     print(f"under way     {figures['open_at_kill']} when it was killed or cut, {figures['carried_out']} of them carried out; "
           f"{figures['erasures_begun']} erasures of users begun")
+    if figures["many"]:
+        print(f"woken         with what was kept, of {figures['many']} users with many memories: "
+              + ", ".join(f"{n} {when}" for when, n in figures["woken"].items()))
     for kind in KINDS:
         print(f"{kind:13} {figures[kind]}")
     if figures["key_gone_s"] is not None:
@@ -414,8 +488,25 @@ class Sabotage:
     def back_readable(self):
         (self.torture.server.data / ".readable").write_text("a letter of tuesday")
 
+    def lost_word(self):
+        """Of what is no word nothing is found."""
+        hoarder, marker, path = self.of_many()
+        text = f"{marker} --"
+        hoarder.known[marker] = changed(hoarder.known[marker], content=text)
+        self.act("PATCH", path, hoarder.user, {"content": text})
+
+    def of_many(self):
+        hoarder = self.torture.hoarders[0]
+        marker = hoarder.one("active")
+        hoarder.recent.append(marker)
+        return hoarder, marker, f"/api/v1/memories/{hoarder.ids[marker]}"
+
     def strange_memory(self):
         self.act("POST", "/api/v1/memories", self.torture.clients[0].user, {"content": "m0.999999 nobody asked for this"})
+
+    def back_word(self):
+        hoarder, marker, _path = self.of_many()
+        hoarder.said[marker].append(marker)
 
 
 def self_test(torture):
@@ -425,12 +516,15 @@ def self_test(torture):
         torture.server.kill()
         torture.encrypt()
         torture.start()
-    for name in [name for name in vars(Sabotage) if name.startswith(KINDS) and (is_encrypted or name != "back_readable")]:
+    left_out = ([] if is_encrypted else ["back_readable"]) + ([] if torture.hoarders else ["lost_word", "back_word"])
+    for name in [name for name in vars(Sabotage) if name.startswith(KINDS) and name not in left_out]:
         torture.load()
         torture.start()
         getattr(Sabotage(torture), name)()
         is_good &= told_of(name, torture.compare(), {name.partition("_")[0]})
         (torture.server.data / ".readable").unlink(missing_ok=True)
+        for hoarder in torture.hoarders:
+            hoarder.recent.clear()
     copy = torture.server.home / "older"
     torture.server.kill()
     shutil.copytree(torture.server.data, copy)
@@ -459,12 +553,14 @@ def main():
     p.add_argument("--clients", type=int, default=16)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--prefill", type=int, default=0, metavar="N", help="import so many memories first")
+    p.add_argument("--many", type=int, metavar="N", help="users with 6,000 memories (1 where the seed is odd, else 0)")
     p.add_argument("--encrypted", action="store_true", help="the store is encrypted after the first round")
     p.add_argument("--image", action="store_true", help="copy the data before each start, to be kept with a fault")
     p.add_argument("--json", action="store_true")
     p.add_argument("--self-test", action="store_true", help=argparse.SUPPRESS)
     o = p.parse_args()
-    with common.server_of_its_own(o.bin) as server:
+    o.many = o.seed % 2 if o.many is None else o.many
+    with common.server_of_its_own(o.bin, SESSION_TTL=str(IDLE)) as server:
         torture = Torture(server, o)
         torture.set_up()
         if o.self_test:

@@ -84,7 +84,7 @@ class Client:
     def work(self, port, killing):
         """Goes on until the server is gone."""
         self.door, self.killing, self.port = common.Door(port, self.key), killing, port
-        names, weights = zip(*DEEDS, strict=True)
+        names, weights = zip(*self.deeds(), strict=True)
         try:
             while not killing.is_set():
                 getattr(self, self.random.choices(names, weights)[0])()
@@ -92,6 +92,10 @@ class Client:
             pass
         finally:
             self.door.close()
+
+    def deeds(self):
+        """What it does, and how often."""
+        return DEEDS
 
     # -- asking
     def call(self, what, ask):
@@ -153,9 +157,12 @@ class Client:
 
     def free(self, status=None, is_of=lambda _: True):
         """Memories of which all is known, none of them in a large group."""
-        return [marker for marker, state in self.known.items()
-                if marker not in self.busy and isinstance(state, tuple) and marker in self.ids and is_of(marker)
-                and status in (None, state[-1].status) and not self.is_in_large(state)]
+        return [marker for marker in self.known if self.is_free(marker, status, is_of)]
+
+    def is_free(self, marker, status, is_of):
+        state = self.known.get(marker)
+        return marker not in self.busy and isinstance(state, tuple) and marker in self.ids and is_of(marker) \
+            and status in (None, state[-1].status) and not self.is_in_large(state)
 
     def is_in_large(self, state):
         tag = state[-1].tags[0] if state[-1].tags else ""
@@ -188,8 +195,9 @@ class Client:
     # -- memories
     def add(self):
         singles = self.free(is_of=lambda marker: not any(marker in group for group in self.groups.values()))
-        if len(singles) > MOST_SINGLES:
-            return self.purge()
+        self.purge() if len(singles) > MOST_SINGLES else self.add_one()
+
+    def add_one(self):
         marker = self.marker()
         text, tags = self.text(marker), self.random.sample(WORDS, self.random.randint(0, 3))
         title = self.random.choice(("", f"about {marker}"))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Decay: a stopped store is damaged, and the next start mends it, or refuses with the one command that helps.
 
-    python3 tests/torture/decay.py [--bin target/release/memoryd] [--flips 1000] [--others 300] [--seed 1] [--jobs N] [--quick]
+    python3 tests/torture/decay.py [--bin target/release/memoryd] [--flips 1000] [--others 300] [--minds 60] [--seed 1] [--jobs N]
+        [--quick]
 
 Stores are made through the real server (decay_store.py). Each case damages a copy of one at a random place: one flipped bit
 or byte; a file cut, emptied, made longer, removed, replaced by an older copy's or another store's, swapped with another; a
@@ -9,6 +10,12 @@ folder removed, or replaced by an older copy's or another store's; a file of ano
 parts. Then `memoryd check` has to find it, and the server has to serve exactly what was there (and say that it mended it), or
 to refuse and name one command in backticks, which is then run as it was printed and has to help. What is in neither copy any
 more has to be named as lost; it never goes in silence, and nothing of another store ever comes in.
+
+Other cases (--minds) damage what sessions of users with 5,000 memories keep while they sleep: flipped, cut, removed, mixed, that
+of another user, of an older or newer copy, of another store; some together with damage as above. That is no damage of the store:
+`check` and the start say nothing of it, and it is gone or made anew at the next stop. Every memory is found by the word that only
+its present text has, and none by a word that it had before or that is deleted; what is listed is what is stored; and questions
+find the same, in the same order, at the next start, where what was damaged is removed before.
 
 Which damage is done is decided by --seed; --case N does only that one. Prints a table, what was harmless, and each kind of
 fault once; exits 1 if there was one. Evidence of faults stays under target/torture/decay. Standard library only.
@@ -31,7 +38,9 @@ import tempfile
 import time
 
 import common
+import decay_minds
 import decay_store as stores
+import many
 from common import BINARY, KEPT
 from frames import KEY_OF_STORE, key_records, lost_frames
 
@@ -46,10 +55,11 @@ SCENES = ["small", "several", "several", "killed", "killed-several"]
 # `tail`: after kill -9 only, the end of the last segment is gone, which nothing can tell from a write that never was.
 # `keyless`: nothing opens the store any more, and it says that only a backup helps.
 GOOD = ["mended", "advised", "harmless", "torn", "tail", "keyless"]
-# `unfound` by check; `unsaid` in the log; `unkept` is a damaged original that is gone; `again` is there at the next start.
-BAD = ["LOSS", "FOREIGN", "PANIC", "advice", "unfound", "unsaid", "unkept", "again", "hang"]
+# `unfound` by check; `unsaid` in the log; `unkept` is a damaged original that is gone; `again` is there at the next start;
+# `mind`: a search or a list says otherwise than what is stored, or what a session kept is damaged and stays.
+BAD = ["LOSS", "FOREIGN", "PANIC", "advice", "unfound", "unsaid", "unkept", "again", "mind", "hang"]
 # A flip, or even the want of these, may be of no consequence: sled makes one out of the other, and has much unused room.
-MAY_BE_HARMLESS = {"none", "lock", "sled db", "sled snap", "sled conf", "sled blob"}
+MAY_BE_HARMLESS = {"none", "lock", "mind", "sled db", "sled snap", "sled conf", "sled blob"}
 # Beside a newer snapshot of its own sled reads no other.
 PASSED_OVER = "older sled snap"
 JOURNAL = ("segment", "last segment", "snapshot")
@@ -87,12 +97,12 @@ class Damage:
 
 
 def files(data):
-    """All files of a data directory by their kinds, but for the note of its stop, which of a copy says nothing, and what sessions keep, which
-    nobody misses."""
+    """All files of a data directory by their kinds, but for the note of its stop, which of a copy says nothing, and what sessions
+    keep, which is damaged by itself."""
     found = collections.defaultdict(list)
     last = max((path.name for path in data.glob("journal/*.log") if path.name[0].isdigit()), default="")
     for path in sorted(path for path in data.rglob("*")
-                       if path.is_file() and path.name != ".stopped" and path.parent.name != ".minds"):
+                       if path.is_file() and path.name != ".stopped" and path.parent.name != many.FOLDER):
         top = path.relative_to(data).parts[0]
         kind = top
         if top == "journal":
@@ -156,6 +166,8 @@ class Damager:
             content, told = CHANGES[kind](content, self.chance)
             path.write_bytes(content)
             done = where, f"{self.name(path)} ({len(content)} bytes): {told}"
+        elif whose == "mind":
+            done = self.mind(*is_folder)
         elif whose in ("older", "foreign"):
             other = self.chance.choice(getattr(self.scene, whose)).data
             done = (self.folder_from if is_folder else self.replaced_from)(other, whose)
@@ -238,6 +250,18 @@ class Damager:
         if is_alone:
             (self.data / "checkpoint").unlink()
         return "keys", f"{len(records)} records of keys flipped, sled/ {'and the checkpoint ' * is_alone}removed"
+
+    def mind(self, kind):
+        """What a session keeps."""
+        if kind == "pair":
+            first, second = self.do(f"mind {self.chance.choice(decay_minds.IN_PAIRS)}"), self.do(self.chance.choice(PAIRED))
+            return f"mind + {second.where}", f"{first.told}; {second.told}", first, second
+        if kind not in CHANGES:
+            return "mind", getattr(decay_minds, kind)(self.scene, self.data, self.chance)
+        name, path = decay_minds.one_of(many.kept_in(self.data), self.chance)
+        content, told = CHANGES[kind](path.read_bytes(), self.chance)
+        path.write_bytes(content)
+        return "mind", f"{name}: {told}"
 
     def pair(self):
         """Two in different parts. Enough stays our own, or nobody could say whose store it is."""
@@ -327,19 +351,22 @@ class Trial:
 
     def run(self):
         try:
-            found = self.check()
-            state, started = self.serve("start")
-            if started.code is not None:
-                self.follow_advice(started)
-            else:
-                self.judge_served(found, state, started)
-            if self.outcome in ("mended", "advised"):
-                self.look_again()
-            if self.outcome:
-                self.look_for_originals()
+            self.examine()
         except stores.Hangs as what:
             self.fault("hang", f"{what} takes longer than {stores.PATIENCE} s")
         return self
+
+    def examine(self):
+        found = self.check()
+        state, started = self.serve("start")
+        if started.code is not None:
+            self.follow_advice(started)
+        else:
+            self.judge_served(found, state, started)
+        if self.outcome in ("mended", "advised"):
+            self.look_again()
+        if self.outcome:
+            self.look_for_originals()
 
     def fault(self, kind, why):
         self.faults.append((kind, why))
@@ -358,12 +385,15 @@ class Trial:
             return None, self.note(what, stores.Told(server.process.returncode, "", server.log))
         state, problem = None, ""
         try:
-            state = stores.without_later(stores.read_state(server), self.scene.moment)
+            state = stores.without_later(self.read(server), self.scene.moment)
         except stores.Unserved as error:
             problem = f"it runs, but {error}"
         ended = server.stop()
         self.note(what, stores.Told(ended.code, problem, ended.err))
         return state, stores.Told(None, problem, ended.err)
+
+    def read(self, server):
+        return stores.read_state(server)
 
     def note(self, what, told):
         self.told[what] = told
@@ -460,6 +490,8 @@ class Trial:
         now, has_torn = contents(self.home.data).values(), TORN in self.told["start"].text
         for path, content in self.damage.changed.items():
             top = path.split("/")[0]
+            if top == many.FOLDER:
+                continue
             if top.startswith("sled-"):
                 is_kept = any(self.home.data.glob(f"{top}*"))
             else:
@@ -473,6 +505,45 @@ class Trial:
             may_go = top == "lock" or self.outcome in ("torn", "tail") or top == "checkpoint" and is_older
             if not (is_kept or may_go):
                 self.fault("unkept", f"the damaged {path} is neither there nor aside")
+
+
+class MindTrial(Trial):
+    """One whose users have so many memories that their sessions keep something while they sleep."""
+
+    def __init__(self, home, scene, damage, chance):
+        super().__init__(home, scene, damage)
+        self.chance, self.found = chance, []
+
+    def examine(self):
+        super().examine()
+        if self.outcome in ("harmless", "torn", "tail"):
+            self.remove_damaged()
+            self.serve("second start")
+        states, found = zip(*self.found, strict=True) if self.found else ((), ())
+        if self.outcome not in (None, "keyless") and len(states) < 2 or any(state != states[-1] for state in states):
+            self.fault("again", f"not all of {len(states)} starts have the same state")
+        elif any(answers != found[-1] for answers in found):
+            self.fault("mind", "questions find something else at the next start")
+
+    def read(self, server):
+        state = decay_minds.read_state(server)
+        for wrong in decay_minds.misread(server, state, self.scene.known, self.chance):
+            self.fault("mind", wrong)
+        self.found.append((stores.without_later(state, self.scene.moment), decay_minds.answers(server)))
+        return state
+
+    def look_again(self):
+        self.remove_damaged()
+        super().look_again()
+
+    def remove_damaged(self):
+        """Sees that nobody has left it as it was. Then the next start has to make it anew."""
+        for path, content in self.damage.changed.items():
+            file = self.home.data / path
+            if path.startswith(many.FOLDER) and file.exists():
+                if file.read_bytes() == content:
+                    self.fault("mind", f"the damaged {path} is still there")
+                file.unlink()
 
 
 # ---- a run --------------------------------------------------------------------------------------
@@ -501,6 +572,9 @@ class Run:
         self.name = f"{o.seed}-encrypted" if o.encrypted else f"{o.seed}"
         settings = settings_of(o, folder)
         self.scenes = {scene.name: scene for scene in stores.make(folder / "made", o.bin, settings, o.seed)}
+        if o.minds:
+            made = decay_minds.make(folder / "made", o.bin, settings, o.seed)
+            self.scenes |= {scene.name: scene for scene in made}
         for n in range(o.jobs):
             # One has a path as people have them: what is printed for a shell has to be quoted.
             self.homes.put([stores.Home(folder / f"{n}{more}", o.bin, settings["own"]) for more in ("", " my data")])
@@ -509,7 +583,9 @@ class Run:
         homes = self.homes.get()
         try:
             home, scene = homes[case.case % 8 == 0], self.scenes[case.scene]
-            trial = Trial(home, scene, self.damage(home, scene, case)).run()
+            damage, chance = self.damage(home, scene, case), random.Random(f"{self.seed} {case.case}")
+            has_many = bool(scene.minds)
+            trial = (MindTrial(home, scene, damage, chance) if has_many else Trial(home, scene, damage)).run()
             result = dataclasses.replace(case, where=trial.damage.where, told=trial.damage.told, outcome=trial.outcome,
                                          faults=trial.faults)
             if case.damage == "none" and (trial.faults or trial.outcome != "harmless"):
@@ -564,10 +640,17 @@ def carried_out(o, folder, pool):
     # Their numbers stay the same, however many there are of each.
     others = OTHERS + OF_KEYS * o.encrypted
     kinds = {n: "flip" for n in range(1, o.flips + 1)} | {10_001 + n: others[n % len(others)] for n in range(o.others)}
-    planned = [Result(n, kind, random.Random(f"{o.seed} {n}").choice(SCENES)) for n, kind in kinds.items() if o.case in (None, n)]
+    kinds |= {20_001 + n: decay_minds.KINDS[n % len(decay_minds.KINDS)] for n in range(o.minds)}
+    planned = [planned_case(o.seed, n, kind) for n, kind in kinds.items() if o.case in (None, n)]
     # Nothing may be wrong with what is not damaged.
-    undamaged = [Result(0, "none", scene) for scene in run.scenes]
+    used = {case.scene for case in planned}
+    undamaged = [Result(0, "none", name) for name, scene in run.scenes.items() if name in used or not scene.minds]
     return list(pool.map(run.attempt, undamaged + planned))[len(undamaged):]
+
+
+def planned_case(seed, n, kind):
+    chance, is_mind = random.Random(f"{seed} {n}"), n > 20_000
+    return Result(n, f"mind {kind}" if is_mind else kind, chance.choice(decay_minds.scenes_for(kind) if is_mind else SCENES))
 
 
 # ---- what is printed ----------------------------------------------------------------------------
@@ -604,7 +687,8 @@ def main():
     p.add_argument("--bin", type=pathlib.Path, default=BINARY)
     p.add_argument("--flips", type=int, help="flipped bits and bytes (1000)")
     p.add_argument("--others", type=int, help="other damage (300)")
-    p.add_argument("--quick", action="store_true", help="about a minute: 150 flips, 75 others")
+    p.add_argument("--minds", type=int, help="damage to what sessions keep while they sleep (60)")
+    p.add_argument("--quick", action="store_true", help="about a minute: 150 flips, 75 others, 10 of what sessions keep")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--encrypted", action="store_true", help="the stores are encrypted")
     p.add_argument("--case", type=int, help="only this one")
@@ -614,6 +698,7 @@ def main():
     o.bin = o.bin.resolve()
     o.flips = o.flips if o.flips is not None else 150 if o.quick else 1000
     o.others = o.others if o.others is not None else 75 if o.quick else 300
+    o.minds = o.minds if o.minds is not None else 10 if o.quick else 60
     signals, began = (signal.SIGINT, signal.SIGTERM), time.monotonic()
     for one in signals:
         signal.signal(one, lambda *_: sys.exit(1))

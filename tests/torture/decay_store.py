@@ -22,6 +22,7 @@ import subprocess
 import threading
 import time
 
+import many
 from common import KEY, Door, NoAnswer, NotSent
 from frames import read_frames, seats_of
 
@@ -250,6 +251,8 @@ class Scene:
     frames: list
     # The number of the session that each memory is in.
     seats: dict
+    # Our own copies, older and newer, in which sessions keep something else while they sleep.
+    minds: list = dataclasses.field(default_factory=list)
 
 
 # ---- making -------------------------------------------------------------------------------------
@@ -270,10 +273,13 @@ class Life:
             raise RuntimeError(f"the server ended with {ended.code}: {ended.err[-800:]}")
 
     def text(self):
+        text, is_long = self.short_text(), self.count % 11 == 0
+        return text + " and more" * (self.random.randint(600, 1500) if is_long else 0)
+
+    def short_text(self):
         self.count += 1
         words = self.random.choices("river garden winter letter bridge copper lantern meadow kettle harbor violin".split(), k=9)
-        long = self.count % 11 == 0
-        return f"{self.topic} {self.count}: " + " ".join(words) + " and more" * (self.random.randint(600, 1500) if long else 0)
+        return " ".join([f"{self.topic}-{self.count}", many.new_word(self.random), *words])
 
     def note(self, memory):
         self.known.setdefault(memory["id"], set()).add((memory["content"], tuple(memory["tags"])))
@@ -320,16 +326,21 @@ class Life:
             with contextlib.suppress(Unserved):
                 self.add()
 
+    def read(self, server):
+        return read_state(server)
+
     def keep(self, name):
         """A copy of the stopped store, and what a server says on a copy of that."""
         kept, reader = (self.home.folder.parent / f"{what}-{self.topic}-{name}" for what in ("kept", "reader"))
         shutil.copytree(self.home.data, kept)
         home = Home(reader, (self.home.folder / "bin/memoryd").resolve(), self.home.settings)
         home.fill(kept)
+        # The truth is what is stored, and not what somebody made of it.
+        shutil.rmtree(home.data / many.FOLDER, ignore_errors=True)
         moment = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         time.sleep(0.002)
         server = started(home)
-        state = without_later(read_state(server), moment)
+        state = without_later(self.read(server), moment)
         server.stop()
         shutil.rmtree(reader)
         for memory, said in versions(state).items():
@@ -393,14 +404,18 @@ def killed(life, name, copies):
     life.server = started(life.home)
     life.write(8, 6, 2)
     life.write(2, 1, 0, "ben")
+    kept = end_by_kill(life, f"killed-{name}")
+    life.ids = remembered
+    life.home.fill(copies[name][0].data)
+    return kept
+
+
+def end_by_kill(life, name):
     life.server.kill()
     # Of the 4 MiB of zeros that were reserved, some are enough.
     segment = max(life.home.data.glob("journal/0*.log"))
     os.truncate(segment, len(segment.read_bytes().rstrip(b"\0")) + 65536)
-    kept = life.keep(f"killed-{name}")
-    life.ids = remembered
-    life.home.fill(copies[name][0].data)
-    return kept
+    return life.keep(name)
 
 
 def make(folder, binary, settings, seed):
@@ -412,12 +427,17 @@ def make(folder, binary, settings, seed):
     others = [foreign["small"][0], foreign["several"][0]]
     for name, older in (("small", ["early"]), ("several", ["middle", "small"]), ("killed", ["small", "early"]),
                         ("killed-several", ["several", "middle"])):
-        (copy, moment), synced = own[name], own[older[0]][0] if name.startswith("killed") else None
-        frames = read_frames(copy.data / "journal")
-        if "several" in name and len({frame.header for frame in frames}) < 4:
+        scene = scene_of(name, own[name], [own[old][0] for old in older], others, known, is_killed=name.startswith("killed"))
+        if "several" in name and len({frame.header for frame in scene.frames}) < 4:
             raise RuntimeError(f"{name} has no snapshot with three segments behind it")
-        before = {frame.content for frame in read_frames(synced.data / "journal")} if synced else set()
-        for frame in frames:
-            frame.is_synced = frame.content in before
-        yield Scene(name, copy.data, copy.state, moment, [own[old][0] for old in older], others, known,
-                    synced and synced.state, frames, seats_of(frames))
+        yield scene
+
+
+def scene_of(name, kept, older, foreign, known, is_killed):
+    """Of a store that was killed the first of the older copies is what its last stop left."""
+    (copy, moment), synced = kept, older[0] if is_killed else None
+    frames = read_frames(copy.data / "journal")
+    before = {frame.content for frame in read_frames(synced.data / "journal")} if synced else set()
+    for frame in frames:
+        frame.is_synced = frame.content in before
+    return Scene(name, copy.data, copy.state, moment, older, foreign, known, synced and synced.state, frames, seats_of(frames))

@@ -179,6 +179,8 @@ class Facts:
 
     def __init__(self):
         self.events, self.erasures = collections.defaultdict(list), []
+        # In power.py, the user with many memories, once he is there.
+        self.hoard = None
 
     def sent(self, key, state, moment):
         event = {"sent": moment, "acked": None, "state": state, "is_erasure": key.startswith("g") and state is None}

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Cuts the power of the real server, over and over, and counts what was acknowledged and is gone.
 
-    python3 -B tests/torture/power.py [--bin target/release/memoryd] [--rounds 300] [--seed 1] [--encrypted] [--json] [--self-test]
+    python3 -B tests/torture/power.py [--bin target/release/memoryd] [--rounds 300] [--seed 1] [--few] [--encrypted] [--json]
+        [--self-test]
 
 A recording: the server runs under shim/disk.c, which writes down every change below its folder, while 8 clients add, update,
 delete, purge and restore, and one erases users (then the journal is compacted and the trees are built anew) and revokes tokens.
@@ -9,11 +10,13 @@ With every answer is noted how far the trace had come. A round: the power is cut
 what was synced; of other data, and of names in folders, nothing, everything, or torn parts. A server starts on that: what was
 acknowledged before the cut must be there, nothing deleted may be back, nothing that nobody had sent may be there, nor anything
 of an erased user on the disk, and it must take writes. Cuts meet the first start of a new store, the load, erasures, the stop,
-and the recovery from another cut. With --encrypted the store has a key, every other one only after it was used without, so that
-cuts meet the start that encrypts it; then nothing on the disk may be readable. --self-test breaks the model and wants to see
-losses. The disk is harsher than most: without fsync of its folder no name is durable, renames are atomic, blocks of 512 or
-4,096 bytes arrive in any order. Linux on x86_64, gcc, the standard library. Prints figures and each loss, with its evidence
-under target/torture; exits 1 if there was one.
+and the recovery from another cut. After the first recording of a store one of its users has so many memories that his session
+keeps what it made of them while it sleeps (`.minds`): one more client has it sleep and wake, cuts meet the sleeping as well, and
+what is searched and listed must be what is stored (not with --few). With --encrypted the store has a key, every other one only
+after it was used without, so that cuts meet the start that encrypts it; then nothing on the disk may be readable. --self-test
+breaks the model and wants to see losses. The disk is harsher than most: without fsync of its folder no name is durable, renames
+are atomic, blocks of 512 or 4,096 bytes arrive in any order. Linux on x86_64, gcc, the standard library. Prints figures and each
+loss, with its evidence under target/torture; exits 1 if there was one.
 """
 
 import argparse
@@ -36,6 +39,8 @@ import threading
 import time
 
 import common
+import many
+import power_many
 from common import BINARY, KEPT
 from faults import BROKEN, STARTED, Facts, Server, build_shim, control_at, data_in, read_all, say, take_signals
 
@@ -48,6 +53,8 @@ HEAD = struct.Struct("<IIQQQII")
 DATA = ["drop", "keep", 512, 4096]
 NAMES = ["drop", "keep", "early", "some"]
 PHASES = ["start", "answer", "load", "erasure", "stop", "erasure", "load", "answer", "recovery"]
+# Where somebody has many memories.
+PHASES_OF_MANY = ["sleep", "load", "sleep", "stop", "sleep", "start", "recovery", "answer", "erasure"]
 # Where a store is being encrypted.
 PHASES_OF_ENCRYPTION = ["start", "start", "load"]
 # Of users, tokens and texts; none of it stands in an encrypted store.
@@ -60,11 +67,13 @@ GONE = re.compile(rb"g\d+r\d+-\d+-\d\b")
 class Clients:
     """Threads that ask for changes, and note what they asked for and when they had an answer."""
 
-    def __init__(self, server, control, facts, label):
+    def __init__(self, server, control, facts, label, number):
         self.server, self.control, self.facts, self.label = server, control, facts, label
         self.is_over = threading.Event()
-        self.pool = concurrent.futures.ThreadPoolExecutor(CLIENTS + 1)
+        self.pool = concurrent.futures.ThreadPoolExecutor(CLIENTS + 2)
         self.running = [self.pool.submit(self.work, n) for n in range(CLIENTS)] + [self.pool.submit(self.erase)]
+        if facts.hoard:
+            self.running.append(self.pool.submit(power_many.hoard, self, number))
 
     def close(self):
         self.is_over.set()
@@ -288,12 +297,12 @@ class Recording:
                  "LD_PRELOAD": str(o.shim), **settings}
         self.server = Server(o.bin, data_in(folder), beside, extra)
 
-    def run(self, label, is_killed):
+    def run(self, label, number, is_killed):
         """From the start to the end, which is a stop or a kill under load. Gives what was wrong."""
         if not self.server.start():
             raise RuntimeError(f"the server does not start under the shim: {self.server.log()[-800:]}")
         self.ready = self.control.position
-        with contextlib.closing(Clients(self.server, self.control, self.facts, label)):
+        with contextlib.closing(Clients(self.server, self.control, self.facts, label, number)):
             time.sleep(self.o.seconds)
             self.term = self.control.position
             problems = self.server.kill() or [] if is_killed else self.server.stop()
@@ -317,13 +326,16 @@ class Recording:
             return {"recovery": ends}
         events = [event for events in self.facts.events.values() for event in events if (event["acked"] or 0) > 0]
         erasing = [event for event in events if event["is_erasure"]]
-        return {"start": [end for end in ends if end <= self.ready], "stop": [end for end in ends if end > self.term],
+        sleeps = self.facts.hoard.sleeps if self.facts.hoard else []
+        return {"sleep": [end for end in ends if any(began < end <= ended for began, ended in sleeps)],
+                "start": [end for end in ends if end <= self.ready], "stop": [end for end in ends if end > self.term],
                 "load": [end for end in ends if self.ready < end <= self.term], "answer": [one["acked"] for one in events],
                 "erasure": [end for end in ends if any(event["sent"] < end <= event["acked"] for event in erasing)]}
 
     def cuts(self, rng, count):
         places = {name: ends for name, ends in self.places().items() if ends}
-        names = [name for name in (PHASES_OF_ENCRYPTION if self.was_plain else PHASES) if name in places]
+        phases = PHASES_OF_ENCRYPTION if self.was_plain else PHASES_OF_MANY if self.facts.hoard else PHASES
+        names = [name for name in phases if name in places]
         return sorted((rng.choice(places[name]), name) for name in itertools.islice(itertools.cycle(names), count))
 
 
@@ -339,7 +351,7 @@ class Round:
         self.o, self.recording, self.label, self.place, self.phase, self.rng = o, recording, label, place, phase, rng
         self.cut = place if recording.cut is None else recording.cut
         self.data, self.names = rng.choice(DATA), rng.choice(NAMES)
-        self.acknowledged, self.problems, self.had_erased = 0, [], False
+        self.acknowledged, self.problems, self.had_erased, self.has_woken = 0, [], False, False
 
     def lay_out(self, disk, folder):
         self.folder, self.disk = folder, folder / "disk"
@@ -369,12 +381,17 @@ class Round:
         return [self, *inner]
 
     def examine(self, server):
+        kept = many.kept_in(server.data)
         if not server.start():
             self.problems.append(f"does not start: {server.log()[-1500:]}")
             return
         try:
-            self.acknowledged, problems = self.recording.facts.compare(read_all(server), self.cut)
+            facts, found = self.recording.facts, read_all(server)
+            self.acknowledged, problems = facts.compare(found, self.cut)
             self.problems += problems
+            if facts.hoard:
+                self.problems += power_many.misfound(server, facts, found, self.cut, self.rng)
+                self.has_woken = not kept.keys().isdisjoint(many.kept_in(server.data))
             self.problems += [f"erased, and still on the disk: {word}" for word in self.erased_bytes()]
             added = server.told("POST", "/api/v1/memories", {"content": f"probe-{self.label} of the round"})
             server.told("GET", f"/api/v1/memories/{added['id']}")
@@ -443,13 +460,15 @@ def record_and_play(o, work, number, facts, count, rng, deaf=()):
     was_plain = bool(o.settings) and number % 6 == 0
     if was_plain:
         before = Recording(o, work / "disk", work / "plain", facts, {})
-        if problems := before.run(f"{o.seed}p{number}", is_killed=False):
+        if problems := before.run(f"{o.seed}p{number}", number, is_killed=False):
             return [], problems
         shutil.rmtree(work / "plain")
         facts = of_before(facts)
+    if number % 3 == 1 and not o.few and (problems := power_many.bring(o, work / "disk", work / "bringing", facts)):
+        return [], problems
     recording = Recording(o, work / "disk", work / f"recording-{number}", facts, o.settings)
     recording.disk.deaf, recording.was_plain = deaf, was_plain
-    problems = recording.run(f"{o.seed}r{number}", is_killed=number % 3 == 1)
+    problems = recording.run(f"{o.seed}r{number}", number, is_killed=number % 3 == 1)
     played = play_all(o, walk(o, recording, recording.cuts(rng, count), number, work / "rounds", rng))
     shutil.rmtree(work / f"recording-{number}")
     answers = sum((event["acked"] or 0) > 0 for events in facts.events.values() for event in events)
@@ -467,6 +486,8 @@ def of_before(facts):
     for event in [event for events in facts.events.values() for event in events]:
         event["sent"], event["acked"] = -1, None if event["acked"] is None else -1
     facts.erasures = [(-1, words) for _, words in facts.erasures]
+    if facts.hoard:
+        facts.hoard.sleeps = []
     return facts
 
 
@@ -484,6 +505,7 @@ def torture(o, work):
             "rounds_with_losses": sum(bool(one.problems) for one in done), "losses": kinds_of(done), "other_problems": wrong,
             "acknowledged_effects_compared": sum(one.acknowledged for one in done),
             "rounds_with_erased_bytes_until_the_start": sum(one.had_erased for one in done),
+            "rounds_that_woke_with_what_was_kept": sum(one.has_woken for one in done),
             "by_phase": count(one.phase for one in done), "by_data": count(str(one.data) for one in done),
             "by_names": count(one.names for one in done)}
 
@@ -506,6 +528,7 @@ def main():
     p.add_argument("--each", type=int, default=50, help="how many cuts of one recording (50)")
     p.add_argument("--seconds", type=float, default=6, help="how long each recording is under load (6)")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--few", action="store_true", help="nobody has so many memories that sessions keep something while they sleep")
     p.add_argument("--encrypted", action="store_true", help="the store is encrypted")
     p.add_argument("--jobs", type=int, default=os.cpu_count(), help="rounds at a time")
     p.add_argument("--json", action="store_true", help="print the figures as JSON, and the rest to standard error")

@@ -274,6 +274,21 @@ fn of_an_encrypted_store_nothing_in_it_can_be_read() {
 }
 
 #[test]
+fn a_check_passes_over_it_whatever_became_of_it() {
+    let dir = slept(100);
+    let path = files(dir.path()).remove(0);
+    let healthy = Store::check(dir.path()).unwrap();
+    assert!(healthy.is_healthy());
+
+    for bytes in [&b""[..], b"no such file"] {
+        fs::write(&path, bytes).unwrap();
+
+        assert_eq!(Store::check(dir.path()).unwrap(), healthy);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+}
+
+#[test]
 fn a_salvage_keeps_none() {
     let dir = slept(100);
     flip(&journal_files(dir.path(), "0").remove(0), 2_000);

@@ -1,0 +1,50 @@
+"""Users with so many memories that what their sessions made of them is kept while they sleep (`.minds`, docs/FORMAT.md).
+
+The text of each of their memories begins with a marker, which stays, and a word that stands in no other text and in no other
+version. So whoever knows what is stored knows what a search for a word has to find, and what not, however the server ranks.
+"""
+
+# With fewer memories a session keeps nothing.
+LEAST_KEPT = 5_000
+FOLDER = ".minds"
+CONSONANTS, VOWELS, ENDS = "bcdfghjklmnpqrstvwxz", "aiou", "bdkmpz"
+
+
+def new_word(chance):
+    """None that a stemmer shortens, nor one that a question may be mended to."""
+    return "".join(chance.choice(CONSONANTS) + chance.choice(VOWELS) for _ in range(5)) + chance.choice(ENDS)
+
+
+def marker_of(text):
+    return text.split(None, 1)[0]
+
+
+def word_of(text):
+    return text.split(None, 2)[1]
+
+
+def question(word, user):
+    """By words alone: what only means the same is not looked for."""
+    return f"/api/v1/search?user_id={user}&query={word}&mode=keyword"
+
+
+def texts_in(answer):
+    return [result["content"] for result in answer["results"]]
+
+
+def misfound(find, there, gone):
+    """What searches find otherwise than it is stored: a kind of fault, a marker and a word each.
+
+    `find` gives the texts that are found for a word. `there` has texts by marker, each of which its word has to find; `gone`
+    has words by marker, none of which finds that memory any more.
+    """
+    for marker, text in there.items():
+        if text not in (found := find(word_of(text))):
+            yield "mixed" if marker in map(marker_of, found) else "lost", marker, word_of(text)
+    for marker, words in gone.items():
+        yield from (("back", marker, word) for word in words if marker in map(marker_of, find(word)))
+
+
+def kept_in(data):
+    """The files of sessions that are kept now, by their names; one that is being written is not among them."""
+    return {path.name: path for path in (data / FOLDER).glob("*") if path.name.isdigit()}

@@ -193,5 +193,16 @@ if (signedIn && 'EventSource' in window) {
   // The stream was away and something has changed meanwhile, or very much has.
   stream.addEventListener('resync', () => pass({}));
   stream.addEventListener('session-ended', () => { stream.close(); pass({ ended: true }); });
+  // A browser gives up where it is refused and does not say why: after a restart nobody is signed in, and a
+  // page that has streams enough in other tabs is told to stop asking.
+  stream.addEventListener('error', async () => {
+    if (stream.readyState !== EventSource.CLOSED) return;
+    const look = new AbortController();
+    try {
+      const answer = await fetch(`${UI}events`, { signal: look.signal });
+      if (answer.status === 401 || answer.redirected) pass({ ended: true });
+    } catch { /* nobody is there to be signed out of; the next form says so */ }
+    look.abort();
+  });
   addEventListener('pagehide', () => stream.close());
 }

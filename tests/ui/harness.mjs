@@ -122,9 +122,19 @@ export class Server {
     return (await this.call('POST', '/api/v1/memories', { content, ...more })).id;
   }
 
-  async stop() {
+  /** Ends the program and starts it again on the same data, at the same address. */
+  async restart(env = {}) {
+    await this.end();
+    await this.begin({ PORT: String(this.port), ...env });
+  }
+
+  async end() {
     this.child.kill('SIGTERM');
     if (this.child.exitCode === null) await once(this.child, 'exit');
+  }
+
+  async stop() {
+    await this.end();
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }

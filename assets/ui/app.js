@@ -118,12 +118,42 @@ function move(by) {
   next.setAttribute('data-current', '');
   next.querySelector('a')?.focus();
 }
-const press = (key) => (current() ?? document).querySelector(`[data-key="${key}"]`)?.click();
+// What a key does to the row that is current, or to the one memory of the page. Rows of a long list have no
+// buttons of their own: what theirs would send is sent for them, where the list may be changed.
+function press(key) {
+  const row = current();
+  const button = (row ?? document).querySelector(`[data-key="${key}"]`);
+  if (button) button.click();
+  else if (row?.closest('form[data-rows]')) act(row, key);
+}
+function act(row, key) {
+  if (key === 'e') return location.assign(`${row.querySelector('a').href}/edit`);
+  const send = document.createElement('button');
+  const what = key === '#' ? 'trash' : row.hasAttribute('data-pinned') ? 'unpin' : 'pin';
+  send.name = 'one';
+  send.value = `${what}:${row.querySelector('input[name=ids]').value}`;
+  send.hidden = true;
+  row.append(send);
+  return row.closest('form').requestSubmit(send);
+}
+function showKeys() {
+  const keys = one('#keys-shown');
+  if (keys.showModal) keys.showModal();
+  else location.assign(`${UI}help`);
+}
 function onKey(event) {
   const at = event.target;
+  const isOff = event.ctrlKey || event.altKey || event.metaKey || kept.get('memoryd-keys') === 'off';
+  // An open dialog has its own keys.
+  if (isOff || one('dialog[open]')) return;
+  if (event.key === 'Escape') {
+    at.blur?.();
+    current()?.removeAttribute('data-current');
+    return;
+  }
   const types = at instanceof HTMLTextAreaElement || at instanceof HTMLSelectElement
     || (at instanceof HTMLInputElement && at.type !== 'checkbox') || at.isContentEditable;
-  if (types || event.ctrlKey || event.altKey || event.metaKey || kept.get('memoryd-keys') === 'off') return;
+  if (types) return;
   if (going) {
     going = false;
     if (event.key in GO) location.assign(UI + GO[event.key]);
@@ -132,9 +162,9 @@ function onKey(event) {
   const does = {
     '/': () => (one('#q') ? one('#q').focus() : location.assign(`${UI}search`)),
     j: () => move(1), k: () => move(-1), g: () => { going = true; }, n: () => location.assign(`${UI}new`),
-    e: () => press('e'), '#': () => press('#'), u: () => press('u'), p: () => press('p'),
+    e: () => press('e'), '#': () => press('#'), u: () => one('[data-key="u"]')?.click(), p: () => press('p'),
     x: () => current()?.querySelector('input[type=checkbox]')?.click(),
-    '?': () => location.assign(`${UI}help`),
+    '?': showKeys,
   }[event.key];
   if (!does) return;
   event.preventDefault();

@@ -91,6 +91,49 @@ test('with the keyboard alone: in, search, open, edit, undo, trash, undo, out', 
   await context.close();
 });
 
+test('keys act on the row of a list, show themselves, and are left with Escape', async () => {
+  const ids = [];
+  for (const text of ['the last row but one', 'the last row']) ids.push(await server.add(text, { tags: ['rows'] }));
+  const { context, page } = await open(browser, server);
+  const press = (key) => page.keyboard.press(key);
+  const state = async (id) => (await server.call('GET', `/api/v1/memories/${id}`)).memory;
+  await signIn(page, server);
+  const list = `${server.url}/ui/memories?tags=rows`;
+  await page.goto(list);
+
+  await press('?');
+  await page.waitForSelector('dialog[open]');
+  await press('j');
+  assert.equal(await page.locator('li[data-current]').count(), 0, 'a dialog has its own keys');
+  await press('Escape');
+  await page.waitForSelector('dialog[open]', { state: 'hidden' });
+  await press('j');
+  await press('p');
+  await page.waitForSelector('.notice:has-text("pinned")');
+  assert.equal((await state(ids[1])).pinned, true);
+  await press('j');
+  await press('p');
+  await page.waitForSelector('.notice:has-text("no longer pinned")');
+  await press('j');
+  await press('j');
+  await press('#');
+  await page.waitForSelector('.notice:has-text("trash")');
+  assert.equal((await state(ids[0])).status, 'deleted');
+  await press('u');
+  await page.waitForSelector('text=Undone.');
+  assert.equal((await state(ids[0])).status, 'active');
+  await page.goto(list);
+  await press('j');
+  await press('e');
+  await page.waitForURL((url) => url.pathname.endsWith(`${ids[1]}/edit`));
+  await page.focus('#title');
+  await press('Escape');
+  await press('g');
+  await press('c');
+  await page.waitForURL(/\/ui\/clients$/);
+  await context.close();
+});
+
 test('a token that is revoked in one window is told in the other within two seconds, and what was typed stays', async () => {
   const made = await server.call('POST', '/admin/tokens', { name: 'phone' });
   const { context, page } = await open(browser, server);

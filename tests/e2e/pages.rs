@@ -77,6 +77,38 @@ async fn what_several_memories_are_about_to_suffer_is_counted_first() {
 }
 
 #[actix_web::test]
+async fn what_was_done_to_several_is_taken_back_at_once() {
+    let server = TestServer::start();
+    let (one, two) = (server.add("tea at four").await, server.add("coffee at nine").await);
+    let browser = Browser::signed_in(&server, KEY).await;
+    let csrf = browser.get("/ui/memories").await.csrf("/ui/bulk");
+    let total = async || server.get("/api/v1/memories").await.json()["total"].clone();
+    let trash = [
+        ("csrf", csrf.as_str()),
+        ("ids", one.as_str()),
+        ("ids", two.as_str()),
+        ("action", "trash"),
+        ("sure", "true"),
+    ];
+    assert_eq!(browser.post("/ui/bulk", &trash).await.status, 303);
+    assert_eq!(total().await, 0);
+
+    let offered = browser.get("/ui/memories?kind=note").await;
+    let undo = offered.csrf("/ui/undo");
+    for id in [&one, &two] {
+        assert!(offered.body.contains(&format!("name=\"id\" value=\"{id}\"")), "{}", offered.body);
+    }
+    assert!(offered.body.contains("name=\"next\" value=\"/ui/memories?kind=note\""));
+    let undo =
+        [("csrf", undo.as_str()), ("next", "/ui/tags"), ("id", one.as_str()), ("id", two.as_str())];
+    let back = browser.post("/ui/undo", &undo).await;
+
+    assert_eq!(back.header("location"), Some("/ui/tags"), "{}", back.body);
+    assert_eq!(total().await, 2);
+    assert!(browser.get("/ui/tags").await.body.contains("2 memories are as they were"));
+}
+
+#[actix_web::test]
 async fn an_import_is_tried_first_then_done_and_taken_back() {
     let server = TestServer::start();
     server.add("known").await;

@@ -5,10 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::bulk::BULK;
+use super::bulk::{AT_ONCE, BULK};
 use super::csrf;
 use super::diff::{DiffPart, diff};
-use super::form::{FormBody, text_of};
+use super::form::{FormBody, local_path, text_of};
 use super::login::must_confirm;
 use super::markdown::{FormattedText, Piece, formatted};
 use super::page::{FRAME, Page, respond, see_other};
@@ -156,7 +156,7 @@ pub(in crate::http) async fn purge(
     Ok(see_other("/ui/memories"))
 }
 
-/// Takes back the last change of a memory.
+/// Takes back the last change of a memory, or of those that were changed together.
 pub(in crate::http) async fn undo(
     request: HttpRequest,
     session: BrowserSession,
@@ -165,15 +165,33 @@ pub(in crate::http) async fn undo(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, FRAME, form.csrf())?;
-    let undone = take_back(&sessions, &session, form.arguments(&["id"]), false).await?;
-    let text = match (undone.reverted.len(), undone.conflicts.len()) {
+    let ids = form.all("id").filter_map(|id| MemoryId::parse(id).ok());
+    let ids: Vec<MemoryId> = ids.take(AT_ONCE).collect();
+    let (mut back, mut changed) = (0, 0);
+    for id in &ids {
+        let mut which = Map::new();
+        which.insert("id".to_owned(), id.to_string().into());
+        let undone = take_back(&sessions, &session, which, false).await?;
+        back += undone.reverted.len();
+        changed += undone.conflicts.len();
+    }
+    browsers.leave_note(&session, told_of_undo(back, changed), None);
+    Ok(match ids.as_slice() {
+        [id] => see_other(&place_of(*id)),
+        _ => see_other(local_path(form.get("next"))),
+    })
+}
+
+/// How many are as they were, and how many were changed again.
+fn told_of_undo(back: usize, changed: usize) -> String {
+    match (back, changed) {
         (0, 0) => "There was nothing to undo.".to_owned(),
-        (0, _) => "It was changed again since, and stays as it is.".to_owned(),
-        _ => "Undone.".to_owned(),
-    };
-    browsers.leave_note(&session, text, None);
-    let id = MemoryId::parse(form.get("id"));
-    Ok(id.map_or_else(|_| see_other("/ui/"), |id| see_other(&place_of(id))))
+        (0, 1) => "It was changed again since, and stays as it is.".to_owned(),
+        (1, 0) => "Undone.".to_owned(),
+        _ => format!(
+            "{back} memories are as they were; {changed} were changed again since, and stay as they are."
+        ),
+    }
 }
 
 /// Takes back the changes that the arguments name, or only tells what that would do.

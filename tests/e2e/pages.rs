@@ -109,6 +109,36 @@ async fn what_was_done_to_several_is_taken_back_at_once() {
 }
 
 #[actix_web::test]
+async fn a_search_and_a_list_go_on_and_lead_back_to_their_first_page() {
+    let server = TestServer::start();
+    for n in 0..60 {
+        server.add(&format!("the garden has a tree, number {n}")).await;
+    }
+    let browser = Browser::signed_in(&server, KEY).await;
+    let shown = |page: &str| -> Vec<String> {
+        let rows = page.split("name=\"ids\" value=\"").skip(1);
+        rows.map(|row| row.split('"').next().unwrap().to_owned()).collect()
+    };
+
+    for (start, rows) in [("/ui/search?q=garden%20tree", 20), ("/ui/memories?kind=note", 50)] {
+        let first = browser.get(start).await;
+        assert_eq!((shown(&first.body).len(), first.way("First page")), (rows, None), "{start}");
+        let next = first.way("Next page").unwrap();
+
+        let second = browser.get(&next).await;
+
+        assert_eq!(second.status, 200, "{next}: {}", second.body);
+        let more = shown(&second.body);
+        assert!(
+            !more.is_empty() && more.iter().all(|id| !shown(&first.body).contains(id)),
+            "{next}"
+        );
+        let back = browser.get(&second.way("First page").unwrap()).await.body;
+        assert_eq!(shown(&back), shown(&first.body), "{start}");
+    }
+}
+
+#[actix_web::test]
 async fn an_import_is_tried_first_then_done_and_taken_back() {
     let server = TestServer::start();
     server.add("known").await;

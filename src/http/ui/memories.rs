@@ -22,6 +22,9 @@ const ROWS: usize = 50;
 const PART: usize = 100;
 const MOST_LOOKED_AT: usize = 5_000;
 
+/// Where a list goes on.
+const CURSOR: &str = "cursor";
+
 /// How a list may be shown besides.
 const VIEW: &str = "view";
 const TIMELINE: &str = "timeline";
@@ -29,7 +32,7 @@ const TIMELINE: &str = "timeline";
 /// What a page of a list may be asked besides the names of [`Named`], by the names of the verb.
 const FILTERS: [&str; 11] = [
     "tags", "kind", "project", "status", "since", "until", "pinned", "priority", "sort", "order",
-    "cursor",
+    CURSOR,
 ];
 
 /// One of the lists.
@@ -86,8 +89,9 @@ struct ListPage {
     is_empty: bool,
     total: String,
     empty: &'static str,
-    /// The page after this one; empty at the end.
+    /// The page after this one; empty at the end. And the first one, where this is another.
     next: String,
+    first: String,
     /// Where one is, to come back to.
     here: String,
     csrf: String,
@@ -169,11 +173,12 @@ async fn show(
     if is_timeline {
         asked.insert(VIEW.to_owned(), TIMELINE.into());
     }
+    let is_further = asked.shift_remove(CURSOR).is_some();
+    let first = format!("{}?{}", preset.path, written(&asked));
     let next = listed.next_cursor.map(|cursor| {
-        asked.insert("cursor".to_owned(), Value::from(cursor));
-        format!("{}?{}", preset.path, written(&asked))
+        let start = if asked.is_empty() { "" } else { "&" };
+        format!("{first}{start}{CURSOR}={}", encoded_path(&cursor))
     });
-    asked.shift_remove("cursor");
     let page = ListPage {
         page: Page::of(request, Some(session), preset.title),
         mode: preset.mode,
@@ -183,6 +188,7 @@ async fn show(
         total: counted_of(listed.total),
         empty: preset.empty,
         next: next.unwrap_or_default(),
+        first: if is_further { first } else { String::new() },
         here: request.uri().path_and_query().map_or(preset.path, |here| here.as_str()).to_owned(),
         csrf: session.csrf(BULK),
         chosen: FilterView::of(&asked),
@@ -227,6 +233,7 @@ pub(in crate::http) async fn unused(
         days: vec![DayGroup { day: String::new(), rows }],
         empty: "Everything that was looked at has been given to somebody.",
         next: String::new(),
+        first: String::new(),
         here: "/ui/unused".to_owned(),
         csrf: session.csrf(BULK),
         chosen: FilterView::default(),

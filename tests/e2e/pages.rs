@@ -374,6 +374,35 @@ async fn an_import_takes_the_credential_once_more_and_loses_nothing_that_was_typ
 }
 
 #[actix_web::test]
+async fn what_was_given_is_shown_part_by_part_and_by_memory_and_the_audit_by_event() {
+    let server = TestServer::start();
+    let (tea, _) = (server.add("tea at four").await, server.add("coffee at nine").await);
+    for _ in 0..51 {
+        server.found(json!({ "query": "coffee", "mode": "keyword" })).await;
+    }
+    server.ok("get_memory", json!({ "id": tea })).await;
+    server.post("/admin/tokens", json!({ "name": "r" })).await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let answers = |page: &str| page.matches("data-label=\"Asked\"").count();
+
+    let first = browser.get("/ui/activity?days=2&event=token_created").await;
+    assert_eq!(answers(&first.body), 50, "{}", first.body);
+    assert!(first.body.contains("52 answers in all"), "{}", first.body);
+    assert!(first.body.contains("<td data-label=\"What\">token created</td>"), "{}", first.body);
+    assert!(!first.body.contains("<td data-label=\"What\">success</td>"), "{}", first.body);
+    let next = first.way("Answers before these").unwrap();
+    assert!(next.contains("days=2") && next.contains("event=token_created"), "{next}");
+
+    let second = browser.get(&next).await;
+    assert_eq!((answers(&second.body), second.way("Answers before these")), (2, None));
+    let memory = browser.get(&format!("/ui/memories/{tea}")).await;
+    let given = browser.get(&memory.way("To whom it was given").unwrap()).await.body;
+    assert_eq!(answers(&given), 1, "{given}");
+    assert!(given.contains("tea at four") && !given.contains("coffee at nine"), "{given}");
+    assert_eq!(browser.get("/ui/activity?event=nonsense").await.status, 422);
+}
+
+#[actix_web::test]
 async fn the_audit_can_be_had_whole() {
     let server = TestServer::start();
     for n in 0..3 {

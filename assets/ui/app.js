@@ -36,22 +36,29 @@ each('time[datetime]', (time) => {
   time.textContent = at.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 });
 
+// What is made to be copied, and is not on the page as it is.
+const made = {
+  id: () => one('#id').textContent,
+  link: () => location.origin + location.pathname,
+  markdown: () => `# ${one('h1').textContent}\n\n${one('#text').textContent}\n\n${made.link()}\n`,
+};
 // Plain HTTP has no clipboard: then the text is selected, and the keyboard copies it.
 each('[data-copy]', (button) => {
   button.hidden = false;
   button.addEventListener('click', async () => {
-    const from = document.getElementById(button.dataset.copy);
-    if (!from) return;
+    const make = made[button.dataset.copy];
+    const from = make ? null : document.getElementById(button.dataset.copy);
     if (navigator.clipboard) {
-      await navigator.clipboard.writeText(from.value ?? from.textContent);
+      await navigator.clipboard.writeText(make ? make() : from.textContent);
       say('Copied.');
-    } else {
-      const range = document.createRange();
-      range.selectNodeContents(from);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
-      say('Selected: copy it with the keyboard.');
+      return;
     }
+    if (make) say(make());
+    else say('Selected: copy it with the keyboard.');
+    const range = document.createRange();
+    range.selectNodeContents(from ?? one('#live p'));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
   });
 });
 

@@ -346,6 +346,29 @@ async fn a_text_is_shown_formatted_where_that_is_asked_for_and_nothing_of_it_is_
 }
 
 #[actix_web::test]
+async fn a_version_tells_what_it_changed_and_a_memory_where_more_is_told() {
+    let server = TestServer::start();
+    let added =
+        server.ok("add_memory", json!({ "content": "Ada\nperson", "kind": "entity" })).await;
+    let id = added["id"].as_str().unwrap();
+    server.ok("update_memory", json!({ "id": id, "tags": ["<b>kin</b>"], "pinned": true })).await;
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let page = browser.get(&format!("/ui/memories/{id}")).await;
+
+    let tags = "<dt>Tags</dt><dd><ins><bdi>&#60;b&#62;kin&#60;/b&#62;</bdi></ins></dd>";
+    assert!(page.body.contains(tags), "{}", page.body);
+    let pinned = "<dt>Pinned</dt><dd><del><bdi>no</bdi></del> <ins><bdi>yes</bdi></ins></dd>";
+    assert!(page.body.contains(pinned), "{}", page.body);
+    assert!(!page.body.contains("What it changed of the text"), "the text stayed");
+    let around = browser.get(&page.way("What lies around it").unwrap()).await.body;
+    assert!(around.contains("<circle"), "{around}");
+    let work = page.way("What else this credential changed").unwrap();
+    assert_eq!(work, "/ui/activity/undo?credential=default");
+    assert!(browser.get(&work).await.body.contains("Would be as before"));
+}
+
+#[actix_web::test]
 async fn an_import_takes_the_credential_once_more_and_loses_nothing_that_was_typed() {
     let server = TestServer::start();
     let reader = server.post("/admin/tokens", json!({ "name": "r", "scopes": ["read"] })).await;

@@ -91,6 +91,33 @@ test('with the keyboard alone: in, search, open, edit, undo, trash, undo, out', 
   await context.close();
 });
 
+test('a memory is copied as a text, as Markdown, by its link and by its id', async () => {
+  const id = await server.add('The key is under\nthe third stone.', { title: 'Key' });
+  const { context, page } = await open(browser, server, { permissions: ['clipboard-read', 'clipboard-write'] });
+  await signIn(page, server);
+  const place = `${server.url}/ui/memories/${id}`;
+  await page.goto(`${place}?x=1`);
+  const text = 'The key is under\nthe third stone.';
+
+  for (const [words, copied] of [
+    ['Copy the text', text], ['Copy as Markdown', `# Key\n\n${text}\n\n${place}\n`], ['Copy the link', place], ['Copy the id', id],
+  ]) {
+    await page.evaluate(() => document.querySelector('#live').replaceChildren());
+    await page.click(`text=${words}`);
+    await page.waitForSelector('#live:has-text("Copied.")');
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), copied, words);
+  }
+  // Where there is no clipboard it is selected, though it stands nowhere on the page.
+  await page.goto(`http://pi.lan:${server.port}/ui/login`);
+  await page.fill('#credential', KEY);
+  await page.click('#login button');
+  await page.waitForURL(/\/ui\/$/);
+  await page.goto(`http://pi.lan:${server.port}/ui/memories/${id}`);
+  await page.click('text=Copy the link');
+  assert.equal(await page.evaluate(() => getSelection().toString()), page.url());
+  await context.close();
+});
+
 test('keys act on the row of a list, show themselves, and are left with Escape', async () => {
   const ids = [];
   for (const text of ['the last row but one', 'the last row']) ids.push(await server.add(text, { tags: ['rows'] }));

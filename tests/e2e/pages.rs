@@ -346,6 +346,21 @@ async fn a_text_is_shown_formatted_where_that_is_asked_for_and_nothing_of_it_is_
 }
 
 #[actix_web::test]
+async fn the_trash_says_since_when_something_is_there_and_for_how_long() {
+    let server = TestServer::with(&[("UNDO_DAYS", "7")]);
+    let id = server.add("thrown away").await;
+    server.clock.advance(days(1));
+    server.ok("delete_memory", json!({ "id": id })).await;
+
+    let page = Browser::signed_in(&server, KEY).await.get("/ui/trash").await.body;
+
+    let (_, row) = page.split_once("deleted <time datetime=\"2026-01-02T").expect(&page);
+    assert!(row.contains("erased after <time datetime=\"2026-01-09T"), "{page}");
+    let list = Browser::signed_in(&server, KEY).await.get("/ui/memories").await.body;
+    assert!(!list.contains("erased after"), "{list}");
+}
+
+#[actix_web::test]
 async fn a_version_tells_what_it_changed_and_a_memory_where_more_is_told() {
     let server = TestServer::start();
     let added =

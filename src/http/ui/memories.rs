@@ -1,10 +1,13 @@
 //! Lists of memories: all of them, those in the trash, those to review, the instructions.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
+use super::about::AboutServer;
 use super::bulk::BULK;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
@@ -125,38 +128,43 @@ pub(in crate::http) async fn list(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &ALL).await
+    show(&request, &session, &sessions, &about, &ALL).await
 }
 
 pub(in crate::http) async fn trash(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &TRASH).await
+    show(&request, &session, &sessions, &about, &TRASH).await
 }
 
 pub(in crate::http) async fn inbox(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &INBOX).await
+    show(&request, &session, &sessions, &about, &INBOX).await
 }
 
 pub(in crate::http) async fn instructions(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &INSTRUCTIONS).await
+    show(&request, &session, &sessions, &about, &INSTRUCTIONS).await
 }
 
 async fn show(
     request: &HttpRequest,
     session: &BrowserSession,
     sessions: &Sessions,
+    about: &AboutServer,
     preset: &Preset,
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(request, |name| name == "tags")?;
@@ -184,7 +192,7 @@ async fn show(
         mode: preset.mode,
         path: preset.path,
         is_empty: listed.memories.is_empty(),
-        days: grouped(&listed.memories, is_timeline.then_some(sort)),
+        days: grouped(&listed.memories, is_timeline.then_some(sort), about.undo),
         total: counted_of(listed.total),
         empty: preset.empty,
         next: next.unwrap_or_default(),
@@ -244,11 +252,12 @@ pub(in crate::http) async fn unused(
 
 /// The memories of a page in groups of a day (in UTC), by the moment that they are sorted by; in one
 /// group if nothing is said.
-fn grouped(memories: &[Shown], sort: Option<Sort>) -> Vec<DayGroup> {
+fn grouped(memories: &[Shown], sort: Option<Sort>, undo: Duration) -> Vec<DayGroup> {
     let mut groups: Vec<DayGroup> = Vec::new();
     for shown in memories {
-        let (Shown::Full(view), Some(row)) = (shown, MemoryRow::of_shown(shown)) else { continue };
+        let Shown::Full(view) = shown else { continue };
         let memory = &view.memory;
+        let row = MemoryRow::of_life(memory, undo);
         let moment = sort.map(|sort| match sort {
             Sort::UpdatedAt => memory.updated_at,
             Sort::EventAt => memory.event_at.map_or(memory.created_at, |event| event.at),

@@ -1,5 +1,7 @@
 //! Memories as the pages show them.
 
+use std::time::Duration;
+
 use super::text::{PageText, PageTime};
 use crate::engine::Shown;
 use crate::model::percent::encoded_path;
@@ -26,6 +28,9 @@ pub(super) struct MemoryRow {
     pub(super) state: &'static str,
     pub(super) is_pinned: bool,
     pub(super) created: PageTime,
+    /// Since when it is in the trash, and until when it can be restored; empty where it is not there.
+    pub(super) trashed: PageTime,
+    pub(super) erased: PageTime,
 }
 
 /// Characters of a text that a line shows.
@@ -59,6 +64,18 @@ impl MemoryRow {
             state: state_of(memory),
             is_pinned: memory.pinned,
             created: PageTime::of(memory.created_at),
+            trashed: PageTime::default(),
+            erased: PageTime::default(),
+        }
+    }
+
+    /// The same with how long it can be restored, if it is in the trash: `undo` after it came there.
+    pub(super) fn of_life(memory: &Memory, undo: Duration) -> Self {
+        let trashed = Some(memory.updated_at).filter(|_| memory.status == Status::Deleted);
+        Self {
+            trashed: PageTime::of_any(trashed),
+            erased: PageTime::of_any(trashed.map(|at| at.plus(undo))),
+            ..Self::of(memory)
         }
     }
 

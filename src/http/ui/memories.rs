@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::about::AboutServer;
 use super::bulk::BULK;
+use super::form::text_of;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::view::{MemoryRow, counted_of};
@@ -24,6 +25,9 @@ const ROWS: usize = 50;
 /// Memories that are read at a time, and in all, to find those that nobody was given.
 const PART: usize = 100;
 const MOST_LOOKED_AT: usize = 5_000;
+
+/// Who wrote what is listed, as lines name it.
+const CLIENT: &str = "client";
 
 /// Where a list goes on.
 const CURSOR: &str = "cursor";
@@ -115,10 +119,12 @@ struct FilterView {
     project: String,
     kind: String,
     tags: String,
+    client: String,
     status: String,
     since: String,
     until: String,
     sort: String,
+    order: String,
     is_pinned: bool,
     is_timeline: bool,
     is_set: bool,
@@ -168,7 +174,8 @@ async fn show(
     preset: &Preset,
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(request, |name| name == "tags")?;
-    let is_timeline = asked.get(VIEW).and_then(Value::as_str) == Some(TIMELINE);
+    let is_timeline = text_of(&asked, VIEW) == TIMELINE;
+    let writer = Some(text_of(&asked, CLIENT)).filter(|name| !name.is_empty());
     asked.retain(|name, _| is_filter(name));
     let verb = List::parse(Arguments::new(asked.clone()))?.verb;
     // Days have no priority.
@@ -177,9 +184,13 @@ async fn show(
     // Who looks with a browser is given nothing, as an assistant would be.
     let mut verb = List { limit: ROWS, sort, is_unnoted: true, ..verb };
     (preset.narrow)(&mut verb);
+    verb.filter.writer = writer.clone();
     let listed = sessions.ask(&session.caller, verb).await?;
     if is_timeline {
         asked.insert(VIEW.to_owned(), TIMELINE.into());
+    }
+    if let Some(writer) = writer {
+        asked.insert(CLIENT.to_owned(), writer.into());
     }
     let is_further = asked.shift_remove(CURSOR).is_some();
     let first = format!("{}?{}", preset.path, written(&asked));
@@ -298,10 +309,12 @@ impl FilterView {
             project: text("project"),
             kind: text("kind"),
             tags: text("tags"),
+            client: text(CLIENT),
             status: text("status"),
             since: text("since"),
             until: text("until"),
             sort: text("sort"),
+            order: text("order"),
             is_pinned: text("pinned") == "true",
             is_timeline: text(VIEW) == TIMELINE,
             is_set: !asked.is_empty(),

@@ -30,6 +30,7 @@ struct OverviewPage {
     charts: Vec<Chart>,
     kinds: Vec<(PageText, String)>,
     projects: Vec<(NameLink, String)>,
+    clients: Vec<(NameLink, String)>,
     by_memory: Vec<(String, String)>,
     /// What was given out of late; empty for who may not know, and where it is not kept.
     answers: String,
@@ -77,6 +78,12 @@ pub(in crate::http) async fn overview(
             .iter()
             .take(ROWS)
             .map(|one| (NameLink::project(&one.name), counted_of(one.count)))
+            .collect(),
+        clients: grown
+            .writers
+            .iter()
+            .take(ROWS)
+            .map(|(name, count)| (NameLink::client(name), counted_of(*count)))
             .collect(),
         by_memory: given
             .by_memory

@@ -23,7 +23,7 @@ pub(super) struct MemoryRow {
     pub(super) kind: PageText,
     pub(super) tags: Vec<NameLink>,
     pub(super) project: Option<NameLink>,
-    pub(super) client: PageText,
+    pub(super) client: Option<NameLink>,
     /// What is to be said of it, if it is not simply there.
     pub(super) state: &'static str,
     pub(super) is_pinned: bool,
@@ -45,6 +45,10 @@ impl NameLink {
         Self::new(name, "project")
     }
 
+    pub(super) fn client(name: &str) -> Self {
+        Self::new(name, "client")
+    }
+
     fn new(name: &str, field: &str) -> Self {
         let path = format!("/ui/memories?{field}={}", encoded_path(name));
         Self { name: PageText::of(name), path }
@@ -60,7 +64,7 @@ impl MemoryRow {
             kind: PageText::of(memory.kind.as_str()),
             tags: memory.tags.as_slice().iter().map(|tag| NameLink::tag(tag.as_str())).collect(),
             project: memory.project.as_ref().map(|project| NameLink::project(project.as_str())),
-            client: client_of(memory),
+            client: memory.source.writer().map(NameLink::client),
             state: state_of(memory),
             is_pinned: memory.pinned,
             created: PageTime::of(memory.created_at),
@@ -86,12 +90,6 @@ impl MemoryRow {
             Shown::Brief(_) => None,
         }
     }
-}
-
-/// Which program wrote a memory, as it names itself; else the credential.
-fn client_of(memory: &Memory) -> PageText {
-    let source = &memory.source;
-    PageText::of_any(source.client.as_deref().or(source.credential.as_deref()))
 }
 
 /// What is to be said of a memory that is not simply there.

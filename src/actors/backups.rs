@@ -84,13 +84,18 @@ impl Backups {
         list_backups(&self.inner.settings.dir)
     }
 
-    /// How long ago the newest was made; nothing if there is none.
+    /// The newest; nothing if there is none.
     #[must_use]
-    pub fn age(&self) -> Option<Duration> {
+    pub fn newest(&self) -> Option<BackupLine> {
         let now = self.inner.clock.now();
         // One from the future was made while the clock was wrong. It must not put off the next for years.
-        let newest = self.list().ok()?.into_iter().find(|line| !line.is_from_future(now))?;
-        Some(now.since(newest.made_at))
+        self.list().ok()?.into_iter().find(|line| !line.is_from_future(now))
+    }
+
+    /// How long ago the newest was made.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        Some(self.inner.clock.now().since(self.newest()?.made_at))
     }
 
     /// Whether any are made without being asked for.

@@ -120,6 +120,37 @@ async fn a_version_tells_what_it_changed_and_a_memory_where_more_is_told() {
 }
 
 #[actix_web::test]
+async fn the_newest_backup_the_room_and_the_model_are_told_to_who_administers() {
+    let server = TestServer::start();
+    server.add("tea at four").await;
+    let reader = server.post("/admin/tokens", json!({ "name": "r", "scopes": ["read"] })).await;
+    let reader = reader.json()["token"].as_str().unwrap().to_owned();
+    let browser = Browser::signed_in(&server, KEY).await;
+    assert!(browser.get("/ui/").await.body.contains("There is no backup yet."));
+
+    let health = browser.get("/ui/health").await;
+    let csrf = health.csrf("/ui/health/backup");
+    let made = browser.post("/ui/health/backup", &[("csrf", csrf.as_str())]).await;
+
+    assert_eq!(made.status, 303, "{}", made.body);
+    let overview = browser.get("/ui/").await.body;
+    let (_, backup) = overview.split_once("The last backup is <code>").expect(&overview);
+    let path = backup.split("</code>").next().unwrap();
+    assert!(std::path::Path::new(path).is_file(), "{path}");
+    assert!(backup.contains("and read back then"), "{overview}");
+    assert!(overview.contains("are free on its disk"), "{overview}");
+    for there in
+        ["<dt>Meaning is told by</dt><dd>the built-in table</dd>", "<dt>Free on the disk</dt>"]
+    {
+        assert!(health.body.contains(there), "{there}: {}", health.body);
+    }
+    let reader = Browser::signed_in(&server, &reader).await;
+    let seen = reader.get("/ui/").await.body + &reader.get("/ui/health").await.body;
+    assert!(!seen.contains("backup is") && !seen.contains("are free on"), "{seen}");
+    assert!(!seen.contains("<dt>Free on the disk</dt>") && seen.contains("Meaning is told by"));
+}
+
+#[actix_web::test]
 async fn the_trash_says_since_when_something_is_there_and_for_how_long() {
     let server = TestServer::with(&[("UNDO_DAYS", "7")]);
     let id = server.add("thrown away").await;

@@ -12,9 +12,10 @@ use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
-use super::view::bytes;
+use super::view::{bytes, counted_of};
 use crate::actors::{AdminRequest, Sessions};
 use crate::config::EffectiveSetting;
+use crate::engine::{Stats, Totals};
 use crate::error::Error;
 use crate::http::Face;
 use crate::model::{Scope, Timestamp};
@@ -66,9 +67,13 @@ pub(in crate::http) async fn health(
         true => listed(&sessions, &session).await?,
         false => Vec::new(),
     };
+    let totals = match session.may(Scope::Read) {
+        true => Some(sessions.ask(&session.caller, Stats).await?),
+        false => None,
+    };
     let page = HealthPage {
         page: Page::of(&request, Some(&session), "Health and backups"),
-        facts: facts(&sessions, &face, &session),
+        facts: facts(&sessions, &face, &session, totals.as_ref()),
         warnings: warnings(&sessions, &face, &session),
         backups,
         settings: settings(&about, &session),
@@ -124,6 +129,7 @@ fn facts(
     sessions: &Sessions,
     face: &Face,
     session: &BrowserSession,
+    totals: Option<&Totals>,
 ) -> Vec<(&'static str, PageText)> {
     let keys = if face.is_guarded { "needed" } else { "not needed" };
     let is_writable = if sessions.is_writable() { "takes writes" } else { "only reads" };
@@ -132,15 +138,33 @@ fn facts(
         ("Store", is_writable.to_owned()),
         ("A memory may have", bytes(u64::try_from(sessions.content_limit()).unwrap_or(u64::MAX))),
         ("Keys", keys.to_owned()),
+        ("Meaning is told by", model(sessions)),
     ];
+    if let Some((read, all)) = totals.and_then(|totals| Some((totals.vectors?, totals.memories))) {
+        let (read, all) = (counted_of(read), counted_of(all));
+        facts.push(("Read for meaning", format!("{read} of {all} memories")));
+    }
     if session.may(Scope::Admin) {
         let usage = sessions.usage();
         facts.push(("Journal", bytes(usage.journal_bytes)));
         facts.push(("Trees", bytes(usage.sled_bytes)));
-        facts.push(("Users awake", usage.sessions.to_string()));
+        if let Some(free) = usage.free_bytes {
+            facts.push(("Free on the disk", bytes(free)));
+        }
+        facts.push(("Users", usage.sessions.to_string()));
         if let Some(certificate) = &face.certificate {
             facts.push(("Certificate", certificate().to_string()));
         }
     }
     facts.into_iter().map(|(name, text)| (name, PageText::of(&text))).collect()
+}
+
+/// What tells the meaning of texts.
+fn model(sessions: &Sessions) -> String {
+    let Some(embedder) = sessions.embedder() else { return "the built-in table".to_owned() };
+    let name = embedder.model().map_or_else(|| "a model".to_owned(), |model| model.to_string());
+    match embedder.is_away() {
+        true => format!("{name}, which does not answer now"),
+        false => name,
+    }
 }

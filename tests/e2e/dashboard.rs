@@ -30,24 +30,14 @@ const PAGES: [&str; 20] = [
     "/ui/confirm",
 ];
 
-/// Every form.
-const FORMS: [&str; 15] = [
-    "/ui/logout",
-    "/ui/theme",
-    "/ui/confirm",
-    "/ui/bulk",
-    "/ui/undo",
-    "/ui/new",
-    "/ui/tags",
-    "/ui/clients/tokens",
-    "/ui/clients/change",
-    "/ui/clients/grants",
-    "/ui/users/look",
-    "/ui/users/back",
-    "/ui/activity/undo",
-    "/ui/transfer/import",
-    "/ui/health/backup",
-];
+/// Where the forms go that somebody has to have signed in for, as the table of the routes has them, of one memory.
+fn forms(id: &str) -> Vec<String> {
+    let rows = include_str!("../../src/http/ui_rows.rs").split("post(\"").skip(1);
+    let paths = rows.map(|row| row.split('"').next().unwrap().replace("{id}", id));
+    let paths: Vec<String> = paths.filter(|path| path != "/ui/login").collect();
+    assert!(paths.len() >= 18, "{paths:?}");
+    paths
+}
 
 /// A token that may only read.
 async fn reader(server: &TestServer) -> String {
@@ -68,8 +58,8 @@ async fn a_stranger_is_led_to_the_sign_in_and_a_key_opens_no_page() {
             assert!(page.status == 303 && to.starts_with("/ui/login?next=/ui/"), "{path}: {to}");
         }
     }
-    for path in FORMS {
-        let page = stranger.post(path, &[("content", "typed <b>long</b>")]).await;
+    for path in forms("nothing") {
+        let page = stranger.post(&path, &[("content", "typed <b>long</b>")]).await;
         assert_eq!(page.status, 401, "{path}");
         assert!(page.body.contains("typed &"), "what was typed comes back: {}", page.body);
     }
@@ -166,6 +156,43 @@ async fn only_a_form_of_ours_that_this_browser_was_given_does_anything() {
     let listed = server.get("/api/v1/memories?limit=100").await.json();
     assert_eq!(listed["total"], stored);
     assert_eq!(stored, 2);
+}
+
+#[actix_web::test]
+async fn every_form_wants_a_page_of_ours_and_its_own_token_and_loses_nothing_that_was_typed() {
+    let server = TestServer::start();
+    let id = server.add("stays").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let frame = browser.get("/ui/").await.csrf("/ui/logout");
+    let memory = browser.get("/ui/new").await.csrf("/ui/new");
+    let of_frame = ["/ui/logout", "/ui/theme", "/ui/undo", "/ui/users/back"];
+    let form = |csrf: &str| {
+        let more = [("one", format!("trash:{id}")), ("typed", id.clone()), ("sure", "true".into())];
+        let mut all = vec![("csrf", csrf.to_owned()), ("content", "typed <b>long</b>".to_owned())];
+        all.extend(more);
+        let all: Vec<(&str, &str)> =
+            all.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        written(&all)
+    };
+
+    for path in forms(&id) {
+        let (frame, memory) = (frame.as_str(), memory.as_str());
+        let other = if of_frame.contains(&path.as_str()) { memory } else { frame };
+        for (site, csrf) in [
+            ("same-origin", ""),
+            ("same-origin", other),
+            ("cross-site", frame),
+            ("cross-site", memory),
+            ("same-site", memory),
+            ("none", memory),
+        ] {
+            let page = browser.send("POST", &path, &[("Sec-Fetch-Site", site)], &form(csrf)).await;
+            assert_eq!(page.status, 403, "{path} from {site}: {}", page.body);
+            assert!(page.body.contains("typed &"), "{path} from {site}: {}", page.body);
+        }
+    }
+    assert_eq!(browser.get("/ui/").await.status, 200, "still signed in");
+    assert_eq!(server.get("/api/v1/memories").await.json()["total"], 1);
 }
 
 #[actix_web::test]

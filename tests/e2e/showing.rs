@@ -151,6 +151,32 @@ async fn the_newest_backup_the_room_and_the_model_are_told_to_who_administers() 
 }
 
 #[actix_web::test]
+async fn what_waits_for_review_is_mended_and_confirmed_in_one_step() {
+    let server = TestServer::start();
+    let guest = json!({ "name": "guest", "scopes": ["read", "write"], "guest": true });
+    let guest = server.post("/admin/tokens", guest).await.json()["token"].clone();
+    let headers = [("X-API-Key", guest.as_str().unwrap())];
+    let memory = json!({ "content": "tea at fiev" });
+    let added = server.send("POST", "/api/v1/memories", &headers, Some(&memory)).await.json();
+    let place = format!("/ui/memories/{}/edit", added["id"].as_str().unwrap());
+    let browser = Browser::signed_in(&server, KEY).await;
+    let waits = async || browser.get("/ui/inbox").await.body.contains("tea at");
+    assert!(waits().await);
+
+    let form = browser.get(&place).await;
+    assert!(form.body.contains("name=\"confirm\""), "{}", form.body);
+    let csrf = form.csrf(&place);
+    let mended = [("csrf", csrf.as_str()), ("content", "tea at four"), ("version", "1")];
+    assert_eq!(browser.post(&place, &mended).await.status, 303);
+    assert!(waits().await, "mended only");
+    let confirmed = [&mended[..2], &[("version", "2"), ("confirm", "true")]].concat();
+    assert_eq!(browser.post(&place, &confirmed).await.status, 303);
+
+    assert!(!waits().await);
+    assert!(!browser.get(&place).await.body.contains("name=\"confirm\""));
+}
+
+#[actix_web::test]
 async fn the_trash_says_since_when_something_is_there_and_for_how_long() {
     let server = TestServer::with(&[("UNDO_DAYS", "7")]);
     let id = server.add("thrown away").await;

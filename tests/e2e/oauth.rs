@@ -41,7 +41,7 @@ async fn a_client_finds_its_way_in_and_does_what_it_was_allowed() {
     assert_eq!(sign_in.header("location").unwrap(), format!("/ui/login?next={waiting}"));
     let browser = outside.browser(KEY).await;
     let page = browser.get(&waiting).await;
-    assert!(page.text().contains("<h2><bdi>localhost:3118</bdi></h2>"), "{}", page.text());
+    assert!(page.text().contains("<h2 class=\"address\"><bdi>localhost:3118</bdi></h2>"), "{}", page.text());
     assert!(page.text().contains("Claude Code (memory)"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("form-action 'self' http://localhost:3118;"), "{policy}");

@@ -236,4 +236,11 @@ export async function looked(page, name) {
 /** By how many pixels a page is wider than its window. */
 export const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
+/** What is too small for a finger: all that is pressed on a narrow page, lower than 44 pixels. */
+export const small = (page) => page.evaluate(() => {
+  const pressed = 'button, .button, select, summary, .pick, nav a, input:not([type=hidden], [type=checkbox], [type=radio]), textarea';
+  const shown = [...document.querySelectorAll(pressed)].map((one) => [one, one.getBoundingClientRect()]);
+  return shown.filter(([, { height }]) => height > 0 && height < 43.5).map(([one, { height }]) => `${height} pixels: ${one.outerHTML.slice(0, 120)}`);
+});
+
 export { assert };

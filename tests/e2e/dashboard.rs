@@ -249,6 +249,60 @@ async fn a_sign_in_ends_by_sign_out_by_time_and_with_its_token() {
 }
 
 #[actix_web::test]
+async fn however_often_it_is_used_a_sign_in_ends_after_a_week_and_the_idlest_of_many_gives_way() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let half_a_day = std::time::Duration::from_secs(12 * 3_600 - 60);
+    for _ in 0..14 {
+        server.clock.advance(half_a_day);
+        assert_eq!(browser.get("/ui/help").await.status, 200);
+    }
+    server.clock.advance(half_a_day);
+    assert_eq!(browser.get("/ui/help").await.status, 303, "a week is over");
+
+    let mut many = Vec::new();
+    for _ in 0..20 {
+        server.clock.advance(std::time::Duration::from_secs(1));
+        many.push(Browser::signed_in(&server, KEY).await);
+    }
+    server.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(many[0].get("/ui/help").await.status, 200, "it is used");
+    let last = Browser::signed_in(&server, KEY).await;
+    for (n, browser) in many.iter().chain([&last]).enumerate() {
+        let expected = if n == 1 { 303 } else { 200 };
+        assert_eq!(browser.get("/ui/help").await.status, expected, "browser {n}");
+    }
+}
+
+#[actix_web::test]
+async fn over_plain_http_from_elsewhere_nobody_signs_in_unless_the_owner_says_so() {
+    // As a proxy that is trusted tells of somebody who came to it without TLS.
+    let elsewhere = [("X-Forwarded-For", "203.0.113.9")];
+    let own = [&elsewhere[..], &[("Sec-Fetch-Site", "same-origin")]].concat();
+    let login = written(&[("credential", KEY), ("next", "/ui/")]);
+    let server = TestServer::start();
+    let stranger = Browser::new(&server);
+
+    let page = stranger.send("GET", "/ui/login", &elsewhere, "").await;
+    assert_eq!(page.status, 403, "{}", page.body);
+    for told in ["memoryd certs", "DASHBOARD_ALLOW_HTTP=true", "can read along"] {
+        assert!(page.body.contains(told), "{told}: {}", page.body);
+    }
+    assert!(!page.body.contains("name=\"credential\""), "{}", page.body);
+    let refused = stranger.send("POST", "/ui/login", &own, &login).await;
+    assert!(refused.status == 403 && refused.headers("set-cookie").is_empty());
+
+    let server = TestServer::with(&[("DASHBOARD_ALLOW_HTTP", "true")]);
+    let let_in = Browser::new(&server).send("POST", "/ui/login", &own, &login).await;
+    assert_eq!(let_in.status, 303, "{}", let_in.body);
+    let cookie = let_in.cookies();
+    assert!(cookie.starts_with("memoryd-local=") && !cookie.contains("__Host"), "{cookie}");
+    let headers = [&elsewhere[..], &[("Cookie", cookie.as_str())]].concat();
+    let page = Browser::new(&server).send("GET", "/ui/", &headers, "").await;
+    assert!(page.status == 200 && page.body.contains("class=\"banner bad\""), "{}", page.body);
+}
+
+#[actix_web::test]
 async fn what_cannot_be_undone_takes_the_credential_once_more() {
     let server = TestServer::start();
     let id = server.add("to be erased").await;

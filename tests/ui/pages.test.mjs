@@ -11,7 +11,7 @@ before(async () => {
   server = await Server.start();
   browser = await launch();
   const id = await furnish(server);
-  pages = [...PAGES, `/ui/memories/${id}`, `/ui/memories/${id}/edit`, '/ui/no-such-page'];
+  pages = [...PAGES, `/ui/memories/${id}`, `/ui/memories/${id}?view=formatted`, `/ui/memories/${id}/edit`, '/ui/no-such-page'];
 });
 after(async () => {
   await browser?.close();

@@ -14,8 +14,8 @@ import urllib.request
 import anyio
 import httpx2
 import pytest
-from assistants import PATIENCE, ClaudeCode, Codex, run
-from callers import HERE, Inspector
+from assistants import PATIENCE, ClaudeCode, Codex, Gemini, mcpo, run
+from callers import HERE, Inspector, python, python_client, typescript_http
 from conftest import KEY, NPM, free_port, node, poll
 from consenting import Person
 from lines import LineProcess
@@ -23,7 +23,7 @@ from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
-from memory_flow import CORE
+from memory_flow import CORE, whole_life
 
 REDIRECT = "http://127.0.0.1:1/callback"
 
@@ -207,15 +207,36 @@ def test_codex_signs_in(outside):
     assert grant["state"] == "active"
 
 
-@pytest.mark.parametrize("program", [ClaudeCode, Codex])
+@pytest.mark.parametrize("program", [ClaudeCode, Codex, Gemini])
 def test_a_key_goes_on_working_where_there_is_oauth(outside, program):
     client = program(outside.home)
     client.add_http(outside.url)
 
-    if program is ClaudeCode:
-        names, said = client.connected()
-        assert names == ["remote"], said
-    else:
+    if program is Codex:
         with client.serving() as thread:
             assert thread.tools()["remote"] == sorted(CORE)
+    else:
+        names, said = client.connected()
+        assert names == ["remote"], said
+    assert outside.grants() == [], "nobody was asked to sign in"
+
+
+@pytest.mark.parametrize("credential", ["key", "bearer"])
+@pytest.mark.parametrize("make", [
+    lambda server, credential: python(python_client(server, "auto", credential)),
+    lambda server, credential: python(python_client(server, "legacy", credential)),
+    lambda server, credential: typescript_http(server, "auto", credential),
+    lambda server, credential: typescript_http(server, "default", credential),
+], ids=["python", "python-legacy", "typescript", "typescript-legacy"])
+def test_a_library_with_a_key_does_all_that_it_did_where_there_is_oauth(outside, make, credential):
+    with make(outside, credential) as caller:
+        whole_life(caller)
+    assert outside.grants() == [], "nobody was asked to sign in"
+
+
+def test_the_inspector_and_mcpo_with_a_key_do_so_too(outside):
+    assert [tool["name"] for tool in Inspector(outside, "modern").tools()][: len(CORE)] == CORE
+    with mcpo(outside) as ask:
+        status, answer = ask("POST", "/add_memory", {"content": "by mcpo"})
+        assert status == 200 and "Stored as memory" in answer, answer
     assert outside.grants() == [], "nobody was asked to sign in"

@@ -82,6 +82,7 @@ async fn what_was_given_is_shown_part_by_part_and_by_memory_and_the_audit_by_eve
     let first = browser.get("/ui/activity?days=2&event=token_created").await;
     assert_eq!(answers(&first.body), 50, "{}", first.body);
     assert!(first.body.contains("52 answers in all"), "{}", first.body);
+    assert!(first.body.contains("<option value=\"default\"></option>"), "{}", first.body);
     assert!(first.body.contains("<td data-label=\"What\">token created</td>"), "{}", first.body);
     assert!(!first.body.contains("<td data-label=\"What\">success</td>"), "{}", first.body);
     let next = first.way("Answers before these").unwrap();

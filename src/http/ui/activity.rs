@@ -1,5 +1,7 @@
 //! What was done and what was given out; and the way back from what one client did.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -41,6 +43,8 @@ struct ActivityPage {
     recalls_total: String,
     asked: AskedActivity,
     kinds: Vec<KindChoice>,
+    /// Those that are named on the page, to be chosen from.
+    credentials: BTreeSet<String>,
     /// The answers before these; empty at the end.
     next: String,
 }
@@ -135,6 +139,7 @@ pub(in crate::http) async fn activity(
     let shown = asked.from.saturating_add(recalled.recalls.len());
     let page = ActivityPage {
         page: Page::of(&request, Some(&session), "Activity"),
+        credentials: credentials(&events, &recalled.recalls),
         events: events.iter().map(EventLine::of).collect(),
         recalls: recalled.recalls.iter().map(RecallLine::of).collect(),
         recalls_total: counted_of(recalled.total),
@@ -178,6 +183,12 @@ pub(in crate::http) async fn undo_work(
     let text = format!("{back} memories are as they were; {left} were changed since and stay.");
     browsers.leave_note(&session, text, None);
     Ok(see_other(HERE))
+}
+
+fn credentials(events: &[Told], recalls: &[RecallView]) -> BTreeSet<String> {
+    let of_events = events.iter().filter_map(|event| event.credential.clone());
+    let of_recalls = recalls.iter().map(|recall| recall.author.credential.to_string());
+    of_events.chain(of_recalls).collect()
 }
 
 async fn audit(

@@ -271,7 +271,7 @@ fn facts(got: &Got) -> Vec<Fact> {
 
 impl Fact {
     fn text(name: &'static str, text: Option<String>) -> Self {
-        Self { name, text: PageText::of_any(text.as_deref()), at: PageTime::default() }
+        Self { name, text: PageText::of(&text.unwrap_or_default()), at: PageTime::default() }
     }
 
     fn at(name: &'static str, at: Option<Timestamp>) -> Self {

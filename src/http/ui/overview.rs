@@ -181,12 +181,12 @@ pub(super) fn warnings(
 /// Of the newest backup where it lies, how large it is and when it was made, for who may know.
 fn backup(sessions: &Sessions, session: &BrowserSession) -> Option<BackupLook> {
     session.may(Scope::Admin).then(|| {
-        let newest = sessions.backups().newest();
-        newest.map_or_else(BackupLook::default, |line| BackupLook {
+        let newest = sessions.backups().newest().map(|line| BackupLook {
             path: PageText::of(&line.path.display().to_string()),
             size: bytes(line.bytes),
             made: PageTime::of(line.made_at),
-        })
+        });
+        newest.unwrap_or_default()
     })
 }
 

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from assistants import PATIENCE, ClaudeCode, Codex, Gemini, mcpo, run
 from callers import HERE, Inspector, python, python_client, typescript_http
-from conftest import KEY, NPM, free_port, node, poll
+from conftest import BINARY, KEY, NPM, free_port, node, poll
 from consenting import Person
 from lines import LineProcess
 from mcp import Client
@@ -81,6 +81,25 @@ def test_the_python_client_signs_in_refreshes_and_is_taken_back(outside):
     count = len(asked)
     assert anyio.run(tools_of, outside, kept, asked) == CORE
     assert len(asked) == count + 1, "it had to ask its user again"
+
+
+def test_what_was_let_in_is_listed_and_ended_from_the_command_line(outside):
+    kept, asked = Kept(), []
+    anyio.run(tools_of, outside, kept, asked)
+
+    def oauth(*words):
+        return run([str(BINARY), "oauth", *words], outside.home.env(), outside.home.dir)
+
+    [line] = [line for line in oauth("list").splitlines() if "oauth:Python" in line]
+    assert "active" in line and REDIRECT in line and "scopes=" in line, line
+    assert kept.tokens.access_token not in line and kept.tokens.refresh_token not in line, "no secret is shown"
+
+    assert "revoked mgr_" in oauth("revoke", "oauth:Python")
+
+    [grant] = outside.grants()
+    assert grant["state"] == "revoked" and "revoked" in oauth("list")
+    assert anyio.run(tools_of, outside, kept, asked) == CORE
+    assert len(asked) == 2, "it had to ask its user again"
 
 
 def test_the_typescript_client_signs_in_and_refreshes(outside):

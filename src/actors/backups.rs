@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::{CallError, Sessions};
 use crate::engine::EngineError;
 use crate::model::few;
-use crate::model::{Clock, Timestamp};
-use crate::store::{BackupContent, BackupError, SealingKey, Store, StoreError};
+use crate::model::{Caller, Clock, Timestamp};
+use crate::store::{BackupContent, BackupError, SealingKey, Store, StoreError, verify_backup};
 
 /// What the names of backups end in.
 const ENDING: &str = ".memoryd";
@@ -98,6 +98,17 @@ impl Backups {
         Some(self.inner.clock.now().since(self.newest()?.made_at))
     }
 
+    /// Reads one back that is named by its file; nothing if the folder has none of that name. Blocks for as long.
+    fn verify(&self, name: &str) -> Result<Option<BackupContent>, BackupError> {
+        let is_named = |line: &BackupLine| {
+            let own = line.path.file_name();
+            own.is_some_and(|own| own.to_string_lossy() == name)
+        };
+        // What the folder holds, and nothing else that a name could lead to.
+        let Some(line) = self.list()?.into_iter().find(is_named) else { return Ok(None) };
+        verify_backup(&line.path, self.inner.settings.key.as_ref()).map(Some)
+    }
+
     /// Whether any are made without being asked for.
     #[must_use]
     pub fn are_scheduled(&self) -> bool {
@@ -159,10 +170,26 @@ impl Sessions {
     pub(super) async fn back_up(&self) -> Result<BackupContent, CallError> {
         let backups = self.backups().clone();
         let made = tokio::task::spawn_blocking(move || backups.make(false)).await;
-        made.map_err(|_| CallError::Panicked)?.map_err(|error| match error {
-            BackupError::Store(error) => EngineError::from(error).into(),
-            other => CallError::Backup(other),
-        })
+        made.map_err(|_| CallError::Panicked)?.map_err(failed)
+    }
+
+    /// Reads a backup back that is named by its file, for who administers; nothing if there is none of that name.
+    pub async fn verify_backup(
+        &self,
+        caller: &Caller,
+        name: String,
+    ) -> Result<Option<BackupContent>, CallError> {
+        self.accounts().administration(caller)?;
+        let backups = self.backups().clone();
+        let read = tokio::task::spawn_blocking(move || backups.verify(&name)).await;
+        read.map_err(|_| CallError::Panicked)?.map_err(failed)
+    }
+}
+
+fn failed(error: BackupError) -> CallError {
+    match error {
+        BackupError::Store(error) => EngineError::from(error).into(),
+        other => CallError::Backup(other),
     }
 }
 

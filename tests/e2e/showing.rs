@@ -140,6 +140,17 @@ async fn the_newest_backup_the_room_and_the_model_are_told_to_who_administers() 
     assert!(std::path::Path::new(path).is_file(), "{path}");
     assert!(backup.contains("and read back then"), "{overview}");
     assert!(overview.contains("are free on its disk"), "{overview}");
+    let file = path.rsplit('/').next().unwrap();
+    let verify = async |name: &str| {
+        let form = [("csrf", csrf.as_str()), ("name", name)];
+        assert_eq!(browser.post("/ui/health/verify", &form).await.status, 303);
+        browser.get("/ui/health").await.body
+    };
+    let whole = verify(file).await;
+    assert!(whole.contains("was read back whole: 1 memories"), "{whole}");
+    assert!(verify("../data/lock").await.contains("There is no backup"), "only what lies there");
+    std::fs::write(path, "no backup at all").unwrap();
+    assert!(verify(file).await.contains("is of no use"), "it is told");
     for there in
         ["<dt>Meaning is told by</dt><dd>the built-in table</dd>", "<dt>Free on the disk</dt>"]
     {

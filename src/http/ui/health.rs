@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -12,8 +14,8 @@ use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
-use super::view::{bytes, counted_of};
-use crate::actors::{AdminRequest, Sessions};
+use super::view::{bytes, counted, counted_of};
+use crate::actors::{AdminRequest, CallError, Sessions};
 use crate::config::EffectiveSetting;
 use crate::engine::{Stats, Totals};
 use crate::error::Error;
@@ -51,6 +53,8 @@ struct Told {
 
 struct BackupRow {
     path: PageText,
+    /// The file, by which it is asked for.
+    name: String,
     size: String,
     made: PageTime,
 }
@@ -102,15 +106,46 @@ pub(in crate::http) async fn back_up(
     Ok(see_other("/ui/health"))
 }
 
+/// Reads a backup back, and says what it holds.
+pub(in crate::http) async fn verify(
+    request: HttpRequest,
+    session: BrowserSession,
+    sessions: web::Data<Sessions>,
+    browsers: web::Data<BrowserSessions>,
+    form: FormBody,
+) -> Result<HttpResponse, Error> {
+    csrf::check(&request, &session, BACKUP, form.csrf())?;
+    let name = form.get("name").to_owned();
+    let told = match sessions.verify_backup(&session.caller, name.clone()).await {
+        Ok(Some(read)) => format!(
+            "The backup {name} was read back whole: {} memories of {} users.",
+            counted(read.memories),
+            counted(read.users)
+        ),
+        Ok(None) => format!("There is no backup {name} any more."),
+        Err(CallError::Backup(error)) => format!("The backup {name} is of no use: {error}."),
+        Err(error) => return Err(error.into()),
+    };
+    browsers.leave_note(&session, told, None);
+    Ok(see_other("/ui/health"))
+}
+
 async fn listed(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<BackupRow>, Error> {
     let asked = AdminRequest::ListBackups;
     let backups: Vec<Told> = told_list(sessions, session, asked, "backups").await?;
     let row = |told: Told| BackupRow {
         path: PageText::of(&told.path),
+        name: file_of(&told.path),
         size: bytes(told.bytes),
         made: PageTime::of(told.made_at),
     };
     Ok(backups.into_iter().map(row).collect())
+}
+
+/// The last part of a path.
+fn file_of(path: &str) -> String {
+    let name = Path::new(path).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// Every setting with who said so, for those who may know. Secrets are not in it.

@@ -180,7 +180,8 @@ async fn the_dashboard_takes_a_file_of_another_product() {
     assert_eq!(memories(&server).await.len(), 2);
 
     // Later, too.
-    let page = browser.get("/ui/transfer").await;
+    let way = browser.get("/ui/transfer").await.way("List the imports of other products' data");
+    let page = browser.get(&way.unwrap()).await;
     let (_, row) = page.body.split_once("<h2>Earlier imports</h2>").expect(&page.body);
     assert!(row.contains("<bdi>mem0") && row.contains("class=\"number\">2</td>"), "{row}");
     let step = row.split("name=\"step\" value=\"").nth(1).unwrap().split('"').next().unwrap();

@@ -30,7 +30,7 @@ const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 
 export const PAGES = [
   '/ui/', '/ui/memories', '/ui/memories?view=timeline', '/ui/graph', '/ui/search?q=garden', '/ui/new', '/ui/inbox', '/ui/trash', '/ui/tags', '/ui/instructions', '/ui/unused',
-  '/ui/activity', '/ui/activity/undo?credential=default', '/ui/clients', '/ui/users', '/ui/transfer', '/ui/health', '/ui/help', '/ui/confirm',
+  '/ui/activity', '/ui/activity/undo?credential=default', '/ui/clients', '/ui/users', '/ui/transfer?imports=true', '/ui/health', '/ui/help', '/ui/confirm',
   '/ui/memories?status=deleted', '/ui/graph?name=Ada',
 ];
 

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::csrf;
-use super::form::FormBody;
+use super::form::{FormBody, text_of};
 use super::login::{must_confirm, still_refused};
 use super::memory::take_back;
 use super::page::{Page, respond, see_other};
@@ -16,10 +16,11 @@ use super::view::{beginning, counted_of};
 use crate::actors::Sessions;
 use crate::engine::{ImportLines, Imported, ListImports, TriedOutcome};
 use crate::error::Error;
+use crate::http::ask::query;
 use crate::http::front::Front;
 use crate::http::moving::{AskedMove, CameOfIt};
 use crate::http::{OpenStreams, rest};
-use crate::model::{AuditKind, Scope};
+use crate::model::AuditKind;
 use crate::moving::MovingReport;
 
 /// The purpose of the forms of this page.
@@ -50,7 +51,8 @@ struct TransferPage {
     is_confirmed: bool,
     /// The change that an import was, by which it is undone.
     step: String,
-    /// Earlier imports that can be undone.
+    /// Earlier imports that can be undone, and whether they were asked for.
+    lists_imports: bool,
     imports: Vec<ImportLine>,
     csrf: String,
 }
@@ -78,11 +80,13 @@ pub(in crate::http) async fn show(
     session: BrowserSession,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let imports = match session.may(Scope::Read) {
+    // Looking for them takes a look at every change that is kept.
+    let lists_imports = text_of(&query(&request, |_| false)?, "imports") == "true";
+    let imports = match lists_imports {
         true => earlier(&sessions, &session).await?,
         false => Vec::new(),
     };
-    let page = TransferPage { imports, ..TransferPage::new(&request, &session) };
+    let page = TransferPage { lists_imports, imports, ..TransferPage::new(&request, &session) };
     Ok(respond(StatusCode::OK, &page))
 }
 
@@ -205,6 +209,7 @@ impl TransferPage {
             content: String::new(),
             is_confirmed: false,
             step: told.step.map(|step| step.to_string()).unwrap_or_default(),
+            lists_imports: false,
             imports: Vec::new(),
             csrf: session.csrf(TRANSFER),
         }

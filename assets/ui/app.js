@@ -36,22 +36,29 @@ each('time[datetime]', (time) => {
   time.textContent = at.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 });
 
+// What is made to be copied, and is not on the page as it is.
+const made = {
+  id: () => one('#id').textContent,
+  link: () => location.origin + location.pathname,
+  markdown: () => `# ${one('h1').textContent}\n\n${one('#text').textContent}\n\n${made.link()}\n`,
+};
 // Plain HTTP has no clipboard: then the text is selected, and the keyboard copies it.
 each('[data-copy]', (button) => {
   button.hidden = false;
   button.addEventListener('click', async () => {
-    const from = document.getElementById(button.dataset.copy);
-    if (!from) return;
+    const make = made[button.dataset.copy];
+    const from = make ? null : document.getElementById(button.dataset.copy);
     if (navigator.clipboard) {
-      await navigator.clipboard.writeText(from.value ?? from.textContent);
+      await navigator.clipboard.writeText(make ? make() : from.textContent);
       say('Copied.');
-    } else {
-      const range = document.createRange();
-      range.selectNodeContents(from);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
-      say('Selected: copy it with the keyboard.');
+      return;
     }
+    if (make) say(make());
+    else say('Selected: copy it with the keyboard.');
+    const range = document.createRange();
+    range.selectNodeContents(from ?? one('#live p'));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
   });
 });
 
@@ -118,12 +125,42 @@ function move(by) {
   next.setAttribute('data-current', '');
   next.querySelector('a')?.focus();
 }
-const press = (key) => (current() ?? document).querySelector(`[data-key="${key}"]`)?.click();
+// What a key does to the row that is current, or to the one memory of the page. Rows of a long list have no
+// buttons of their own: what theirs would send is sent for them, where the list may be changed.
+function press(key) {
+  const row = current();
+  const button = (row ?? document).querySelector(`[data-key="${key}"]`);
+  if (button) button.click();
+  else if (row?.closest('form[data-rows]')) act(row, key);
+}
+function act(row, key) {
+  if (key === 'e') return location.assign(`${row.querySelector('a').href}/edit`);
+  const send = document.createElement('button');
+  const what = key === '#' ? 'trash' : row.hasAttribute('data-pinned') ? 'unpin' : 'pin';
+  send.name = 'one';
+  send.value = `${what}:${row.querySelector('input[name=ids]').value}`;
+  send.hidden = true;
+  row.append(send);
+  return row.closest('form').requestSubmit(send);
+}
+function showKeys() {
+  const keys = one('#keys-shown');
+  if (keys.showModal) keys.showModal();
+  else location.assign(`${UI}help`);
+}
 function onKey(event) {
   const at = event.target;
+  const isOff = event.ctrlKey || event.altKey || event.metaKey || kept.get('memoryd-keys') === 'off';
+  // An open dialog has its own keys.
+  if (isOff || one('dialog[open]')) return;
+  if (event.key === 'Escape') {
+    at.blur?.();
+    current()?.removeAttribute('data-current');
+    return;
+  }
   const types = at instanceof HTMLTextAreaElement || at instanceof HTMLSelectElement
     || (at instanceof HTMLInputElement && at.type !== 'checkbox') || at.isContentEditable;
-  if (types || event.ctrlKey || event.altKey || event.metaKey || kept.get('memoryd-keys') === 'off') return;
+  if (types) return;
   if (going) {
     going = false;
     if (event.key in GO) location.assign(UI + GO[event.key]);
@@ -132,9 +169,9 @@ function onKey(event) {
   const does = {
     '/': () => (one('#q') ? one('#q').focus() : location.assign(`${UI}search`)),
     j: () => move(1), k: () => move(-1), g: () => { going = true; }, n: () => location.assign(`${UI}new`),
-    e: () => press('e'), '#': () => press('#'), u: () => press('u'), p: () => press('p'),
+    e: () => press('e'), '#': () => press('#'), u: () => one('[data-key="u"]')?.click(), p: () => press('p'),
     x: () => current()?.querySelector('input[type=checkbox]')?.click(),
-    '?': () => location.assign(`${UI}help`),
+    '?': showKeys,
   }[event.key];
   if (!does) return;
   event.preventDefault();
@@ -193,5 +230,16 @@ if (signedIn && 'EventSource' in window) {
   // The stream was away and something has changed meanwhile, or very much has.
   stream.addEventListener('resync', () => pass({}));
   stream.addEventListener('session-ended', () => { stream.close(); pass({ ended: true }); });
+  // A browser gives up where it is refused and does not say why: after a restart nobody is signed in, and a
+  // page that has streams enough in other tabs is told to stop asking.
+  stream.addEventListener('error', async () => {
+    if (stream.readyState !== EventSource.CLOSED) return;
+    const look = new AbortController();
+    try {
+      const answer = await fetch(`${UI}events`, { signal: look.signal });
+      if (answer.status === 401 || answer.redirected) pass({ ended: true });
+    } catch { /* nobody is there to be signed out of; the next form says so */ }
+    look.abort();
+  });
   addEventListener('pagehide', () => stream.close());
 }

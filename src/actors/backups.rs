@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::{CallError, Sessions};
 use crate::engine::EngineError;
 use crate::model::few;
-use crate::model::{Clock, Timestamp};
-use crate::store::{BackupContent, BackupError, SealingKey, Store, StoreError};
+use crate::model::{Caller, Clock, Timestamp};
+use crate::store::{BackupContent, BackupError, SealingKey, Store, StoreError, verify_backup};
 
 /// What the names of backups end in.
 const ENDING: &str = ".memoryd";
@@ -84,13 +84,29 @@ impl Backups {
         list_backups(&self.inner.settings.dir)
     }
 
-    /// How long ago the newest was made; nothing if there is none.
+    /// The newest; nothing if there is none.
     #[must_use]
-    pub fn age(&self) -> Option<Duration> {
+    pub fn newest(&self) -> Option<BackupLine> {
         let now = self.inner.clock.now();
         // One from the future was made while the clock was wrong. It must not put off the next for years.
-        let newest = self.list().ok()?.into_iter().find(|line| !line.is_from_future(now))?;
-        Some(now.since(newest.made_at))
+        self.list().ok()?.into_iter().find(|line| !line.is_from_future(now))
+    }
+
+    /// How long ago the newest was made.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        Some(self.inner.clock.now().since(self.newest()?.made_at))
+    }
+
+    /// Reads one back that is named by its file; nothing if the folder has none of that name. Blocks for as long.
+    fn verify(&self, name: &str) -> Result<Option<BackupContent>, BackupError> {
+        let is_named = |line: &BackupLine| {
+            let own = line.path.file_name();
+            own.is_some_and(|own| own.to_string_lossy() == name)
+        };
+        // What the folder holds, and nothing else that a name could lead to.
+        let Some(line) = self.list()?.into_iter().find(is_named) else { return Ok(None) };
+        verify_backup(&line.path, self.inner.settings.key.as_ref()).map(Some)
     }
 
     /// Whether any are made without being asked for.
@@ -154,10 +170,26 @@ impl Sessions {
     pub(super) async fn back_up(&self) -> Result<BackupContent, CallError> {
         let backups = self.backups().clone();
         let made = tokio::task::spawn_blocking(move || backups.make(false)).await;
-        made.map_err(|_| CallError::Panicked)?.map_err(|error| match error {
-            BackupError::Store(error) => EngineError::from(error).into(),
-            other => CallError::Backup(other),
-        })
+        made.map_err(|_| CallError::Panicked)?.map_err(failed)
+    }
+
+    /// Reads a backup back that is named by its file, for who administers; nothing if there is none of that name.
+    pub async fn verify_backup(
+        &self,
+        caller: &Caller,
+        name: String,
+    ) -> Result<Option<BackupContent>, CallError> {
+        self.accounts().administration(caller)?;
+        let backups = self.backups().clone();
+        let read = tokio::task::spawn_blocking(move || backups.verify(&name)).await;
+        read.map_err(|_| CallError::Panicked)?.map_err(failed)
+    }
+}
+
+fn failed(error: BackupError) -> CallError {
+    match error {
+        BackupError::Store(error) => EngineError::from(error).into(),
+        other => CallError::Backup(other),
     }
 }
 

@@ -385,6 +385,12 @@ impl Sessions {
         self.given.all()
     }
 
+    /// A better embedder than the built-in table, if there is one.
+    #[must_use]
+    pub fn embedder(&self) -> Option<&Embedder> {
+        self.embedder.as_ref()
+    }
+
     /// What the data directory takes up.
     #[must_use]
     pub fn usage(&self) -> Usage {

@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) expires: Option<Timestamp>,
     pub(super) kind: Word,
     pub(super) project: Option<Word>,
+    /// As [`Source::writer`](crate::model::Source::writer) has it.
+    pub(super) writer: Option<Word>,
     pub(super) named: NamedWords,
     pub(super) tags: Box<[Word]>,
     pub(super) priority: Priority,
@@ -50,6 +52,10 @@ pub(super) struct Word(u32);
 
 /// Stands for a name that no memory bears; nothing is equal to it by accident.
 const UNKNOWN: Word = Word(u32::MAX);
+
+/// Begins the names of who writes, so that a program that is called as a tag or a project says nothing of how that
+/// is spelled.
+const WRITER: char = '\u{1}';
 
 /// An entry takes at least so many bytes where it is written down: its id, its digest, and some numbers.
 const LEAST_BYTES: u64 = 16 + 8 + 14;
@@ -159,6 +165,15 @@ impl Catalog {
 
     pub(super) fn name(&self, word: Word) -> &str {
         self.words.name(word)
+    }
+
+    /// The number of who writes under this name.
+    pub(super) fn writer(&self, name: &str) -> Option<Word> {
+        self.words.find(&as_writer(name))
+    }
+
+    pub(super) fn writer_name(&self, word: Word) -> &str {
+        self.name(word).trim_start_matches(WRITER)
     }
 
     /// An entry for a version that is not the newest, without entering it. Names that no other version bears
@@ -285,7 +300,8 @@ impl Entry {
     /// The names that it bears.
     fn words(&self) -> impl Iterator<Item = Word> {
         let tags = self.tags.iter().copied();
-        let others = [Some(self.kind), self.project].into_iter().chain(self.named.all());
+        let others =
+            [Some(self.kind), self.project, self.writer].into_iter().chain(self.named.all());
         others.flatten().chain(tags)
     }
 
@@ -300,6 +316,7 @@ impl Entry {
         }
         packer.optional(number(self.kind));
         packer.optional(self.project.and_then(number));
+        packer.optional(self.writer.and_then(number));
         self.named.all().for_each(|word| packer.optional(word.and_then(number)));
         packer.count(self.tags.len());
         self.tags.iter().for_each(|&tag| packer.optional(number(tag)));
@@ -320,6 +337,7 @@ impl Entry {
         let (event, expires) = (unpack_moment(unpacker)?, unpack_moment(unpacker)?);
         let kind = unpack_word(unpacker, names)?.ok_or_else(misread)?;
         let project = unpack_word(unpacker, names)?;
+        let writer = unpack_word(unpacker, names)?;
         let named = NamedWords::each(|| unpack_word(unpacker, names))?;
         let count = unpacker.count(1)?;
         let mut tags = Unpacker::list(count);
@@ -339,6 +357,7 @@ impl Entry {
             expires,
             kind,
             project,
+            writer,
             named,
             tags,
             priority,
@@ -426,6 +445,7 @@ fn entry(memory: &Memory, digest: u64, mut word: impl FnMut(&str) -> Word) -> En
         expires: memory.expires_at,
         kind: word(memory.kind.as_str()),
         project: memory.project.as_ref().map(|project| word(project.as_str())),
+        writer: memory.source.writer().map(|name| word(&as_writer(name))),
         named: NamedWords::of(memory, &mut word),
         tags: memory.tags.as_slice().iter().map(|tag| word(tag.as_str())).collect(),
         priority: memory.priority,
@@ -435,6 +455,10 @@ fn entry(memory: &Memory, digest: u64, mut word: impl FnMut(&str) -> Word) -> En
         version: memory.version,
         digest,
     }
+}
+
+fn as_writer(name: &str) -> String {
+    format!("{WRITER}{name}")
 }
 
 fn place(doc: DocId) -> usize {

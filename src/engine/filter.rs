@@ -33,6 +33,9 @@ pub struct Filter {
     pub min_priority: Option<u8>,
     #[serde(skip_serializing_if = "is_unsaid")]
     pub statuses: Vec<Status>,
+    /// Who wrote it, as [`Source::writer`](crate::model::Source::writer) has it. For the pages.
+    #[serde(skip_serializing_if = "is_unsaid")]
+    pub writer: Option<String>,
     /// What is given to somebody unasked.
     #[serde(skip_serializing_if = "is_unsaid")]
     pub only_confirmed: bool,
@@ -154,6 +157,7 @@ pub(super) struct Matcher {
     kinds: Vec<Option<Word>>,
     named: Vec<NamedRule>,
     project: Option<Option<Word>>,
+    writer: Option<Option<Word>>,
     since: Timestamp,
     until: Timestamp,
     pinned: Option<bool>,
@@ -199,6 +203,7 @@ impl Filter {
             pinned: arguments.take(&PINNED),
             min_priority: arguments.take(&PRIORITY).map(Priority::get),
             statuses: take_statuses(arguments),
+            writer: None,
             only_confirmed: false,
             only_provisional: false,
         };
@@ -225,6 +230,7 @@ impl Filter {
             || !self.kinds.is_empty()
             || self.named.chooses()
             || self.project.is_some()
+            || self.writer.is_some()
             || self.since.is_some()
             || self.until.is_some()
             || self.pinned.is_some()
@@ -256,6 +262,7 @@ impl Filter {
             kinds: self.kinds.iter().map(word).collect(),
             named: self.named.matcher(catalog),
             project: self.project.as_ref().map(word),
+            writer: self.writer.as_ref().map(|name| catalog.writer(name)),
             since: Timestamp(self.since.unwrap_or(i64::MIN)),
             until: Timestamp(self.until.unwrap_or(i64::MAX)),
             pinned: self.pinned,
@@ -276,6 +283,7 @@ impl Matcher {
             && !(self.only_confirmed && entry.provisional)
             && (entry.provisional || !self.only_provisional)
             && self.project.is_none_or(|project| project.is_some() && project == entry.project)
+            && self.writer.is_none_or(|writer| writer.is_some() && writer == entry.writer)
             && self.named.iter().all(|(of, name)| name.is_some() && of(&entry.named) == *name)
             && (self.kinds.is_empty() || self.kinds.contains(&Some(entry.kind)))
             && self.accepts_tags(&entry.tags)

@@ -21,7 +21,7 @@ const GAP: usize = 16;
 const BYTES: u64 = 1_024;
 
 /// Raised when something is kept that was not, or otherwise than before.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 impl Engine {
     /// Gets ready to be dropped: gives the user's place among the users back if nothing is stored for him any more.
@@ -101,7 +101,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::{Arguments, Embedded, List, Search, Spoken};
+    use super::super::{Arguments, Embedded, Filter, Growth, List, Search, Spoken};
     use super::*;
     use crate::model::{Caller, Memory, MemoryId, Project, Scopes, Status, Tag, Tags, Timestamp};
     use crate::retrieval::ModelDigest;
@@ -131,6 +131,7 @@ mod tests {
         memory.pinned = number.is_multiple_of(11);
         memory.expires_at =
             number.is_multiple_of(5).then(|| Timestamp(2_000_000 + i64::from(number)));
+        memory.source.client = number.is_multiple_of(2).then(|| "Ada's editor".to_owned());
         if number.is_multiple_of(4) {
             memory.metadata =
                 json!({ "speaker": "Ada", "run_id": "visit" }).as_object().unwrap().clone();
@@ -166,6 +167,13 @@ mod tests {
             answers.push(ask::<Search>(engine, json!({ "query": query, "project": "house" })));
         }
         answers.push(ask::<List>(engine, json!({ "pinned": true, "include": ["deleted"] })));
+        let caller = Caller::of_test("ada", "laptop", Scopes::all());
+        let filter = Filter { writer: Some("ada's Editor".to_owned()), ..Filter::default() };
+        let written = engine.ask(List { filter, ..List::default() }, &caller, NOW).unwrap();
+        assert!(written.total > 0);
+        answers.push(written.total.to_string());
+        let grown = engine.ask(Growth { days: 1 }, &caller, NOW).unwrap();
+        answers.push(format!("{:?}", grown.writers));
         let text = memory(77).content;
         let same = engine.mind.catalog.same_text(&text).map(|entry| entry.id);
         answers.push(format!("{:?}", same.collect::<Vec<_>>()));

@@ -72,6 +72,7 @@ fn of_the_server() -> Vec<Row> {
         signed_in(post("/ui/transfer/undo")).to(transfer::undo_import),
         signed_in(get("/ui/health")).to(health::health),
         signed_in(post("/ui/health/backup")).to(health::back_up),
+        signed_in(post("/ui/health/verify")).to(health::verify),
         signed_in(get("/ui/events")).to(events::events),
         signed_in(get("/ui/help")).to(help::help),
     ]

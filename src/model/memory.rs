@@ -113,6 +113,12 @@ impl Source {
     /// The interface of what a hook took down.
     pub const HOOK: &str = "hook";
 
+    /// The program that wrote it, as it names itself; else the credential.
+    #[must_use]
+    pub fn writer(&self) -> Option<&str> {
+        self.client.as_deref().or(self.credential.as_deref())
+    }
+
     /// Whether a hook took it down, and nobody decided that it should be kept.
     #[must_use]
     pub fn is_hook(&self) -> bool {

@@ -123,6 +123,8 @@ pub struct Usage {
     pub journal_bytes: u64,
     pub sled_bytes: u64,
     pub sessions: usize,
+    /// What is left on its disk, if that can be told.
+    pub free_bytes: Option<u64>,
 }
 
 impl Default for StoreOptions {

@@ -14,16 +14,16 @@ import urllib.request
 import anyio
 import httpx2
 import pytest
-from assistants import PATIENCE, ClaudeCode, Codex, run
-from callers import HERE, Inspector
-from conftest import KEY, NPM, free_port, node, poll
+from assistants import PATIENCE, ClaudeCode, Codex, Gemini, mcpo, run
+from callers import HERE, Inspector, python, python_client, typescript_http
+from conftest import BINARY, KEY, NPM, free_port, node, poll
 from consenting import Person
 from lines import LineProcess
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
-from memory_flow import CORE
+from memory_flow import CORE, whole_life
 
 REDIRECT = "http://127.0.0.1:1/callback"
 
@@ -81,6 +81,25 @@ def test_the_python_client_signs_in_refreshes_and_is_taken_back(outside):
     count = len(asked)
     assert anyio.run(tools_of, outside, kept, asked) == CORE
     assert len(asked) == count + 1, "it had to ask its user again"
+
+
+def test_what_was_let_in_is_listed_and_ended_from_the_command_line(outside):
+    kept, asked = Kept(), []
+    anyio.run(tools_of, outside, kept, asked)
+
+    def oauth(*words):
+        return run([str(BINARY), "oauth", *words], outside.home.env(), outside.home.dir)
+
+    [line] = [line for line in oauth("list").splitlines() if "oauth:Python" in line]
+    assert "active" in line and REDIRECT in line and "scopes=" in line, line
+    assert kept.tokens.access_token not in line and kept.tokens.refresh_token not in line, "no secret is shown"
+
+    assert "revoked mgr_" in oauth("revoke", "oauth:Python")
+
+    [grant] = outside.grants()
+    assert grant["state"] == "revoked" and "revoked" in oauth("list")
+    assert anyio.run(tools_of, outside, kept, asked) == CORE
+    assert len(asked) == 2, "it had to ask its user again"
 
 
 def test_the_typescript_client_signs_in_and_refreshes(outside):
@@ -207,15 +226,36 @@ def test_codex_signs_in(outside):
     assert grant["state"] == "active"
 
 
-@pytest.mark.parametrize("program", [ClaudeCode, Codex])
+@pytest.mark.parametrize("program", [ClaudeCode, Codex, Gemini])
 def test_a_key_goes_on_working_where_there_is_oauth(outside, program):
     client = program(outside.home)
     client.add_http(outside.url)
 
-    if program is ClaudeCode:
-        names, said = client.connected()
-        assert names == ["remote"], said
-    else:
+    if program is Codex:
         with client.serving() as thread:
             assert thread.tools()["remote"] == sorted(CORE)
+    else:
+        names, said = client.connected()
+        assert names == ["remote"], said
+    assert outside.grants() == [], "nobody was asked to sign in"
+
+
+@pytest.mark.parametrize("credential", ["key", "bearer"])
+@pytest.mark.parametrize("make", [
+    lambda server, credential: python(python_client(server, "auto", credential)),
+    lambda server, credential: python(python_client(server, "legacy", credential)),
+    lambda server, credential: typescript_http(server, "auto", credential),
+    lambda server, credential: typescript_http(server, "default", credential),
+], ids=["python", "python-legacy", "typescript", "typescript-legacy"])
+def test_a_library_with_a_key_does_all_that_it_did_where_there_is_oauth(outside, make, credential):
+    with make(outside, credential) as caller:
+        whole_life(caller)
+    assert outside.grants() == [], "nobody was asked to sign in"
+
+
+def test_the_inspector_and_mcpo_with_a_key_do_so_too(outside):
+    assert [tool["name"] for tool in Inspector(outside, "modern").tools()][: len(CORE)] == CORE
+    with mcpo(outside) as ask:
+        status, answer = ask("POST", "/add_memory", {"content": "by mcpo"})
+        assert status == 200 and "Stored as memory" in answer, answer
     assert outside.grants() == [], "nobody was asked to sign in"

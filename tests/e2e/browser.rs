@@ -36,6 +36,13 @@ impl Page {
         given.collect::<Vec<_>>().join("; ")
     }
 
+    /// Where the first link with these words leads.
+    pub fn way(&self, words: &str) -> Option<String> {
+        let (before, _) = self.body.split_once(&format!(">{words}</a>"))?;
+        let href = before.rsplit("href=\"").next()?.split('"').next()?;
+        Some(href.replace("&#38;", "&"))
+    }
+
     /// What the form that goes to a path carries.
     pub fn csrf(&self, action: &str) -> String {
         let form = self.body.split(&format!("action=\"{action}\"")).nth(1);

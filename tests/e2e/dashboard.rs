@@ -30,24 +30,14 @@ const PAGES: [&str; 20] = [
     "/ui/confirm",
 ];
 
-/// Every form.
-const FORMS: [&str; 15] = [
-    "/ui/logout",
-    "/ui/theme",
-    "/ui/confirm",
-    "/ui/bulk",
-    "/ui/undo",
-    "/ui/new",
-    "/ui/tags",
-    "/ui/clients/tokens",
-    "/ui/clients/change",
-    "/ui/clients/grants",
-    "/ui/users/look",
-    "/ui/users/back",
-    "/ui/activity/undo",
-    "/ui/transfer/import",
-    "/ui/health/backup",
-];
+/// Where the forms go that somebody has to have signed in for, as the table of the routes has them, of one memory.
+fn forms(id: &str) -> Vec<String> {
+    let rows = include_str!("../../src/http/ui_rows.rs").split("post(\"").skip(1);
+    let paths = rows.map(|row| row.split('"').next().unwrap().replace("{id}", id));
+    let paths: Vec<String> = paths.filter(|path| path != "/ui/login").collect();
+    assert!(paths.len() >= 18, "{paths:?}");
+    paths
+}
 
 /// A token that may only read.
 async fn reader(server: &TestServer) -> String {
@@ -68,8 +58,8 @@ async fn a_stranger_is_led_to_the_sign_in_and_a_key_opens_no_page() {
             assert!(page.status == 303 && to.starts_with("/ui/login?next=/ui/"), "{path}: {to}");
         }
     }
-    for path in FORMS {
-        let page = stranger.post(path, &[("content", "typed <b>long</b>")]).await;
+    for path in forms("nothing") {
+        let page = stranger.post(&path, &[("content", "typed <b>long</b>")]).await;
         assert_eq!(page.status, 401, "{path}");
         assert!(page.body.contains("typed &"), "what was typed comes back: {}", page.body);
     }
@@ -169,6 +159,43 @@ async fn only_a_form_of_ours_that_this_browser_was_given_does_anything() {
 }
 
 #[actix_web::test]
+async fn every_form_wants_a_page_of_ours_and_its_own_token_and_loses_nothing_that_was_typed() {
+    let server = TestServer::start();
+    let id = server.add("stays").await;
+    let browser = Browser::signed_in(&server, KEY).await;
+    let frame = browser.get("/ui/").await.csrf("/ui/logout");
+    let memory = browser.get("/ui/new").await.csrf("/ui/new");
+    let of_frame = ["/ui/logout", "/ui/theme", "/ui/undo", "/ui/users/back"];
+    let form = |csrf: &str| {
+        let more = [("one", format!("trash:{id}")), ("typed", id.clone()), ("sure", "true".into())];
+        let mut all = vec![("csrf", csrf.to_owned()), ("content", "typed <b>long</b>".to_owned())];
+        all.extend(more);
+        let all: Vec<(&str, &str)> =
+            all.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        written(&all)
+    };
+
+    for path in forms(&id) {
+        let (frame, memory) = (frame.as_str(), memory.as_str());
+        let other = if of_frame.contains(&path.as_str()) { memory } else { frame };
+        for (site, csrf) in [
+            ("same-origin", ""),
+            ("same-origin", other),
+            ("cross-site", frame),
+            ("cross-site", memory),
+            ("same-site", memory),
+            ("none", memory),
+        ] {
+            let page = browser.send("POST", &path, &[("Sec-Fetch-Site", site)], &form(csrf)).await;
+            assert_eq!(page.status, 403, "{path} from {site}: {}", page.body);
+            assert!(page.body.contains("typed &"), "{path} from {site}: {}", page.body);
+        }
+    }
+    assert_eq!(browser.get("/ui/").await.status, 200, "still signed in");
+    assert_eq!(server.get("/api/v1/memories").await.json()["total"], 1);
+}
+
+#[actix_web::test]
 async fn who_may_only_read_has_no_buttons_and_changes_nothing() {
     let server = TestServer::start();
     let id = server.add("written by another").await;
@@ -219,6 +246,60 @@ async fn a_sign_in_ends_by_sign_out_by_time_and_with_its_token() {
     let browser = Browser::signed_in(&server, KEY).await;
     server.clock.advance(days(1));
     assert_eq!(browser.get("/ui/").await.status, 303);
+}
+
+#[actix_web::test]
+async fn however_often_it_is_used_a_sign_in_ends_after_a_week_and_the_idlest_of_many_gives_way() {
+    let server = TestServer::start();
+    let browser = Browser::signed_in(&server, KEY).await;
+    let half_a_day = std::time::Duration::from_secs(12 * 3_600 - 60);
+    for _ in 0..14 {
+        server.clock.advance(half_a_day);
+        assert_eq!(browser.get("/ui/help").await.status, 200);
+    }
+    server.clock.advance(half_a_day);
+    assert_eq!(browser.get("/ui/help").await.status, 303, "a week is over");
+
+    let mut many = Vec::new();
+    for _ in 0..20 {
+        server.clock.advance(std::time::Duration::from_secs(1));
+        many.push(Browser::signed_in(&server, KEY).await);
+    }
+    server.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(many[0].get("/ui/help").await.status, 200, "it is used");
+    let last = Browser::signed_in(&server, KEY).await;
+    for (n, browser) in many.iter().chain([&last]).enumerate() {
+        let expected = if n == 1 { 303 } else { 200 };
+        assert_eq!(browser.get("/ui/help").await.status, expected, "browser {n}");
+    }
+}
+
+#[actix_web::test]
+async fn over_plain_http_from_elsewhere_nobody_signs_in_unless_the_owner_says_so() {
+    // As a proxy that is trusted tells of somebody who came to it without TLS.
+    let elsewhere = [("X-Forwarded-For", "203.0.113.9")];
+    let own = [&elsewhere[..], &[("Sec-Fetch-Site", "same-origin")]].concat();
+    let login = written(&[("credential", KEY), ("next", "/ui/")]);
+    let server = TestServer::start();
+    let stranger = Browser::new(&server);
+
+    let page = stranger.send("GET", "/ui/login", &elsewhere, "").await;
+    assert_eq!(page.status, 403, "{}", page.body);
+    for told in ["memoryd certs", "DASHBOARD_ALLOW_HTTP=true", "can read along"] {
+        assert!(page.body.contains(told), "{told}: {}", page.body);
+    }
+    assert!(!page.body.contains("name=\"credential\""), "{}", page.body);
+    let refused = stranger.send("POST", "/ui/login", &own, &login).await;
+    assert!(refused.status == 403 && refused.headers("set-cookie").is_empty());
+
+    let server = TestServer::with(&[("DASHBOARD_ALLOW_HTTP", "true")]);
+    let let_in = Browser::new(&server).send("POST", "/ui/login", &own, &login).await;
+    assert_eq!(let_in.status, 303, "{}", let_in.body);
+    let cookie = let_in.cookies();
+    assert!(cookie.starts_with("memoryd-local=") && !cookie.contains("__Host"), "{cookie}");
+    let headers = [&elsewhere[..], &[("Cookie", cookie.as_str())]].concat();
+    let page = Browser::new(&server).send("GET", "/ui/", &headers, "").await;
+    assert!(page.status == 200 && page.body.contains("class=\"banner bad\""), "{}", page.body);
 }
 
 #[actix_web::test]

@@ -44,6 +44,7 @@ mod pages;
 mod rest;
 mod secrets;
 mod sets;
+mod showing;
 mod storage;
 mod storm;
 mod tokens;

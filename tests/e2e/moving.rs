@@ -178,6 +178,17 @@ async fn the_dashboard_takes_a_file_of_another_product() {
     assert!(done.body.contains("2 memories are stored"), "{}", done.body);
     assert!(done.body.contains("name=\"step\" value=\""), "it can be undone: {}", done.body);
     assert_eq!(memories(&server).await.len(), 2);
+
+    // Later, too.
+    let way = browser.get("/ui/transfer").await.way("List the imports of other products' data");
+    let page = browser.get(&way.unwrap()).await;
+    let (_, row) = page.body.split_once("<h2>Earlier imports</h2>").expect(&page.body);
+    assert!(row.contains("<bdi>mem0") && row.contains("class=\"number\">2</td>"), "{row}");
+    let step = row.split("name=\"step\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let undo = [("csrf", page.csrf("/ui/transfer/undo")), ("step", step.to_owned())];
+    let undo = undo.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(browser.post("/ui/transfer/undo", &undo).await.status, 303);
+    assert!(memories(&server).await.is_empty());
 }
 
 #[actix_web::test]

@@ -41,7 +41,11 @@ async fn a_client_finds_its_way_in_and_does_what_it_was_allowed() {
     assert_eq!(sign_in.header("location").unwrap(), format!("/ui/login?next={waiting}"));
     let browser = outside.browser(KEY).await;
     let page = browser.get(&waiting).await;
-    assert!(page.text().contains("<h2><bdi>localhost:3118</bdi></h2>"), "{}", page.text());
+    assert!(
+        page.text().contains("<h2 class=\"address\"><bdi>localhost:3118</bdi></h2>"),
+        "{}",
+        page.text()
+    );
     assert!(page.text().contains("Claude Code (memory)"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("form-action 'self' http://localhost:3118;"), "{policy}");
@@ -426,7 +430,9 @@ async fn known_clients_need_no_registration() {
 async fn the_page_of_the_clients_shows_what_was_let_in_and_ends_it() {
     let outside = Outside::start();
     let browser = outside.browser(KEY).await;
-    assert!(!browser.get("/ui/clients").await.text().contains("/ui/clients/grants"));
+    let before = browser.get("/ui/clients").await;
+    assert!(!before.text().contains("/ui/clients/grants"));
+    assert!(before.text().contains(">https://memory.example.com/mcp</pre>"), "{}", before.text());
     let tokens = outside.signed_in(&outside.client().await).await;
 
     let page = browser.get("/ui/clients").await;

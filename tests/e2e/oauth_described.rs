@@ -133,7 +133,7 @@ async fn a_client_that_describes_itself_comes_in_without_registering() {
     let browser = outside.browser(KEY).await;
     let (_, page) = browser.asked(&question(URL)).await;
     assert!(page.text().contains("Example Editor"), "{}", page.text());
-    assert!(page.text().contains("<h2><bdi>localhost:3118</bdi></h2>"));
+    assert!(page.text().contains("<h2 class=\"address\"><bdi>localhost:3118</bdi></h2>"));
     assert!(page.text().contains("Its description is at <bdi>client.example</bdi>."));
     let code = browser.allow(&question(URL)).await;
     let first = tokens(&outside.change(URL, &code).await);

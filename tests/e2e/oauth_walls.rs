@@ -267,6 +267,25 @@ async fn a_thousand_registrations_are_counted_bounded_and_forgotten() {
 }
 
 #[actix_web::test]
+async fn how_to_sign_in_is_told_however_often_one_asks() {
+    let outside = Outside::with(&[("RATE_LIMIT_REQUESTS", "3")]);
+
+    for path in [
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/mcp",
+    ] {
+        for method in ["GET", "HEAD", "GET", "HEAD", "GET"] {
+            let reply = outside.send(method, path, &[], None).await;
+            assert_eq!(reply.status, 200, "{method} {path}: {}", reply.text());
+            assert_eq!(reply.header("cache-control"), Some("max-age=300"), "{path}");
+            assert_eq!(reply.body.is_empty(), method == "HEAD", "{method} {path}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn the_token_endpoint_takes_one_form_and_two_grants() {
     let outside = Outside::start();
     let client = outside.client().await;

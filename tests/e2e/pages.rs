@@ -16,6 +16,7 @@ async fn keys_and_settings_are_shown_to_those_who_administer_and_secrets_to_nobo
     let clients = owner.get("/ui/clients").await.body;
     assert!(clients.contains("Keys of the settings") && clients.contains("<bdi>phone</bdi>"));
     assert!(clients.contains("read, write</td>"), "{clients}");
+    assert!(clients.contains("OAUTH_ENABLED=true"), "how claude.ai comes: {clients}");
     let health = owner.get("/ui/health").await.body;
     assert!(health.contains("<code>auth.api_keys</code>"), "{health}");
     assert!(health.contains("MCP_API_KEYS (environment)") && health.contains("not shown"));

@@ -91,6 +91,41 @@ fn the_doctor_looks_into_a_store_that_nobody_has_open() {
 }
 
 #[test]
+fn the_way_of_a_client_from_outside_is_gone_step_by_step() {
+    // The name has to be known before the server has a port.
+    let probe = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = probe.local_addr().unwrap().port();
+    drop(probe);
+    let url = format!("http://127.0.0.1:{port}");
+    let dir = tempfile::tempdir().unwrap();
+    let mut serve = command(dir.path(), &["serve"]);
+    serve.env("PORT", port.to_string()).env("PUBLIC_URL", &url).env("OAUTH_ENABLED", "true");
+    let program = Program::start_as(serve, dir);
+    let go = |url: &str| {
+        let way = ["doctor", "--public", "--url", url, "--json"];
+        let (code, told) = doctor(&mut command(program.dir.path(), &way));
+        let steps = told["steps"].as_array().unwrap().clone();
+        let good: Vec<bool> = steps.iter().map(|step| step["ok"].as_bool().unwrap()).collect();
+        (code, good, steps)
+    };
+
+    let (code, good, steps) = go(&url);
+    assert_eq!((code, good), (Some(0), vec![true; 4]), "{steps:?}");
+    let commands = steps.iter().map(|step| step["command"].as_str().unwrap());
+    assert!(commands.clone().all(|command| command.starts_with("curl -i ")), "{steps:?}");
+    assert!(commands.clone().all(|command| command.contains(&url)), "{steps:?}");
+    let named = program.run(&["doctor", "--public"]);
+    let said = String::from_utf8_lossy(&named.stderr).into_owned();
+    assert!(!named.status.success() && said.contains("PUBLIC_URL"), "{said}");
+
+    let plain = Program::start();
+    let (code, good, steps) = go(&format!("http://127.0.0.1:{}", plain.port));
+    assert_eq!((code, good), (Some(1), vec![true, false, false, false]), "{steps:?}");
+    let why = steps[1]["problem"].as_str().unwrap();
+    assert!(why.contains("oauth.enabled is off"), "{why}");
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_the_first_finding() {
     let dir = tempfile::tempdir().unwrap();
 

@@ -33,7 +33,10 @@ for (const scheme of ['light', 'dark']) {
       const { context, page } = await open(browser, server, { viewport: { width, height: 800 }, colorScheme: scheme });
       await signIn(page, server);
       await page.goto(question(back));
-      assert.match(await page.textContent('h2'), /127\.0\.0\.1/);
+      assert.match(await page.textContent('h2.address'), /127\.0\.0\.1/);
+      const size = await page.locator('h2.address').evaluate((host) => parseFloat(getComputedStyle(host).fontSize));
+      const others = await page.locator('h1, p, label, legend').evaluateAll((all) => all.map((one) => parseFloat(getComputedStyle(one).fontSize)));
+      assert.ok(size > Math.max(...others), 'who gets the answer is larger than all else');
       assert.deepEqual(await axe(page), []);
       const beyond = await sideways(page);
       assert.ok(beyond <= 0, `it goes ${beyond} pixels beyond ${width}`);

@@ -30,7 +30,8 @@ const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 
 export const PAGES = [
   '/ui/', '/ui/memories', '/ui/memories?view=timeline', '/ui/graph', '/ui/search?q=garden', '/ui/new', '/ui/inbox', '/ui/trash', '/ui/tags', '/ui/instructions', '/ui/unused',
-  '/ui/activity', '/ui/activity/undo?credential=default', '/ui/clients', '/ui/transfer', '/ui/health', '/ui/help', '/ui/confirm',
+  '/ui/activity', '/ui/activity/undo?credential=default', '/ui/clients', '/ui/users', '/ui/transfer?imports=true', '/ui/health', '/ui/help', '/ui/confirm',
+  '/ui/memories?status=deleted', '/ui/graph?name=Ada',
 ];
 
 export class Server {
@@ -118,13 +119,31 @@ export class Server {
     return JSON.parse(text);
   }
 
+  /** Takes a file of another product in, which nobody has confirmed. */
+  async take(file) {
+    const answer = await fetch(`${this.url}/api/v1/import?format=auto`, {
+      method: 'POST', headers: { 'X-API-Key': KEY, 'Content-Type': 'application/octet-stream' }, body: file,
+    });
+    assert.equal(answer.status, 200, await answer.text());
+  }
+
   async add(content, more = {}) {
     return (await this.call('POST', '/api/v1/memories', { content, ...more })).id;
   }
 
-  async stop() {
+  /** Ends the program and starts it again on the same data, at the same address. */
+  async restart(env = {}) {
+    await this.end();
+    await this.begin({ PORT: String(this.port), ...env });
+  }
+
+  async end() {
     this.child.kill('SIGTERM');
     if (this.child.exitCode === null) await once(this.child, 'exit');
+  }
+
+  async stop() {
+    await this.end();
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -132,12 +151,17 @@ export class Server {
 /** Something of everything that a page can show. */
 export async function furnish(server) {
   const id = await server.add('The garden gate is painted blue.', { title: 'Gate', tags: ['home', 'garden'], project: 'house' });
-  await server.call('PATCH', `/api/v1/memories/${id}`, { content: 'The garden gate is painted green now.', pinned: true });
+  await server.call('PATCH', `/api/v1/memories/${id}`, { content: 'The garden gate is painted **green** now.\n\n- by [Ada](https://example.com/ada)\n', pinned: true });
   for (let n = 0; n < 60; n += 1) await server.add(`Note ${n} on the garden and its ${n} trees`, { kind: n % 2 ? 'fact' : 'note' });
   const gone = await server.add('This one is thrown away.');
   await server.call('DELETE', `/api/v1/memories/${gone}`);
   await server.add('Answer in short sentences.', { kind: 'instruction' });
+  await server.add('Ada\nperson\n- paints gates', { kind: 'entity' });
+  await server.add('Ada\npaints\nthe gate', { kind: 'relation' });
+  await server.add('the gate\nthing', { kind: 'entity' });
+  await server.add('Of somebody else.', { user_id: 'ben' });
   await server.call('POST', '/admin/tokens', { name: 'laptop' });
+  await server.take('{"results": [{"id": "m1", "memory": "likes green tea", "created_at": "2024-07-01T10:00:00Z"}]}');
   await server.call('GET', '/api/v1/search?query=garden');
   return id;
 }
@@ -225,5 +249,12 @@ export async function looked(page, name) {
 
 /** By how many pixels a page is wider than its window. */
 export const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+/** What is too small for a finger: all that is pressed on a narrow page, lower than 44 pixels. */
+export const small = (page) => page.evaluate(() => {
+  const pressed = 'button, .button, select, summary, .pick, nav a, input:not([type=hidden], [type=checkbox], [type=radio]), textarea';
+  const shown = [...document.querySelectorAll(pressed)].map((one) => [one, one.getBoundingClientRect()]);
+  return shown.filter(([, { height }]) => height > 0 && height < 43.5).map(([one, { height }]) => `${height} pixels: ${one.outerHTML.slice(0, 120)}`);
+});
 
 export { assert };

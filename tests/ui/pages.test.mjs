@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { PAGES, SHOTS, Server, assert, axe, furnish, launch, open, sideways, signIn } from './harness.mjs';
+import { PAGES, SHOTS, Server, assert, axe, furnish, launch, open, sideways, signIn, small } from './harness.mjs';
 
 let server;
 let browser;
@@ -11,7 +11,7 @@ before(async () => {
   server = await Server.start();
   browser = await launch();
   const id = await furnish(server);
-  pages = [...PAGES, `/ui/memories/${id}`, `/ui/memories/${id}/edit`, '/ui/no-such-page'];
+  pages = [...PAGES, `/ui/memories/${id}`, `/ui/memories/${id}?view=formatted`, `/ui/memories/${id}/edit`, '/ui/no-such-page'];
 });
 after(async () => {
   await browser?.close();
@@ -35,6 +35,7 @@ for (const scheme of ['light', 'dark']) {
         if (width !== NARROWEST) assert.deepEqual(await axe(page), [], place);
         const beyond = await sideways(page);
         assert.ok(beyond <= 0, `${place} goes ${beyond} pixels beyond ${width}`);
+        if (width === 360) assert.deepEqual(await small(page), [], place);
         if (width === NARROWEST) continue;
         const name = `${place.replace(/[^a-z]+/gi, '-').replace(/^-|-$/g, '') || 'overview'}-${scheme}-${width}.png`;
         await page.screenshot({ path: path.join(SHOTS, name), fullPage: true });

@@ -56,6 +56,26 @@ test('who signs out in one window is told so in the other, and is back there aft
   await context.close();
 });
 
+test('a server that starts anew signs everybody out, and an open page says so and keeps what was typed', async () => {
+  const own = await Server.start();
+  try {
+    const { context, page } = await open(browser, own);
+    await signIn(page, own);
+    const stream = streamOf(page);
+    await page.goto(`${own.url}/ui/new`);
+    await stream;
+    await page.fill('#content', 'typed before the restart');
+
+    await own.restart();
+
+    await page.waitForSelector('#live:has-text("signed out")', { timeout: 30_000 });
+    assert.equal(await page.inputValue('#content'), 'typed before the restart');
+    await context.close();
+  } finally {
+    await own.stop();
+  }
+});
+
 async function signInHere(page) {
   await page.fill('#credential', KEY);
   await page.click('#login button');

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::names::{NameCount, NameTally};
 use super::stats::{StatsTally, Totals};
+use crate::engine::catalog::Word;
 use crate::engine::{Asked, Engine, EngineError, Verb};
 use crate::model::few;
 use crate::model::{EventTime, Scope, Timestamp};
@@ -22,6 +23,8 @@ pub struct Grown {
     pub days: Vec<(String, usize)>,
     /// The kinds of what is in sight, the most frequent first.
     pub kinds: Vec<(String, usize)>,
+    /// Who wrote what is in sight, as far as it is known, the most first.
+    pub writers: Vec<(String, usize)>,
     /// What nobody who may be trusted has confirmed.
     pub provisional: usize,
     pub totals: Totals,
@@ -43,7 +46,7 @@ impl Verb for Growth {
         let today = day_of(asked.now);
         let mut days: BTreeMap<i64, usize> =
             (0..i64::from(self.days)).map(|ago| (today - ago, 0)).collect();
-        let mut kinds = BTreeMap::new();
+        let (mut kinds, mut writers) = (BTreeMap::new(), BTreeMap::new());
         let (mut tally, mut projects) = (StatsTally::default(), NameTally::default());
         let mut grown = Grown::default();
         for (_, entry) in catalog.iter() {
@@ -55,16 +58,28 @@ impl Verb for Growth {
                 *count += 1;
             }
             *kinds.entry(entry.kind).or_insert(0_usize) += 1;
+            if let Some(writer) = entry.writer {
+                *writers.entry(writer).or_insert(0_usize) += 1;
+            }
             grown.provisional += usize::from(entry.provisional);
         }
         grown.days = days.into_iter().map(|(day, count)| (name_of(day), count)).collect();
-        let named = kinds.into_iter().map(|(kind, count)| (catalog.name(kind).to_owned(), count));
-        grown.kinds = named.collect();
-        few::sort_by_key(&mut grown.kinds, |(name, count)| (Reverse(*count), name.clone()));
+        grown.kinds = most_first(kinds, |kind| catalog.name(kind).to_owned());
+        grown.writers = most_first(writers, |writer| catalog.writer_name(writer).to_owned());
         grown.projects = projects.into_names(catalog);
         grown.totals = tally.into_totals(engine, asked)?;
         Ok(grown)
     }
+}
+
+fn most_first(
+    counts: BTreeMap<Word, usize>,
+    name: impl Fn(Word) -> String,
+) -> Vec<(String, usize)> {
+    let named = counts.into_iter().map(|(word, count)| (name(word), count));
+    let mut named: Vec<(String, usize)> = named.collect();
+    few::sort_by_key(&mut named, |(name, count)| (Reverse(*count), name.clone()));
+    named
 }
 
 /// Counted from the first of 1970, in UTC.

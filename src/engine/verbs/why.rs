@@ -25,6 +25,8 @@ pub struct ListRecalls {
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     pub limit: usize,
+    /// So many of the newest are passed over.
+    pub skip: usize,
     /// Whether each question is asked again, and of which state.
     pub replay: Option<Against>,
 }
@@ -136,6 +138,7 @@ impl Spoken for ListRecalls {
             since: arguments.take(&SINCE),
             until: arguments.take(&UNTIL),
             limit: arguments.take(&LIMIT).unwrap_or(DEFAULT_LIMIT),
+            skip: 0,
             replay: arguments.take(&REPLAY),
         };
         if verb.replay.is_some() && verb.limit > MOST_REPLAYED {
@@ -163,7 +166,7 @@ impl Verb for ListRecalls {
         let client = self.client.as_deref().map(folded);
         recalls.retain(|recall| self.fits(recall, client.as_deref()));
         let total = recalls.len();
-        let newest = recalls.into_iter().rev().take(self.limit);
+        let newest = recalls.into_iter().rev().skip(self.skip).take(self.limit);
         let recalls: Result<_, _> = newest.map(|recall| engine.recall_view(recall)).collect();
         Ok(Recalled { recalls: recalls?, total })
     }

@@ -1,5 +1,7 @@
 //! What the pages tell of the settings and of the keys that stand in them.
 
+use std::time::Duration;
+
 use crate::config::{Config, EffectiveSetting};
 use crate::model::Scopes;
 
@@ -9,6 +11,10 @@ pub struct AboutServer {
     pub settings: Vec<EffectiveSetting>,
     /// The keys that no page can change; none where nobody is asked for one.
     pub keys: Vec<KnownKey>,
+    /// How long a deleted memory can be restored.
+    pub undo: Duration,
+    /// Where clients without a key are told to come; nothing where they cannot.
+    pub connector: Option<String>,
 }
 
 /// A key without its secret.
@@ -38,6 +44,12 @@ impl AboutServer {
             place: "the data directory, where the first start put it",
         });
         let keys = of_settings.chain(kept).filter(|_| !config.auth.disabled).collect();
-        Self { settings: config.effective().to_vec(), keys }
+        let public = config.server.public_url.as_deref().filter(|_| config.oauth.enabled);
+        Self {
+            settings: config.effective().to_vec(),
+            keys,
+            undo: config.storage.undo,
+            connector: public.map(|url| format!("{url}/mcp")),
+        }
     }
 }

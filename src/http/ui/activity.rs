@@ -1,5 +1,7 @@
 //! What was done and what was given out; and the way back from what one client did.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -17,7 +19,8 @@ use crate::actors::{AdminRequest, Sessions};
 use crate::engine::{Arguments, ListRecalls, RecallView, ToldStep, Undone};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::Timestamp;
+use crate::model::percent::encoded_path;
+use crate::model::{AuditKind, MemoryId, Timestamp};
 
 /// The purpose of the forms of this page.
 const UNDO: &str = "undo";
@@ -26,6 +29,7 @@ const EVENTS: u32 = 200;
 const RECALLS: usize = 50;
 /// Memories that are named of one answer.
 const NAMED: usize = 5;
+const DAY_MS: i64 = 86_400_000;
 const HERE: &str = "/ui/activity";
 /// What names the work of a client.
 const WORK: [&str; 3] = ["credential", "session", "since"];
@@ -37,9 +41,32 @@ struct ActivityPage {
     events: Vec<EventLine>,
     recalls: Vec<RecallLine>,
     recalls_total: String,
+    asked: AskedActivity,
+    kinds: Vec<KindChoice>,
+    /// Those that are named on the page, to be chosen from.
+    credentials: BTreeSet<String>,
+    /// The answers before these; empty at the end.
+    next: String,
+}
+
+/// Which part of it is asked for, as it was typed.
+#[derive(Default)]
+struct AskedActivity {
     days: String,
     client: String,
+    /// Only where this memory was given.
+    memory: String,
+    event: String,
     is_failed: bool,
+    /// How many answers were shown before.
+    from: usize,
+}
+
+/// A sort of events that can be asked for.
+struct KindChoice {
+    word: &'static str,
+    label: String,
+    is_chosen: bool,
 }
 
 #[derive(Template)]
@@ -104,22 +131,21 @@ pub(in crate::http) async fn activity(
     session: BrowserSession,
     sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    let asked = query(&request, |_| false)?;
-    let (days, client) = (text_of(&asked, "days"), text_of(&asked, "client"));
-    let is_failed = text_of(&asked, "failed") == "true";
-    let mut events = audit(&sessions, &session, &days, is_failed).await?;
+    let asked = AskedActivity::of(&query(&request, |_| false)?);
+    let mut events = audit(&sessions, &session, &asked).await?;
     events.reverse();
-    let wanted = Some(client.clone()).filter(|client| !client.is_empty());
-    let why = ListRecalls { client: wanted, limit: RECALLS, ..ListRecalls::default() };
+    let why = asked.recalls(sessions.accounts().now());
     let recalled = sessions.why(&session.caller, None, why).await?;
+    let shown = asked.from.saturating_add(recalled.recalls.len());
     let page = ActivityPage {
         page: Page::of(&request, Some(&session), "Activity"),
+        credentials: credentials(&events, &recalled.recalls),
         events: events.iter().map(EventLine::of).collect(),
         recalls: recalled.recalls.iter().map(RecallLine::of).collect(),
         recalls_total: counted_of(recalled.total),
-        days,
-        client,
-        is_failed,
+        kinds: AuditKind::ALL.iter().map(|kind| KindChoice::of(*kind, &asked.event)).collect(),
+        next: if shown < recalled.total { asked.place(shown) } else { String::new() },
+        asked,
     };
     Ok(respond(StatusCode::OK, &page))
 }
@@ -159,22 +185,81 @@ pub(in crate::http) async fn undo_work(
     Ok(see_other(HERE))
 }
 
+fn credentials(events: &[Told], recalls: &[RecallView]) -> BTreeSet<String> {
+    let of_events = events.iter().filter_map(|event| event.credential.clone());
+    let of_recalls = recalls.iter().map(|recall| recall.author.credential.to_string());
+    of_events.chain(of_recalls).collect()
+}
+
 async fn audit(
     sessions: &Sessions,
     session: &BrowserSession,
-    days: &str,
-    is_failed: bool,
+    wanted: &AskedActivity,
 ) -> Result<Vec<Told>, Error> {
     let mut arguments = serde_json::Map::new();
     arguments.insert("limit".to_owned(), EVENTS.into());
-    if !days.is_empty() {
-        arguments.insert("days".to_owned(), days.into());
+    for (name, text) in [("days", &wanted.days), ("event", &wanted.event)] {
+        if !text.is_empty() {
+            arguments.insert(name.to_owned(), text.as_str().into());
+        }
     }
-    if is_failed {
+    if wanted.is_failed {
         arguments.insert("failed".to_owned(), true.into());
     }
     let asked = AdminRequest::Audit(Arguments::new(arguments));
     told_list(sessions, session, asked, "events").await
+}
+
+impl AskedActivity {
+    fn of(asked: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let text = |name: &str| text_of(asked, name);
+        Self {
+            days: text("days"),
+            client: text("client"),
+            memory: text("memory"),
+            event: text("event"),
+            is_failed: text("failed") == "true",
+            from: text("from").parse().unwrap_or_default(),
+        }
+    }
+
+    /// The answers that are meant, of so many days up to now.
+    fn recalls(&self, now: Timestamp) -> ListRecalls {
+        let days = self.days.parse::<u32>().ok();
+        ListRecalls {
+            client: Some(self.client.clone()).filter(|client| !client.is_empty()),
+            memory: MemoryId::parse(&self.memory).ok(),
+            since: days.map(|days| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS))),
+            limit: RECALLS,
+            skip: self.from,
+            ..ListRecalls::default()
+        }
+    }
+
+    /// Where the same is asked, after so many answers.
+    fn place(&self, from: usize) -> String {
+        let failed = if self.is_failed { "true" } else { "" };
+        let from = from.to_string();
+        let all = [
+            ("days", self.days.as_str()),
+            ("client", &self.client),
+            ("memory", &self.memory),
+            ("event", &self.event),
+            ("failed", failed),
+            ("from", &from),
+        ];
+        let said = all.into_iter().filter(|(_, text)| !text.is_empty());
+        let parts: Vec<String> =
+            said.map(|(name, text)| format!("{name}={}", encoded_path(text))).collect();
+        format!("{HERE}?{}", parts.join("&"))
+    }
+}
+
+impl KindChoice {
+    fn of(kind: AuditKind, chosen: &str) -> Self {
+        let word = kind.word();
+        Self { word, label: word.replace('_', " "), is_chosen: word == chosen }
+    }
 }
 
 impl EventLine {

@@ -38,3 +38,21 @@ pub(in crate::http) async fn asset(
     response.content_type(*kind).insert_header((CACHE_CONTROL, keep));
     Ok(response.body(*bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_stays_small_and_makes_no_markup_out_of_text() {
+        let script = FILES.iter().find(|(name, ..)| *name == "app.js").unwrap().2;
+        let text = std::str::from_utf8(script).unwrap();
+
+        assert!(script.len() <= 15 * 1024, "{} bytes", script.len());
+        for odd in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser"]
+        {
+            assert!(!text.contains(odd), "{odd}");
+        }
+    }
+}

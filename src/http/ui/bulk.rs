@@ -77,8 +77,7 @@ pub(in crate::http) async fn bulk(
         0 => "Nothing was chosen, or there was nothing to change.".to_owned(),
         count => format!("{} {}.", memories(count), action.done()),
     };
-    let undo = ids.first().copied().filter(|_| ids.len() == 1);
-    browsers.leave_note(&session, text, undo);
+    browsers.leave_note(&session, text, ids);
     Ok(see_other(local_path(form.get("next"))))
 }
 

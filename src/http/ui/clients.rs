@@ -38,6 +38,8 @@ struct ClientsPage {
     grants: Vec<GrantLine>,
     grants_csrf: String,
     snippets: Vec<Snippet>,
+    /// Where clients without a key come; empty where they cannot.
+    connector: PageText,
     is_fresh: bool,
     csrf: String,
 }
@@ -111,6 +113,7 @@ pub(in crate::http) async fn clients(
         grants,
         grants_csrf: session.csrf(GRANTS),
         snippets: snippets(&origin(&request), None),
+        connector: PageText::of_any(about.connector.as_deref()),
         is_fresh: session.is_fresh,
         csrf: session.csrf(TOKENS),
     };

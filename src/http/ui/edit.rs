@@ -30,6 +30,8 @@ struct EditPage {
     problem: PageText,
     /// What the memory says by now, if somebody else has changed it.
     theirs: PageText,
+    /// Whether it waits for somebody who confirms it.
+    is_provisional: bool,
     csrf: String,
     limit: usize,
 }
@@ -45,6 +47,8 @@ struct Typed {
     category: String,
     priority: String,
     is_pinned: bool,
+    /// Whether whoever saves it stands for it.
+    is_confirmed: bool,
     /// The version that was looked at.
     version: String,
 }
@@ -162,6 +166,9 @@ async fn change(
     let mut said = typed.said();
     said.insert("id".to_owned(), memory.id.to_string().into());
     said.insert("content".to_owned(), typed.content.clone().into());
+    if typed.is_confirmed {
+        said.insert("confirm".to_owned(), true.into());
+    }
     if !typed.version.is_empty() {
         said.insert("if_version".to_owned(), typed.version.clone().into());
     }
@@ -187,6 +194,7 @@ impl Typed {
             category: text("category"),
             priority: text("priority"),
             is_pinned: form.get("pinned") == "true",
+            is_confirmed: form.get("confirm") == "true",
             version: text("version"),
         }
     }
@@ -202,6 +210,7 @@ impl Typed {
             category: memory.category.as_ref().map(|name| name.to_string()).unwrap_or_default(),
             priority: memory.priority.get().to_string(),
             is_pinned: memory.pinned,
+            is_confirmed: false,
             version: memory.version.to_string(),
         }
     }
@@ -232,6 +241,7 @@ impl EditPage {
             typed,
             problem: PageText::default(),
             theirs: PageText::default(),
+            is_provisional: false,
             csrf: session.csrf(MEMORY),
             limit: sessions.content_limit(),
         }
@@ -241,6 +251,7 @@ impl EditPage {
     fn about(mut self, memory: &Memory) -> Self {
         self.page.title = "Edit a memory".to_owned();
         self.id = memory.id.to_string();
+        self.is_provisional = memory.provisional;
         self.action = format!("/ui/memories/{}/edit", memory.id);
         self
     }

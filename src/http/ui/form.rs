@@ -1,14 +1,16 @@
+use std::rc::Rc;
+
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::http::body::{has_media_type, read};
 
-/// What a form brought: names with their values, in order.
-#[derive(Debug, Default)]
-pub(in crate::http) struct FormBody(Vec<(String, String)>);
+/// What a form brought: names with their values, in order. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(in crate::http) struct FormBody(Rc<Vec<(String, String)>>);
 
 /// Carries what [`super::csrf`] looks for.
 pub(super) const CSRF: &str = "csrf";
@@ -16,7 +18,7 @@ pub(super) const CSRF: &str = "csrf";
 impl FormBody {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(text);
-        Ok(Self(pairs.map_err(|_| Error::FormRefused)?.into_inner()))
+        Ok(Self(Rc::new(pairs.map_err(|_| Error::FormRefused)?.into_inner())))
     }
 
     /// The first value of a name; nothing said is empty.
@@ -53,7 +55,10 @@ impl FromRequest for FormBody {
                 return Err(Error::FormRefused);
             }
             let body = read(&request, payload).await?;
-            Self::parse(std::str::from_utf8(&body).map_err(|_| Error::FormRefused)?)
+            let form = Self::parse(std::str::from_utf8(&body).map_err(|_| Error::FormRefused)?)?;
+            // For the page that says why, should the form be refused.
+            request.extensions_mut().insert(form.clone());
+            Ok(form)
         })
     }
 }

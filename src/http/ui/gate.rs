@@ -81,7 +81,7 @@ async fn turn_away(mut request: ServiceRequest) -> ServiceResponse<BoxBody> {
     request.into_response(page)
 }
 
-/// Shows a failure as a page.
+/// Shows a failure as a page, with the text that somebody had typed.
 fn told_on_a_page(
     response: ServiceResponse<BoxBody>,
     session: Option<&BrowserSession>,
@@ -99,5 +99,6 @@ fn page_of_failure(
     session: Option<&BrowserSession>,
 ) -> Option<HttpResponse> {
     let failed = response.error()?.as_error::<Error>()?;
-    Some(refusal(request, session, failed, ""))
+    let typed = request.extensions().get::<FormBody>().cloned().unwrap_or_default();
+    Some(refusal(request, session, failed, typed.get("content")))
 }

@@ -1,11 +1,15 @@
 //! Lists of memories: all of them, those in the trash, those to review, the instructions.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
+use super::about::AboutServer;
 use super::bulk::BULK;
+use super::form::text_of;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::view::{MemoryRow, counted_of};
@@ -22,6 +26,12 @@ const ROWS: usize = 50;
 const PART: usize = 100;
 const MOST_LOOKED_AT: usize = 5_000;
 
+/// Who wrote what is listed, as lines name it.
+const CLIENT: &str = "client";
+
+/// Where a list goes on.
+const CURSOR: &str = "cursor";
+
 /// How a list may be shown besides.
 const VIEW: &str = "view";
 const TIMELINE: &str = "timeline";
@@ -29,7 +39,7 @@ const TIMELINE: &str = "timeline";
 /// What a page of a list may be asked besides the names of [`Named`], by the names of the verb.
 const FILTERS: [&str; 11] = [
     "tags", "kind", "project", "status", "since", "until", "pinned", "priority", "sort", "order",
-    "cursor",
+    CURSOR,
 ];
 
 /// One of the lists.
@@ -86,8 +96,9 @@ struct ListPage {
     is_empty: bool,
     total: String,
     empty: &'static str,
-    /// The page after this one; empty at the end.
+    /// The page after this one; empty at the end. And the first one, where this is another.
     next: String,
+    first: String,
     /// Where one is, to come back to.
     here: String,
     csrf: String,
@@ -108,10 +119,12 @@ struct FilterView {
     project: String,
     kind: String,
     tags: String,
+    client: String,
     status: String,
     since: String,
     until: String,
     sort: String,
+    order: String,
     is_pinned: bool,
     is_timeline: bool,
     is_set: bool,
@@ -121,42 +134,48 @@ pub(in crate::http) async fn list(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &ALL).await
+    show(&request, &session, &sessions, &about, &ALL).await
 }
 
 pub(in crate::http) async fn trash(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &TRASH).await
+    show(&request, &session, &sessions, &about, &TRASH).await
 }
 
 pub(in crate::http) async fn inbox(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &INBOX).await
+    show(&request, &session, &sessions, &about, &INBOX).await
 }
 
 pub(in crate::http) async fn instructions(
     request: HttpRequest,
     session: BrowserSession,
     sessions: web::Data<Sessions>,
+    about: web::Data<AboutServer>,
 ) -> Result<HttpResponse, Error> {
-    show(&request, &session, &sessions, &INSTRUCTIONS).await
+    show(&request, &session, &sessions, &about, &INSTRUCTIONS).await
 }
 
 async fn show(
     request: &HttpRequest,
     session: &BrowserSession,
     sessions: &Sessions,
+    about: &AboutServer,
     preset: &Preset,
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(request, |name| name == "tags")?;
-    let is_timeline = asked.get(VIEW).and_then(Value::as_str) == Some(TIMELINE);
+    let is_timeline = text_of(&asked, VIEW) == TIMELINE;
+    let writer = Some(text_of(&asked, CLIENT)).filter(|name| !name.is_empty());
     asked.retain(|name, _| is_filter(name));
     let verb = List::parse(Arguments::new(asked.clone()))?.verb;
     // Days have no priority.
@@ -165,24 +184,30 @@ async fn show(
     // Who looks with a browser is given nothing, as an assistant would be.
     let mut verb = List { limit: ROWS, sort, is_unnoted: true, ..verb };
     (preset.narrow)(&mut verb);
+    verb.filter.writer = writer.clone();
     let listed = sessions.ask(&session.caller, verb).await?;
     if is_timeline {
         asked.insert(VIEW.to_owned(), TIMELINE.into());
     }
+    if let Some(writer) = writer {
+        asked.insert(CLIENT.to_owned(), writer.into());
+    }
+    let is_further = asked.shift_remove(CURSOR).is_some();
+    let first = format!("{}?{}", preset.path, written(&asked));
     let next = listed.next_cursor.map(|cursor| {
-        asked.insert("cursor".to_owned(), Value::from(cursor));
-        format!("{}?{}", preset.path, written(&asked))
+        let start = if asked.is_empty() { "" } else { "&" };
+        format!("{first}{start}{CURSOR}={}", encoded_path(&cursor))
     });
-    asked.shift_remove("cursor");
     let page = ListPage {
         page: Page::of(request, Some(session), preset.title),
         mode: preset.mode,
         path: preset.path,
         is_empty: listed.memories.is_empty(),
-        days: grouped(&listed.memories, is_timeline.then_some(sort)),
+        days: grouped(&listed.memories, is_timeline.then_some(sort), about.undo),
         total: counted_of(listed.total),
         empty: preset.empty,
         next: next.unwrap_or_default(),
+        first: if is_further { first } else { String::new() },
         here: request.uri().path_and_query().map_or(preset.path, |here| here.as_str()).to_owned(),
         csrf: session.csrf(BULK),
         chosen: FilterView::of(&asked),
@@ -227,6 +252,7 @@ pub(in crate::http) async fn unused(
         days: vec![DayGroup { day: String::new(), rows }],
         empty: "Everything that was looked at has been given to somebody.",
         next: String::new(),
+        first: String::new(),
         here: "/ui/unused".to_owned(),
         csrf: session.csrf(BULK),
         chosen: FilterView::default(),
@@ -237,11 +263,12 @@ pub(in crate::http) async fn unused(
 
 /// The memories of a page in groups of a day (in UTC), by the moment that they are sorted by; in one
 /// group if nothing is said.
-fn grouped(memories: &[Shown], sort: Option<Sort>) -> Vec<DayGroup> {
+fn grouped(memories: &[Shown], sort: Option<Sort>, undo: Duration) -> Vec<DayGroup> {
     let mut groups: Vec<DayGroup> = Vec::new();
     for shown in memories {
-        let (Shown::Full(view), Some(row)) = (shown, MemoryRow::of_shown(shown)) else { continue };
+        let Shown::Full(view) = shown else { continue };
         let memory = &view.memory;
+        let row = MemoryRow::of_life(memory, undo);
         let moment = sort.map(|sort| match sort {
             Sort::UpdatedAt => memory.updated_at,
             Sort::EventAt => memory.event_at.map_or(memory.created_at, |event| event.at),
@@ -282,10 +309,12 @@ impl FilterView {
             project: text("project"),
             kind: text("kind"),
             tags: text("tags"),
+            client: text(CLIENT),
             status: text("status"),
             since: text("since"),
             until: text("until"),
             sort: text("sort"),
+            order: text("order"),
             is_pinned: text("pinned") == "true",
             is_timeline: text(VIEW) == TIMELINE,
             is_set: !asked.is_empty(),

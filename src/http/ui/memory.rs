@@ -5,16 +5,16 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::bulk::BULK;
+use super::bulk::{AT_ONCE, BULK};
 use super::csrf;
-use super::diff::{DiffPart, diff};
-use super::form::{FormBody, text_of};
+use super::form::{FormBody, local_path, text_of};
 use super::login::must_confirm;
 use super::markdown::{FormattedText, Piece, formatted};
 use super::page::{FRAME, Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
-use super::view::{MemoryRow, beginning, state_of};
+use super::versions::{VersionView, versions};
+use super::view::{MemoryRow, beginning};
 use crate::actors::Sessions;
 use crate::engine::{
     Arguments, Delete, DeleteTarget, Detail, Draft, Filter, Got, History, Mode, QueryText, Search,
@@ -23,7 +23,8 @@ use crate::engine::{
 use crate::error::Error;
 use crate::http::ask::query;
 use crate::http::front::PathId;
-use crate::model::{Memory, MemoryId, Scope, Status};
+use crate::model::percent::encoded_path;
+use crate::model::{Memory, MemoryId, Scope, Status, Timestamp};
 
 /// The purpose of the forms of a memory.
 pub(super) const MEMORY: &str = "memory";
@@ -32,6 +33,8 @@ const HISTORY_TOKENS: usize = 20_000;
 /// How the text may be shown besides.
 const VIEW: &str = "view";
 const FORMATTED: &str = "formatted";
+/// What a name of the knowledge graph is as a memory.
+const ENTITY: &str = "entity";
 /// How many neighbors are named.
 const NEIGHBORS: usize = 5;
 
@@ -45,7 +48,10 @@ struct MemoryPage {
     /// As Markdown, if that was asked for.
     is_formatted: bool,
     formatted: FormattedText,
-    facts: Vec<(&'static str, PageText)>,
+    facts: Vec<Fact>,
+    /// Where else its credential was at work, and what lies around it; empty if there is no such page.
+    work: String,
+    graph: String,
     metadata: PageText,
     supersedes: String,
     superseded_by: String,
@@ -60,14 +66,11 @@ struct MemoryPage {
     bulk_csrf: String,
 }
 
-/// A version of a memory, and what it changed of the one before.
-struct VersionView {
-    number: u32,
+/// One thing that is told of a memory: some words, or a moment.
+struct Fact {
+    name: &'static str,
+    text: PageText,
     at: PageTime,
-    title: PageText,
-    state: &'static str,
-    parts: Vec<DiffPart>,
-    is_current: bool,
 }
 
 /// Shows a memory, whatever its state.
@@ -92,6 +95,8 @@ pub(in crate::http) async fn show(
         is_formatted,
         formatted: if is_formatted { formatted(&memory.content) } else { FormattedText::default() },
         facts: facts(&got),
+        work: work_of(memory),
+        graph: graph_of(memory),
         metadata: metadata(memory),
         supersedes: memory.supersedes.map(|id| id.to_string()).unwrap_or_default(),
         superseded_by: memory.superseded_by.map(|id| id.to_string()).unwrap_or_default(),
@@ -156,7 +161,7 @@ pub(in crate::http) async fn purge(
     Ok(see_other("/ui/memories"))
 }
 
-/// Takes back the last change of a memory.
+/// Takes back the last change of a memory, or of those that were changed together.
 pub(in crate::http) async fn undo(
     request: HttpRequest,
     session: BrowserSession,
@@ -165,15 +170,33 @@ pub(in crate::http) async fn undo(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, FRAME, form.csrf())?;
-    let undone = take_back(&sessions, &session, form.arguments(&["id"]), false).await?;
-    let text = match (undone.reverted.len(), undone.conflicts.len()) {
+    let ids = form.all("id").filter_map(|id| MemoryId::parse(id).ok());
+    let ids: Vec<MemoryId> = ids.take(AT_ONCE).collect();
+    let (mut back, mut changed) = (0, 0);
+    for id in &ids {
+        let mut which = Map::new();
+        which.insert("id".to_owned(), id.to_string().into());
+        let undone = take_back(&sessions, &session, which, false).await?;
+        back += undone.reverted.len();
+        changed += undone.conflicts.len();
+    }
+    browsers.leave_note(&session, told_of_undo(back, changed), None);
+    Ok(match ids.as_slice() {
+        [id] => see_other(&place_of(*id)),
+        _ => see_other(local_path(form.get("next"))),
+    })
+}
+
+/// How many are as they were, and how many were changed again.
+fn told_of_undo(back: usize, changed: usize) -> String {
+    match (back, changed) {
         (0, 0) => "There was nothing to undo.".to_owned(),
-        (0, _) => "It was changed again since, and stays as it is.".to_owned(),
-        _ => "Undone.".to_owned(),
-    };
-    browsers.leave_note(&session, text, None);
-    let id = MemoryId::parse(form.get("id"));
-    Ok(id.map_or_else(|_| see_other("/ui/"), |id| see_other(&place_of(id))))
+        (0, 1) => "It was changed again since, and stays as it is.".to_owned(),
+        (1, 0) => "Undone.".to_owned(),
+        _ => format!(
+            "{back} memories are as they were; {changed} were changed again since, and stay as they are."
+        ),
+    }
 }
 
 /// Takes back the changes that the arguments name, or only tells what that would do.
@@ -224,27 +247,48 @@ async fn neighbors(
     Ok(others.take(NEIGHBORS).filter_map(|hit| MemoryRow::of_shown(&hit.memory)).collect())
 }
 
-fn facts(got: &Got) -> Vec<(&'static str, PageText)> {
+fn facts(got: &Got) -> Vec<Fact> {
     let memory = &got.memory.memory;
     let source = &memory.source;
-    let text = |text: Option<String>| PageText::of_any(text.as_deref());
     let all = [
-        ("Id", text(Some(memory.id.to_string()))),
-        ("Version", text(Some(memory.version.to_string()))),
-        ("Created", text(Some(memory.created_at.to_string()))),
-        ("Changed", text(Some(memory.updated_at.to_string()))),
-        ("Took place", text(memory.event_at.map(|at| at.to_string()))),
-        ("Forgotten at", text(memory.expires_at.map(|at| at.to_string()))),
-        ("Category", text(memory.category.as_ref().map(|category| category.to_string()))),
-        ("Priority", text(Some(memory.priority.get().to_string()))),
-        ("Client", text(source.client.clone())),
-        ("Credential", text(source.credential.clone())),
-        ("Session", text(source.session.clone())),
-        ("Came through", text(source.interface.clone())),
-        ("Given out", text(Some(format!("{} times", got.memory.access_count)))),
-        ("Last given out", text(got.memory.last_accessed_at.map(|at| at.to_string()))),
+        Fact::text("Id", Some(memory.id.to_string())),
+        Fact::text("Version", Some(memory.version.to_string())),
+        Fact::at("Created", Some(memory.created_at)),
+        Fact::at("Changed", Some(memory.updated_at)),
+        Fact::text("Took place", memory.event_at.map(|at| at.to_string())),
+        Fact::at("Forgotten at", memory.expires_at),
+        Fact::text("Category", memory.category.as_ref().map(ToString::to_string)),
+        Fact::text("Priority", Some(memory.priority.get().to_string())),
+        Fact::text("Client", source.client.clone()),
+        Fact::text("Credential", source.credential.clone()),
+        Fact::text("Session", source.session.clone()),
+        Fact::text("Came through", source.interface.clone()),
+        Fact::text("Given out", Some(format!("{} times", got.memory.access_count))),
+        Fact::at("Last given out", got.memory.last_accessed_at),
     ];
-    all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+    all.into_iter().filter(|fact| !fact.text.is_empty() || !fact.at.is_empty()).collect()
+}
+
+impl Fact {
+    fn text(name: &'static str, text: Option<String>) -> Self {
+        Self { name, text: PageText::of(&text.unwrap_or_default()), at: PageTime::default() }
+    }
+
+    fn at(name: &'static str, at: Option<Timestamp>) -> Self {
+        Self { name, text: PageText::default(), at: PageTime::of_any(at) }
+    }
+}
+
+/// Where else the credential was at work; empty if it is not known.
+fn work_of(memory: &Memory) -> String {
+    let credential = memory.source.credential.as_deref().map(encoded_path);
+    credential.map(|name| format!("/ui/activity/undo?credential={name}")).unwrap_or_default()
+}
+
+/// Where the neighborhood of an entity of the knowledge graph is drawn, whose name is its first line.
+fn graph_of(memory: &Memory) -> String {
+    let name = memory.content.lines().next().filter(|_| memory.kind.as_str() == ENTITY);
+    name.map(|name| format!("/ui/graph?name={}", encoded_path(name))).unwrap_or_default()
 }
 
 fn metadata(memory: &Memory) -> PageText {
@@ -253,25 +297,4 @@ fn metadata(memory: &Memory) -> PageText {
     }
     // A map of JSON always is JSON.
     PageText::of(&serde_json::to_string_pretty(&memory.metadata).unwrap_or_default())
-}
-
-/// The newest first, each held against the one before it.
-fn versions(got: &Got) -> Vec<VersionView> {
-    let all: Vec<&Memory> = got.history.iter().chain([&got.memory.memory]).collect();
-    let mut views = Vec::with_capacity(all.len());
-    let mut before: Option<&Memory> = None;
-    for memory in all {
-        let parts = before.map(|before| diff(&before.content, &memory.content));
-        views.push(VersionView {
-            number: memory.version,
-            at: PageTime::of(memory.updated_at),
-            title: PageText::of_any(memory.title.as_ref().map(|title| title.as_str())),
-            state: state_of(memory),
-            parts: parts.unwrap_or_default(),
-            is_current: memory.version == got.memory.memory.version,
-        });
-        before = Some(memory);
-    }
-    views.reverse();
-    views
 }

@@ -39,6 +39,7 @@ pub mod text;
 mod told;
 pub mod transfer;
 pub mod users;
+mod versions;
 mod view;
 
 pub(in crate::http) use assets::asset;

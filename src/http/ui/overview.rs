@@ -8,8 +8,8 @@ use askama::Template;
 use super::chart::Chart;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
-use super::text::PageText;
-use super::view::{NameLink, counted, counted_of};
+use super::text::{PageText, PageTime};
+use super::view::{NameLink, bytes, counted, counted_of};
 use crate::actors::Sessions;
 use crate::engine::{GivenTotals, Growth};
 use crate::error::Error;
@@ -19,6 +19,8 @@ use crate::model::few;
 
 /// Days that the chart shows.
 const DAYS: u32 = 30;
+/// With less room than this a store that is folded may not find enough beside itself.
+const LITTLE_ROOM: u64 = 512 << 20;
 /// Rows of each table.
 const ROWS: usize = 10;
 
@@ -30,14 +32,25 @@ struct OverviewPage {
     charts: Vec<Chart>,
     kinds: Vec<(PageText, String)>,
     projects: Vec<(NameLink, String)>,
+    clients: Vec<(NameLink, String)>,
     by_memory: Vec<(String, String)>,
     /// What was given out of late; empty for who may not know, and where it is not kept.
     answers: String,
     median: String,
     warnings: Vec<PageText>,
-    backup: String,
+    /// Nothing for who may not know.
+    backup: Option<BackupLook>,
+    storage: String,
     certificate: PageText,
     is_empty: bool,
+}
+
+/// The newest backup; empty if there is none.
+#[derive(Default)]
+struct BackupLook {
+    path: PageText,
+    size: String,
+    made: PageTime,
 }
 
 /// A number that leads to what it counts.
@@ -78,6 +91,12 @@ pub(in crate::http) async fn overview(
             .take(ROWS)
             .map(|one| (NameLink::project(&one.name), counted_of(one.count)))
             .collect(),
+        clients: grown
+            .writers
+            .iter()
+            .take(ROWS)
+            .map(|(name, count)| (NameLink::client(name), counted_of(*count)))
+            .collect(),
         by_memory: given
             .by_memory
             .iter()
@@ -87,6 +106,7 @@ pub(in crate::http) async fn overview(
         median: given.recent.median.map(milliseconds).unwrap_or_default(),
         warnings: warnings(&sessions, &face, &session),
         backup: backup(&sessions, &session),
+        storage: storage(&sessions, &session),
         certificate: certificate(&face, &session),
         is_empty: totals.memories == 0,
     };
@@ -147,6 +167,10 @@ pub(super) fn warnings(
         if !face.is_guarded {
             told.push("No key is needed on this machine: see auth.disabled (DISABLE_AUTH)".into());
         }
+        let free = sessions.usage().free_bytes;
+        if let Some(free) = free.filter(|free| *free < LITTLE_ROOM) {
+            told.push(format!("Only {} are free on the disk of the data directory", bytes(free)));
+        }
         if !sessions.backups().are_scheduled() {
             told.push("No backup is made by itself: see backup.every in config.toml".into());
         }
@@ -154,12 +178,27 @@ pub(super) fn warnings(
     told.iter().map(|told| PageText::of(told)).collect()
 }
 
-fn backup(sessions: &Sessions, session: &BrowserSession) -> String {
+/// Of the newest backup where it lies, how large it is and when it was made, for who may know.
+fn backup(sessions: &Sessions, session: &BrowserSession) -> Option<BackupLook> {
+    session.may(Scope::Admin).then(|| {
+        let newest = sessions.backups().newest().map(|line| BackupLook {
+            path: PageText::of(&line.path.display().to_string()),
+            size: bytes(line.bytes),
+            made: PageTime::of(line.made_at),
+        });
+        newest.unwrap_or_default()
+    })
+}
+
+/// What the store takes, and what is left for it.
+fn storage(sessions: &Sessions, session: &BrowserSession) -> String {
     if !session.may(Scope::Admin) {
         return String::new();
     }
-    match sessions.backups().age() {
-        Some(age) => format!("{} hours ago", age.as_secs() / 3_600),
-        None => "never".to_owned(),
+    let usage = sessions.usage();
+    let taken = bytes(usage.journal_bytes.saturating_add(usage.sled_bytes));
+    match usage.free_bytes {
+        Some(free) => format!("The store takes {taken}; {} are free on its disk.", bytes(free)),
+        None => format!("The store takes {taken}."),
     }
 }

@@ -1,9 +1,9 @@
 //! How a page is made: what stands around every page, and how one is sent.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 
@@ -12,7 +12,7 @@ use super::text::PageText;
 use super::{assets, cookies};
 use crate::error::Error;
 use crate::http::front::{Client, PAGE_POLICY};
-use crate::model::{Scope, UserId};
+use crate::model::{MemoryId, Scope, UserId};
 
 /// The purpose of the forms that stand around every page.
 pub(super) const FRAME: &str = "frame";
@@ -36,8 +36,10 @@ pub struct Page {
     pub is_exposed: bool,
     /// What has just been done.
     pub notice: PageText,
-    /// How that is undone: the memory whose last change it was.
-    pub undo: String,
+    /// How that is undone: the memories whose last change it was.
+    pub undo: Vec<String>,
+    /// Where one is, to come back to.
+    pub here: String,
     pub css: String,
     pub js: String,
     pub icon: String,
@@ -85,6 +87,7 @@ impl Page {
         let mut page = Self {
             title: title.to_owned(),
             theme: cookies::theme(request),
+            here: here(request),
             css: assets::place_of("app.css"),
             js: assets::place_of("app.js"),
             icon: assets::place_of("icon.svg"),
@@ -103,11 +106,17 @@ impl Page {
             let sessions = request.app_data::<web::Data<BrowserSessions>>();
             if let Some(note) = sessions.and_then(|sessions| sessions.take_note(session)) {
                 page.notice = PageText::of(&note.text);
-                page.undo = note.undo.map(|id| id.to_string()).unwrap_or_default();
+                page.undo = note.undo.iter().map(MemoryId::to_string).collect();
             }
         }
         page
     }
+}
+
+/// What a form led to cannot be asked for again.
+fn here(request: &HttpRequest) -> String {
+    let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
+    asked.map_or("/ui/", |here| here.as_str()).to_owned()
 }
 
 fn ways(here: &str, session: &BrowserSession) -> Vec<NavEntry> {

@@ -14,9 +14,12 @@ use crate::actors::Sessions;
 use crate::engine::{Arguments, Search, SearchHit, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
+use crate::model::percent::encoded_path;
 
 /// Hits of a page.
 const HITS: usize = 20;
+/// Where a list goes on.
+const CURSOR: &str = "cursor";
 
 #[derive(Template)]
 #[template(path = "ui/search.html")]
@@ -33,6 +36,9 @@ struct SearchPage {
     took_ms: u128,
     tokens: String,
     here: String,
+    /// The hits after these; empty at the end. And the first ones, where these are others.
+    next: String,
+    first: String,
     csrf: String,
 }
 
@@ -58,7 +64,8 @@ pub(in crate::http) async fn search(
 ) -> Result<HttpResponse, Error> {
     let mut asked = query(&request, |_| false)?;
     let [question, mode, project] = ["q", "mode", "project"].map(|name| text_of(&asked, name));
-    asked.retain(|name, _| ["mode", "project"].contains(&name.as_str()));
+    let is_further = asked.contains_key(CURSOR);
+    asked.retain(|name, _| ["mode", "project", CURSOR].contains(&name.as_str()));
     asked.insert("query".to_owned(), question.clone().into());
     let mut page = SearchPage {
         page: Page::of(&request, Some(&session), "Search"),
@@ -73,8 +80,13 @@ pub(in crate::http) async fn search(
         took_ms: 0,
         tokens: String::new(),
         here: request.uri().path_and_query().map_or("/ui/search", |here| here.as_str()).to_owned(),
+        next: String::new(),
+        first: String::new(),
         csrf: session.csrf(BULK),
     };
+    if is_further {
+        page.first = page.place(None);
+    }
     if page.is_asked {
         match Search::parse(Arguments::new(asked)) {
             Ok(said) => page.fill(&session, &sessions, said.verb).await?,
@@ -102,7 +114,19 @@ impl SearchPage {
         self.total = counted_of(found.total);
         self.mode_used = format!("{:?}", found.mode_used).to_lowercase();
         self.tokens = counted_of(tokens);
+        self.next = found.next_cursor.map(|cursor| self.place(Some(&cursor))).unwrap_or_default();
         Ok(())
+    }
+
+    /// Where the same is asked, from a place of the list on.
+    fn place(&self, cursor: Option<&str>) -> String {
+        let asked = [("q", &self.question), ("mode", &self.mode), ("project", &self.project)];
+        let said = asked.into_iter().filter(|(_, text)| !text.is_empty());
+        let said = said.map(|(name, text)| (name, text.as_str()));
+        let all = said.chain(cursor.map(|cursor| (CURSOR, cursor)));
+        let parts: Vec<String> =
+            all.map(|(name, text)| format!("{name}={}", encoded_path(text))).collect();
+        format!("/ui/search?{}", parts.join("&"))
     }
 }
 

@@ -87,8 +87,8 @@ struct SignedIn {
 #[derive(Debug, Clone)]
 pub struct PageNote {
     pub text: String,
-    /// The memory whose last change it was, if that can be undone.
-    pub undo: Option<MemoryId>,
+    /// The memories whose last change it was, as far as that can be undone.
+    pub undo: Vec<MemoryId>,
 }
 
 /// Leave to have one stream open. Given back when dropped.
@@ -229,8 +229,14 @@ impl BrowserSessions {
         BrowserSession { caller, looks_at: Some(user), ..session }
     }
 
-    /// Has the next page of a browser say something.
-    pub fn leave_note(&self, session: &BrowserSession, text: String, undo: Option<MemoryId>) {
+    /// Has the next page of a browser say something, and offer to take the last change of some memories back.
+    pub fn leave_note(
+        &self,
+        session: &BrowserSession,
+        text: String,
+        undo: impl IntoIterator<Item = MemoryId>,
+    ) {
+        let undo = undo.into_iter().collect();
         if let Some(signed) = self.kept().signed_in.get_mut(&session.digest) {
             signed.note = Some(PageNote { text, undo });
         }

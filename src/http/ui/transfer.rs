@@ -6,16 +6,17 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::csrf;
-use super::form::FormBody;
+use super::form::{FormBody, text_of};
 use super::login::{must_confirm, still_refused};
 use super::memory::take_back;
 use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
-use super::text::PageText;
-use super::view::beginning;
+use super::text::{PageText, PageTime};
+use super::view::{beginning, counted_of};
 use crate::actors::Sessions;
-use crate::engine::{ImportLines, Imported, TriedOutcome};
+use crate::engine::{ImportLines, Imported, ListImports, TriedOutcome};
 use crate::error::Error;
+use crate::http::ask::query;
 use crate::http::front::Front;
 use crate::http::moving::{AskedMove, CameOfIt};
 use crate::http::{OpenStreams, rest};
@@ -25,6 +26,8 @@ use crate::moving::MovingReport;
 /// The purpose of the forms of this page.
 const TRANSFER: &str = "transfer";
 const HERE: &str = "/ui/transfer";
+/// Earlier imports that are listed.
+const IMPORTS: usize = 50;
 
 #[derive(Template)]
 #[template(path = "ui/transfer.html")]
@@ -48,7 +51,20 @@ struct TransferPage {
     is_confirmed: bool,
     /// The change that an import was, by which it is undone.
     step: String,
+    /// Earlier imports that can be undone, and whether they were asked for.
+    lists_imports: bool,
+    imports: Vec<ImportLine>,
     csrf: String,
+}
+
+/// An import of what another product had.
+struct ImportLine {
+    /// By which it is undone.
+    run: String,
+    at: PageTime,
+    who: PageText,
+    what: PageText,
+    memories: String,
 }
 
 /// What would become of a line.
@@ -59,12 +75,32 @@ struct TriedRow {
 }
 
 /// The page where memories are taken out and put in.
-#[allow(clippy::unused_async, reason = "a handler is async")]
 pub(in crate::http) async fn show(
     request: HttpRequest,
     session: BrowserSession,
+    sessions: web::Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    Ok(respond(StatusCode::OK, &TransferPage::new(&request, &session)))
+    // Looking for them takes a look at every change that is kept.
+    let lists_imports = text_of(&query(&request, |_| false)?, "imports") == "true";
+    let imports = match lists_imports {
+        true => earlier(&sessions, &session).await?,
+        false => Vec::new(),
+    };
+    let page = TransferPage { lists_imports, imports, ..TransferPage::new(&request, &session) };
+    Ok(respond(StatusCode::OK, &page))
+}
+
+/// The imports that can still be undone, the newest first.
+async fn earlier(sessions: &Sessions, session: &BrowserSession) -> Result<Vec<ImportLine>, Error> {
+    let listed = sessions.ask(&session.caller, ListImports).await?;
+    let line = listed.imports.iter().take(IMPORTS).map(|import| ImportLine {
+        run: import.run.to_string(),
+        at: PageTime::of(import.at),
+        who: PageText::of(import.author.credential.as_str()),
+        what: PageText::of(format!("{} {}", import.format, import.file).trim()),
+        memories: counted_of(import.memories),
+    });
+    Ok(line.collect())
 }
 
 /// Gives out everything as a file, to who has just shown who they are.
@@ -140,7 +176,10 @@ pub(in crate::http) async fn undo_import(
 ) -> Result<HttpResponse, Error> {
     csrf::check(&request, &session, TRANSFER, form.csrf())?;
     let undone = take_back(&sessions, &session, form.arguments(&["step"]), false).await?;
-    let text = format!("The import is taken back: {} memories.", undone.reverted.len());
+    let (back, left) = (undone.reverted.len(), undone.conflicts.len());
+    let text = format!(
+        "The import is taken back: {back} memories. {left} were changed since, and stay as they are."
+    );
     browsers.leave_note(&session, text, None);
     Ok(see_other(HERE))
 }
@@ -170,6 +209,8 @@ impl TransferPage {
             content: String::new(),
             is_confirmed: false,
             step: told.step.map(|step| step.to_string()).unwrap_or_default(),
+            lists_imports: false,
+            imports: Vec::new(),
             csrf: session.csrf(TRANSFER),
         }
     }

@@ -1,5 +1,7 @@
 //! Memories as the pages show them.
 
+use std::time::Duration;
+
 use super::text::{PageText, PageTime};
 use crate::engine::Shown;
 use crate::model::percent::encoded_path;
@@ -21,11 +23,14 @@ pub(super) struct MemoryRow {
     pub(super) kind: PageText,
     pub(super) tags: Vec<NameLink>,
     pub(super) project: Option<NameLink>,
-    pub(super) client: PageText,
+    pub(super) client: Option<NameLink>,
     /// What is to be said of it, if it is not simply there.
     pub(super) state: &'static str,
     pub(super) is_pinned: bool,
     pub(super) created: PageTime,
+    /// Since when it is in the trash, and until when it can be restored; empty where it is not there.
+    pub(super) trashed: PageTime,
+    pub(super) erased: PageTime,
 }
 
 /// Characters of a text that a line shows.
@@ -38,6 +43,10 @@ impl NameLink {
 
     pub(super) fn project(name: &str) -> Self {
         Self::new(name, "project")
+    }
+
+    pub(super) fn client(name: &str) -> Self {
+        Self::new(name, "client")
     }
 
     fn new(name: &str, field: &str) -> Self {
@@ -55,10 +64,22 @@ impl MemoryRow {
             kind: PageText::of(memory.kind.as_str()),
             tags: memory.tags.as_slice().iter().map(|tag| NameLink::tag(tag.as_str())).collect(),
             project: memory.project.as_ref().map(|project| NameLink::project(project.as_str())),
-            client: client_of(memory),
+            client: memory.source.writer().map(NameLink::client),
             state: state_of(memory),
             is_pinned: memory.pinned,
             created: PageTime::of(memory.created_at),
+            trashed: PageTime::default(),
+            erased: PageTime::default(),
+        }
+    }
+
+    /// The same with how long it can be restored, if it is in the trash: `undo` after it came there.
+    pub(super) fn of_life(memory: &Memory, undo: Duration) -> Self {
+        let trashed = Some(memory.updated_at).filter(|_| memory.status == Status::Deleted);
+        Self {
+            trashed: PageTime::of_any(trashed),
+            erased: PageTime::of_any(trashed.map(|at| at.plus(undo))),
+            ..Self::of(memory)
         }
     }
 
@@ -69,12 +90,6 @@ impl MemoryRow {
             Shown::Brief(_) => None,
         }
     }
-}
-
-/// Which program wrote a memory, as it names itself; else the credential.
-fn client_of(memory: &Memory) -> PageText {
-    let source = &memory.source;
-    PageText::of_any(source.client.as_deref().or(source.credential.as_deref()))
 }
 
 /// What is to be said of a memory that is not simply there.

@@ -92,6 +92,17 @@ fn a_verb_makes_no_store_beside_a_server_that_has_its_data_elsewhere() {
 }
 
 #[test]
+fn a_server_that_its_client_was_told_nothing_of_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+
+    for open in ["--url=", "--url=${user_config.url}"] {
+        let answers = talk(&mut command(dir.path(), &["stdio", open]), &[hello()]);
+
+        assert!(answers[0]["result"]["serverInfo"].is_object(), "{open}: {}", answers[0]);
+    }
+}
+
+#[test]
 fn who_took_the_port_of_a_dead_server_is_told_no_secret() {
     let program = Program::start();
     program.tool("add_memory", json!({ "content": "the boiler was serviced" })).unwrap();

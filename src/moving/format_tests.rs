@@ -75,9 +75,12 @@ fn mem0_comes_with_its_names_and_without_the_memories_of_others() {
     let pages = moved([page("a"), page("b")].concat().as_bytes(), &usual());
     assert_eq!(pages.all("content"), ["a", "b"], "pages may stand one behind another");
     assert_eq!(pages.report.skipped["elements that are no memories, such as relations"], 4);
-    let list =
-        json!([{ "id": "m1", "memory": "Likes green tea", "created_at": "2024-07-01T17:00:00Z" }]);
-    assert_eq!(moved(list.to_string().as_bytes(), &usual()).lines[0]["id"], tea["id"]);
+    for name in ["memory", "data", "text", "content"] {
+        let time = "2024-07-01T17:00:00Z";
+        let list = json!([{ "id": "m1", name: "Likes tea", "user_id": "ada", "created_at": time }]);
+        let file = moved(list.to_string().as_bytes(), &usual());
+        assert_eq!((&file.lines[0]["id"], file.report.formats["mem0"]), (&tea["id"], 1), "{name}");
+    }
 }
 
 #[test]

@@ -346,7 +346,8 @@ impl<'a> Out<'a> {
         self.tally.note(&memory);
         let moved = if self.wanted.updates { OnChange::Update } else { OnChange::Keep };
         let is_note = self.format == NOTES_FORMAT;
-        match serde_json::to_vec(&MovedLine { memory, moved, has_twin, is_note }) {
+        let takes_erased = self.wanted.erased;
+        match serde_json::to_vec(&MovedLine { memory, moved, has_twin, is_note, takes_erased }) {
             Ok(line) => (self.deliver)(Carried { line, place: place.to_owned() }),
             Err(error) => {
                 self.tally.fail(place.to_owned(), &error.to_string());

@@ -125,6 +125,17 @@ def test_no_recipe_has_a_place_that_was_not_filled():
         assert not re.search(r"@[A-Z0-9_]+@", path.read_text()), path
 
 
+def test_the_app_of_home_assistant_sets_nothing_that_is_no_setting():
+    app, config = ((ROOT / path).read_text() for path in ("packaging/homeassistant/config.yaml", "config.toml"))
+
+    names = re.findall(r"^  ([A-Z_]+): (.*)$", app.split("\nenvironment:\n")[1], re.M)
+    assert {"DASHBOARD_INGRESS", "DATA_DIR"} < {name for name, _ in names}
+    for name, value in names:
+        assert re.search(rf"\b{name}\b", config), name
+        # Home Assistant takes texts only.
+        assert value not in ("true", "false") and not value.isdigit(), name
+
+
 def test_the_recipes_name_the_digests_of_the_archives():
     for arch in ("amd64", "arm64"):
         archive = DIST / f"memoryd-{VERSION}-linux-{arch}.tar.gz"

@@ -123,6 +123,8 @@ pub struct Usage {
     pub journal_bytes: u64,
     pub sled_bytes: u64,
     pub sessions: usize,
+    /// Of the file system of the data directory: its size, and what is free of it. Nothing where it does not say.
+    pub disk: Option<(u64, u64)>,
 }
 
 impl Default for StoreOptions {

@@ -62,6 +62,8 @@ fn a_verb_makes_no_store_beside_a_server_that_has_its_data_elsewhere() {
         &["import", "in.jsonl"],
         &["token", "create", "--name", "x"],
         &["export"],
+        &["open"],
+        &["selftest"],
     ] {
         let refused = run(arguments);
 

@@ -28,7 +28,7 @@ OWNER ?= OWNER
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-peers bench-faces bench-pages sbom dist dist-test eval model-multilingual cases certs acceptance clean ui-test
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak torture-importing fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-peers bench-faces bench-pages sbom dist dist-test eval model-multilingual cases certs acceptance clean ui-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -56,7 +56,7 @@ test-clients: tools ## clients and assistants from npm and PyPI against the buil
 # Against the binary that is there; figures of whole runs are in docs/RELIABILITY.md. ENCRYPTED=1 has the store encrypted, and
 # SEED=2 makes another run of it.
 MODE = $(if $(SEED),--seed $(SEED)) $(if $(ENCRYPTED),--encrypted)
-torture: torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-soak ## everything that attacks the server and its disk: hours
+torture: torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-importing torture-soak ## everything that attacks the server and its disk: hours
 
 torture-short: ## for minutes what of it looks at content and not at times, as CI runs it
 	$(TORTURE)/crash.py --bin $(BINARY) --rounds 15
@@ -68,6 +68,7 @@ torture-short: ## for minutes what of it looks at content and not at times, as C
 	$(TORTURE)/decay.py --bin $(BINARY) --flips 15 --others 25 --minds 0 --encrypted
 	$(TORTURE)/backup.py --bin $(BINARY) --memories 1000 --writes 100 --clients 8 --backups 5
 	$(TORTURE)/owners.py --bin $(BINARY) --rounds 6
+	$(TORTURE)/importing.py --bin $(BINARY) --megabytes 8
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes 1
 	$(TORTURE)/overload.py --bin $(BINARY) --quick --only no_calls
 
@@ -97,6 +98,9 @@ torture-mutations: ## COUNT=1000000 messages that are not quite right, half over
 
 torture-limits: ## 1,000 at a time at a limit of 100, a million addresses, 100 changes of the certificate
 	$(TORTURE)/overload.py --bin $(BINARY) --only limiter --only forwarded --only own_addresses --only swaps
+
+torture-importing: ## files of 200 MB of other products: the reader takes no more than 64 MiB; MEGABYTES=20 ONLY=chatgpt
+	$(TORTURE)/importing.py --bin $(BINARY) --megabytes $(or $(MEGABYTES),200) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
 torture-soak: ## an hour at 200 requests a second: memory, files and times stay flat
 	$(TORTURE)/soak.py --bin $(BINARY) --minutes $(or $(MINUTES),60) $(MODE)

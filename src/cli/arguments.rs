@@ -7,7 +7,7 @@ use super::account_arguments::{
     AuditArguments, StatsArguments, TokenArguments, UndoArguments, UserArguments, WhyArguments,
 };
 use super::connect::{ClientConfigArguments, ConnectArguments};
-use super::daemon::ServerUrl;
+use super::daemon::{PerhapsUrl, ServerUrl};
 use super::doctor::DoctorArguments;
 use super::grants::OauthArguments;
 use super::hook::{self, HookArguments};
@@ -165,10 +165,31 @@ pub(super) struct SelftestArguments {
     pub(super) server: ServerArguments,
 }
 
+// The same as below, but for who leaves the server open: programs that start others fill in what they have.
 #[derive(Debug, Clone, Args)]
 pub(super) struct StdioArguments {
-    #[command(flatten)]
-    pub(super) server: ServerArguments,
+    /// The server, such as https://nas.lan:3443 [default: the one on the data directory, or the data
+    /// directory itself if none runs]
+    #[arg(long, value_parser = PerhapsUrl::parse)]
+    url: Option<PerhapsUrl>,
+
+    /// Another authority to trust, or the server's own certificate, as a PEM file (also by
+    /// SSL_CERT_FILE)
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// The key to act with [default: that of MCP_API_KEY; without one, the default user with every
+    /// right]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    key: Option<String>,
+}
+
+impl StdioArguments {
+    /// Which server is meant.
+    pub(super) fn server(&self) -> ServerArguments {
+        let url = self.url.clone().and_then(PerhapsUrl::said);
+        ServerArguments { url, ca: self.ca.clone(), key: self.key.clone() }
+    }
 }
 
 // Which server a verb talks to, and as whom. clap would take a doc comment for that of the verb.
@@ -321,8 +342,8 @@ impl CommandLine {
 
     fn key(&self) -> Option<String> {
         match self.verb.as_ref()? {
-            Verb::Stdio(StdioArguments { server })
-            | Verb::Export(ExportArguments { server, .. }) => server.key.clone(),
+            Verb::Stdio(arguments) => arguments.key.clone(),
+            Verb::Export(ExportArguments { server, .. }) => server.key.clone(),
             Verb::Import(arguments) => arguments.server.key.clone(),
             // The guide of an older server names it so.
             Verb::Selftest(SelftestArguments { server }) => {

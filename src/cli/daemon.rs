@@ -276,6 +276,22 @@ impl ServerUrl {
     }
 }
 
+/// The same from a program that its user has told of none: then it comes as an empty text, or as the name of
+/// the place in which it would stand (`${user_config.url}`).
+#[derive(Debug, Clone)]
+pub(super) struct PerhapsUrl(Option<ServerUrl>);
+
+impl PerhapsUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let is_open = text.trim().is_empty() || text.starts_with("${");
+        if is_open { Ok(Self(None)) } else { ServerUrl::parse(text).map(|url| Self(Some(url))) }
+    }
+
+    pub(super) fn said(self) -> Option<ServerUrl> {
+        self.0
+    }
+}
+
 fn is_https(url: &str) -> bool {
     url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }

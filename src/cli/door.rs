@@ -6,6 +6,7 @@ use actix_web::rt;
 use super::Failed;
 use super::arguments::ServerArguments;
 use super::daemon::Daemon;
+use super::elsewhere;
 use super::progress::Bar;
 use crate::actors::Sessions;
 use crate::auth::{self, Carrier, Claim, Credentials, Identity, Presented, TokenBook};
@@ -60,6 +61,7 @@ impl Door {
                 rt::time::sleep(PAUSE).await;
                 continue;
             }
+            elsewhere::refuse(config, server).await?;
             match open(config, Some(Arc::new(Bar::new()))) {
                 Ok(store) => return Ok(Self::Local(Box::new(LocalStore::start(config, store)?))),
                 Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {}

@@ -35,7 +35,7 @@ pub(super) fn run(config: &Config) -> Outcome {
 
 /// Where the server listens, and whether with TLS: as its own file says, which knows of flags and of
 /// a port that was found at the start, else as the settings say.
-fn place(config: &Config) -> Result<(SocketAddr, bool), Failed> {
+pub(super) fn place(config: &Config) -> Result<(SocketAddr, bool), Failed> {
     if let Some(file) = ServerFile::read(&config.server.run_dir) {
         return Ok((file.address(), file.scheme == "https"));
     }

@@ -54,6 +54,10 @@ pub(super) struct ImportArguments {
     #[arg(long)]
     pub(super) update: bool,
 
+    /// What came before and was erased here for good comes again
+    #[arg(long)]
+    pub(super) erased: bool,
+
     /// What tells an assistant what to do becomes an instruction (needs the scope `instructions`)
     #[arg(long, requires = "confirm")]
     pub(super) instructions: bool,
@@ -101,6 +105,7 @@ impl ImportArguments {
             ("--since", self.since.is_some()),
             ("--limit", self.limit.is_some()),
             ("--update", self.update),
+            ("--erased", self.erased),
             ("--instructions", self.instructions),
             ("--split", self.split.is_some()),
             ("--all-users", self.all_users),

@@ -16,6 +16,7 @@ mod connect;
 mod daemon;
 mod doctor;
 mod door;
+mod elsewhere;
 mod export;
 mod grants;
 mod greeting;

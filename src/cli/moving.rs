@@ -144,6 +144,7 @@ fn wanted(config: &Config, arguments: &ImportArguments) -> Wanted {
         since: arguments.since,
         limit: arguments.limit,
         updates: arguments.update,
+        erased: arguments.erased,
         instructions: arguments.instructions,
         splits: arguments.split.is_some(),
         all_users: arguments.all_users,

@@ -8,7 +8,7 @@ use super::accounts::{Question, plain, send, text};
 use super::arguments::OpenArguments;
 use super::daemon::Daemon;
 use super::waiting::wait_for;
-use super::{Failed, Outcome, say_inline, say_json, tell};
+use super::{Failed, Outcome, elsewhere, say_inline, say_json, tell};
 use crate::auth::ServerFile;
 use crate::config::Config;
 
@@ -36,7 +36,10 @@ pub(super) fn run(config: &Config, arguments: &OpenArguments, wants_json: bool) 
 }
 
 async fn ask(config: &Config, arguments: &OpenArguments) -> Result<Value, Failed> {
-    let daemon = Daemon::of(&arguments.server, config).await?.ok_or_else(no_server)?;
+    let Some(daemon) = Daemon::of(&arguments.server, config).await? else {
+        elsewhere::refuse(config, &arguments.server).await?;
+        return Err(no_server());
+    };
     let path = "/admin/browser-link".to_owned();
     send(&daemon, &Question { method: Method::POST, path, named: Map::new() }).await
 }

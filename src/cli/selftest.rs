@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::arguments::SelftestArguments;
 use super::daemon::{Channel, Daemon};
 use super::waiting::wait_for;
-use super::{Failed, Outcome, say, say_json};
+use super::{Failed, Outcome, elsewhere, say, say_json};
 use crate::auth;
 use crate::config::Config;
 
@@ -29,13 +29,13 @@ const HEADERS: [&str; 5] = [
 /// Prints a line a check. It fails if one of them does.
 pub(super) fn run(config: &Config, arguments: &SelftestArguments, wants_json: bool) -> Outcome {
     let checks = wait_for(async {
-        let daemon = Daemon::of(&arguments.server, config).await?;
-        let daemon = daemon.ok_or_else(|| {
-            Failed::new(
+        let Some(daemon) = Daemon::of(&arguments.server, config).await? else {
+            elsewhere::refuse(config, &arguments.server).await?;
+            return Err(Failed::new(
                 "no server runs on this data directory; start one, or name one with --url"
                     .to_owned(),
-            )
-        })?;
+            ));
+        };
         all(&daemon).await
     })?;
     let failed = checks.iter().filter(|check| check.problem.is_some()).count();

@@ -35,7 +35,7 @@ pub(crate) use folders::{
 pub(crate) use limits::{is_out_of_files, is_passing, raise_open_files};
 pub(crate) use owner::{is_of_another, leave_path_to_owner, own_ids};
 pub(crate) use sockets::SocketPath;
-pub(crate) use space::{free_bytes, is_read_only, require_free};
+pub(crate) use space::{free_bytes, is_read_only, require_free, size_and_free};
 
 /// Readable by the owner alone.
 pub(crate) const PRIVATE_FILE: u32 = 0o600;

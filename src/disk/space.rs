@@ -40,8 +40,14 @@ fn is_refusal(tried: &Result<(), Errno>) -> bool {
 
 /// What an unprivileged process may still take.
 pub(crate) fn free_bytes(folder: &Path) -> io::Result<u64> {
+    size_and_free(folder).map(|(_, free)| free)
+}
+
+/// How large the file system is, and what an unprivileged process may still take of it.
+pub(crate) fn size_and_free(folder: &Path) -> io::Result<(u64, u64)> {
     let stats = rustix::fs::statvfs(folder)?;
-    Ok(stats.f_bavail.saturating_mul(stats.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(stats.f_frsize);
+    Ok((bytes(stats.f_blocks), bytes(stats.f_bavail)))
 }
 
 #[cfg(test)]
@@ -56,6 +62,8 @@ mod tests {
 
         assert_eq!(refusal.kind(), io::ErrorKind::StorageFull);
         require_free(dir.path(), 0).unwrap();
+        let (size, free) = size_and_free(dir.path()).unwrap();
+        assert!(size > 0 && free <= size, "{free} of {size}");
     }
 
     #[test]

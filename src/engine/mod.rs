@@ -32,6 +32,7 @@ mod secrets;
 mod spelling;
 mod stamp;
 mod steps;
+mod sweep;
 mod text_digest;
 mod verb;
 mod verbs;

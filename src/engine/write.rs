@@ -26,13 +26,13 @@ use super::changed::MemoryChange;
 use super::draft::{Draft, METADATA_LIMIT};
 use super::files::{FILE, PATH};
 use super::stamp::Stamp;
-use super::{Asked, Engine, EngineError};
+use super::{Asked, Engine, EngineError, IMPORT};
 use crate::model::{
     self, Access, Memory, MemoryId, Number, RecallPage, Scope, Status, StepChange, StepPage,
     Timestamp,
 };
 use crate::retrieval::{ParsedDocument, Vector};
-use crate::store::{Batch, PastVersion, Receipt, StoredVector};
+use crate::store::{Batch, Erased, PastVersion, Receipt, StoredVector};
 
 /// How many memories go into one batch, and how many bytes of text, far below what a frame of the
 /// journal may hold: it is held in memory whole.
@@ -144,6 +144,11 @@ impl Write {
         }
         Draft::check(before, after)?;
         Ok(())
+    }
+
+    /// Notes that what was erased may come again.
+    pub(super) fn forget_erasure(&mut self, id: &MemoryId) {
+        self.batch.remove::<Erased>(id);
     }
 
     pub(super) fn put_version(&mut self, version: &Memory) {
@@ -384,11 +389,16 @@ impl Engine {
         Ok(memory)
     }
 
-    /// Removes memories for good, with their histories.
+    /// Removes memories for good, with their histories. Of what an import brought it is noted that it is
+    /// gone, so that the same import does not bring it again.
     pub(super) fn erase(&mut self, ids: &[MemoryId]) -> Result<(), EngineError> {
         let mut write = self.begin()?;
         for &id in ids {
-            write.forget(self.read(id)?, &self.all_versions(id)?);
+            let memory = self.read(id)?;
+            if memory.metadata.contains_key(IMPORT) {
+                write.batch.put::<Erased>(&id, &Erased);
+            }
+            write.forget(memory, &self.all_versions(id)?);
             self.commit_if_full(&mut write)?;
         }
         self.commit(write)
@@ -408,56 +418,6 @@ impl Engine {
             self.commit_if_full(&mut write)?;
         }
         self.commit(write)
-    }
-
-    /// Removes what was deleted or has expired longer ago than it can be brought back, and writes
-    /// down what was found how often. What may be erased is said apart: the clock may be doubted.
-    pub fn sweep(&mut self, now: Timestamp, erasable: Timestamp) -> Result<(), EngineError> {
-        // Whoever looked back has done so for now, and it may be as large as what is awake.
-        self.mind.past = None;
-        let undo = self.limits.undo;
-        let over = |moment: Timestamp| moment.plus(undo) <= erasable;
-        let ended: Vec<MemoryId> = self
-            .mind
-            .catalog
-            .iter()
-            .filter(|(_, entry)| {
-                entry.expires.is_some_and(over)
-                    || (entry.status == Status::Deleted && over(entry.updated))
-            })
-            .map(|(_, entry)| entry.id)
-            .collect();
-        self.erase(&ended)?;
-        self.sweep_steps(erasable)?;
-        self.pack_steps()?;
-        self.write_access()?;
-        self.sweep_recalls(now, erasable)
-    }
-
-    /// The memories whose time ran out within a span, its end included.
-    #[must_use]
-    pub fn ended(&self, after: Timestamp, until: Timestamp) -> Vec<MemoryId> {
-        self.mind.ended(after, until)
-    }
-
-    /// When the next memory's time runs out.
-    #[must_use]
-    pub fn next_end(&self, after: Timestamp) -> Option<Timestamp> {
-        self.mind.next_end(after)
-    }
-
-    /// Writes the counts of what was found since the last time.
-    pub fn write_access(&mut self) -> Result<(), EngineError> {
-        if self.touched.is_empty() {
-            return Ok(());
-        }
-        let mut write = self.begin()?;
-        for (id, access) in &self.touched {
-            write.put_access(*id, access);
-        }
-        self.commit(write)?;
-        self.touched.clear();
-        Ok(())
     }
 
     pub(super) fn check_content(&self, content: &str) -> Result<(), EngineError> {

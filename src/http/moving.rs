@@ -36,6 +36,9 @@ pub(super) const UPDATE: Field = Field::new(
     "With format: what says something else here gets a new version",
 );
 
+pub(super) const ERASED: Field =
+    Field::new("erased", Shape::Flag, "With format: what was erased here for good comes again");
+
 pub(super) const VAULT: Field =
     Field::new("vault", Shape::Name, "With format: which of several folders of notes it is");
 
@@ -50,6 +53,7 @@ pub(super) struct AskedMove {
     tag: Option<Tag>,
     since: Option<Timestamp>,
     updates: bool,
+    erased: bool,
     vault: Option<String>,
 }
 
@@ -71,6 +75,7 @@ impl AskedMove {
             tag: arguments.take(&TAG),
             since: arguments.take(&SINCE),
             updates: arguments.take(&UPDATE).unwrap_or(false),
+            erased: arguments.take(&ERASED).unwrap_or(false),
             vault: arguments.take(&VAULT),
         }
     }
@@ -126,6 +131,7 @@ impl AskedMove {
         wanted.tag.clone_from(&self.tag);
         wanted.since = self.since;
         wanted.updates = self.updates;
+        wanted.erased = self.erased;
         wanted.vault.clone_from(&self.vault);
         wanted
     }

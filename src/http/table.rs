@@ -215,6 +215,7 @@ fn transfer() -> Vec<Row> {
                 &moving::TAG,
                 &moving::SINCE,
                 &moving::UPDATE,
+                &moving::ERASED,
                 &moving::VAULT,
             ])
             .takes_user()

@@ -100,6 +100,40 @@ fn the_files_of_an_archive_are_read_where_they_lie() {
     assert!(problem(zip(&[file("user.json", user)])).contains("--format"));
 }
 
+/// The archive as one of more than 4 GiB, which says in 64 bits where its directory is (APPNOTE.TXT, 4.3.14
+/// to 4.3.16).
+fn with_wide_end(mut archive: Vec<u8>) -> Vec<u8> {
+    let end = archive.split_off(archive.len() - 22);
+    let number = |at: usize, bytes: usize| {
+        let bytes = end[at..at + bytes].iter().rev();
+        bytes.fold(0_u64, |number, byte| (number << 8) | u64::from(*byte))
+    };
+    let (count, size, place) = (number(10, 2), number(12, 4), number(16, 4));
+    let wide = archive.len() as u64;
+    archive.extend(b"PK\x06\x06");
+    archive.extend(44_u64.to_le_bytes());
+    archive.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for number in [count, count, size, place] {
+        archive.extend(number.to_le_bytes());
+    }
+    archive.extend(b"PK\x06\x07\0\0\0\0");
+    archive.extend(wide.to_le_bytes());
+    archive.extend(1_u32.to_le_bytes());
+    archive.extend(b"PK\x05\x06\0\0\0\0");
+    archive.extend([0xff; 12]);
+    archive.extend([0, 0]);
+    archive
+}
+
+#[test]
+fn an_archive_of_64_bits_is_read_as_any_other() {
+    let plain = zip(&[file("conversations.json", sample("chatgpt.json"))]);
+
+    let wide = try_zip(with_wide_end(plain.clone())).unwrap();
+
+    assert_eq!(wide.all("id"), try_zip(plain).unwrap().all("id"));
+}
+
 #[test]
 fn lines_that_are_packed_are_preferred_to_the_tables_beside_them() {
     let archive = zip(&[

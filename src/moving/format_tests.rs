@@ -1,5 +1,7 @@
 //! What is made of the files of each product.
 
+use std::io::Cursor;
+
 use serde_json::{Value, json};
 
 use super::tests::{everything, is_the_same_again, moved, sample, try_moved, usual};
@@ -73,9 +75,12 @@ fn mem0_comes_with_its_names_and_without_the_memories_of_others() {
     let pages = moved([page("a"), page("b")].concat().as_bytes(), &usual());
     assert_eq!(pages.all("content"), ["a", "b"], "pages may stand one behind another");
     assert_eq!(pages.report.skipped["elements that are no memories, such as relations"], 4);
-    let list =
-        json!([{ "id": "m1", "memory": "Likes green tea", "created_at": "2024-07-01T17:00:00Z" }]);
-    assert_eq!(moved(list.to_string().as_bytes(), &usual()).lines[0]["id"], tea["id"]);
+    for name in ["memory", "data", "text", "content"] {
+        let time = "2024-07-01T17:00:00Z";
+        let list = json!([{ "id": "m1", name: "Likes tea", "user_id": "ada", "created_at": time }]);
+        let file = moved(list.to_string().as_bytes(), &usual());
+        assert_eq!((&file.lines[0]["id"], file.report.formats["mem0"]), (&tea["id"], 1), "{name}");
+    }
 }
 
 #[test]
@@ -108,6 +113,22 @@ fn openmemory_says_the_same_in_lines_and_in_tables() {
     let seat = lines.line("Prefers the window seat");
     assert_eq!(seat["metadata"]["openmemory"]["app"], "cursor");
     assert_eq!(seat["created_at"], "2025-01-01T00:00:00.000Z");
+}
+
+#[test]
+fn tables_of_openmemory_are_read_row_by_row_in_whatever_order() {
+    let memory = r#""memories": [{"id": "m1", "content": "tea", "category_ids": ["c1"]}]"#;
+    let names = r#""categories": [{"id": "c1", "name": "drinks"}, {"id": "c2", "name": "hot"}]"#;
+    let pairs = r#""memory_categories": [{"memory_id": "m1", "category_id": "c2"}]"#;
+    let file = |tables: [&str; 3]| format!("{{\"export_meta\": {{}}, {}}}", tables.join(", "));
+
+    for order in [[memory, names, pairs], [pairs, names, memory]] {
+        let tables = moved(file(order).as_bytes(), &usual());
+        assert_eq!(tables.lines[0]["tags"], json!(["drinks", "hot"]), "{order:?}");
+    }
+    let stream = Cursor::new(file([names, pairs, memory]).into_bytes());
+    let stream = Bundle::of_stream("-", Box::new(stream)).unwrap();
+    assert_eq!(try_moved(stream, &usual()).unwrap().lines[0]["tags"], json!(["drinks", "hot"]));
 }
 
 #[test]

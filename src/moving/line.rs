@@ -64,6 +64,8 @@ pub struct Wanted {
     pub limit: Option<usize>,
     /// Whether what says something else here gets a new version.
     pub updates: bool,
+    /// Whether what was erased here comes again.
+    pub erased: bool,
     /// Whether what tells an assistant what to do becomes an instruction.
     pub instructions: bool,
     /// Whether each observation becomes a memory of its own.
@@ -131,6 +133,7 @@ impl Wanted {
             since: None,
             limit: None,
             updates: false,
+            erased: false,
             instructions: false,
             splits: false,
             all_users: false,

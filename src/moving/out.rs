@@ -50,8 +50,9 @@ pub struct Out<'a> {
     taken: usize,
 }
 
-/// Bytes of lines that wait. Memories of one product are rarely more; of what is, the first wins.
-const HELD_BYTES: usize = 32 << 20;
+/// Bytes of lines that wait. Memories of one product are rarely more; of what is, the first wins. An import of
+/// 200 MB is to take no more than 64 MiB, with what is known of all its lines besides.
+const HELD_BYTES: usize = 16 << 20;
 /// Bytes of what one format keeps until it has read all, such as the entities of a graph.
 const KEPT_BYTES: usize = 256 << 20;
 /// Bytes of memory that one element takes besides what is in it.
@@ -345,7 +346,8 @@ impl<'a> Out<'a> {
         self.tally.note(&memory);
         let moved = if self.wanted.updates { OnChange::Update } else { OnChange::Keep };
         let is_note = self.format == NOTES_FORMAT;
-        match serde_json::to_vec(&MovedLine { memory, moved, has_twin, is_note }) {
+        let takes_erased = self.wanted.erased;
+        match serde_json::to_vec(&MovedLine { memory, moved, has_twin, is_note, takes_erased }) {
             Ok(line) => (self.deliver)(Carried { line, place: place.to_owned() }),
             Err(error) => {
                 self.tally.fail(place.to_owned(), &error.to_string());

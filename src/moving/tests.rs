@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Bundle, LinePart, MovingError, MovingReport, Recognised, Wanted, format_named, read};
 use crate::engine::Imported;
@@ -119,6 +119,27 @@ fn a_knowledge_graph_comes_with_what_is_odd_in_its_file() {
 }
 
 #[test]
+fn what_servers_of_the_graph_write_and_cannot_read_themselves_is_read() {
+    let entity = json!({
+        "type": "entity", "name": "Two\nlines \"x\"", "entityType": "", "observations": ["a\u{2028}b"],
+    });
+    let relation = json!({
+        "type": "relation", "from_id": "Ada", "to_id": "Nobody", "relation_type": "knows",
+    });
+    let lines = format!("\u{feff}{entity}\r\n\r\n{relation}");
+
+    let in_lines = moved(lines.as_bytes(), &usual());
+    let in_list = moved(format!("[{entity},{relation}]").as_bytes(), &usual());
+
+    assert_eq!((in_lines.report.failed, in_lines.lines.len()), (0, 2));
+    let named = &in_lines.lines[0];
+    assert_eq!((&named["title"], &named["kind"]), (&json!("Two lines \"x\""), &json!("entity")));
+    assert!(named["content"].as_str().unwrap().contains("a\u{2028}b"), "{named}");
+    in_lines.line("Ada\nknows\nNobody");
+    assert_eq!(in_lines.ids(), in_list.ids());
+}
+
+#[test]
 fn the_output_of_read_graph_is_the_same_graph() {
     let moved = moved(&sample("server-memory-graph.json"), &usual());
 
@@ -142,7 +163,7 @@ fn what_is_not_wanted_is_counted_and_left_out() {
 #[test]
 fn a_text_that_is_too_long_comes_in_parts() {
     let observations: Vec<String> = (0..40).map(|n| format!("{n} {}", "x".repeat(90))).collect();
-    let entity = serde_json::json!({
+    let entity = json!({
         "type": "entity", "name": "Long", "entityType": "note", "observations": observations,
     });
     let wanted = Wanted { content_bytes: 1_000, ..usual() };

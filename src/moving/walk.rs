@@ -134,18 +134,6 @@ pub(super) fn text_as_it_is(
     Ok(Some(text.into_owned()))
 }
 
-/// Reads a file that is one value, and not larger than an element.
-pub(super) fn whole(
-    reader: &mut dyn BufRead,
-    out: &mut Out<'_>,
-) -> Result<Option<Value>, MovingError> {
-    let mut walk = Walk::new(reader);
-    if walk.peek()?.is_none() {
-        return Ok(None);
-    }
-    walk.value(out)
-}
-
 /// Hands out the lines of a file that hold something, with their numbers.
 pub(super) fn lines(
     reader: &mut dyn BufRead,

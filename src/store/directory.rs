@@ -278,7 +278,7 @@ impl Store {
             journal_bytes: self.inner.journal.bytes(),
             sled_bytes: self.inner.shared.trees().bytes(),
             sessions: self.inner.shared.user_count(),
-            free_bytes: disk::free_bytes(&self.inner.shared.dir).ok(),
+            disk: disk::size_and_free(&self.inner.shared.dir).ok(),
         }
     }
 

@@ -69,7 +69,7 @@ pub use key::Key;
 #[cfg(feature = "fuzzing")]
 pub use kinds::RECORDS;
 pub use proof::Comparison;
-pub use records::{PastVersion, StoredVector};
+pub use records::{Erased, PastVersion, StoredVector};
 pub use salvage::Salvage;
 pub use seal::SealingKey;
 pub use session::{Batch, Receipt, SessionStore};
@@ -123,8 +123,16 @@ pub struct Usage {
     pub journal_bytes: u64,
     pub sled_bytes: u64,
     pub sessions: usize,
-    /// What is left on its disk, if that can be told.
-    pub free_bytes: Option<u64>,
+    /// Of the file system of the data directory: its size, and what is free of it. Nothing where it does not say.
+    pub disk: Option<(u64, u64)>,
+}
+
+impl Usage {
+    /// What is free of the file system of the data directory, if it says so.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.map(|(_, free)| free)
+    }
 }
 
 impl Default for StoreOptions {

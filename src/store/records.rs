@@ -16,6 +16,10 @@ pub struct PastVersion(pub Memory);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SessionNumber(pub(super) SessionNo);
 
+/// That a memory which an import brought was erased here. The same import does not bring it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased;
+
 /// What another model than the built-in table made of one version of a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVector {
@@ -44,6 +48,10 @@ pub struct AccessV1 {
 /// A number as it lies on disk since version 1. Whose it is, is in the key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NumberV1(u64);
+
+/// An erasure as it lies on disk since version 1: its key says all.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErasedV1;
 
 impl Record for Memory {
     type Key = MemoryId;
@@ -114,6 +122,22 @@ impl Record for Number {
 
     fn from_body(_: &Self::Key, NumberV1(number): NumberV1) -> Result<Self, CodecError> {
         Ok(Self(number))
+    }
+}
+
+impl Record for Erased {
+    type Key = MemoryId;
+    type Body = ErasedV1;
+    const PREFIX: u8 = 10;
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "erased";
+
+    fn to_body(&self) -> ErasedV1 {
+        ErasedV1
+    }
+
+    fn from_body(_: &Self::Key, _: ErasedV1) -> Result<Self, CodecError> {
+        Ok(Self)
     }
 }
 

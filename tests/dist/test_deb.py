@@ -81,6 +81,11 @@ class Debian:
                   "--inh-caps=-all", "--bounding-set=-all", *self.unit("ExecStart")[0].split()]
         return Served(["chroot", self.root, *inside], self.port, self.key(), env=env)
 
+    def connect(self, *arguments):
+        """What somebody does who has read the key; their own folder has no data."""
+        env = ["env", "--chdir=/root", "HOME=/root", f"MCP_API_KEY={self.key()}"]
+        return self.run(*env, "memoryd", "connect", *arguments, "--url", f"http://127.0.0.1:{self.port}")
+
     def notified(self):
         """A socket on which the service manager would listen."""
         place = self.path("/run/notify")
@@ -121,6 +126,11 @@ def test_it_installs_serves_survives_an_upgrade_and_leaves_the_data(debian, pack
         assert debian.owner("/var/lib/memoryd/journal")[:2] == (user, group)
         debian.run("setpriv", "--reuid", "memoryd", "--regid", "memoryd", "--clear-groups", "memoryd", "backup", "create", "--data-dir", "/var/lib/memoryd")
         assert list(debian.path("/var/lib/memoryd-backups").iterdir())
+        connected = debian.connect("cursor", "--yes")
+        assert "7 tools" in connected.stdout + connected.stderr, connected
+        assert "mcp_" in debian.path("/root/.cursor/mcp.json").read_text()
+        debian.connect("cursor", "--yes", "--undo")
+        assert not debian.path("/root/.cursor/mcp.json").exists()
         assert served.end() == 0, served.said
 
     # An upgrade keeps the key, the settings that were changed, and the data.

@@ -76,16 +76,36 @@ def test_a_bundle_holds_a_program_that_may_be_run_and_a_manifest_that_names_it()
                                  "user_config", "tools", "tools_generated", "compatibility"}
 
 
-def test_a_bundle_names_the_tools_that_the_server_has(binary, tmp_path):
-    named = {tool["name"] for tool in json.loads((ROOT / "packaging/mcpb/manifest.json").read_text())["tools"]}
+def started(binary, given, folder):
+    """What the tools of a bundle are called, as its host starts it: every place has what was given, or its default."""
+    manifest = json.loads((ROOT / "packaging/mcpb/manifest.json").read_text())
+    values = {name: option.get("default", "") for name, option in manifest["user_config"].items()} | given
+    fill = lambda text: re.sub(r"\$\{user_config\.(\w+)\}", lambda place: values[place[1]], text)
+    config = manifest["server"]["mcp_config"]
+    env = {"PATH": "/usr/bin:/bin"} | {name: fill(text) for name, text in config["env"].items()}
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}
     lines = [hello, {"jsonrpc": "2.0", "method": "notifications/initialized"}, {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}]
-    told = run(binary, "stdio", input="".join(json.dumps(line) + "\n" for line in lines), cwd=tmp_path,
-               env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(tmp_path / "data")})
+    told = run(binary, *map(fill, config["args"]), input="".join(json.dumps(line) + "\n" for line in lines), cwd=folder, env=env)
 
     answers = {answer.get("id"): answer for answer in map(json.loads, told.stdout.splitlines())}
-    assert named == {tool["name"] for tool in answers[2]["result"]["tools"]}
+    return {tool["name"] for tool in answers[2]["result"]["tools"]}
+
+
+def test_a_bundle_has_the_tools_that_it_names_with_a_folder_and_with_a_server_elsewhere(binary, tmp_path):
+    named = {tool["name"] for tool in json.loads((ROOT / "packaging/mcpb/manifest.json").read_text())["tools"]}
+    folder, port = tmp_path / "bundle", free_port()
+    folder.mkdir()
+    env = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(tmp_path / "data"), "PORT": str(port), "MCP_API_KEY": KEY}
+    run(binary, "certs", "--out", tmp_path / "certs", env=env, cwd=tmp_path)
+    env |= {"SSL_CERT_PATH": str(tmp_path / "certs/server.pem"), "SSL_KEY_PATH": str(tmp_path / "certs/server-key.pem")}
+
+    assert started(binary, {"data_dir": str(folder / "data")}, folder) == named
+    with Served([binary, "serve"], port, KEY, tls=tmp_path / "certs/ca.pem", env=env, cwd=tmp_path):
+        elsewhere = {"url": f"https://localhost:{port}/mcp", "key": KEY, "authority": str(tmp_path / "certs/ca.pem"),
+                     "data_dir": str(folder / "none")}
+        assert started(binary, elsewhere, folder) == named
+    assert not (folder / "none").exists()
 
 
 def test_the_registry_is_told_of_what_was_made():
@@ -103,6 +123,17 @@ def test_no_recipe_has_a_place_that_was_not_filled():
     assert len(recipes) > 8
     for path in recipes:
         assert not re.search(r"@[A-Z0-9_]+@", path.read_text()), path
+
+
+def test_the_app_of_home_assistant_sets_nothing_that_is_no_setting():
+    app, config = ((ROOT / path).read_text() for path in ("packaging/homeassistant/config.yaml", "config.toml"))
+
+    names = re.findall(r"^  ([A-Z_]+): (.*)$", app.split("\nenvironment:\n")[1], re.M)
+    assert {"DASHBOARD_INGRESS", "DATA_DIR"} < {name for name, _ in names}
+    for name, value in names:
+        assert re.search(rf"\b{name}\b", config), name
+        # Home Assistant takes texts only.
+        assert value not in ("true", "false") and not value.isdigit(), name
 
 
 def test_the_recipes_name_the_digests_of_the_archives():

@@ -63,6 +63,39 @@ async fn a_file_of_another_product_is_tried_taken_known_again_and_undone() {
 }
 
 #[actix_web::test]
+async fn what_was_erased_here_stays_so_unless_it_is_asked_for() {
+    let server = TestServer::start();
+    send(&server, "format=auto&confirm=true", MEM0).await;
+    let found = memories(&server).await;
+    let tea = found.iter().find(|memory| memory["content"] == "likes green tea").unwrap();
+    server.ok("delete_memory", json!({ "id": tea["id"], "purge": true })).await;
+    let server = server.restart().await;
+
+    let tried = send(&server, "format=auto&dry_run=true", MEM0).await;
+    let again = send(&server, "format=auto", MEM0).await;
+
+    for told in [&tried, &again] {
+        let counts = &told["kinds"]["fact"];
+        assert_eq!(
+            (&counts["deleted_here"], &counts["unchanged"]),
+            (&json!(1), &json!(1)),
+            "{told}"
+        );
+    }
+    assert_eq!(memories(&server).await.len(), 1);
+    let asked = send(&server, "format=auto&erased=true&confirm=true", MEM0).await;
+    assert_eq!(asked["kinds"]["fact"]["new"], 1, "{asked}");
+    let known = send(&server, "format=auto", MEM0).await;
+    assert_eq!(known["kinds"]["fact"]["unchanged"], 2, "{known}");
+
+    // What is undone for good leaves no word of it, and may come again.
+    let undo = json!({ "step": asked["run"], "dry_run": false, "purge": true });
+    assert_eq!(server.post("/api/v1/undo", undo).await.status, 200);
+    let after = send(&server, "format=auto", MEM0).await;
+    assert_eq!(after["kinds"]["fact"]["new"], 1, "{after}");
+}
+
+#[actix_web::test]
 async fn what_says_something_else_here_stays_unless_updates_are_wanted() {
     let server = TestServer::start();
     send(&server, "format=auto&confirm=true&project=house&tag=old", MEM0).await;

@@ -45,6 +45,66 @@ fn the_command_line_and_stdio_reach_a_server_however_it_was_set_up() {
 }
 
 #[test]
+fn a_verb_makes_no_store_beside_a_server_that_has_its_data_elsewhere() {
+    let program = Program::start();
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("in.jsonl"), "{\"content\": \"the boiler was serviced\"}\n")
+        .unwrap();
+    let url = format!("http://127.0.0.1:{}", program.port);
+    let run = |arguments: &[&str]| {
+        let mut verb = command(home.path(), arguments);
+        verb.env_remove("DATA_DIR").env("PORT", program.port.to_string()).output().unwrap()
+    };
+
+    for arguments in [
+        &["connect", "cursor", "--yes"][..],
+        &["connect", "claude-desktop", "--yes"],
+        &["import", "in.jsonl"],
+        &["token", "create", "--name", "x"],
+        &["export"],
+        &["open"],
+        &["selftest"],
+    ] {
+        let refused = run(arguments);
+
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {told}");
+        assert!(told.contains(&format!("--url {url} ")), "{arguments:?}: {told}");
+    }
+    assert!(!home.path().join("data").exists() && !home.path().join(".cursor").exists());
+    let looked = run(&["doctor", "--json"]);
+    let told: Value = serde_json::from_slice(&looked.stdout).unwrap();
+    assert!(
+        told.to_string().contains(&format!("the memoryd at {url} has its data elsewhere")),
+        "{told}"
+    );
+
+    // Once it is named, it is the one.
+    for arguments in [&["connect", "cursor", "--yes"][..], &["import", "in.jsonl"]] {
+        let done = run(&[arguments, &["--url", &url, "--key", KEY]].concat());
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+    }
+    let found = program.tool("search_memories", json!({ "query": "boiler" })).unwrap();
+    let results = found["result"]["structuredContent"]["results"].as_array();
+    assert_eq!(results.map(Vec::len), Some(1), "{found}");
+    // So is a data directory that somebody names.
+    let own = home.path().join("own");
+    let named = run(&["import", "in.jsonl", "--data-dir", own.to_str().unwrap()]);
+    assert!(named.status.success() && own.exists(), "{named:?}");
+}
+
+#[test]
+fn a_server_that_its_client_was_told_nothing_of_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+
+    for open in ["--url=", "--url=${user_config.url}"] {
+        let answers = talk(&mut command(dir.path(), &["stdio", open]), &[hello()]);
+
+        assert!(answers[0]["result"]["serverInfo"].is_object(), "{open}: {}", answers[0]);
+    }
+}
+
+#[test]
 fn who_took_the_port_of_a_dead_server_is_told_no_secret() {
     let program = Program::start();
     program.tool("add_memory", json!({ "content": "the boiler was serviced" })).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -57,6 +57,91 @@ fn a_knowledge_graph_is_tried_taken_listed_and_undone_through_every_door() {
 
         assert_eq!((undone.status.code(), count(dir)), (Some(0), 0), "{undone:?}");
     }
+}
+
+#[test]
+fn every_sample_is_told_beforehand_taken_once_and_taken_back() {
+    let samples = samples();
+    assert!(samples.len() > 15, "{samples:?}");
+    for path in samples {
+        let dir = tempfile::tempdir().unwrap();
+        let import = |source: &Path, more: &[&str]| {
+            told(&run(dir.path(), &[&[source.to_str().unwrap()][..], EVERYTHING, more].concat()))
+        };
+
+        let tried = import(&path, &["--dry-run"]);
+        assert_eq!(count(dir.path()), 0, "{path:?}");
+        let taken = import(&path, &[]);
+
+        let told_both =
+            ["formats", "kinds", "skipped", "failed", "mended", "lines", "bytes", "tags"];
+        for name in told_both {
+            assert_eq!(tried[name], taken[name], "{path:?}: {name}");
+        }
+        assert!(new_in(&taken) > 0, "{path:?}: {taken}");
+        let other = dir.path().join("another name.json");
+        let anew = exported_anew(&path).inspect(|text| fs::write(&other, text).unwrap());
+        for source in [Some(&path), anew.map(|_| &other)].into_iter().flatten() {
+            let again = import(source, &[]);
+            assert_eq!((new_in(&again), again.get("run")), (0, None), "{source:?}: {again}");
+        }
+        let undone = run(dir.path(), &["--undo", taken["run"].as_str().unwrap()]);
+        assert_eq!((undone.status.code(), count(dir.path())), (Some(0), 0), "{path:?}: {undone:?}");
+    }
+}
+
+const EVERYTHING: &[&str] =
+    &["--only", "memories,conversations,projects,files", "--all-users", "--json"];
+
+/// The made-up files and folders of every product.
+fn samples() -> Vec<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/import");
+    let found = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = found.collect();
+    found.sort();
+    found
+}
+
+/// The same in another order and spelling, as a later export may have it; nothing of what is no JSON.
+fn exported_anew(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    if path.extension()? == "jsonl" {
+        let lines: Vec<&str> = text.lines().rev().collect();
+        return Some(lines.join("\n"));
+    }
+    let mut value: Value = serde_json::from_str(&text).ok()?;
+    let mut lists: Vec<&mut Value> = match &mut value {
+        Value::Object(fields) => fields.values_mut().collect(),
+        list => vec![list],
+    };
+    lists.iter_mut().filter_map(|list| list.as_array_mut()).for_each(|list| list.reverse());
+    serde_json::to_string_pretty(&value).ok()
+}
+
+/// How many memories are new, or have a new version.
+fn new_in(report: &Value) -> u64 {
+    let kinds = report["kinds"].as_object().unwrap().values();
+    kinds.map(|kind| kind["new"].as_u64().unwrap() + kind["updated"].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn two_imports_of_one_file_at_once_bring_everything_once() {
+    let program = Program::start();
+    let dir = program.dir.path();
+    fs::write(dir.join("chats.json"), format!("[{}]", chats(2_000).join(","))).unwrap();
+    let begin = || {
+        let arguments = ["import", "chats.json", "--only", "conversations", "--json"];
+        command(dir, &arguments).stdout(Stdio::piped()).spawn().unwrap()
+    };
+
+    let both = [begin(), begin()].map(|import| told(&import.wait_with_output().unwrap()));
+
+    let count_of = |name: &str| -> u64 {
+        let counts = both.iter().map(|told| told["kinds"]["conversation"][name].as_u64().unwrap());
+        counts.sum()
+    };
+    assert_eq!((count_of("new"), count_of("unchanged")), (2_000, 2_000), "{both:?}");
+    assert_eq!(count(dir), 2_000);
 }
 
 #[test]

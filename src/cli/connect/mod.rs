@@ -25,7 +25,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use super::arguments::ServerArguments;
-use super::{Failed, Outcome, say, say_inline, say_json, tell};
+use super::{Failed, Outcome, elsewhere, say, say_inline, say_json, tell};
 use crate::cli::waiting::wait_for;
 use crate::clients::{
     KEY_PLACE, KNOWN, KnownClient, Machine, Platform, ProjectFile, SERVER_NAME, find,
@@ -122,6 +122,7 @@ pub(super) fn run(
         wants_json,
     };
     let done = wait_for(async {
+        elsewhere::refuse(config, &which.server).await?;
         if arguments.undo { undo::undo(&job).await } else { job.connect().await }
     })?;
     show(&job, &done)

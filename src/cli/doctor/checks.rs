@@ -13,6 +13,7 @@ use super::{Finding, clients};
 use crate::actors::list_backups;
 use crate::auth::ServerFile;
 use crate::cli::daemon::Daemon;
+use crate::cli::elsewhere;
 use crate::config::{Config, Host, Loaded, Port, Surroundings};
 use crate::disk;
 use crate::model::{Clock, SystemClock, Timestamp};
@@ -49,7 +50,7 @@ pub(super) async fn all(loaded: &Loaded) -> Vec<Finding> {
         None => Value::Null,
     };
     let mut findings = settings(loaded);
-    findings.push(server(config, daemon.is_some(), &health));
+    findings.push(server(config, daemon.is_some(), &health).await);
     findings.extend(permissions(&config.server.data_dir));
     findings.extend(disk(&config.server.data_dir));
     findings.push(clock(&config.server.data_dir, &health, now));
@@ -81,13 +82,13 @@ fn settings(loaded: &Loaded) -> Vec<Finding> {
     std::iter::once(Finding::ok("settings", told)).chain(warnings).collect()
 }
 
-fn server(config: &Config, runs: bool, health: &Value) -> Finding {
+async fn server(config: &Config, runs: bool, health: &Value) -> Finding {
     let file = ServerFile::read(&config.server.run_dir).filter(|_| runs);
     let Some(file) = file else {
         return if runs {
             Finding::ok("server", "a program on standard input and output has the store open")
         } else {
-            port(config)
+            port(config).await
         };
     };
     let told = format!("runs at {}://{}", file.scheme, file.address());
@@ -106,7 +107,7 @@ fn server(config: &Config, runs: bool, health: &Value) -> Finding {
 }
 
 /// Whether a server could listen where the settings say.
-fn port(config: &Config) -> Finding {
+async fn port(config: &Config) -> Finding {
     let address = match config.server.host {
         Host::Address(address) => address,
         Host::Name(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -120,17 +121,31 @@ fn port(config: &Config) -> Finding {
             let told = format!("none runs on this data directory; port {port} is free for it");
             Finding::warn("server", told, start)
         }
-        Err(error) if error.kind() == ErrorKind::AddrInUse => Finding::fail(
-            "server",
-            format!("none runs on this data directory, and another program listens at port {port}"),
-            "stop that program, or set server.port (PORT) to another port or to auto",
-        ),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => taken(config, port).await,
         Err(error) => Finding::fail(
             "server",
             format!("nobody can listen at {address} port {port}: {error}"),
             "set server.host (HOST) to an address of this machine, and server.port (PORT) to 1024 or more",
         ),
     }
+}
+
+/// What is said of a port at which somebody else listens.
+async fn taken(config: &Config, port: u16) -> Finding {
+    let check = "server";
+    if let Some(base) = elsewhere::server_there(config).await {
+        let told = format!(
+            "none runs on this data directory; the memoryd at {base} has its data elsewhere"
+        );
+        let todo = "look where it is: sudo -u memoryd memoryd doctor --data-dir /var/lib/memoryd, or docker \
+                    exec memoryd /memoryd doctor";
+        return Finding::warn(check, told, todo);
+    }
+    Finding::fail(
+        check,
+        format!("none runs on this data directory, and another program listens at port {port}"),
+        "stop that program, or set server.port (PORT) to another port or to auto",
+    )
 }
 
 fn permissions(dir: &Path) -> Vec<Finding> {

@@ -19,11 +19,11 @@ use clap::Args;
 
 use super::arguments::{CommandLine, ServerArguments};
 use super::daemon::ServerUrl;
+use super::elsewhere::named_data_dir;
 use super::{Failed, say_json, tell};
 use crate::config::Config;
 use crate::hooks::{HookClient, Moment};
 use spool::Goal;
-use state::named_data_dir;
 pub(super) use status::run as status;
 use work::Work;
 

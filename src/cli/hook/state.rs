@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spool::Spool;
 use super::{HookArguments, said};
+use crate::cli::elsewhere::named_data_dir;
 use crate::cli::{Failed, unwritable};
 use crate::config::Config;
 use crate::disk;
@@ -44,7 +45,7 @@ const MOST_BYTES: u64 = 1 << 20;
 
 impl State {
     /// The folder that was named, or one in the data directory if that was. Nothing is kept in a folder
-    /// that nobody named: it would be that of a project.
+    /// that nobody named: it would be that of a project, and whoever wrote that could put memories of his own there.
     pub(super) fn open(
         config: Option<&Config>,
         arguments: &HookArguments,
@@ -130,14 +131,6 @@ impl State {
         let session: String = session.chars().map(plain).collect();
         self.folder.join(SITTINGS).join(format!("{}-{session}.json", hook.client.word()))
     }
-}
-
-/// The data directory, if somebody said which it is. Else it is one below the folder in which the client
-/// happens to stand, and whoever wrote that folder could put memories of his own there.
-pub(super) fn named_data_dir(config: &Config) -> Option<&Path> {
-    let setting = config.effective().iter().find(|setting| setting.key == "server.data_dir");
-    let is_named = setting.is_some_and(|setting| setting.source != "default");
-    is_named.then_some(config.server.data_dir.as_path())
 }
 
 /// The file by which a folder, with all below it, wants no hooks.

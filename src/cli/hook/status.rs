@@ -1,8 +1,9 @@
 use serde_json::json;
 
 use super::HookArguments;
-use super::state::{State, named_data_dir, switch};
+use super::state::{State, switch};
 use crate::cli::daemon::Daemon;
+use crate::cli::elsewhere::named_data_dir;
 use crate::cli::waiting::wait_for;
 use crate::cli::{Failed, Outcome, say_inline, say_json};
 use crate::config::Config;

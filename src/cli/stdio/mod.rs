@@ -18,7 +18,7 @@ use seat::Seats;
 /// stdio process, or this one.
 pub(super) fn run(config: &Config, arguments: &StdioArguments) -> Outcome {
     wait_for(async {
-        let seats = Rc::new(Seats::new(config, &arguments.server));
+        let seats = Rc::new(Seats::new(config, &arguments.server()));
         // A client is told at once that there is nothing to talk to, by our end.
         seats.take().await?;
         let bridge = Bridge::new(Rc::clone(&seats), config);

@@ -34,11 +34,9 @@ pub(super) fn write(metrics: &Metrics, others: &Others<'_>) -> String {
         one(&mut text, name, "counter", help, load(count));
     }
     one(&mut text, "uptime_seconds", "gauge", "Since the start.", metrics.uptime().as_secs());
-    let help = "Whether the store takes writes.";
-    one(&mut text, "storage_writable", "gauge", help, others.is_writable.into());
-    if let Some(age) = others.backup_age {
-        one(&mut text, "backup_age_seconds", "gauge", "Since the newest backup.", age.as_secs());
-    }
+    head(&mut text, "build_info", "gauge", "Which version runs.");
+    let _ = writeln!(text, "memoryd_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+    storage(&mut text, others);
     let (own, first) = (
         "When the certificate ends, in seconds since 1970.",
         "When the first of the certificate and of its signers that a client needs ends.",
@@ -57,6 +55,20 @@ pub(super) fn write(metrics: &Metrics, others: &Others<'_>) -> String {
     }
     response_times(&mut text, metrics);
     text
+}
+
+fn storage(text: &mut String, others: &Others<'_>) {
+    let help = "Whether the store takes writes.";
+    one(text, "storage_writable", "gauge", help, others.is_writable.into());
+    one(text, "journal_bytes", "gauge", "Bytes of the journal.", others.journal_bytes);
+    one(text, "tree_bytes", "gauge", "Bytes of what is made of it.", others.tree_bytes);
+    if let Some((size, free)) = others.disk {
+        one(text, "disk_bytes", "gauge", "Size of the disk of the data.", size);
+        one(text, "disk_free_bytes", "gauge", "What is free of it.", free);
+    }
+    if let Some(age) = others.backup_age {
+        one(text, "backup_age_seconds", "gauge", "Since the newest backup.", age.as_secs());
+    }
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -28,6 +28,10 @@ pub struct Others<'a> {
     /// By client.
     pub tokens_given: &'a BTreeMap<String, u64>,
     pub is_writable: bool,
+    pub journal_bytes: u64,
+    pub tree_bytes: u64,
+    /// Of the file system of the data directory: its size, and what is free of it.
+    pub disk: Option<(u64, u64)>,
     /// Of the newest backup, if there is one.
     pub backup_age: Option<Duration>,
     pub certificate_ends: Option<Timestamp>,

@@ -38,6 +38,9 @@ fn prometheus_gets_the_same() {
     let others = Others {
         tokens_given: &[("cur\"sor".to_owned(), 7)].into(),
         is_writable: true,
+        journal_bytes: 4_096,
+        tree_bytes: 8_192,
+        disk: Some((1_000, 250)),
         backup_age: None,
         certificate_ends: Some(Timestamp(1_800_000_000_000)),
         chain_ends: Some(Timestamp(1_790_000_000_000)),
@@ -51,6 +54,11 @@ fn prometheus_gets_the_same() {
         "memoryd_tokens_given_total{client=\"cur\\\"sor\"} 7",
         "memoryd_certificate_not_after_seconds 1800000000",
         "memoryd_certificate_chain_not_after_seconds 1790000000",
+        "memoryd_journal_bytes 4096",
+        "memoryd_tree_bytes 8192",
+        "memoryd_disk_bytes 1000",
+        "memoryd_disk_free_bytes 250",
+        concat!("memoryd_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "memoryd_response_seconds_count 5",
         "memoryd_response_seconds_bucket{le=\"+Inf\"} 5",
     ] {

@@ -61,7 +61,11 @@ pub(in crate::http) async fn metrics(
     let certificate = face.certificate.as_ref().map(|certificate| certificate());
     let ends = certificate.map(|certificate| (certificate.not_after, certificate.chain_not_after));
     let (certificate_ends, chain_ends) = ends.unwrap_or_default();
+    let usage = sessions.usage();
     let others = Others {
+        journal_bytes: usage.journal_bytes,
+        tree_bytes: usage.sled_bytes,
+        disk: usage.disk,
         tokens_given: &sessions.tokens_given(),
         is_writable: sessions.is_writable(),
         backup_age: sessions.backups().age(),

@@ -167,7 +167,7 @@ pub(super) fn warnings(
         if !face.is_guarded {
             told.push("No key is needed on this machine: see auth.disabled (DISABLE_AUTH)".into());
         }
-        let free = sessions.usage().free_bytes;
+        let free = sessions.usage().free_bytes();
         if let Some(free) = free.filter(|free| *free < LITTLE_ROOM) {
             told.push(format!("Only {} are free on the disk of the data directory", bytes(free)));
         }
@@ -197,7 +197,7 @@ fn storage(sessions: &Sessions, session: &BrowserSession) -> String {
     }
     let usage = sessions.usage();
     let taken = bytes(usage.journal_bytes.saturating_add(usage.sled_bytes));
-    match usage.free_bytes {
+    match usage.free_bytes() {
         Some(free) => format!("The store takes {taken}; {} are free on its disk.", bytes(free)),
         None => format!("The store takes {taken}."),
     }

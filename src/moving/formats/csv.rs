@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{BufRead, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::model::{EventTime, Metadata};
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
 use crate::moving::table::{CSV_HEAD, may_calculate};
-use crate::moving::walk::{MARK, fill, unreadable};
+use crate::moving::walk::{MARK, fill};
 use crate::moving::{Files, Line, MovingError};
 
 /// A place that a column can have here, and the names under which it is known.
@@ -39,8 +39,10 @@ const ROW_BYTES: usize = 32 << 20;
 const ROW_CELLS: usize = 16 << 10;
 /// How a file begins in which every character has two bytes.
 const WIDE: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
-/// Bytes of such a file, which is held in memory to be read.
-const WIDE_BYTES: u64 = 64 << 20;
+/// Bytes of such a file that are made UTF-8 at a time; whole characters, but for pairs.
+const WIDE_BYTES: u64 = 32 << 10;
+/// The first halves of pairs that stand for one character (Unicode 3.8, D71).
+const FIRST_HALVES: std::ops::Range<u16> = 0xd800..0xdc00;
 
 /// Where the columns of a file belong.
 struct Header {
@@ -85,33 +87,57 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     files.each(out, &mut |_, reader, out| {
         let head = reader.fill_buf().unwrap_or_default();
         let wide = WIDE.iter().position(|mark| head.starts_with(mark));
-        let Some(order) = wide else { return table(reader, out) };
-        match narrow(reader, order == 0, out)? {
-            Some(text) => table(&mut Cursor::new(text.into_bytes()), out),
-            None => Ok(()),
+        match wide {
+            Some(order) => table(&mut BufReader::new(Narrow::new(reader, order == 0)), out),
+            None => table(reader, out),
         }
     })
 }
 
-/// A file of characters of two bytes as one of ours.
-fn narrow(
-    reader: &mut dyn BufRead,
+/// A file of characters of two bytes as one of UTF-8.
+struct Narrow<'r> {
+    reader: &'r mut dyn BufRead,
     is_little: bool,
-    out: &mut Out<'_>,
-) -> Result<Option<String>, MovingError> {
-    let mut bytes = Vec::new();
-    let read = reader.take(WIDE_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable(&error))?;
-    if bytes.len() as u64 > WIDE_BYTES {
-        out.fail("is longer than 64 MiB; save it as UTF-8");
-        return Ok(None);
+    /// The first half of a pair whose second half is not read yet.
+    half: Option<u16>,
+    ready: Cursor<Vec<u8>>,
+}
+
+impl<'r> Narrow<'r> {
+    fn new(reader: &'r mut dyn BufRead, is_little: bool) -> Self {
+        Self { reader, is_little, half: None, ready: Cursor::default() }
     }
-    let units = bytes.chunks_exact(2).skip(1).filter_map(|pair| {
-        let pair: [u8; 2] = pair.try_into().ok()?;
-        Some(if is_little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
-    });
-    let chars = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
-    Ok(Some(chars.collect()))
+
+    /// Makes some more of it. Returns whether there was any.
+    fn refill(&mut self) -> io::Result<bool> {
+        let mut bytes = Vec::new();
+        (&mut *self.reader).take(WIDE_BYTES).read_to_end(&mut bytes)?;
+        let is_over = bytes.is_empty();
+        let mut units: Vec<u16> = self.half.take().into_iter().collect();
+        units.extend(bytes.chunks_exact(2).filter_map(|pair| {
+            let pair: [u8; 2] = pair.try_into().ok()?;
+            Some(if self.is_little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
+        }));
+        if !is_over && units.last().is_some_and(|unit| FIRST_HALVES.contains(unit)) {
+            self.half = units.pop();
+        }
+        let chars = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+        let text: String = chars.collect();
+        let is_any = !is_over || !text.is_empty();
+        self.ready = Cursor::new(text.into_bytes());
+        Ok(is_any)
+    }
+}
+
+impl Read for Narrow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.ready.read(buffer)?;
+            if count > 0 || buffer.is_empty() || !self.refill()? {
+                return Ok(count);
+            }
+        }
+    }
 }
 
 fn table(reader: &mut dyn BufRead, out: &mut Out<'_>) -> Result<(), MovingError> {
@@ -409,6 +435,31 @@ mod tests {
         assert_eq!(rows(&long, 1 << 16), [Row::TooLong, cells(&["c"])]);
         let many = format!("{}\nc", ",".repeat(ROW_CELLS));
         assert_eq!(rows(&many, 1 << 16), [Row::TooLong, cells(&["c"])]);
+    }
+
+    #[test]
+    fn characters_of_two_bytes_are_read_wherever_the_pieces_end() {
+        let half = usize::try_from(WIDE_BYTES).unwrap() / 2;
+        for before in [half - 2, half - 1, half] {
+            let text = format!("{}\u{1f375}{}", "a".repeat(before), "\u{e9}".repeat(half));
+            for is_little in [true, false] {
+                let bytes = text.encode_utf16();
+                let bytes: Vec<u8> = match is_little {
+                    true => bytes.flat_map(u16::to_le_bytes).collect(),
+                    false => bytes.flat_map(u16::to_be_bytes).collect(),
+                };
+                let mut read = String::new();
+                let mut reader = BufReader::with_capacity(1_000, bytes.as_slice());
+
+                Narrow::new(&mut reader, is_little).read_to_string(&mut read).unwrap();
+
+                assert!(read == text, "{before} {is_little}");
+            }
+        }
+        let mut torn = &b"a\0\x3c\xd8"[..];
+        let mut read = String::new();
+        Narrow::new(&mut torn, true).read_to_string(&mut read).unwrap();
+        assert_eq!(read, "a\u{fffd}");
     }
 
     #[test]

@@ -35,12 +35,18 @@ const TAKEN: [&str; 11] = [
     "embedding",
 ];
 
+/// Whose a memory is: a text that others call the same is then one of mem0.
+const OWNERS: [&str; 4] = ["user_id", "agent_id", "app_id", "run_id"];
+
 pub(super) fn fit(sniff: &Sniff) -> Fit {
-    let is_list = sniff.look == Look::List && sniff.lists_all(&["id", "memory"]);
+    let has_id = sniff.lists_any(&["id"]);
+    // OpenMemory has owners, too, and a state.
+    let is_owned = sniff.lists_any(&OWNERS) && sniff.lists_any(&TEXTS);
+    let is_owned = is_owned && !sniff.lists_any(&["state"]);
+    let is_list = sniff.look == Look::List && (sniff.lists_any(&["memory"]) || is_owned);
     let is_page = sniff.names.contains("results")
-        && sniff.lists_any(&["id"])
-        && sniff.lists_any(&["memory", "data", "text"]);
-    Fit::sure_if(is_list || is_page)
+        && (is_owned || sniff.lists_any(&["memory", "data", "text"]));
+    Fit::sure_if(has_id && (is_list || is_page))
 }
 
 pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), MovingError> {

@@ -3,6 +3,7 @@
 //! query of its database gives the same lines as a list.
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use super::fields::{first_time, names, rest, text};
 use crate::model::Status;
 use crate::moving::out::Out;
 use crate::moving::sniff::{Fit, Look, Sniff};
-use crate::moving::walk::{lines, objects, sniffed, value_of, whole};
+use crate::moving::walk::{lines, objects, pieces, sniffed, value_of};
 use crate::moving::{Files, Line, MovingError};
 
 const TAKEN: [&str; 9] = [
@@ -28,11 +29,24 @@ const TAKEN: [&str; 9] = [
 /// What every line has.
 const LINE: [&str; 5] = ["id", "content", "state", "app", "categories"];
 
+/// The table of the memories.
+const TABLE: &str = "memories";
+/// Tables that only this product has beside it.
+const BESIDE: [&str; 4] = ["memory_categories", "apps", "status_history", "export_meta"];
+
+/// What the tables beside that of the memories say of categories.
+#[derive(Default)]
+struct Categories {
+    names: BTreeMap<String, String>,
+    of_memories: BTreeMap<String, Vec<String>>,
+    /// Whether there was no room for all of it.
+    is_full: bool,
+}
+
 pub(super) fn fit(sniff: &Sniff) -> Fit {
     let has_all = |names: &[&str]| names.iter().all(|name| sniff.names.contains(*name));
-    let is_tables = has_all(&["memories"])
-        && sniff.has_any(&["memory_categories", "apps", "status_history", "export_meta"])
-        && !sniff.names.contains("export_metadata");
+    let is_tables =
+        has_all(&[TABLE]) && sniff.has_any(&BESIDE) && !sniff.names.contains("export_metadata");
     let is_line = sniff.look == Look::Object && has_all(&LINE);
     let is_list = sniff.look == Look::List && sniff.lists_all(&LINE);
     Fit::sure_if(is_tables || is_line || is_list)
@@ -42,16 +56,38 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     let is_lines = |path: &str| path.contains(".jsonl");
     // In the lines the names are resolved, so the tables say nothing more.
     let has_lines = files.paths().any(is_lines);
+    let mut known = Categories::default();
+    let is_read_twice = !has_lines && files.can_be_read_again();
+    if is_read_twice {
+        out.look_only(|out| {
+            files.each(out, &mut |_, reader, out| match is_of_tables(&sniffed(reader)?) {
+                true => read_tables(reader, out, &mut |out, table, row| {
+                    known.take(table, &row, out);
+                    Ok(())
+                }),
+                false => Ok(()),
+            })
+        })?;
+        known.tell(out);
+    }
     files.each_of(|path| !has_lines || is_lines(path), out, &mut |_, reader, out| {
         let sniff = sniffed(reader)?;
         if sniff.look == Look::List {
             return objects(reader, out, &mut |out, object| send_line(object, out));
         }
-        if sniff.names.contains("memories") {
-            return match whole(reader, out)? {
-                Some(tables) => read_tables(&tables, out),
-                None => Ok(()),
-            };
+        if is_of_tables(&sniff) {
+            return read_tables(reader, out, &mut |out, table, row| match row {
+                Value::Object(memory) if table == TABLE => {
+                    let tags = known.of(&memory);
+                    send(memory, tags, out)
+                }
+                // In a stream they come before the memories, or too late.
+                row if !is_read_twice => {
+                    known.take(table, &row, out);
+                    Ok(())
+                }
+                _ => Ok(()),
+            });
         }
         lines(reader, out, &mut |out, text| match value_of(text, out) {
             Some(Value::Object(object)) => send_line(object, out),
@@ -64,26 +100,55 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     })
 }
 
-fn read_tables(tables: &Value, out: &mut Out<'_>) -> Result<(), MovingError> {
-    let table = |name: &str| tables.get(name).and_then(Value::as_array).into_iter().flatten();
-    let id = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-    let categories: BTreeMap<String, String> =
-        table("categories").filter_map(|row| Some((id(row, "id")?, id(row, "name")?))).collect();
-    let mut of_memory: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in table("memory_categories") {
-        if let (Some(memory), Some(category)) = (id(row, "memory_id"), id(row, "category_id")) {
-            of_memory.entry(memory).or_default().push(category);
+/// Whether it is the tables. That of the memories may lie behind what is looked at.
+fn is_of_tables(sniff: &Sniff) -> bool {
+    sniff.names.contains(TABLE) || sniff.has_any(&BESIDE)
+}
+
+/// Hands out the rows of tables one after another, each with the name of its table.
+fn read_tables(
+    reader: &mut dyn BufRead,
+    out: &mut Out<'_>,
+    take: &mut dyn FnMut(&mut Out<'_>, &str, Value) -> Result<(), MovingError>,
+) -> Result<(), MovingError> {
+    pieces(reader, out, &mut |out, piece| take(out, &piece.name, piece.value))
+}
+
+impl Categories {
+    /// Keeps a row that says how a category is called, or which memory has it.
+    fn take(&mut self, table: &str, row: &Value, out: &mut Out<'_>) {
+        let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+        let told = match table {
+            "categories" => text("id").zip(text("name")),
+            "memory_categories" => text("memory_id").zip(text("category_id")),
+            _ => None,
+        };
+        let Some((id, told)) = told else { return };
+        self.is_full = self.is_full || !out.keeps(id.len() + told.len());
+        if self.is_full {
+            return;
+        }
+        if table == "categories" {
+            self.names.insert(id, told);
+        } else {
+            self.of_memories.entry(id).or_default().push(told);
         }
     }
-    for (n, row) in table("memories").enumerate() {
-        out.at(n + 1);
-        let Value::Object(object) = row else { continue };
-        let own = text(object, "id").and_then(|id| of_memory.get(id)).cloned().unwrap_or_default();
-        let ids = names(object.get("category_ids")).into_iter().chain(own);
-        let tags = ids.filter_map(|id| categories.get(&id).cloned()).collect();
-        send(object.clone(), tags, out)?;
+
+    /// Tells of what there was no room for: that was noted where nothing is told.
+    fn tell(&self, out: &mut Out<'_>) {
+        if self.is_full {
+            out.fail("it has more categories of memories than can be kept until all is read");
+        }
     }
-    Ok(())
+
+    /// The names of those of a memory.
+    fn of(&self, memory: &Map<String, Value>) -> Vec<String> {
+        let own = text(memory, "id").and_then(|id| self.of_memories.get(id));
+        let own = own.into_iter().flatten().cloned();
+        let ids = names(memory.get("category_ids")).into_iter().chain(own);
+        ids.filter_map(|id| self.names.get(&id).cloned()).collect()
+    }
 }
 
 fn send_line(object: Map<String, Value>, out: &mut Out<'_>) -> Result<(), MovingError> {

@@ -16,7 +16,7 @@ use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
 use crate::store::vault::{Member, NameHash, StoreKey, Vault};
 use crate::store::{
-    AuditKey, EncryptionKeys, Key, OnlyKey, PastVersion, SealingKey, StoredVector, codec,
+    AuditKey, EncryptionKeys, Erased, Key, OnlyKey, PastVersion, SealingKey, StoredVector, codec,
 };
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
@@ -33,6 +33,7 @@ const RECALLS_V2: &str = include_str!("../../../tests/data/recalls-v2.hex");
 const RECALLS_V3: &str = include_str!("../../../tests/data/recalls-v3.hex");
 const MIND_V1: &str = include_str!("../../../tests/data/mind-v1.hex");
 const NUMBER_V1: &str = include_str!("../../../tests/data/number-v1.hex");
+const ERASED_V1: &str = include_str!("../../../tests/data/erased-v1.hex");
 const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
 const MEMBER_V1: &str = include_str!("../../../tests/data/member-v1.hex");
@@ -103,6 +104,7 @@ fn records_of_every_version_are_still_readable() {
     }
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
     assert_eq!(own, Number(7));
+    assert_eq!(codec::decode::<Erased>(&id(42), &from_hex(ERASED_V1)).unwrap(), Erased);
     assert_eq!(codec::decode::<MindMark>(&OnlyKey, &from_hex(MIND_V1)).unwrap(), mark());
     assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(codec::decode::<TrustedTime>(&OnlyKey, &from_hex(CLOCK_V1)).unwrap(), clock());
@@ -131,6 +133,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&recalls()), RECALLS_V3),
         (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&mark()), MIND_V1),
+        (codec::encode(&Erased), ERASED_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&clock()), CLOCK_V1),
@@ -355,6 +358,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("recalls", Key::to_bytes(&id(1)), RECALLS_V3),
         ("number", Key::to_bytes(&id(42)), NUMBER_V1),
         ("mind", Key::to_bytes(&OnlyKey), MIND_V1),
+        ("erased", Key::to_bytes(&id(42)), ERASED_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
         ("clock", Key::to_bytes(&OnlyKey), CLOCK_V1),

@@ -10,7 +10,7 @@ use crate::engine::secrets::SecretKinds;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError};
 use crate::model::{Memory, MemoryId, Metadata, Status, Timestamp};
-use crate::store::PastVersion;
+use crate::store::{Erased, PastVersion};
 
 /// A memory that another product had.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct MovedLine {
     /// text alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_note: bool,
+    /// Whether it comes also if it was here and was erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_erased: bool,
 }
 
 /// What is done if the memory is here and says something else.
@@ -48,7 +51,7 @@ pub struct MovedCounts {
     pub changed: usize,
     /// Those whose text is here under another id.
     pub duplicate: usize,
-    /// Those that were deleted here, and stay so.
+    /// Those that were deleted or erased here, and stay so.
     pub deleted_here: usize,
     pub failed: usize,
 }
@@ -129,11 +132,19 @@ impl Engine {
         let outcome = match self.newest_of(&work.write, line.memory.id)? {
             Some(there) => self.meet(&mut work.write, &there, line, asked)?,
             None => {
-                let MovedLine { memory, has_twin, .. } = line;
-                let known = if has_twin { None } else { self.known(work, &memory, asked.now)? };
+                let MovedLine { memory, has_twin, takes_erased, .. } = line;
+                let is_erased = self.store.get::<Erased>(&memory.id)?.is_some();
+                let known = match (is_erased && !takes_erased, has_twin) {
+                    (true, _) => Some(MovedOutcome::DeletedHere),
+                    (false, true) => None,
+                    (false, false) => self.known(work, &memory, asked.now)?,
+                };
                 match known {
                     Some(outcome) => outcome,
                     None => {
+                        if is_erased {
+                            work.write.forget_erasure(&memory.id);
+                        }
                         self.enter_moved(&mut work.write, &memory)?;
                         MovedOutcome::New
                     }

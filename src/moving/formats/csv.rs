@@ -408,7 +408,7 @@ mod tests {
     use crate::moving::tests::{moved, usual};
 
     fn rows(text: &str, size: usize) -> Vec<Row> {
-        let mut bytes = std::io::BufReader::with_capacity(size, text.as_bytes());
+        let mut bytes = BufReader::with_capacity(size, text.as_bytes());
         let mut rows = Rows { reader: &mut bytes, separator: b',', is_mended: false };
         let mut found = Vec::new();
         while let Some(row) = rows.next_row().unwrap() {

@@ -32,7 +32,7 @@ use crate::model::{
     Timestamp,
 };
 use crate::retrieval::{ParsedDocument, Vector};
-use crate::store::{Batch, Erased, PastVersion, Receipt, StoredVector};
+use crate::store::{Batch, ErasedImport, PastVersion, Receipt, StoredVector};
 
 /// How many memories go into one batch, and how many bytes of text, far below what a frame of the
 /// journal may hold: it is held in memory whole.
@@ -148,7 +148,7 @@ impl Write {
 
     /// Notes that what was erased may come again.
     pub(super) fn forget_erasure(&mut self, id: &MemoryId) {
-        self.batch.remove::<Erased>(id);
+        self.batch.remove::<ErasedImport>(id);
     }
 
     pub(super) fn put_version(&mut self, version: &Memory) {
@@ -396,7 +396,7 @@ impl Engine {
         for &id in ids {
             let memory = self.read(id)?;
             if memory.metadata.contains_key(IMPORT) {
-                write.batch.put::<Erased>(&id, &Erased);
+                write.batch.put::<ErasedImport>(&id, &ErasedImport);
             }
             write.forget(memory, &self.all_versions(id)?);
             self.commit_if_full(&mut write)?;

@@ -3,7 +3,7 @@
 use super::Key;
 use super::codec::{self, CodecError, Record};
 use super::minds::MindMark;
-use super::records::{Erased, PastVersion, SessionNumber, StoredVector};
+use super::records::{ErasedImport, PastVersion, SessionNumber, StoredVector};
 use super::vault::{self, Member, StoreKey};
 use crate::journal::SessionNo;
 use crate::model::{
@@ -51,7 +51,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<Number>(Owner::User),
     RecordKind::of::<StepPage>(Owner::User),
     RecordKind::of::<MindMark>(Owner::User),
-    RecordKind::of::<Erased>(Owner::User),
+    RecordKind::of::<ErasedImport>(Owner::User),
 ];
 
 /// The kind of a record with this prefix in the tree of this session.

@@ -69,7 +69,7 @@ pub use key::Key;
 #[cfg(feature = "fuzzing")]
 pub use kinds::RECORDS;
 pub use proof::Comparison;
-pub use records::{Erased, PastVersion, StoredVector};
+pub use records::{ErasedImport, PastVersion, StoredVector};
 pub use salvage::Salvage;
 pub use seal::SealingKey;
 pub use session::{Batch, Receipt, SessionStore};

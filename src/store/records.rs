@@ -18,7 +18,7 @@ pub(super) struct SessionNumber(pub(super) SessionNo);
 
 /// That a memory which an import brought was erased here. The same import does not bring it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Erased;
+pub struct ErasedImport;
 
 /// What another model than the built-in table made of one version of a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Record for Number {
     }
 }
 
-impl Record for Erased {
+impl Record for ErasedImport {
     type Key = MemoryId;
     type Body = ErasedV1;
     const PREFIX: u8 = 10;

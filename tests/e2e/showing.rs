@@ -1,5 +1,6 @@
 //! How the pages lead from one list to the next, and what they tell of each memory.
 
+use memoryd::model::{Clock, SystemClock};
 use serde_json::json;
 
 use super::browser::Browser;
@@ -123,6 +124,8 @@ async fn a_version_tells_what_it_changed_and_a_memory_where_more_is_told() {
 #[actix_web::test]
 async fn the_newest_backup_the_room_and_the_model_are_told_to_who_administers() {
     let server = TestServer::start();
+    // How old a backup is its file tells, in the time of this machine.
+    server.clock.advance(SystemClock.now().since(server.clock.now()));
     server.add("tea at four").await;
     let reader = server.post("/admin/tokens", json!({ "name": "r", "scopes": ["read"] })).await;
     let reader = reader.json()["token"].as_str().unwrap().to_owned();

@@ -16,7 +16,8 @@ use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
 use crate::store::vault::{Member, NameHash, StoreKey, Vault};
 use crate::store::{
-    AuditKey, EncryptionKeys, Erased, Key, OnlyKey, PastVersion, SealingKey, StoredVector, codec,
+    AuditKey, EncryptionKeys, ErasedImport, Key, OnlyKey, PastVersion, SealingKey, StoredVector,
+    codec,
 };
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
@@ -104,7 +105,7 @@ fn records_of_every_version_are_still_readable() {
     }
     let own = codec::decode::<Number>(&id(42), &from_hex(NUMBER_V1)).unwrap();
     assert_eq!(own, Number(7));
-    assert_eq!(codec::decode::<Erased>(&id(42), &from_hex(ERASED_V1)).unwrap(), Erased);
+    assert_eq!(codec::decode::<ErasedImport>(&id(42), &from_hex(ERASED_V1)).unwrap(), ErasedImport);
     assert_eq!(codec::decode::<MindMark>(&OnlyKey, &from_hex(MIND_V1)).unwrap(), mark());
     assert_eq!((token, event), (self::token(), self::event()));
     assert_eq!(codec::decode::<TrustedTime>(&OnlyKey, &from_hex(CLOCK_V1)).unwrap(), clock());
@@ -133,7 +134,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&recalls()), RECALLS_V3),
         (codec::encode(&Number(7)), NUMBER_V1),
         (codec::encode(&mark()), MIND_V1),
-        (codec::encode(&Erased), ERASED_V1),
+        (codec::encode(&ErasedImport), ERASED_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
         (codec::encode(&clock()), CLOCK_V1),

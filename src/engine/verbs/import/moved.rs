@@ -10,7 +10,7 @@ use crate::engine::secrets::SecretKinds;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError};
 use crate::model::{Memory, MemoryId, Metadata, Status, Timestamp};
-use crate::store::{Erased, PastVersion};
+use crate::store::{ErasedImport, PastVersion};
 
 /// A memory that another product had.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -133,7 +133,7 @@ impl Engine {
             Some(there) => self.meet(&mut work.write, &there, line, asked)?,
             None => {
                 let MovedLine { memory, has_twin, takes_erased, .. } = line;
-                let is_erased = self.store.get::<Erased>(&memory.id)?.is_some();
+                let is_erased = self.store.get::<ErasedImport>(&memory.id)?.is_some();
                 let known = match (is_erased && !takes_erased, has_twin) {
                     (true, _) => Some(MovedOutcome::DeletedHere),
                     (false, true) => None,

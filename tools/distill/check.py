@@ -24,6 +24,9 @@ import numpy
 import table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools" / "slim"))
+import slim  # noqa: E402
+
 NEAREST = 10
 PAIRS = 200_000
 SEED = 20240604
@@ -128,13 +131,14 @@ def main():
     tokenizer = None
     if o.work:
         import fit
-        tokenizer = fit.pieces_of(o.work / "teacher")
+        whole = (o.work / "teacher" / "vocab.txt").read_bytes()
+        tokenizer = slim.Renumbered(fit.pieces_of(o.work / "teacher"), whole)
     print("file:", facts)
     print("golden cases that agree:", check_golden(w, facts, o.root, tokenizer))
     tables = {"this table": w}
     reference = o.eval / "static" / "static-256.f16.npy"
-    if reference.exists():
-        tables["reference"] = numpy.load(reference).astype(numpy.float32)
+    if reference.exists() and o.work:
+        tables["reference"] = numpy.load(reference).astype(numpy.float32)[slim.kept(whole)]
     if o.work and (o.work / "heldout.npy").exists():
         lines = (o.work / "heldout.txt").read_text(encoding="utf-8").split("\n")[:-1]
         print("held-out sentences against the teacher:", len(lines))

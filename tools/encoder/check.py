@@ -13,6 +13,7 @@ Exits with 1 if anything in step 1 is wrong.
 import argparse
 import json
 import pathlib
+import sys
 
 import numpy
 
@@ -21,6 +22,9 @@ import encoderfile
 import model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools" / "slim"))
+import slim  # noqa: E402
+
 LEAST_COSINE = 0.99
 SETS = ("desk", "notes", "chat")
 
@@ -30,7 +34,8 @@ def check_golden(ours, axes, facts, root):
     golden = json.loads((root / "tests/data/sentence-encoder-golden.json").read_text(encoding="utf-8"))
     assert golden["model_id"] == facts["id"], "the golden file is another encoder's"
     cases = [case for case in golden["cases"] if case["vector"]]
-    found = model.unit(ours.embed_ids([[model.CLS, *case["ids"], model.SEP] for case in cases]) @ axes)
+    start, end = facts["marks"]
+    found = model.unit(ours.embed_ids([[start, *case["ids"], end] for case in cases]) @ axes)
     cosines = (found * model.unit(numpy.array([case["vector"] for case in cases], numpy.float32))).sum(1)
     for case, cosine in zip(cases, cosines):
         assert cosine >= LEAST_COSINE, (float(cosine), case["text"])
@@ -95,7 +100,7 @@ def main():
     print("golden cases:", told(check_golden(ours, axes, facts, o.root)))
     if o.work:
         teacher = model.load(o.work / "teacher")
-        ours.tokenizer = teacher.tokenizer
+        ours.tokenizer = slim.Renumbered(teacher.tokenizer, (o.work / "teacher" / "vocab.txt").read_bytes())
         print("held-out sentences:")
         follow_model(ours, axes, o.work)
         if o.eval.is_dir():

@@ -153,4 +153,4 @@ def unpack(blob, vocabulary):
     axes = r.take("<f4", width, dims)
     if r.at != len(blob):
         raise ValueError("wrong length")
-    return w, axes, {"version": version, "dims": dims, "rows": count, "id": identity.hex(), "bytes": len(blob)}
+    return w, axes, {"version": version, "dims": dims, "rows": count, "id": identity.hex(), "bytes": len(blob), "marks": (start, end)}

@@ -8,6 +8,7 @@ where ROOT is the project's folder.
 import argparse
 import json
 import pathlib
+import sys
 
 import numpy
 
@@ -16,6 +17,8 @@ import model
 from golden import TEXTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools" / "slim"))
+import slim  # noqa: E402
 SEED = 20240605
 # The golden vectors are written in whole multiples of this.
 GOLDEN_STEP = 1e-4
@@ -55,7 +58,7 @@ def main():
     o = parser.parse_args()
     teacher = model.load(o.work / "teacher")
     vocabulary = (o.work / "teacher" / "vocab.txt").read_bytes()
-    if vocabulary != (o.root / "assets" / "vocab.txt").read_bytes():
+    if slim.slim(vocabulary) != slim.slim((o.root / "assets" / "vocab.txt").read_bytes()):
         raise SystemExit("the model's vocabulary is not assets/vocab.txt")
     blob = encoderfile.pack(teacher.w, principal_axes(numpy.load(o.work / "encoder-sentences.npy")), vocabulary)
     _, axes, facts = encoderfile.unpack(blob, vocabulary)

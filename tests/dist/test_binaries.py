@@ -6,7 +6,7 @@ import re
 import pytest
 from conftest import DIST, ROOT, VERSION, made, run, unpack
 
-# What the README promises.
+# With encoder, page and everything in.
 MOST_BYTES = 40_000_000
 ARCHITECTURES = ("amd64", "arm64")
 # e_machine of ELF.

@@ -31,6 +31,11 @@ def kept(vocabulary):
     return [number for number, line in enumerate(lines) if not UNUSED.fullmatch(line)]
 
 
+def places(vocabulary):
+    """-> {number of a piece that stays: its number among those}"""
+    return {number: n for n, number in enumerate(kept(vocabulary))}
+
+
 def slim(vocabulary):
     """-> the vocabulary without them"""
     return UNUSED.sub(b"", vocabulary)
@@ -40,7 +45,7 @@ class Renumbered:
     """A tokenizer of the whole vocabulary with the numbers of the slim one, as the tools ask it."""
 
     def __init__(self, tokenizer, whole):
-        self.tokenizer, self.place = tokenizer, {number: n for n, number in enumerate(kept(whole))}
+        self.tokenizer, self.place = tokenizer, places(whole)
 
     def encode(self, text, **how):
         ids = [self.place[number] for number in self.tokenizer.encode(text, **how).ids]
@@ -57,10 +62,12 @@ def is_of(blob, layout, vocabulary):
 def cut(blob, layout, old, new):
     """-> the file with the rows of the pieces that stay, for the vocabulary without the others"""
     numbers, count = kept(old), old.count(b"\n")
+    if layout is TABLE and blob[10] != 4:
+        raise SystemExit("only a table of 4 bits a component has rows of this length")
     head, at, parts = bytearray(blob[: layout["header"]]), layout["header"], []
     struct.pack_into("<2I", head, layout["counts"], len(numbers), len(new))
     if layout is ENCODER:
-        place = {number: n for n, number in enumerate(numbers)}
+        place = places(old)
         struct.pack_into("<2H", head, MARKS, *(place[mark] for mark in struct.unpack_from("<2H", blob, MARKS)))
     for width in layout["rows"]:
         parts += [blob[at + width * number : at + width * (number + 1)] for number in numbers]
@@ -73,7 +80,7 @@ def cut(blob, layout, old, new):
 
 def renumber(path, old, identity, dumped):
     """The golden cases name pieces by their numbers."""
-    place = {number: n for n, number in enumerate(kept(old))}
+    place = places(old)
     golden = json.loads(path.read_text(encoding="utf-8"))
     golden["model_id"] = identity.hex()
     for case in golden["cases"]:

@@ -58,24 +58,16 @@ impl Teller {
             waker.wake();
         }
     }
+}
 
-    fn tell(&self) {
+impl Wake for Teller {
+    fn wake(self: Arc<Self>) {
         self.changes.tell_durable();
         if let Some(Err(error)) = self.receipt.outcome()
             && let Err(refused) = self.session.try_send(Lost(error))
         {
             log::debug!("a session learns of a lost write with its next call: {refused}");
         }
-    }
-}
-
-impl Wake for Teller {
-    fn wake(self: Arc<Self>) {
-        self.tell();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.tell();
     }
 }
 

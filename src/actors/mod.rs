@@ -397,6 +397,12 @@ impl Sessions {
         self.store.usage()
     }
 
+    /// The size of the disk of the data directory, and what is free of it.
+    #[must_use]
+    pub fn disk(&self) -> Option<(u64, u64)> {
+        self.store.disk()
+    }
+
     /// Puts every session to sleep for good. Later calls are refused, and no actor holds the store
     /// any more.
     pub async fn stop(&self) -> Result<(), CallError> {

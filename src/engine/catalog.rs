@@ -163,17 +163,14 @@ impl Catalog {
         self.words.find(name)
     }
 
+    /// As people know it: of who writes without the mark.
     pub(super) fn name(&self, word: Word) -> &str {
-        self.words.name(word)
+        self.words.name(word).trim_start_matches(WRITER)
     }
 
     /// The number of who writes under this name.
     pub(super) fn writer(&self, name: &str) -> Option<Word> {
         self.words.find(&as_writer(name))
-    }
-
-    pub(super) fn writer_name(&self, word: Word) -> &str {
-        self.name(word).trim_start_matches(WRITER)
     }
 
     /// An entry for a version that is not the newest, without entering it. Names that no other version bears

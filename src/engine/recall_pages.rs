@@ -77,9 +77,9 @@ impl Engine {
         // Where nothing was given nothing is counted, nor where nothing can be written now: it is tried often.
         if fresh > 0 {
             self.store.require_writable()?;
-        }
-        if fresh > 0 && self.recalls.stored.is_none() {
-            self.recalls.stored = Some(self.stored_recalls()?);
+            if self.recalls.stored.is_none() {
+                self.recalls.stored = Some(self.stored_recalls()?);
+            }
         }
         let mut bytes = self.recalls.stored.as_ref().map_or(0, |stored| stored.bytes) + fresh;
         let mut old = Vec::new();
@@ -184,12 +184,11 @@ impl Stored {
     }
 }
 
-/// Whether one more page is full with the last of these.
+/// Whether one more page is full with the last of these, of which there is at least one.
 pub(super) fn are_full(pending: &[Recall]) -> bool {
     let bytes: usize = pending.iter().map(weight).sum();
     let before = bytes - pending.last().map_or(0, weight);
-    let are_enough = pending.len() >= PAGE && pending.len().is_multiple_of(PAGE);
-    are_enough || bytes / PAGE_BYTES > before / PAGE_BYTES
+    pending.len().is_multiple_of(PAGE) || bytes / PAGE_BYTES > before / PAGE_BYTES
 }
 
 /// How many of these, the oldest, are more than what waits for the disk may be.
@@ -203,14 +202,14 @@ pub(super) fn over(pending: &[Recall]) -> usize {
     heavy.count().max(pending.len().saturating_sub(MOST_PENDING))
 }
 
-/// How many of these, the first, make a page. Not nothing, unless there is nothing.
+/// How many of these, the first, make a page. There is at least one, and one page has at least one.
 fn of_a_page(pending: &[Recall]) -> usize {
     let mut bytes = 0;
     let fit = pending.iter().take(PAGE).take_while(|recall| {
         bytes += weight(recall);
         bytes <= PAGE_BYTES
     });
-    fit.count().max(1).min(pending.len())
+    fit.count().max(1)
 }
 
 /// About how many bytes it takes on the disk.

@@ -261,7 +261,6 @@ impl Engine {
     /// Begins a change. Refused where the store takes no writes, before anything costs anything.
     pub(super) fn begin(&self) -> Result<Write, EngineError> {
         self.store.require_writable()?;
-        self.store.announce_commit();
         Ok(Write { content_limit: self.limits.content_bytes, ..Write::default() })
     }
 

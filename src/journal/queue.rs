@@ -165,16 +165,15 @@ impl Shared {
     }
 
     /// Says that a batch is about to come, so that the thread wakes while it is made. Nothing comes of it where
-    /// several write at once: then the thread has enough to do.
-    pub(super) fn announce(&self) {
-        if !self.may_look_out {
-            return;
-        }
+    /// several write at once: then the thread has enough to do. Returns why none would be taken, if that is so.
+    pub(super) fn announce(&self) -> Option<Arc<str>> {
         let mut queue = self.lock();
-        if queue.is_idle && queue.was_alone && queue.unavailable.is_none() {
+        let refusal = queue.refusal();
+        if refusal.is_none() && self.may_look_out && queue.is_idle && queue.was_alone {
             queue.is_announced = true;
             self.wake(queue);
         }
+        refusal
     }
 
     /// Asks for a new segment, so that all earlier ones stand still.
@@ -201,11 +200,7 @@ impl Shared {
     }
 
     pub(super) fn unavailable(&self) -> Option<Arc<str>> {
-        let queue = self.lock();
-        if queue.is_closing || queue.is_closed {
-            return Some("the journal is closed".into());
-        }
-        queue.unavailable.clone()
+        self.lock().refusal()
     }
 
     /// Why the disk took no writes when it was last asked, also when the journal is closed by now.
@@ -357,6 +352,14 @@ impl Queue {
             Some(reason) => Err(JournalError::Unavailable { reason: Arc::clone(reason) }),
             None => Ok(()),
         }
+    }
+
+    /// Why nothing is taken, for people.
+    fn refusal(&self) -> Option<Arc<str>> {
+        if self.is_closing || self.is_closed {
+            return Some("the journal is closed".into());
+        }
+        self.unavailable.clone()
     }
 
     /// Seqs that were given out are not given again, so that nobody can mistake a new batch for

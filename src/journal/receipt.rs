@@ -111,7 +111,7 @@ impl Group {
             state.outcome = Some(outcome);
             mem::take(&mut state.wakers)
         };
-        // The last first: a session waits for what it submits before its caller does, who has to answer.
+        // The last first: who follows a session asks before its caller does, who has to answer.
         for waker in wakers.into_iter().rev() {
             waker.wake();
         }

@@ -159,9 +159,10 @@ impl Journal {
         self.shared.submit(batch, epoch)
     }
 
-    /// Says that a batch is about to be submitted. Whoever does not submit one has done no harm.
-    pub fn announce(&self) {
-        self.shared.announce();
+    /// Says that a batch is about to be submitted, and returns why it would be refused, if that is so. Whoever does not
+    /// submit one has done no harm.
+    pub fn announce(&self) -> Option<Arc<str>> {
+        self.shared.announce()
     }
 
     /// Blocks until the sink has seen everything that is said to be durable, for no longer than the sink

@@ -362,7 +362,7 @@ pub(super) fn sniffed(reader: &mut dyn BufRead) -> Result<Sniff, MovingError> {
 }
 
 /// The name of the file is added by whoever knows it.
-pub(super) fn unreadable(error: &io::Error) -> MovingError {
+fn unreadable(error: &io::Error) -> MovingError {
     MovingError::Unreadable { file: String::new(), problem: error.to_string() }
 }
 

@@ -278,8 +278,13 @@ impl Store {
             journal_bytes: self.inner.journal.bytes(),
             sled_bytes: self.inner.shared.trees().bytes(),
             sessions: self.inner.shared.user_count(),
-            disk: disk::size_and_free(&self.inner.shared.dir).ok(),
         }
+    }
+
+    /// The size of the file system of the data directory, and what is free of it. Nothing where it does not say.
+    #[must_use]
+    pub fn disk(&self) -> Option<(u64, u64)> {
+        disk::size_and_free(&self.inner.shared.dir).ok()
     }
 
     /// How many times `fdatasync` made a group of commits durable.

@@ -123,16 +123,6 @@ pub struct Usage {
     pub journal_bytes: u64,
     pub sled_bytes: u64,
     pub sessions: usize,
-    /// Of the file system of the data directory: its size, and what is free of it. Nothing where it does not say.
-    pub disk: Option<(u64, u64)>,
-}
-
-impl Usage {
-    /// What is free of the file system of the data directory, if it says so.
-    #[must_use]
-    pub fn free_bytes(&self) -> Option<u64> {
-        self.disk.map(|(_, free)| free)
-    }
 }
 
 impl Default for StoreOptions {

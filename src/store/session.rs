@@ -127,8 +127,8 @@ impl SessionStore {
         self.shared.proof.is_awaited()
     }
 
-    /// Fails while the store takes no writes, so that nobody prepares one in vain. Right after the start it
-    /// may wait until everything is compared.
+    /// Fails while the store takes no writes, so that nobody prepares one in vain, and wakes the journal for the one
+    /// that is about to come. Right after the start it may wait until everything is compared.
     pub fn require_writable(&self) -> Result<(), StoreError> {
         self.shared.proof.wait()?;
         self.refuse_if_lost()?;
@@ -136,13 +136,8 @@ impl SessionStore {
         if let Some(broken) = self.shared.trees().broken() {
             return Err(broken.into());
         }
-        let reason = self.journal.unavailable();
+        let reason = self.journal.announce();
         reason.map_or(Ok(()), |reason| Err(StoreError::unavailable(&*reason)))
-    }
-
-    /// Says that a commit is about to come, so that the journal is awake by then.
-    pub fn announce_commit(&self) {
-        self.journal.announce();
     }
 
     /// Comes true when everything that this owner has committed is durable.

@@ -1,13 +1,10 @@
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::names::{NameCount, NameTally};
 use super::stats::{StatsTally, Totals};
-use crate::engine::catalog::Word;
 use crate::engine::{Asked, Engine, EngineError, Verb};
-use crate::model::few;
 use crate::model::{EventTime, Scope, Timestamp};
 
 /// Counts what was stored on each of the last days, and what it is; with what [`super::Stats`] and
@@ -22,9 +19,9 @@ pub struct Grown {
     /// Each day in UTC with what was stored on it and is still there, the oldest first.
     pub days: Vec<(String, usize)>,
     /// The kinds of what is in sight, the most frequent first.
-    pub kinds: Vec<(String, usize)>,
+    pub kinds: Vec<NameCount>,
     /// Who wrote what is in sight, as far as it is known, the most first.
-    pub writers: Vec<(String, usize)>,
+    pub writers: Vec<NameCount>,
     /// What nobody who may be trusted has confirmed.
     pub provisional: usize,
     pub totals: Totals,
@@ -46,8 +43,8 @@ impl Verb for Growth {
         let today = day_of(asked.now);
         let mut days: BTreeMap<i64, usize> =
             (0..i64::from(self.days)).map(|ago| (today - ago, 0)).collect();
-        let (mut kinds, mut writers) = (BTreeMap::new(), BTreeMap::new());
-        let (mut tally, mut projects) = (StatsTally::default(), NameTally::default());
+        let mut tally = StatsTally::default();
+        let [mut kinds, mut writers, mut projects] = <[NameTally; 3]>::default();
         let mut grown = Grown::default();
         for (_, entry) in catalog.iter() {
             if !tally.count(entry, asked.now) {
@@ -57,29 +54,17 @@ impl Verb for Growth {
             if let Some(count) = days.get_mut(&day_of(entry.created)) {
                 *count += 1;
             }
-            *kinds.entry(entry.kind).or_insert(0_usize) += 1;
-            if let Some(writer) = entry.writer {
-                *writers.entry(writer).or_insert(0_usize) += 1;
-            }
+            kinds.count(&[entry.kind], entry.updated);
+            writers.count(entry.writer.as_slice(), entry.updated);
             grown.provisional += usize::from(entry.provisional);
         }
         grown.days = days.into_iter().map(|(day, count)| (name_of(day), count)).collect();
-        grown.kinds = most_first(kinds, |kind| catalog.name(kind).to_owned());
-        grown.writers = most_first(writers, |writer| catalog.writer_name(writer).to_owned());
+        grown.kinds = kinds.into_names(catalog);
+        grown.writers = writers.into_names(catalog);
         grown.projects = projects.into_names(catalog);
         grown.totals = tally.into_totals(engine, asked)?;
         Ok(grown)
     }
-}
-
-fn most_first(
-    counts: BTreeMap<Word, usize>,
-    name: impl Fn(Word) -> String,
-) -> Vec<(String, usize)> {
-    let named = counts.into_iter().map(|(word, count)| (name(word), count));
-    let mut named: Vec<(String, usize)> = named.collect();
-    few::sort_by_key(&mut named, |(name, count)| (Reverse(*count), name.clone()));
-    named
 }
 
 /// Counted from the first of 1970, in UTC.

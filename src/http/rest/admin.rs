@@ -65,7 +65,7 @@ pub(in crate::http) async fn metrics(
     let others = Others {
         journal_bytes: usage.journal_bytes,
         tree_bytes: usage.sled_bytes,
-        disk: usage.disk,
+        disk: sessions.disk(),
         tokens_given: &sessions.tokens_given(),
         is_writable: sessions.is_writable(),
         backup_age: sessions.backups().age(),

@@ -183,7 +183,7 @@ fn facts(
         let usage = sessions.usage();
         facts.push(("Journal", bytes(usage.journal_bytes)));
         facts.push(("Trees", bytes(usage.sled_bytes)));
-        if let Some(free) = usage.free_bytes() {
+        if let Some((_, free)) = sessions.disk() {
             facts.push(("Free on the disk", bytes(free)));
         }
         facts.push(("Users", usage.sessions.to_string()));

@@ -84,7 +84,12 @@ pub(in crate::http) async fn overview(
             figure("tags", totals.tags, "/ui/tags"),
         ],
         charts: charts(&grown.days, &given),
-        kinds: named(grown.kinds.into_iter().take(ROWS)),
+        kinds: grown
+            .kinds
+            .iter()
+            .take(ROWS)
+            .map(|one| (PageText::of(&one.name), counted_of(one.count)))
+            .collect(),
         projects: grown
             .projects
             .iter()
@@ -95,7 +100,7 @@ pub(in crate::http) async fn overview(
             .writers
             .iter()
             .take(ROWS)
-            .map(|(name, count)| (NameLink::client(name), counted_of(*count)))
+            .map(|one| (NameLink::client(&one.name), counted_of(one.count)))
             .collect(),
         by_memory: given
             .by_memory
@@ -143,10 +148,6 @@ fn certificate(face: &Face, session: &BrowserSession) -> PageText {
     PageText::of(&days.map(|days| format!("{days} days")).unwrap_or_default())
 }
 
-fn named(counts: impl Iterator<Item = (String, usize)>) -> Vec<(PageText, String)> {
-    counts.map(|(name, count)| (PageText::of(&name), counted_of(count))).collect()
-}
-
 /// What its owner should see to, with the setting to change.
 pub(super) fn warnings(
     sessions: &Sessions,
@@ -167,8 +168,8 @@ pub(super) fn warnings(
         if !face.is_guarded {
             told.push("No key is needed on this machine: see auth.disabled (DISABLE_AUTH)".into());
         }
-        let free = sessions.usage().free_bytes();
-        if let Some(free) = free.filter(|free| *free < LITTLE_ROOM) {
+        let disk = sessions.disk();
+        if let Some((_, free)) = disk.filter(|(_, free)| *free < LITTLE_ROOM) {
             told.push(format!("Only {} are free on the disk of the data directory", bytes(free)));
         }
         if !sessions.backups().are_scheduled() {
@@ -197,8 +198,10 @@ fn storage(sessions: &Sessions, session: &BrowserSession) -> String {
     }
     let usage = sessions.usage();
     let taken = bytes(usage.journal_bytes.saturating_add(usage.sled_bytes));
-    match usage.free_bytes() {
-        Some(free) => format!("The store takes {taken}; {} are free on its disk.", bytes(free)),
+    match sessions.disk() {
+        Some((_, free)) => {
+            format!("The store takes {taken}; {} are free on its disk.", bytes(free))
+        }
         None => format!("The store takes {taken}."),
     }
 }

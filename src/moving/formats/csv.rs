@@ -131,12 +131,8 @@ impl<'r> Narrow<'r> {
 
 impl Read for Narrow<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.ready.read(buffer)?;
-            if count > 0 || buffer.is_empty() || !self.refill()? {
-                return Ok(count);
-            }
-        }
+        while self.ready.fill_buf()?.is_empty() && self.refill()? {}
+        self.ready.read(buffer)
     }
 }
 

@@ -3,7 +3,6 @@
 //! query of its database gives the same lines as a list.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
@@ -44,10 +43,9 @@ struct Categories {
 }
 
 pub(super) fn fit(sniff: &Sniff) -> Fit {
-    let has_all = |names: &[&str]| names.iter().all(|name| sniff.names.contains(*name));
-    let is_tables =
-        has_all(&[TABLE]) && sniff.has_any(&BESIDE) && !sniff.names.contains("export_metadata");
-    let is_line = sniff.look == Look::Object && has_all(&LINE);
+    let has = |name: &str| sniff.names.contains(name);
+    let is_tables = has(TABLE) && sniff.has_any(&BESIDE) && !has("export_metadata");
+    let is_line = sniff.look == Look::Object && LINE.iter().all(|name| has(name));
     let is_list = sniff.look == Look::List && sniff.lists_all(&LINE);
     Fit::sure_if(is_tables || is_line || is_list)
 }
@@ -61,8 +59,8 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
     if is_read_twice {
         out.look_only(|out| {
             files.each(out, &mut |_, reader, out| match is_of_tables(&sniffed(reader)?) {
-                true => read_tables(reader, out, &mut |out, table, row| {
-                    known.take(table, &row, out);
+                true => pieces(reader, out, &mut |out, piece| {
+                    known.take(&piece.name, &piece.value, out);
                     Ok(())
                 }),
                 false => Ok(()),
@@ -76,14 +74,14 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
             return objects(reader, out, &mut |out, object| send_line(object, out));
         }
         if is_of_tables(&sniff) {
-            return read_tables(reader, out, &mut |out, table, row| match row {
-                Value::Object(memory) if table == TABLE => {
+            return pieces(reader, out, &mut |out, piece| match piece.value {
+                Value::Object(memory) if piece.name == TABLE => {
                     let tags = known.of(&memory);
                     send(memory, tags, out)
                 }
                 // In a stream they come before the memories, or too late.
                 row if !is_read_twice => {
-                    known.take(table, &row, out);
+                    known.take(&piece.name, &row, out);
                     Ok(())
                 }
                 _ => Ok(()),
@@ -103,15 +101,6 @@ pub(super) fn read(files: &mut Files<'_>, out: &mut Out<'_>) -> Result<(), Movin
 /// Whether it is the tables. That of the memories may lie behind what is looked at.
 fn is_of_tables(sniff: &Sniff) -> bool {
     sniff.names.contains(TABLE) || sniff.has_any(&BESIDE)
-}
-
-/// Hands out the rows of tables one after another, each with the name of its table.
-fn read_tables(
-    reader: &mut dyn BufRead,
-    out: &mut Out<'_>,
-    take: &mut dyn FnMut(&mut Out<'_>, &str, Value) -> Result<(), MovingError>,
-) -> Result<(), MovingError> {
-    pieces(reader, out, &mut |out, piece| take(out, &piece.name, piece.value))
 }
 
 impl Categories {

@@ -9,7 +9,7 @@ use crate::engine::draft::Draft;
 use crate::engine::secrets::SecretKinds;
 use crate::engine::write::{Write, guard_instruction};
 use crate::engine::{Asked, Engine, EngineError};
-use crate::model::{Memory, MemoryId, Metadata, Status, Timestamp};
+use crate::model::{Memory, MemoryId, Status, Timestamp};
 use crate::store::{ErasedImport, PastVersion};
 
 /// A memory that another product had.
@@ -131,25 +131,7 @@ impl Engine {
         self.screen(&mut line.memory, &mut found)?;
         let outcome = match self.newest_of(&work.write, line.memory.id)? {
             Some(there) => self.meet(&mut work.write, &there, line, asked)?,
-            None => {
-                let MovedLine { memory, has_twin, takes_erased, .. } = line;
-                let is_erased = self.store.get::<ErasedImport>(&memory.id)?.is_some();
-                let known = match (is_erased && !takes_erased, has_twin) {
-                    (true, _) => Some(MovedOutcome::DeletedHere),
-                    (false, true) => None,
-                    (false, false) => self.known(work, &memory, asked.now)?,
-                };
-                match known {
-                    Some(outcome) => outcome,
-                    None => {
-                        if is_erased {
-                            work.write.forget_erasure(&memory.id);
-                        }
-                        self.enter_moved(&mut work.write, &memory)?;
-                        MovedOutcome::New
-                    }
-                }
-            }
+            None => self.bring(work, &line, asked)?,
         };
         if outcome.stores() {
             for name in found {
@@ -157,6 +139,30 @@ impl Engine {
             }
         }
         Ok(Brought::Moved(outcome))
+    }
+
+    /// What becomes of a line whose memory is not here.
+    fn bring(
+        &mut self,
+        work: &mut Work,
+        line: &MovedLine,
+        asked: Asked<'_>,
+    ) -> Result<MovedOutcome, EngineError> {
+        let memory = &line.memory;
+        let is_erased = self.store.get::<ErasedImport>(&memory.id)?.is_some();
+        if is_erased && !line.takes_erased {
+            return Ok(MovedOutcome::DeletedHere);
+        }
+        if !line.has_twin
+            && let Some(known) = self.known(work, memory, asked.now)?
+        {
+            return Ok(known);
+        }
+        self.enter_moved(&mut work.write, memory)?;
+        if is_erased {
+            work.write.forget_erasure(&memory.id);
+        }
+        Ok(MovedOutcome::New)
     }
 
     /// What becomes of a line whose memory is here under the same id.
@@ -239,7 +245,7 @@ impl Engine {
             if is_same(&there) && there.is_alive(now) {
                 return Ok(Some(MovedOutcome::Duplicate));
             }
-            let is_gone = there.status == Status::Deleted && is_moved(&there.metadata);
+            let is_gone = there.status == Status::Deleted && there.metadata.contains_key(IMPORT);
             if is_same(&there) && is_gone {
                 known = Some(MovedOutcome::DeletedHere);
             }
@@ -296,8 +302,4 @@ fn says_same(there: &Memory, note: &Memory) -> bool {
 /// Whether what is obeyed would be obeyed no more.
 fn is_demoted(there: &Memory, after: &Memory) -> bool {
     there.kind.is_instruction() && !after.kind.is_instruction()
-}
-
-fn is_moved(metadata: &Metadata) -> bool {
-    metadata.contains_key(IMPORT)
 }

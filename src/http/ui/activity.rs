@@ -14,12 +14,11 @@ use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
-use super::view::{beginning, counted, counted_of};
+use super::view::{beginning, counted, counted_of, place};
 use crate::actors::{AdminRequest, Sessions};
 use crate::engine::{Arguments, ListRecalls, RecallView, ToldStep, Undone};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::percent::encoded_path;
 use crate::model::{AuditKind, MemoryId, Timestamp};
 
 /// The purpose of the forms of this page.
@@ -240,7 +239,7 @@ impl AskedActivity {
     fn place(&self, from: usize) -> String {
         let failed = if self.is_failed { "true" } else { "" };
         let from = from.to_string();
-        let all = [
+        let asked = [
             ("days", self.days.as_str()),
             ("client", &self.client),
             ("memory", &self.memory),
@@ -248,10 +247,7 @@ impl AskedActivity {
             ("failed", failed),
             ("from", &from),
         ];
-        let said = all.into_iter().filter(|(_, text)| !text.is_empty());
-        let parts: Vec<String> =
-            said.map(|(name, text)| format!("{name}={}", encoded_path(text))).collect();
-        format!("{HERE}?{}", parts.join("&"))
+        place(HERE, asked)
     }
 }
 

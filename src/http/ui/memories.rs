@@ -99,8 +99,6 @@ struct ListPage {
     /// The page after this one; empty at the end. And the first one, where this is another.
     next: String,
     first: String,
-    /// Where one is, to come back to.
-    here: String,
     csrf: String,
     chosen: FilterView,
     may_instruct: bool,
@@ -206,7 +204,6 @@ async fn show(
         empty: preset.empty,
         next: next.unwrap_or_default(),
         first: if is_further { place(preset.path, pairs(&asked)) } else { String::new() },
-        here: request.uri().path_and_query().map_or(preset.path, |here| here.as_str()).to_owned(),
         csrf: session.csrf(BULK),
         chosen: FilterView::of(&asked),
         may_instruct: session.may(Scope::Instructions),
@@ -251,7 +248,6 @@ pub(in crate::http) async fn unused(
         empty: "Everything that was looked at has been given to somebody.",
         next: String::new(),
         first: String::new(),
-        here: "/ui/unused".to_owned(),
         csrf: session.csrf(BULK),
         chosen: FilterView::default(),
         may_instruct: false,

@@ -87,7 +87,7 @@ impl Page {
         let mut page = Self {
             title: title.to_owned(),
             theme: cookies::theme(request),
-            here: here(request),
+            here: here(request).to_owned(),
             css: assets::place_of("app.css"),
             js: assets::place_of("app.js"),
             icon: assets::place_of("icon.svg"),
@@ -113,10 +113,10 @@ impl Page {
     }
 }
 
-/// What a form led to cannot be asked for again.
-fn here(request: &HttpRequest) -> String {
+/// Where a request leads. What a form led to cannot be asked for again.
+pub(super) fn here(request: &HttpRequest) -> &str {
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
-    asked.map_or("/ui/", |here| here.as_str()).to_owned()
+    asked.map_or("/ui/", |here| here.as_str())
 }
 
 fn ways(here: &str, session: &BrowserSession) -> Vec<NavEntry> {

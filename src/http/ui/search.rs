@@ -34,7 +34,6 @@ struct SearchPage {
     mode_used: String,
     took_ms: u128,
     tokens: String,
-    here: String,
     /// The hits after these; empty at the end. And the first ones, where these are others.
     next: String,
     first: String,
@@ -78,7 +77,6 @@ pub(in crate::http) async fn search(
         mode_used: String::new(),
         took_ms: 0,
         tokens: String::new(),
-        here: request.uri().path_and_query().map_or("/ui/search", |here| here.as_str()).to_owned(),
         next: String::new(),
         first: String::new(),
         csrf: session.csrf(BULK),

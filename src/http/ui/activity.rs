@@ -28,7 +28,6 @@ const EVENTS: u32 = 200;
 const RECALLS: usize = 50;
 /// Memories that are named of one answer.
 const NAMED: usize = 5;
-const DAY_MS: i64 = 86_400_000;
 const HERE: &str = "/ui/activity";
 /// What names the work of a client.
 const WORK: [&str; 3] = ["credential", "session", "since"];
@@ -228,7 +227,7 @@ impl AskedActivity {
         ListRecalls {
             client: Some(self.client.clone()).filter(|client| !client.is_empty()),
             memory: MemoryId::parse(&self.memory).ok(),
-            since: days.map(|days| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS))),
+            since: days.map(|days| now.minus_days(days)),
             limit: RECALLS,
             skip: self.from,
             ..ListRecalls::default()

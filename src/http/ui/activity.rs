@@ -48,7 +48,6 @@ struct ActivityPage {
 }
 
 /// Which part of it is asked for, as it was typed.
-#[derive(Default)]
 struct AskedActivity {
     days: String,
     client: String,

@@ -37,7 +37,7 @@ pub struct Page {
     /// What has just been done.
     pub notice: PageText,
     /// How that is undone: the memories whose last change it was.
-    pub undo: Vec<String>,
+    pub undo: Vec<MemoryId>,
     /// Where one is, to come back to.
     pub here: String,
     pub css: String,
@@ -106,7 +106,7 @@ impl Page {
             let sessions = request.app_data::<web::Data<BrowserSessions>>();
             if let Some(note) = sessions.and_then(|sessions| sessions.take_note(session)) {
                 page.notice = PageText::of(&note.text);
-                page.undo = note.undo.iter().map(MemoryId::to_string).collect();
+                page.undo = note.undo;
             }
         }
         page

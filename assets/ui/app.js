@@ -46,17 +46,18 @@ const made = {
 each('[data-copy]', (button) => {
   button.hidden = false;
   button.addEventListener('click', async () => {
-    const make = made[button.dataset.copy];
-    const from = make ? null : document.getElementById(button.dataset.copy);
+    const name = button.dataset.copy;
+    const make = made[name];
+    const text = make ? make() : one(`#${name}`).textContent;
     if (navigator.clipboard) {
-      await navigator.clipboard.writeText(make ? make() : from.textContent);
+      await navigator.clipboard.writeText(text);
       say('Copied.');
       return;
     }
-    if (make) say(make());
-    else say('Selected: copy it with the keyboard.');
+    const [words, place] = make ? [text, '#live p'] : ['Selected: copy it with the keyboard.', `#${name}`];
+    say(words);
     const range = document.createRange();
-    range.selectNodeContents(from ?? one('#live p'));
+    range.selectNodeContents(one(place));
     getSelection().removeAllRanges();
     getSelection().addRange(range);
   });

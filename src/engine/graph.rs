@@ -58,6 +58,11 @@ impl Entity {
         head.into_iter().chain(items).collect::<Vec<_>>().join("\n")
     }
 
+    /// What the entity is called that a memory is; nothing if it is none.
+    pub fn name_in(memory: &Memory) -> Option<String> {
+        (memory.kind.as_str() == ENTITY).then(|| Self::parse(&memory.content).name)
+    }
+
     /// Whoever changed the text by hand left lines that are taken as they are.
     fn parse(text: &str) -> Self {
         let mut lines = text.split('\n').map(unescaped);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Timestamp(pub i64);
 
 const AHEAD: Duration = Duration::from_secs(86_400);
+const DAY_MS: i64 = 86_400_000;
 
 /// A text that names no moment.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,12 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// So many days of 24 hours before.
+    #[must_use]
+    pub fn minus_days(self, days: u32) -> Self {
+        Self(self.0.saturating_sub(i64::from(days) * DAY_MS))
     }
 
     /// Whether it lies so far ahead that one of the two clocks was wrong. Those that are right differ by
@@ -126,6 +133,14 @@ mod tests {
         }
         assert_eq!(Timestamp::parse("2024-03-01").unwrap(), Timestamp(1_709_251_200_000));
         assert_eq!(noon.to_string(), "2024-03-01T12:00:00.000Z");
+    }
+
+    #[test]
+    fn days_are_gone_back_as_far_as_there_is_time() {
+        let leap = Timestamp::parse("2024-03-01T12:00:00Z").unwrap();
+        assert_eq!(leap.minus_days(0), leap);
+        assert_eq!(leap.minus_days(2).to_string(), "2024-02-28T12:00:00.000Z");
+        assert_eq!(Timestamp(i64::MIN).minus_days(u32::MAX), Timestamp(i64::MIN));
     }
 
     #[test]

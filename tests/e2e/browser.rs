@@ -45,9 +45,15 @@ impl Page {
 
     /// What the form that goes to a path carries.
     pub fn csrf(&self, action: &str) -> String {
+        self.field(action, "csrf")
+    }
+
+    /// What a field holds of the first form that goes to a path.
+    pub fn field(&self, action: &str, name: &str) -> String {
         let form = self.body.split(&format!("action=\"{action}\"")).nth(1);
         let form = form.unwrap_or_else(|| panic!("no form goes to {action}: {}", self.body));
-        let value = form.split("name=\"csrf\" value=\"").nth(1).unwrap();
+        let value = form.split(&format!("name=\"{name}\" value=\"")).nth(1);
+        let value = value.unwrap_or_else(|| panic!("no {name} goes to {action}: {}", self.body));
         value.split('"').next().unwrap().to_owned()
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use actix_web::{App, HttpResponse, HttpServer, rt, web};
 use serde_json::{Value, json};
 
-use crate::harness::TestServer;
+use crate::browser::Browser;
+use crate::harness::{KEY, TestServer};
 
 const NOTES: [&str; 8] = [
     "Anna is allergic to penicillin",
@@ -196,6 +197,21 @@ async fn what_is_asked_counts_for_more_than_what_is_told_beside_it() {
         let asked = json!({ "query": query, "mode": "semantic" });
         assert_eq!(server.found(asked).await[0], first, "{query}");
     }
+}
+
+#[actix_web::test]
+async fn the_page_of_the_health_tells_how_many_are_read() {
+    let service = Service::start();
+    let env = [("EMBEDDING_URL", service.url.as_str()), ("EMBEDDING_MODEL", "subjects")];
+    let server = TestServer::with(&env);
+    for note in NOTES {
+        server.add(note).await;
+    }
+    all_are_read(&server).await;
+
+    let health = Browser::signed_in(&server, KEY).await.get("/ui/health").await.body;
+
+    assert!(health.contains("<dt>Read for meaning</dt><dd>8 of 8 memories</dd>"), "{health}");
 }
 
 #[actix_web::test]

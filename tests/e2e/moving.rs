@@ -217,8 +217,7 @@ async fn the_dashboard_takes_a_file_of_another_product() {
     let page = browser.get(&way.unwrap()).await;
     let (_, row) = page.body.split_once("<h2>Earlier imports</h2>").expect(&page.body);
     assert!(row.contains("<bdi>mem0") && row.contains("class=\"number\">2</td>"), "{row}");
-    let step = row.split("name=\"step\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-    let undo = [("csrf", page.csrf("/ui/transfer/undo")), ("step", step.to_owned())];
+    let undo = ["csrf", "step"].map(|name| (name, page.field("/ui/transfer/undo", name)));
     let undo = undo.each_ref().map(|(name, value)| (*name, value.as_str()));
     assert_eq!(browser.post("/ui/transfer/undo", &undo).await.status, 303);
     assert!(memories(&server).await.is_empty());

@@ -106,9 +106,7 @@ async fn an_import_is_tried_first_then_done_and_taken_back() {
     assert!(done.body.contains("1 memories are stored, 2 were there already"), "{}", done.body);
     assert_eq!(total().await, 2);
 
-    let step = done.body.split("name=\"step\" value=\"").nth(1).unwrap();
-    let step = step.split('"').next().unwrap();
-    let undo = [("csrf", done.csrf("/ui/transfer/undo")), ("step", step.to_owned())];
+    let undo = ["csrf", "step"].map(|name| (name, done.field("/ui/transfer/undo", name)));
     let undo = undo.each_ref().map(|(name, value)| (*name, value.as_str()));
     assert_eq!(browser.post("/ui/transfer/undo", &undo).await.status, 303);
     assert_eq!(total().await, 1);

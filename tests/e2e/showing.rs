@@ -122,6 +122,22 @@ async fn a_version_tells_what_it_changed_and_a_memory_where_more_is_told() {
 }
 
 #[actix_web::test]
+async fn a_name_of_the_graph_is_found_from_its_memory_whatever_is_in_it() {
+    let server = TestServer::with(&[("TOOLSETS", "core,graph")]);
+    let entity = json!({ "name": "a\\b\nc", "entityType": "thing", "observations": [] });
+    server.ok("create_entities", json!({ "entities": [entity] })).await;
+    let id = server.get("/api/v1/memories?kind=entity").await.json()["memories"][0]["id"].clone();
+    let browser = Browser::signed_in(&server, KEY).await;
+
+    let page = browser.get(&format!("/ui/memories/{}", id.as_str().unwrap())).await;
+
+    let way = page.way("What lies around it").unwrap();
+    assert_eq!(way, "/ui/graph?name=a%5Cb%0Ac");
+    let around = browser.get(&way).await.body;
+    assert!(around.contains("<circle"), "{around}");
+}
+
+#[actix_web::test]
 async fn the_newest_backup_the_room_and_the_model_are_told_to_who_administers() {
     let server = TestServer::start();
     // How old a backup is its file tells, in the time of this machine.

@@ -16,6 +16,8 @@ const strings = TRIES.flatMap((text) => [
   text, text.toUpperCase(), `x ${text}`, text.replaceAll('<', '<\u0000').replaceAll('\u0000', ' '), encodeURIComponent(text), `${text}${text}`,
   text.replaceAll('"', '\\"'), text.replaceAll(' ', '/'), `\`${text}\``, `[x](${text})`, text.replaceAll('<', '\u02c2<'), `${text}\u2028x`,
 ]);
+/** What no text of a page may become. */
+const FOREIGN = 'main script, main iframe, main style, main img, main base, main meta';
 
 let server;
 let browser;
@@ -58,7 +60,7 @@ test('no text becomes anything else', { timeout: 900_000 }, async () => {
   for (const place of places) {
     await page.goto(server.url + place, { waitUntil: 'load' });
     assert.equal(await page.evaluate(() => window.__x ?? null), null, `a script ran on ${place}`);
-    assert.equal(await page.locator('main script, main iframe, main style, main img, main base, main meta').count(), 0, place);
+    assert.equal(await page.locator(FOREIGN).count(), 0, place);
     assert.deepEqual(faults, [], place);
   }
   // What somebody typed himself comes back as it was, on the page of a trial and on that of a look at a user.
@@ -66,7 +68,7 @@ test('no text becomes anything else', { timeout: 900_000 }, async () => {
   await page.fill('#content', TRIES.map((text) => JSON.stringify({ content: text, title: plain(text, 60) })).join('\n') + `\n${TRIES[0]}`);
   await page.click('text=See what would be imported');
   await page.waitForSelector('text=Nothing is changed yet');
-  assert.equal(await page.locator('main script, main iframe, main style, main img, main base, main meta').count(), 0);
+  assert.equal(await page.locator(FOREIGN).count(), 0);
   await page.goto(`${server.url}/ui/users`);
   await page.locator('button', { hasText: 'Look' }).first().click();
   await page.waitForSelector('section.banner');

@@ -108,11 +108,9 @@ test('a memory is copied as a text, as Markdown, by its link and by its id', asy
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), copied, words);
   }
   // Where there is no clipboard it is selected, though it stands nowhere on the page.
-  await page.goto(`http://pi.lan:${server.port}/ui/login`);
-  await page.fill('#credential', KEY);
-  await page.click('#login button');
-  await page.waitForURL(/\/ui\/$/);
-  await page.goto(`http://pi.lan:${server.port}/ui/memories/${id}`);
+  const plain = { url: `http://pi.lan:${server.port}` };
+  await signIn(page, plain);
+  await page.goto(`${plain.url}/ui/memories/${id}`);
   await page.click('text=Copy the link');
   assert.equal(await page.evaluate(() => getSelection().toString()), page.url());
   await context.close();
@@ -222,10 +220,7 @@ test('a link signs in once, and leaves no code in the address', async () => {
 test('where a browser keeps no secure cookie the other one does', async () => {
   const { context, page } = await open(browser, server);
   // Loopback by another name: the server sees its own machine, and the browser keeps no secure cookie.
-  await page.goto(`http://pi.lan:${server.port}/ui/login`);
-  await page.fill('#credential', KEY);
-  await page.click('#login button');
-  await page.waitForURL(/\/ui\/$/);
+  await signIn(page, { url: `http://pi.lan:${server.port}` });
   const names = (await context.cookies()).map((cookie) => cookie.name);
   assert.deepEqual(names, ['memoryd-local']);
   await context.close();

@@ -83,7 +83,6 @@ const LIMIT: Field = Field::new(
 
 /// Events that are shown if nobody says how many.
 const SHOWN: usize = 10_000;
-const DAY_MS: i64 = 86_400_000;
 
 impl AdminRequest {
     /// What a list of tokens or of grants takes.
@@ -177,7 +176,7 @@ impl AuditQuestion {
     fn parse(mut arguments: Arguments, now: Timestamp) -> Result<Self, InvalidArguments> {
         let days: Option<u32> = arguments.take(&DAYS);
         let since: Option<Timestamp> = arguments.take(&SINCE);
-        let days = days.map(|days| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS)));
+        let days = days.map(|days| now.minus_days(days));
         let event: Option<String> = arguments.take(&EVENT);
         let kind = event.as_deref().and_then(AuditKind::parse);
         if event.is_some() && kind.is_none() {

@@ -18,8 +18,8 @@ use crate::model::{
 };
 use crate::store::Receipt;
 
-/// How long one that has ended is still shown, and its client known. In milliseconds.
-const KEPT_MS: i64 = 30 * 86_400_000;
+/// How long one that has ended is still shown, and its client known.
+const KEPT_DAYS: u32 = 30;
 /// Grants that are swept at once.
 const AT_ONCE: usize = 1_000;
 /// What the name of a grant begins with.
@@ -123,7 +123,7 @@ impl Keeper {
     /// Removes grants that ended long ago.
     pub(super) fn sweep_grants(&mut self) {
         let idle = self.book.grants().policy().idle;
-        let line = Timestamp(self.clock.erasable().0.saturating_sub(KEPT_MS));
+        let line = self.clock.erasable().minus_days(KEPT_DAYS);
         let is_old = |grant: &Grant| grant.revoked_at.unwrap_or(grant.ends_at(idle)) < line;
         let old: Vec<Grant> =
             self.book.grants().list().into_iter().filter(is_old).take(AT_ONCE).collect();

@@ -49,7 +49,7 @@ pub use restore::Restore;
 mod search;
 pub use search::{Detail, Mode, Search, SearchHit, SearchResults, Shown};
 mod stats;
-pub use stats::{GivenTotals, Stats, Totals};
+pub use stats::{CountVectors, GivenTotals, Stats};
 mod undo;
 pub use undo::{ToldStep, Undo, Undone};
 mod update;

@@ -15,6 +15,11 @@ use crate::model::{MemoryId, Recall, Scope, Status, Timestamp};
 #[derive(Debug, Clone, Copy)]
 pub struct Stats;
 
+/// Counts the memories that have a vector of the session's model, and all of them, as [`Totals`] has
+/// both; nothing while there is no model. Without all else that [`Stats`] reads.
+#[derive(Debug, Clone, Copy)]
+pub struct CountVectors;
+
 #[derive(Debug, Default, Serialize)]
 pub struct Totals {
     pub memories: usize,
@@ -89,6 +94,19 @@ impl Verb for Stats {
             tally.count(entry, asked.now);
         }
         tally.into_totals(engine, asked)
+    }
+}
+
+impl Verb for CountVectors {
+    type Answer = Option<(usize, usize)>;
+
+    fn scope(&self) -> Scope {
+        Scope::Read
+    }
+
+    fn apply(self, engine: &mut Engine, _: Asked<'_>) -> Result<Self::Answer, EngineError> {
+        let all = engine.mind.catalog.iter().count();
+        Ok(engine.vectors(all).map(|read| (read, all)))
     }
 }
 
@@ -180,7 +198,44 @@ impl RecentAnswers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Author, CredentialName, Interface};
+    use crate::engine::Embedded;
+    use crate::model::{Author, Caller, CredentialName, Interface, Memory, Project, Scopes};
+    use crate::retrieval::ModelDigest;
+    use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn the_vectors_are_counted_as_the_totals_have_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let Engine { user, limits, .. } = Engine::of_test(&store);
+        let open = |model| {
+            Engine::open(store.session(&user).unwrap(), user.clone(), limits, model).unwrap()
+        };
+        let mut engine = open(Some(ModelDigest([7; 16])));
+        let id = |number: u128| MemoryId::from_bytes(number.to_be_bytes());
+        let house = Project::parse("house").unwrap();
+        let mut write = engine.begin().unwrap();
+        for number in 0..6 {
+            let project = (number < 3).then(|| house.clone());
+            let expires_at = (number == 0).then_some(Timestamp(2));
+            let memory = Memory::new(id(number), format!("note {number}"), Timestamp(1));
+            write.enter(&Memory { project, expires_at, ..memory }).unwrap();
+        }
+        engine.commit(write).unwrap();
+        let made = |number| Embedded { id: id(number), version: 1, vector: vec![1.0, 0.5] };
+        engine.place(vec![made(1), made(4), made(5)]).unwrap();
+        let free = Caller::of_test("ada", "laptop", Scopes::all());
+        let bound = Caller { bound: Some(house), ..free.clone() };
+
+        for (caller, counts) in [(&free, (3, 6)), (&bound, (1, 3))] {
+            let totals = engine.ask(Stats, caller, Timestamp(3)).unwrap();
+            assert_eq!(totals.vectors.map(|read| (read, totals.memories)), Some(counts));
+            assert_eq!(engine.ask(CountVectors, caller, Timestamp(3)).unwrap(), Some(counts));
+        }
+        drop(engine);
+        let counted = open(None).ask(CountVectors, &free, Timestamp(3)).unwrap();
+        assert_eq!(counted, None, "there is no model");
+    }
 
     #[test]
     fn the_median_is_of_what_is_known_of_the_last_month() {

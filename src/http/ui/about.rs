@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth::oauth::Issuer;
 use crate::config::{Config, EffectiveSetting};
 use crate::model::Scopes;
 
@@ -49,7 +50,7 @@ impl AboutServer {
             settings: config.effective().to_vec(),
             keys,
             undo: config.storage.undo,
-            connector: public.map(|url| format!("{url}/mcp")),
+            connector: public.map(|url| Issuer::of(url).resource()),
         }
     }
 }

@@ -14,12 +14,11 @@ use super::page::{Page, respond, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use super::text::{PageText, PageTime};
 use super::told::told_list;
-use super::view::{beginning, counted, counted_of};
+use super::view::{beginning, counted, counted_of, place};
 use crate::actors::{AdminRequest, Sessions};
 use crate::engine::{Arguments, ListRecalls, RecallView, ToldStep, Undone};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::percent::encoded_path;
 use crate::model::{AuditKind, MemoryId, Timestamp};
 
 /// The purpose of the forms of this page.
@@ -29,7 +28,6 @@ const EVENTS: u32 = 200;
 const RECALLS: usize = 50;
 /// Memories that are named of one answer.
 const NAMED: usize = 5;
-const DAY_MS: i64 = 86_400_000;
 const HERE: &str = "/ui/activity";
 /// What names the work of a client.
 const WORK: [&str; 3] = ["credential", "session", "since"];
@@ -50,7 +48,6 @@ struct ActivityPage {
 }
 
 /// Which part of it is asked for, as it was typed.
-#[derive(Default)]
 struct AskedActivity {
     days: String,
     client: String,
@@ -229,7 +226,7 @@ impl AskedActivity {
         ListRecalls {
             client: Some(self.client.clone()).filter(|client| !client.is_empty()),
             memory: MemoryId::parse(&self.memory).ok(),
-            since: days.map(|days| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS))),
+            since: days.map(|days| now.minus_days(days)),
             limit: RECALLS,
             skip: self.from,
             ..ListRecalls::default()
@@ -240,7 +237,7 @@ impl AskedActivity {
     fn place(&self, from: usize) -> String {
         let failed = if self.is_failed { "true" } else { "" };
         let from = from.to_string();
-        let all = [
+        let asked = [
             ("days", self.days.as_str()),
             ("client", &self.client),
             ("memory", &self.memory),
@@ -248,10 +245,7 @@ impl AskedActivity {
             ("failed", failed),
             ("from", &from),
         ];
-        let said = all.into_iter().filter(|(_, text)| !text.is_empty());
-        let parts: Vec<String> =
-            said.map(|(name, text)| format!("{name}={}", encoded_path(text))).collect();
-        format!("{HERE}?{}", parts.join("&"))
+        place(HERE, asked)
     }
 }
 

@@ -10,7 +10,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, Route, web};
 
 use super::base::based;
 use super::form::FormBody;
-use super::page::{refusal, see_other};
+use super::page::{here, refusal, see_other};
 use super::sessions::{BrowserSession, BrowserSessions};
 use crate::auth::AuthError;
 use crate::error::Error;
@@ -67,8 +67,8 @@ async fn turn_away(mut request: ServiceRequest) -> ServiceResponse<BoxBody> {
     let is_background =
         request.headers().get(&SEC_FETCH_DEST).is_some_and(|dest| dest.as_bytes() == b"empty");
     if request.method() == Method::GET && !is_background {
-        let wanted = request.uri().path_and_query().map_or("/ui/", |wanted| wanted.as_str());
-        let to = see_other(&format!("/ui/login?next={}", encoded_path(wanted)));
+        let wanted = encoded_path(here(request.request()));
+        let to = see_other(&format!("/ui/login?next={wanted}"));
         return request.into_response(to);
     }
     let typed = match is_background {

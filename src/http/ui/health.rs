@@ -17,7 +17,7 @@ use super::told::told_list;
 use super::view::{bytes, counted, counted_of};
 use crate::actors::{AdminRequest, CallError, Sessions};
 use crate::config::EffectiveSetting;
-use crate::engine::{Stats, Totals};
+use crate::engine::CountVectors;
 use crate::error::Error;
 use crate::http::Face;
 use crate::model::{Scope, Timestamp};
@@ -71,13 +71,13 @@ pub(in crate::http) async fn health(
         true => listed(&sessions, &session).await?,
         false => Vec::new(),
     };
-    let totals = match session.may(Scope::Read) {
-        true => Some(sessions.ask(&session.caller, Stats).await?),
+    let vectors = match session.may(Scope::Read) {
+        true => sessions.ask(&session.caller, CountVectors).await?,
         false => None,
     };
     let page = HealthPage {
         page: Page::of(&request, Some(&session), "Health and backups"),
-        facts: facts(&sessions, &face, &session, totals.as_ref()),
+        facts: facts(&sessions, &face, &session, vectors),
         warnings: warnings(&sessions, &face, &session),
         backups,
         settings: settings(&about, &session),
@@ -164,7 +164,7 @@ fn facts(
     sessions: &Sessions,
     face: &Face,
     session: &BrowserSession,
-    totals: Option<&Totals>,
+    vectors: Option<(usize, usize)>,
 ) -> Vec<(&'static str, PageText)> {
     let keys = if face.is_guarded { "needed" } else { "not needed" };
     let is_writable = if sessions.is_writable() { "takes writes" } else { "only reads" };
@@ -175,7 +175,7 @@ fn facts(
         ("Keys", keys.to_owned()),
         ("Meaning is told by", model(sessions)),
     ];
-    if let Some((read, all)) = totals.and_then(|totals| Some((totals.vectors?, totals.memories))) {
+    if let Some((read, all)) = vectors {
         let (read, all) = (counted_of(read), counted_of(all));
         facts.push(("Read for meaning", format!("{read} of {all} memories")));
     }

@@ -1,5 +1,6 @@
 //! Lists of memories: all of them, those in the trash, those to review, the instructions.
 
+use std::slice;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -12,12 +13,11 @@ use super::bulk::BULK;
 use super::form::text_of;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
-use super::view::{MemoryRow, counted_of};
+use super::view::{MemoryRow, counted_of, place};
 use crate::actors::Sessions;
 use crate::engine::{Arguments, List, Named, Order, Shown, Sort, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::percent::encoded_path;
 use crate::model::{EventTime, Scope, Status};
 
 /// Rows of a page.
@@ -99,8 +99,6 @@ struct ListPage {
     /// The page after this one; empty at the end. And the first one, where this is another.
     next: String,
     first: String,
-    /// Where one is, to come back to.
-    here: String,
     csrf: String,
     chosen: FilterView,
     may_instruct: bool,
@@ -193,11 +191,9 @@ async fn show(
         asked.insert(CLIENT.to_owned(), writer.into());
     }
     let is_further = asked.shift_remove(CURSOR).is_some();
-    let first = format!("{}?{}", preset.path, written(&asked));
-    let next = listed.next_cursor.map(|cursor| {
-        let start = if asked.is_empty() { "" } else { "&" };
-        format!("{first}{start}{CURSOR}={}", encoded_path(&cursor))
-    });
+    let next = listed
+        .next_cursor
+        .map(|cursor| place(preset.path, pairs(&asked).chain([(CURSOR, cursor.as_str())])));
     let page = ListPage {
         page: Page::of(request, Some(session), preset.title),
         mode: preset.mode,
@@ -207,8 +203,7 @@ async fn show(
         total: counted_of(listed.total),
         empty: preset.empty,
         next: next.unwrap_or_default(),
-        first: if is_further { first } else { String::new() },
-        here: request.uri().path_and_query().map_or(preset.path, |here| here.as_str()).to_owned(),
+        first: if is_further { place(preset.path, pairs(&asked)) } else { String::new() },
         csrf: session.csrf(BULK),
         chosen: FilterView::of(&asked),
         may_instruct: session.may(Scope::Instructions),
@@ -253,7 +248,6 @@ pub(in crate::http) async fn unused(
         empty: "Everything that was looked at has been given to somebody.",
         next: String::new(),
         first: String::new(),
-        here: "/ui/unused".to_owned(),
         csrf: session.csrf(BULK),
         chosen: FilterView::default(),
         may_instruct: false,
@@ -283,17 +277,12 @@ fn grouped(memories: &[Shown], sort: Option<Sort>, undo: Duration) -> Vec<DayGro
     groups
 }
 
-/// Arguments as a query.
-fn written(asked: &Map<String, Value>) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for (name, value) in asked {
-        let texts: Vec<&str> = match value {
-            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-            value => value.as_str().into_iter().collect(),
-        };
-        parts.extend(texts.into_iter().map(|text| format!("{name}={}", encoded_path(text))));
-    }
-    parts.join("&")
+/// Arguments as a query has them, of a list each value.
+fn pairs(asked: &Map<String, Value>) -> impl Iterator<Item = (&str, &str)> {
+    asked.iter().flat_map(|(name, value)| {
+        let values = value.as_array().map_or(slice::from_ref(value), Vec::as_slice);
+        values.iter().filter_map(Value::as_str).map(move |text| (name.as_str(), text))
+    })
 }
 
 impl FilterView {
@@ -319,5 +308,21 @@ impl FilterView {
             is_timeline: text(VIEW) == TIMELINE,
             is_set: !asked.is_empty(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_list_each_value_is_asked_for_again() {
+        let asked = json!({ "tags": ["a", "b"], "kind": "note" });
+
+        let said: Vec<_> = pairs(asked.as_object().unwrap()).collect();
+
+        assert_eq!(said, [("tags", "a"), ("tags", "b"), ("kind", "note")]);
     }
 }

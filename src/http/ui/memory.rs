@@ -17,8 +17,8 @@ use super::versions::{VersionView, versions};
 use super::view::{MemoryRow, beginning};
 use crate::actors::Sessions;
 use crate::engine::{
-    Arguments, Delete, DeleteTarget, Detail, Draft, Filter, Got, History, Mode, QueryText, Search,
-    Spoken, Undo, Undone, Update,
+    Arguments, Delete, DeleteTarget, Detail, Draft, Entity, Filter, Got, History, Mode, QueryText,
+    Search, Spoken, Undo, Undone, Update,
 };
 use crate::error::Error;
 use crate::http::ask::query;
@@ -33,8 +33,6 @@ const HISTORY_TOKENS: usize = 20_000;
 /// How the text may be shown besides.
 const VIEW: &str = "view";
 const FORMATTED: &str = "formatted";
-/// What a name of the knowledge graph is as a memory.
-const ENTITY: &str = "entity";
 /// How many neighbors are named.
 const NEIGHBORS: usize = 5;
 
@@ -285,10 +283,10 @@ fn work_of(memory: &Memory) -> String {
     credential.map(|name| format!("/ui/activity/undo?credential={name}")).unwrap_or_default()
 }
 
-/// Where the neighborhood of an entity of the knowledge graph is drawn, whose name is its first line.
+/// Where the neighborhood of an entity of the knowledge graph is drawn; empty if it is none.
 fn graph_of(memory: &Memory) -> String {
-    let name = memory.content.lines().next().filter(|_| memory.kind.as_str() == ENTITY);
-    name.map(|name| format!("/ui/graph?name={}", encoded_path(name))).unwrap_or_default()
+    let name = Entity::name_in(memory);
+    name.map(|name| format!("/ui/graph?name={}", encoded_path(&name))).unwrap_or_default()
 }
 
 fn metadata(memory: &Memory) -> PageText {

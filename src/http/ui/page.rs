@@ -37,7 +37,7 @@ pub struct Page {
     /// What has just been done.
     pub notice: PageText,
     /// How that is undone: the memories whose last change it was.
-    pub undo: Vec<String>,
+    pub undo: Vec<MemoryId>,
     /// Where one is, to come back to.
     pub here: String,
     pub css: String,
@@ -87,7 +87,7 @@ impl Page {
         let mut page = Self {
             title: title.to_owned(),
             theme: cookies::theme(request),
-            here: here(request),
+            here: here(request).to_owned(),
             css: assets::place_of("app.css"),
             js: assets::place_of("app.js"),
             icon: assets::place_of("icon.svg"),
@@ -106,17 +106,17 @@ impl Page {
             let sessions = request.app_data::<web::Data<BrowserSessions>>();
             if let Some(note) = sessions.and_then(|sessions| sessions.take_note(session)) {
                 page.notice = PageText::of(&note.text);
-                page.undo = note.undo.iter().map(MemoryId::to_string).collect();
+                page.undo = note.undo;
             }
         }
         page
     }
 }
 
-/// What a form led to cannot be asked for again.
-fn here(request: &HttpRequest) -> String {
+/// Where a request leads. What a form led to cannot be asked for again.
+pub(super) fn here(request: &HttpRequest) -> &str {
     let asked = request.uri().path_and_query().filter(|_| request.method() == Method::GET);
-    asked.map_or("/ui/", |here| here.as_str()).to_owned()
+    asked.map_or("/ui/", |here| here.as_str())
 }
 
 fn ways(here: &str, session: &BrowserSession) -> Vec<NavEntry> {

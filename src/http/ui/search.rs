@@ -9,12 +9,11 @@ use super::form::text_of;
 use super::page::{Page, respond};
 use super::sessions::BrowserSession;
 use super::text::PageText;
-use super::view::{MemoryRow, counted_of};
+use super::view::{MemoryRow, counted_of, place};
 use crate::actors::Sessions;
 use crate::engine::{Arguments, Search, SearchHit, Spoken};
 use crate::error::Error;
 use crate::http::ask::query;
-use crate::model::percent::encoded_path;
 
 /// Hits of a page.
 const HITS: usize = 20;
@@ -35,7 +34,6 @@ struct SearchPage {
     mode_used: String,
     took_ms: u128,
     tokens: String,
-    here: String,
     /// The hits after these; empty at the end. And the first ones, where these are others.
     next: String,
     first: String,
@@ -79,13 +77,12 @@ pub(in crate::http) async fn search(
         mode_used: String::new(),
         took_ms: 0,
         tokens: String::new(),
-        here: request.uri().path_and_query().map_or("/ui/search", |here| here.as_str()).to_owned(),
         next: String::new(),
         first: String::new(),
         csrf: session.csrf(BULK),
     };
     if is_further {
-        page.first = page.place(None);
+        page.first = page.place("");
     }
     if page.is_asked {
         match Search::parse(Arguments::new(asked)) {
@@ -114,19 +111,19 @@ impl SearchPage {
         self.total = counted_of(found.total);
         self.mode_used = format!("{:?}", found.mode_used).to_lowercase();
         self.tokens = counted_of(tokens);
-        self.next = found.next_cursor.map(|cursor| self.place(Some(&cursor))).unwrap_or_default();
+        self.next = found.next_cursor.map(|cursor| self.place(&cursor)).unwrap_or_default();
         Ok(())
     }
 
-    /// Where the same is asked, from a place of the list on.
-    fn place(&self, cursor: Option<&str>) -> String {
-        let asked = [("q", &self.question), ("mode", &self.mode), ("project", &self.project)];
-        let said = asked.into_iter().filter(|(_, text)| !text.is_empty());
-        let said = said.map(|(name, text)| (name, text.as_str()));
-        let all = said.chain(cursor.map(|cursor| (CURSOR, cursor)));
-        let parts: Vec<String> =
-            all.map(|(name, text)| format!("{name}={}", encoded_path(text))).collect();
-        format!("/ui/search?{}", parts.join("&"))
+    /// Where the same is asked, from a place of the list on; from its beginning if none is named.
+    fn place(&self, cursor: &str) -> String {
+        let asked = [
+            ("q", self.question.as_str()),
+            ("mode", &self.mode),
+            ("project", &self.project),
+            (CURSOR, cursor),
+        ];
+        place("/ui/search", asked)
     }
 }
 

@@ -20,7 +20,6 @@ pub(super) struct VersionView {
 }
 
 /// What is said of a memory, as it was before a version and from then on.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct FieldChange {
     pub(super) name: &'static str,
     pub(super) before: PageText,
@@ -52,13 +51,13 @@ pub(super) fn versions(got: &Got) -> Vec<VersionView> {
 fn changes(before: &Memory, after: &Memory) -> Vec<FieldChange> {
     let pairs = said(before).into_iter().zip(said(after));
     let changed = pairs.filter(|((_, before), (_, after))| before != after);
-    let change =
-        |((name, before), (_, after)): ((&'static str, String), (_, String))| FieldChange {
+    changed
+        .map(|((name, before), (_, after))| FieldChange {
             name,
             before: PageText::of(&beginning(&before)),
             after: PageText::of(&beginning(&after)),
-        };
-    changed.map(change).collect()
+        })
+        .collect()
 }
 
 /// What is said of a memory besides its text, in words.

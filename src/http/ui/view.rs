@@ -92,6 +92,14 @@ impl MemoryRow {
     }
 }
 
+/// The path of a page of which something is asked. What says nothing is left out.
+pub(super) fn place<'a>(path: &str, asked: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let said = asked.into_iter().filter(|(_, text)| !text.is_empty());
+    let parts: Vec<String> =
+        said.map(|(name, text)| format!("{name}={}", encoded_path(text))).collect();
+    format!("{path}?{}", parts.join("&"))
+}
+
 /// What is to be said of a memory that is not simply there.
 pub(super) fn state_of(memory: &Memory) -> &'static str {
     match memory.status {
@@ -178,5 +186,12 @@ mod tests {
         assert_eq!(counted(0), "0");
         assert_eq!(counted(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!((bytes(512), bytes(1 << 20)), ("512 B".to_owned(), "1.0 MiB".to_owned()));
+    }
+
+    #[test]
+    fn a_place_says_what_is_asked_and_of_several_values_each() {
+        let asked = [("tags", "a b"), ("kind", ""), ("tags", "c&d"), ("project", "x/y")];
+
+        assert_eq!(place("/ui/memories", asked), "/ui/memories?tags=a%20b&tags=c%26d&project=x/y");
     }
 }

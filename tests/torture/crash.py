@@ -30,6 +30,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import json
 import random
 import shutil
@@ -322,7 +323,7 @@ class Torture:
         faults, listed = [], collections.Counter()
         for hoarder in self.hoarders:
             states, user = found.of(hoarder)[0], hoarder.user
-            find = lambda word, user=user: many.texts_in(told(door, "GET", many.question(word, user)))
+            find = many.finder(functools.partial(told, door), user)
             faults += judge_found(hoarder, states, hoarder.some(crash_many.OTHERS), find)
             listed[user] += sum(map(is_live, states.values()))
         totals = {user: told(door, "GET", f"/api/v1/memories?user_id={user}&limit=1")["total"] for user in listed}

@@ -10,7 +10,7 @@ from crash_clients import Client, Down, is_live, made
 # Two share a user, who has somewhat more memories than are needed for anything to be kept.
 OF_A_USER, STOCK = 2, 3_000
 # So many are looked for again after a kill: those that were touched last, with the words that they had last, and some others.
-RECENT, LAST_WORDS, OTHERS = 12, 2, 3
+RECENT, LAST_WORDS, OTHERS = 12, 3, 3
 
 
 class Hoarder(Client):
@@ -75,11 +75,9 @@ class Hoarder(Client):
         return many.texts_in(answer) if status == 200 else []
 
     def words(self, states, markers):
-        """What has to be found of these memories, by marker, and words that must find each of them no more."""
+        """What has to be found of these memories, by marker, and the words that each of them had last."""
         there = {marker: states[marker][-1].content for marker in markers if is_live(states.get(marker))}
-        present = {marker: many.word_of(text) for marker, text in there.items()}
-        return there, {marker: [word for word in self.said[marker] if word != present.get(marker)][-LAST_WORDS:]
-                       for marker in markers}
+        return there, {marker: self.said[marker][-LAST_WORDS:] for marker in markers}
 
 
 DEEDS = [("search", 25), ("sleep", 10), ("read", 3), ("add", 3), ("update", 4), ("append", 1), ("retag", 1), ("delete", 2),

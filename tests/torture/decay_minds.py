@@ -229,8 +229,8 @@ def misread(server, state, known, chance):
         others = {id for id, memory in stored.items() if memory["version"] == 1 and memory["status"] == "active"}
         changed = sorted(erased | stored.keys() - others)
         some = chance.sample(changed, min(CHANGED, len(changed))) + chance.sample(sorted(others), min(OTHERS, len(others)))
-        find = lambda word, user=user: many.texts_in(server.told("GET", many.question(word, user)))
-        yield from (f"{user}: {' '.join(wrong)}" for wrong in many.misfound(find, *words_of(some, stored, known)))
+        found = many.misfound(many.finder(server.told, user), *words_of(some, stored, known))
+        yield from (f"{user}: {' '.join(wrong)}" for wrong in found)
         active = sum(memory["status"] == "active" for memory in stored.values())
         for more, count in (("", active), ("&include=archived,superseded,deleted", len(stored))):
             total = server.told("GET", f"/api/v1/memories?user_id={user}&limit=1{more}")["total"]
@@ -239,13 +239,12 @@ def misread(server, state, known, chance):
 
 
 def words_of(ids, stored, known):
-    """Texts that have to be found, by marker, and words by which each memory is not found (any more)."""
-    there, gone = {}, {}
+    """Texts that have to be found, by marker, and every word that each memory ever had."""
+    there, said = {}, {}
     for id in ids:
         texts = [text for text, _tags in known[id]]
-        marker, present = many.marker_of(texts[0]), ""
+        marker = many.marker_of(texts[0])
         if id in stored and stored[id]["status"] == "active":
             there[marker] = stored[id]["content"]
-            present = many.word_of(there[marker])
-        gone[marker] = sorted({many.word_of(text) for text in texts} - {present})
-    return there, gone
+        said[marker] = sorted(set(map(many.word_of, texts)))
+    return there, said

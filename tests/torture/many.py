@@ -32,17 +32,23 @@ def texts_in(answer):
     return [result["content"] for result in answer["results"]]
 
 
-def misfound(find, there, gone):
+def finder(told, user):
+    """What gives the texts that this user finds by a word; `told` asks the server."""
+    return lambda word: texts_in(told("GET", question(word, user)))
+
+
+def misfound(find, there, said):
     """What searches find otherwise than it is stored: a kind of fault, a marker and a word each.
 
-    `find` gives the texts that are found for a word. `there` has texts by marker, each of which its word has to find; `gone`
-    has words by marker, none of which finds that memory any more.
+    `find` gives the texts that are found for a word. `there` has texts by marker, each of which its word has to find; `said`
+    has the words that memories ever had by marker, of which only that of the text that is there may find the memory.
     """
     for marker, text in there.items():
         if text not in (found := find(word_of(text))):
             yield "mixed" if marker in map(marker_of, found) else "lost", marker, word_of(text)
-    for marker, words in gone.items():
-        yield from (("back", marker, word) for word in words if marker in map(marker_of, find(word)))
+    for marker, words in said.items():
+        present = word_of(there[marker]) if marker in there else None
+        yield from (("back", marker, word) for word in words if word != present and marker in map(marker_of, find(word)))
 
 
 def kept_in(data):

@@ -90,9 +90,8 @@ def misfound(server, facts, found, cut, chance):
     changed = [key for key in keys if len(facts.events[key]) > 1]
     some = chance.sample(changed, min(CHANGED, len(changed))) + chance.sample(keys, OTHERS)
     there = {key: stored[key] for key in some if key in stored}
-    gone = {key: words_of(facts.events[key]) - {many.word_of(there[key]) if key in there else ""} for key in some}
-    find = lambda word: many.texts_in(server.told("GET", many.question(word, USER)))
-    problems = [f"search: {' '.join(wrong)}" for wrong in many.misfound(find, there, gone)]
+    said = {key: words_of(facts.events[key]) for key in some}
+    problems = [f"search: {' '.join(wrong)}" for wrong in many.misfound(many.finder(server.told, USER), there, said)]
     total = server.told("GET", f"/api/v1/memories?user_id={USER}&limit=1")["total"]
     problems += [f"listed: {total} of {len(stored)}"] * (total != len(stored))
     erased = {word.encode() for key in changed for word in words_of(facts.events[key]) if is_erased(facts.events[key], cut)}

@@ -63,8 +63,7 @@ class Hoarder(Client):
 
     def search(self):
         known = [marker for marker in self.some() if marker not in self.busy]
-        found = many.misfound(self.find, *self.words(self.known, self.random.sample(known, 1)))
-        self.odd += [f"search: {' '.join(wrong)}" for wrong in found]
+        self.odd += [f"search: {' '.join(wrong)}" for wrong in self.misfound(self.find, self.random.sample(known, 1))]
         self.acknowledged["search"] += 1
 
     def find(self, word):
@@ -74,10 +73,10 @@ class Hoarder(Client):
         self.expect("search", status == 200, answer)
         return many.texts_in(answer) if status == 200 else []
 
-    def words(self, states, markers):
-        """What has to be found of these memories, by marker, and the words that each of them had last."""
-        there = {marker: states[marker][-1].content for marker in markers if is_live(states.get(marker))}
-        return there, {marker: self.said[marker][-LAST_WORDS:] for marker in markers}
+    def misfound(self, find, markers):
+        """What searches find of these memories otherwise than they are known."""
+        there = {marker: self.known[marker][-1].content for marker in markers if is_live(self.known.get(marker))}
+        return many.misfound(find, there, {marker: self.said[marker][-LAST_WORDS:] for marker in markers})
 
 
 DEEDS = [("search", 25), ("sleep", 10), ("read", 3), ("add", 3), ("update", 4), ("append", 1), ("retag", 1), ("delete", 2),

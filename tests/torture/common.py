@@ -142,6 +142,7 @@ def readable_in(folder, words):
 @contextlib.contextmanager
 def server_of_its_own(binary, *, is_encrypted=False, **settings):
     """A server that is not started yet; process and files go with the block, also when it is interrupted."""
+    former = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     home = tempfile.mkdtemp(prefix="memoryd-torture-")
     server = Server(binary, home, **settings)
@@ -151,10 +152,12 @@ def server_of_its_own(binary, *, is_encrypted=False, **settings):
         yield server
     finally:
         # A second signal must not leave half of it behind.
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in former:
             signal.signal(one, signal.SIG_IGN)
         server.kill()
         shutil.rmtree(home, ignore_errors=True)
+        for one, handler in former.items():
+            signal.signal(one, handler)
 
 
 def keep(server, name, told):

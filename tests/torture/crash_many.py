@@ -26,9 +26,9 @@ class Hoarder(Client):
         return DEEDS
 
     def text(self, marker):
-        word = many.new_word(self.random)
-        self.said.setdefault(marker, []).append(word)
-        return " ".join([marker, word, *self.random.choices(common.WORDS, k=8)])
+        text = many.text_of(marker, self.random)
+        self.said.setdefault(marker, []).append(many.word_of(text))
+        return text
 
     def stock(self):
         """Lines of an import, of which it knows what they become."""

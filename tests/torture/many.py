@@ -4,6 +4,8 @@ The text of each of their memories begins with a marker, which stays, and a word
 version. So whoever knows what is stored knows what a search for a word has to find, and what not, however the server ranks.
 """
 
+import common
+
 # With fewer memories a session keeps nothing.
 LEAST_KEPT = 5_000
 FOLDER = ".minds"
@@ -13,6 +15,10 @@ CONSONANTS, VOWELS, ENDS = "bcdfghjklmnpqrstvwxz", "aiou", "bdkmpz"
 def new_word(chance):
     """None that a stemmer shortens, nor one that a question may be mended to."""
     return "".join(chance.choice(CONSONANTS) + chance.choice(VOWELS) for _ in range(5)) + chance.choice(ENDS)
+
+
+def text_of(marker, chance):
+    return " ".join([marker, new_word(chance), *chance.choices(common.WORDS, k=8)])
 
 
 def marker_of(text):

@@ -26,14 +26,10 @@ class Hoard:
         return self.memories[number % RECORDINGS::RECORDINGS]
 
 
-def text_of(key, chance):
-    return " ".join([key, many.new_word(chance), *chance.choices(common.WORDS, k=8)])
-
-
 def bring(o, disk, beside, facts):
     """Stores them without a shim, so that all lies in the past. Gives what was wrong."""
     chance, server = random.Random(f"{o.seed} many"), Server(o.bin, data_in(disk), beside, o.settings)
-    texts = [text_of(f"h{n}", chance) for n in range(BROUGHT)]
+    texts = [many.text_of(f"h{n}", chance) for n in range(BROUGHT)]
     if not server.start():
         return [f"does not start to be filled: {server.log()[-800:]}"]
     try:
@@ -75,7 +71,7 @@ def sleep(clients, own):
 
 def alter(clients, dice, there, chance):
     key, id_, _ = there.pop(chance.randrange(len(there)))
-    path, text = f"/api/v1/memories/{id_}", text_of(key, chance)
+    path, text = f"/api/v1/memories/{id_}", many.text_of(key, chance)
     if dice < 0.9:
         if clients.change([key], ("active", text), "PATCH", f"{path}?user_id={USER}", {"content": text}):
             there.append((key, id_, text))

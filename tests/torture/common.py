@@ -235,6 +235,11 @@ def encoded(body):
     return body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
 
 
+def lines_of(elements):
+    """What an import or a client on stdio sends: an element a line."""
+    return b"".join(json.dumps(element).encode() + b"\n" for element in elements)
+
+
 def cut_off(port, method, path, body, key, kind=JSON, missing=0, resets=False):
     """Sends a request but for its last `missing` bytes, and goes without waiting for an answer."""
     body = encoded(body)

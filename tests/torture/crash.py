@@ -215,8 +215,8 @@ class Torture:
                 self.hoarders.append(hoarder)
             self.clients += self.hoarders
             for first in range(0, self.options.prefill, STOCK_PART):
-                lines = [stock_line(n) for n in range(first, min(first + STOCK_PART, self.options.prefill))]
-                told(door, "POST", f"/api/v1/import?user_id={STOCK}", b"".join(lines), LINES)
+                part = range(first, min(first + STOCK_PART, self.options.prefill))
+                told(door, "POST", f"/api/v1/import?user_id={STOCK}", common.lines_of(map(stock_line, part)), LINES)
             self.learn_stock(door)
 
     def learn_stock(self, door):
@@ -335,7 +335,7 @@ class Torture:
         began = time.perf_counter()
         told(door, "GET", f"/api/v1/memories?user_id={STOCK}&limit=1")
         self.wakes.append(time.perf_counter() - began)
-        wanted = collections.Counter(json.loads(stock_line(n))["content"] for n in range(self.options.prefill))
+        wanted = collections.Counter(stock_line(n)["content"] for n in range(self.options.prefill))
         found = collections.Counter(line["content"] for line in exported(door, STOCK) if line["version"] == 1)
         return [Fault("lost" if wanted[text] else "strange", STOCK, "the stock", [], text)
                 for text in (wanted - found) + (found - wanted)]
@@ -396,7 +396,7 @@ def token_of(door, number, user):
 
 def stock_line(n):
     words = random.Random(n).choices(crash_clients.WORDS, k=14)
-    return json.dumps({"content": f"{STOCK} {n} {' '.join(words)}", "tags": [words[0]]}).encode() + b"\n"
+    return {"content": f"{STOCK} {n} {' '.join(words)}", "tags": [words[0]]}
 
 
 def spread(values):

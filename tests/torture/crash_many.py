@@ -1,7 +1,6 @@
 """What those clients of crash.py do whose users have so many memories that sessions keep what they made of them (many.py)."""
 
 import collections
-import json
 
 import common
 import many
@@ -36,7 +35,7 @@ class Hoarder(Client):
         self.known.update({marker: made(self.text(marker), [self.random.choice(common.WORDS)]) for marker in markers})
         self.born.update(dict.fromkeys(markers, 1))
         of_each = (self.known[marker][0] for marker in markers)
-        return b"".join(json.dumps({"content": one.content, "tags": one.tags}).encode() + b"\n" for one in of_each)
+        return common.lines_of({"content": one.content, "tags": one.tags} for one in of_each)
 
     def change(self, what, after, ask, parts=(), has_parts=False):
         """As for every client; and what is erased is in nothing any more that a session keeps."""

@@ -9,6 +9,7 @@ import json
 import random
 import shutil
 
+import common
 import decay_store as stores
 import many
 
@@ -49,7 +50,7 @@ class Life(stores.Life):
                 self.delete(user, purge=True)
 
     def bring(self, user, count):
-        lines = b"".join(json.dumps({"content": self.short_text(), "tags": ["brought"]}).encode() + b"\n" for _ in range(count))
+        lines = common.lines_of({"content": self.short_text(), "tags": ["brought"]} for _ in range(count))
         self.server.told("POST", f"/api/v1/import?user_id={user}", lines)
         for line in map(json.loads, self.server.told("GET", f"/api/v1/export?user_id={user}").splitlines()):
             self.ids.setdefault(user, []).append(line["id"])

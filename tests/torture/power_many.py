@@ -1,7 +1,6 @@
 """A user with so many memories that his session keeps what it made of them while it sleeps (many.py), for power.py."""
 
 import contextlib
-import json
 import random
 
 import common
@@ -33,8 +32,7 @@ def bring(o, disk, beside, facts):
     if not server.start():
         return [f"does not start to be filled: {server.log()[-800:]}"]
     try:
-        lines = b"".join(json.dumps({"content": text}).encode() + b"\n" for text in texts)
-        server.told("POST", f"/api/v1/import?user_id={USER}", lines)
+        server.told("POST", f"/api/v1/import?user_id={USER}", common.lines_of({"content": text} for text in texts))
         secret = server.told("POST", "/admin/tokens", {"name": TOKEN, "user_id": USER})["token"]
         stored = [(many.marker_of(line["content"]), line["id"], line["content"])
                   for line in server.told("GET", f"/api/v1/export?user_id={USER}")]

@@ -258,7 +258,7 @@ class Damager:
             return f"mind + {second.where}", f"{first.told}; {second.told}", first, second
         if kind not in CHANGES:
             return "mind", getattr(decay_minds, kind)(self.scene, self.data, self.chance)
-        name, path = decay_minds.one_of(many.kept_in(self.data), self.chance)
+        name, path = decay_minds.one_of(self.data, self.chance)
         content, told = CHANGES[kind](path.read_bytes(), self.chance)
         path.write_bytes(content)
         return "mind", f"{name}: {told}"

@@ -115,15 +115,15 @@ def scenes_for(kind):
 
 # ---- damage -------------------------------------------------------------------------------------
 # Each damages what is kept in a data directory, at places that chance decides, and says what it did.
-def one_of(found, chance):
-    if not found:
+def one_of(data, chance):
+    if not (found := many.kept_in(data)):
         raise FileNotFoundError("nothing is kept")
     return chance.choice(sorted(found.items()))
 
 
 def head(_scene, data, chance):
     """In what says of which state it tells, and which program made it."""
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     content = bytearray(path.read_bytes())
     at = chance.randrange(head_bytes(content))
     content[at] ^= 1 << chance.randrange(8)
@@ -133,7 +133,7 @@ def head(_scene, data, chance):
 
 def border(_scene, data, chance):
     """Whole pieces are left, perhaps none."""
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     content = path.read_bytes()
     at = chance.choice(borders(content))
     path.write_bytes(content[:at])
@@ -142,8 +142,8 @@ def border(_scene, data, chance):
 
 def mixed(scene, data, chance):
     """The head and some pieces, and behind them those of another copy."""
-    name, path = one_of(many.kept_in(data), chance)
-    content, other = path.read_bytes(), one_of(all_of(chance.choice(scene.minds)), chance)[1].read_bytes()
+    name, path = one_of(data, chance)
+    content, other = path.read_bytes(), one_of(chance.choice(scene.minds).data, chance)[1].read_bytes()
     at = chance.choice(borders(content))
     path.write_bytes(content[:at] + other[at - head_bytes(content) + head_bytes(other):])
     return f"{name} is of another copy from {at} on"
@@ -161,12 +161,8 @@ def borders(content):
     return range(first, len(content), PIECE + (16 if is_sealed else 4))
 
 
-def all_of(copy):
-    return many.kept_in(copy.data)
-
-
 def gone(_scene, data, chance):
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     path.unlink()
     return f"{name} removed"
 
@@ -177,13 +173,13 @@ def all_gone(_scene, data, _chance):
 
 
 def other(scene, data, chance):
-    copy = chance.choice(scene.minds)
-    return put(data, *one_of(all_of(copy), chance), copy.data.name)
+    copy = chance.choice(scene.minds).data
+    return put(data, *one_of(copy, chance), copy.name)
 
 
 def foreign(scene, data, chance):
-    copy = chance.choice(scene.foreign)
-    return put(data, *one_of(all_of(copy), chance), copy.data.name)
+    copy = chance.choice(scene.foreign).data
+    return put(data, *one_of(copy, chance), copy.name)
 
 
 def swapped(_scene, data, _chance):
@@ -197,14 +193,14 @@ def swapped(_scene, data, _chance):
 
 def copied(_scene, data, chance):
     """That of one user in the place of another's."""
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     to = chance.choice([other for other in many.kept_in(data) if other != name])
     return put(data, to, path, "the same store")
 
 
 def added(scene, data, chance):
     """For nobody, or not finished."""
-    path = one_of(all_of(chance.choice([*scene.minds, *scene.foreign])), chance)[1]
+    path = one_of(chance.choice([*scene.minds, *scene.foreign]).data, chance)[1]
     return put(data, chance.choice(["1.tmp", "4711", "4294967295"]), path, "another copy")
 
 

@@ -130,9 +130,9 @@ def encryption(folder):
 
 
 def readable_in(folder, words):
-    """Which of these words (bytes) stand in which file below."""
+    """Which of these words (bytes) stand in which file below. Without words nothing is read."""
     # What the server has taken away meanwhile, a folder or a file, holds nothing any more.
-    for place, _, names in os.walk(folder):
+    for place, _, names in os.walk(folder) if words else ():
         for file in (pathlib.Path(place, name) for name in names):
             with contextlib.suppress(FileNotFoundError):
                 held = file.read_bytes() if file.is_file() else b""

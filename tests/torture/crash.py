@@ -181,7 +181,7 @@ def judge_files(clients, data, is_encrypted):
     secret = dict.fromkeys(READABLE if is_encrypted else (), "")
     words = {**secret, **texts}
     return [Fault("back", words[word], "erased" if word in texts else "encrypted", [None], f"{word!r} is in {file}")
-            for word, file in (common.readable_in(data, words) if words else ())]
+            for word, file in common.readable_in(data, words)]
 
 
 # ---- rounds -------------------------------------------------------------------------------------

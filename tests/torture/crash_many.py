@@ -43,7 +43,7 @@ class Hoarder(Client):
         answer = super().change(what, after, ask, parts, has_parts)
         if answer:
             erased = [word.encode() for marker, state in after.items() if state is None for word in self.said[marker]]
-            left = list(common.readable_in(self.minds, erased)) if erased else []
+            left = list(common.readable_in(self.minds, erased))
             self.expect(f"{what}: what is erased is still kept", not left, left)
         return answer
 

@@ -226,7 +226,7 @@ class Verb:
         began = time.perf_counter()
         command = [str(server.binary), "import", str(path), "--json"]
         # Lines of our own are taken as they are.
-        command += [] if path.suffix == ".jsonl" and path.name == "export.jsonl" else ["--only", PARTS]
+        command += [] if path.name == "export.jsonl" else ["--only", PARTS]
         self.process = subprocess.Popen(command, env=server.env, cwd=server.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, start_new_session=True)
         self.peak, self.is_over = 0, threading.Event()

@@ -256,6 +256,14 @@ def cut_off(port, method, path, body, key, kind=JSON, missing=0, resets=False):
 
 
 # ---- figures ------------------------------------------------------------------------------------
+def memory_of(pid, figure):
+    """VmRSS (what a process holds) or VmHWM (the most it has held) in bytes; an OSError once it has ended."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{figure}:"):
+            return int(line.split()[1]) << 10
+    raise ProcessLookupError(f"process {pid} has ended")
+
+
 def bytes_of(folder):
     """Of all files in it; a running server may take some away meanwhile."""
     total = 0

@@ -1,7 +1,8 @@
 """Users with so many memories that what their sessions made of them is kept while they sleep (`.minds`, docs/FORMAT.md).
 
-The text of each of their memories begins with a marker, which stays, and a word that stands in no other text and in no other
-version. So whoever knows what is stored knows what a search for a word has to find, and what not, however the server ranks.
+The text of each of their memories begins with a marker that no other memory has, and a word, one of 20 billion, that is drawn
+anew when another text takes its place; a version that only has more behind it, other tags or another state keeps the word. So
+whoever knows what is stored knows what a search for a word has to find, and what not, however the server ranks.
 """
 
 import common

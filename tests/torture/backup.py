@@ -221,7 +221,7 @@ class Run:
         """Imports before the server runs, and gives the hash of each line as it is exported again."""
         chance, file = random.Random(self.o.seed), self.server.home / "base.jsonl"
         given = [base_line(chance, n) for n in range(self.o.memories)]
-        file.write_text("".join(json.dumps(line) + "\n" for line in given))
+        file.write_bytes(common.lines_of(given))
         self.verb("import", file, takes="import_s")
         lines = self.verb("export").splitlines()
         file.unlink()

@@ -130,9 +130,9 @@ def encryption(folder):
 
 
 def readable_in(folder, words):
-    """Which of these words (bytes) stand in which file below."""
+    """Which of these words (bytes) stand in which file below. Without words nothing is read."""
     # What the server has taken away meanwhile, a folder or a file, holds nothing any more.
-    for place, _, names in os.walk(folder):
+    for place, _, names in os.walk(folder) if words else ():
         for file in (pathlib.Path(place, name) for name in names):
             with contextlib.suppress(FileNotFoundError):
                 held = file.read_bytes() if file.is_file() else b""
@@ -142,6 +142,7 @@ def readable_in(folder, words):
 @contextlib.contextmanager
 def server_of_its_own(binary, *, is_encrypted=False, **settings):
     """A server that is not started yet; process and files go with the block, also when it is interrupted."""
+    former = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     home = tempfile.mkdtemp(prefix="memoryd-torture-")
     server = Server(binary, home, **settings)
@@ -151,10 +152,12 @@ def server_of_its_own(binary, *, is_encrypted=False, **settings):
         yield server
     finally:
         # A second signal must not leave half of it behind.
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in former:
             signal.signal(one, signal.SIG_IGN)
         server.kill()
         shutil.rmtree(home, ignore_errors=True)
+        for one, handler in former.items():
+            signal.signal(one, handler)
 
 
 def keep(server, name, told):
@@ -232,6 +235,11 @@ def encoded(body):
     return body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
 
 
+def lines_of(elements):
+    """What an import or a client on stdio sends: an element a line."""
+    return b"".join(json.dumps(element).encode() + b"\n" for element in elements)
+
+
 def cut_off(port, method, path, body, key, kind=JSON, missing=0, resets=False):
     """Sends a request but for its last `missing` bytes, and goes without waiting for an answer."""
     body = encoded(body)
@@ -248,6 +256,14 @@ def cut_off(port, method, path, body, key, kind=JSON, missing=0, resets=False):
 
 
 # ---- figures ------------------------------------------------------------------------------------
+def memory_of(pid, figure):
+    """VmRSS (what a process holds) or VmHWM (the most it has held) in bytes; an OSError once it has ended."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{figure}:"):
+            return int(line.split()[1]) << 10
+    raise ProcessLookupError(f"process {pid} has ended")
+
+
 def bytes_of(folder):
     """Of all files in it; a running server may take some away meanwhile."""
     total = 0

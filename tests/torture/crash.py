@@ -30,6 +30,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import json
 import random
 import shutil
@@ -146,10 +147,10 @@ def judge_open(effect, found):
             for marker in wrong]
 
 
-def judge_found(hoarder, states, markers, find):
+def judge_found(hoarder, markers, find):
     """Whether searches find what is stored of a client, by the words that it knows of these memories."""
-    return [Fault(kind, marker, "a search", [states.get(marker)], word)
-            for kind, marker, word in many.misfound(find, *hoarder.words(states, markers))]
+    return [Fault(kind, marker, "a search", [hoarder.known.get(marker)], word)
+            for kind, marker, word in hoarder.misfound(find, markers)]
 
 
 def judge_secrets(client, found, door):
@@ -180,7 +181,7 @@ def judge_files(clients, data, is_encrypted):
     secret = dict.fromkeys(READABLE if is_encrypted else (), "")
     words = {**secret, **texts}
     return [Fault("back", words[word], "erased" if word in texts else "encrypted", [None], f"{word!r} is in {file}")
-            for word, file in (common.readable_in(data, words) if words else ())]
+            for word, file in common.readable_in(data, words)]
 
 
 # ---- rounds -------------------------------------------------------------------------------------
@@ -214,8 +215,8 @@ class Torture:
                 self.hoarders.append(hoarder)
             self.clients += self.hoarders
             for first in range(0, self.options.prefill, STOCK_PART):
-                lines = [stock_line(n) for n in range(first, min(first + STOCK_PART, self.options.prefill))]
-                told(door, "POST", f"/api/v1/import?user_id={STOCK}", b"".join(lines), LINES)
+                part = range(first, min(first + STOCK_PART, self.options.prefill))
+                told(door, "POST", f"/api/v1/import?user_id={STOCK}", common.lines_of(map(stock_line, part)), LINES)
             self.learn_stock(door)
 
     def learn_stock(self, door):
@@ -301,30 +302,30 @@ class Torture:
                 self.open += len(client.open)
                 self.carried_out += sum(is_made(effect, mine) for effect in client.open)
                 client.adopt(mine, ids)
-            faults += self.compare_searches(door, found) if self.hoarders else []
+            faults += self.compare_searches(door) if self.hoarders else []
             if self.options.prefill and (self.rounds % STOCK_EVERY == 0 or self.rounds == self.options.rounds):
                 faults += self.judge_stock(door)
         faults += [Fault("odd", "", line, [], None) for line in self.server.panics()]
         return faults
 
-    def compare_searches(self, door, found):
+    def compare_searches(self, door):
         """Of sessions that woke when their users were exported, and once more of those that have slept since."""
         self.woken["after a kill"] += len(self.kept_at_kill.keys() & many.kept_in(self.server.data).keys())
-        faults = self.judge_searches(door, found)
+        faults = self.judge_searches(door)
         for hoarder in self.hoarders:
             told(door, "DELETE", "/mcp", key=hoarder.key)
         kept = many.kept_in(self.server.data)
-        faults += [fault for fault in self.judge_searches(door, found) if fault not in faults]
+        faults += [fault for fault in self.judge_searches(door) if fault not in faults]
         self.woken["after a start"] += len(kept.keys() & many.kept_in(self.server.data).keys())
         return faults
 
-    def judge_searches(self, door, found):
+    def judge_searches(self, door):
+        """Beside what is stored, which each client has adopted."""
         faults, listed = [], collections.Counter()
         for hoarder in self.hoarders:
-            states, user = found.of(hoarder)[0], hoarder.user
-            find = lambda word, user=user: many.texts_in(told(door, "GET", many.question(word, user)))
-            faults += judge_found(hoarder, states, hoarder.some(crash_many.OTHERS), find)
-            listed[user] += sum(map(is_live, states.values()))
+            find = many.finder(functools.partial(told, door), hoarder.user)
+            faults += judge_found(hoarder, hoarder.some(crash_many.OTHERS), find)
+            listed[hoarder.user] += sum(map(is_live, hoarder.known.values()))
         totals = {user: told(door, "GET", f"/api/v1/memories?user_id={user}&limit=1")["total"] for user in listed}
         faults += [Fault("lost" if totals[user] < count else "back", user, "what is listed", [count], totals[user])
                    for user, count in listed.items() if totals[user] != count]
@@ -334,7 +335,7 @@ class Torture:
         began = time.perf_counter()
         told(door, "GET", f"/api/v1/memories?user_id={STOCK}&limit=1")
         self.wakes.append(time.perf_counter() - began)
-        wanted = collections.Counter(json.loads(stock_line(n))["content"] for n in range(self.options.prefill))
+        wanted = collections.Counter(stock_line(n)["content"] for n in range(self.options.prefill))
         found = collections.Counter(line["content"] for line in exported(door, STOCK) if line["version"] == 1)
         return [Fault("lost" if wanted[text] else "strange", STOCK, "the stock", [], text)
                 for text in (wanted - found) + (found - wanted)]
@@ -395,7 +396,7 @@ def token_of(door, number, user):
 
 def stock_line(n):
     words = random.Random(n).choices(crash_clients.WORDS, k=14)
-    return json.dumps({"content": f"{STOCK} {n} {' '.join(words)}", "tags": [words[0]]}).encode() + b"\n"
+    return {"content": f"{STOCK} {n} {' '.join(words)}", "tags": [words[0]]}
 
 
 def spread(values):

@@ -109,6 +109,13 @@ class Client:
             self.no_answer(what, error)
             return None, None
 
+    def answer_to(self, what, ask):
+        """Gives the answer. Without one the round is over."""
+        status, answer = self.call(what, ask)
+        if status is None:
+            raise Down
+        return status, answer
+
     def no_answer(self, what, error):
         if not self.killing.is_set():
             self.odd.append(f"{what}: no answer, and nobody killed it: {error}")
@@ -282,18 +289,14 @@ class Client:
     def read(self):
         if marker := self.one("active"):
             path = f"/api/v1/memories/{self.ids[marker]}?history=true"
-            status, answer = self.call("read", lambda: self.door.ask("GET", path))
-            if status is None:
-                raise Down
+            status, answer = self.answer_to("read", lambda: self.door.ask("GET", path))
             is_right = status == 200 and state_of(answer["memory"], answer["history"]) == self.known[marker]
             self.expect("read", is_right, answer)
             self.acknowledged["read"] += 1
 
     def sleep(self):
         """The session gives its memory back, whatever others of the same user do."""
-        status, answer = self.call("sleep", lambda: self.door.ask("DELETE", "/mcp"))
-        if status is None:
-            raise Down
+        status, answer = self.answer_to("sleep", lambda: self.door.ask("DELETE", "/mcp"))
         self.expect("sleep", status == 200, answer)
 
     # -- groups
@@ -336,9 +339,7 @@ class Client:
     def learn_ids(self, tag):
         """What was just imported is listed at once."""
         path = f"/api/v1/memories?tags={tag}&limit=100"
-        status, answer = self.call("list", lambda: self.door.ask("GET", path))
-        if status is None:
-            raise Down
+        status, answer = self.answer_to("list", lambda: self.door.ask("GET", path))
         self.expect("list", status == 200 and answer["total"] == len(self.groups[tag]), answer)
         if status == 200:
             self.ids.update({marker_of(memory): memory["id"] for memory in answer["memories"]})
@@ -411,9 +412,7 @@ class Client:
 
     def use(self, name):
         if name in self.secrets:
-            status, answer = self.call("use", lambda: self.door.ask("GET", "/api/v1/tags", None, self.secrets[name]))
-            if status is None:
-                raise Down
+            status, answer = self.answer_to("use", lambda: self.door.ask("GET", "/api/v1/tags", None, self.secrets[name]))
             wanted = 200 if self.known[name] == "active" else 401
             self.expect(f"use of a token that is {self.known[name]}", status == wanted, answer)
             self.acknowledged["token used"] += 1
@@ -426,9 +425,7 @@ class Client:
         self.erasures += 1
         for ask in (lambda: self.door.ask("POST", f"/api/v1/memories?user_id={user}", {"content": text}, KEY),
                     lambda: self.door.ask("DELETE", f"/admin/users/{user}", None, KEY)):
-            status, answer = self.call("erasing a user", ask)
-            if status is None:
-                raise Down
+            status, answer = self.answer_to("erasing a user", ask)
             self.expect("erasing a user", status in (200, 201), answer)
         self.leaver = None
         self.erased.append((user, f"{user} "))

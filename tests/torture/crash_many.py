@@ -1,16 +1,15 @@
 """What those clients of crash.py do whose users have so many memories that sessions keep what they made of them (many.py)."""
 
 import collections
-import json
 
 import common
 import many
-from crash_clients import Client, Down, is_live, made
+from crash_clients import Client, is_live, made
 
 # Two share a user, who has somewhat more memories than are needed for anything to be kept.
 OF_A_USER, STOCK = 2, 3_000
 # So many are looked for again after a kill: those that were touched last, with the words that they had last, and some others.
-RECENT, LAST_WORDS, OTHERS = 12, 2, 3
+RECENT, LAST_WORDS, OTHERS = 12, 3, 3
 
 
 class Hoarder(Client):
@@ -26,9 +25,9 @@ class Hoarder(Client):
         return DEEDS
 
     def text(self, marker):
-        word = many.new_word(self.random)
-        self.said.setdefault(marker, []).append(word)
-        return " ".join([marker, word, *self.random.choices(common.WORDS, k=8)])
+        text = many.text_of(marker, self.random)
+        self.said.setdefault(marker, []).append(many.word_of(text))
+        return text
 
     def stock(self):
         """Lines of an import, of which it knows what they become."""
@@ -36,7 +35,7 @@ class Hoarder(Client):
         self.known.update({marker: made(self.text(marker), [self.random.choice(common.WORDS)]) for marker in markers})
         self.born.update(dict.fromkeys(markers, 1))
         of_each = (self.known[marker][0] for marker in markers)
-        return b"".join(json.dumps({"content": one.content, "tags": one.tags}).encode() + b"\n" for one in of_each)
+        return common.lines_of({"content": one.content, "tags": one.tags} for one in of_each)
 
     def change(self, what, after, ask, parts=(), has_parts=False):
         """As for every client; and what is erased is in nothing any more that a session keeps."""
@@ -44,7 +43,7 @@ class Hoarder(Client):
         answer = super().change(what, after, ask, parts, has_parts)
         if answer:
             erased = [word.encode() for marker, state in after.items() if state is None for word in self.said[marker]]
-            left = list(common.readable_in(self.minds, erased)) if erased else []
+            left = list(common.readable_in(self.minds, erased))
             self.expect(f"{what}: what is erased is still kept", not left, left)
         return answer
 
@@ -63,23 +62,18 @@ class Hoarder(Client):
 
     def search(self):
         known = [marker for marker in self.some() if marker not in self.busy]
-        found = many.misfound(self.find, *self.words(self.known, self.random.sample(known, 1)))
-        self.odd += [f"search: {' '.join(wrong)}" for wrong in found]
+        self.odd += [f"search: {' '.join(wrong)}" for wrong in self.misfound(self.find, self.random.sample(known, 1))]
         self.acknowledged["search"] += 1
 
     def find(self, word):
-        status, answer = self.call("search", lambda: self.door.ask("GET", many.question(word, self.user)))
-        if status is None:
-            raise Down
+        status, answer = self.answer_to("search", lambda: self.door.ask("GET", many.question(word, self.user)))
         self.expect("search", status == 200, answer)
         return many.texts_in(answer) if status == 200 else []
 
-    def words(self, states, markers):
-        """What has to be found of these memories, by marker, and words that must find each of them no more."""
-        there = {marker: states[marker][-1].content for marker in markers if is_live(states.get(marker))}
-        present = {marker: many.word_of(text) for marker, text in there.items()}
-        return there, {marker: [word for word in self.said[marker] if word != present.get(marker)][-LAST_WORDS:]
-                       for marker in markers}
+    def misfound(self, find, markers):
+        """What searches find of these memories otherwise than they are known."""
+        there = {marker: self.known[marker][-1].content for marker in markers if is_live(self.known.get(marker))}
+        return many.misfound(find, there, {marker: self.said[marker][-LAST_WORDS:] for marker in markers})
 
 
 DEEDS = [("search", 25), ("sleep", 10), ("read", 3), ("add", 3), ("update", 4), ("append", 1), ("retag", 1), ("delete", 2),

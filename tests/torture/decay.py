@@ -258,7 +258,7 @@ class Damager:
             return f"mind + {second.where}", f"{first.told}; {second.told}", first, second
         if kind not in CHANGES:
             return "mind", getattr(decay_minds, kind)(self.scene, self.data, self.chance)
-        name, path = decay_minds.one_of(many.kept_in(self.data), self.chance)
+        name, path = decay_minds.one_of(self.data, self.chance)
         content, told = CHANGES[kind](path.read_bytes(), self.chance)
         path.write_bytes(content)
         return "mind", f"{name}: {told}"
@@ -637,20 +637,26 @@ def settings_of(o, folder):
 
 def carried_out(o, folder, pool):
     run = pool.submit(Run, o, folder).result()
-    # Their numbers stay the same, however many there are of each.
-    others = OTHERS + OF_KEYS * o.encrypted
-    kinds = {n: "flip" for n in range(1, o.flips + 1)} | {10_001 + n: others[n % len(others)] for n in range(o.others)}
-    kinds |= {20_001 + n: decay_minds.KINDS[n % len(decay_minds.KINDS)] for n in range(o.minds)}
-    planned = [planned_case(o.seed, n, kind) for n, kind in kinds.items() if o.case in (None, n)]
+    planned = [planned_case(o.seed, n, kind) for n, kind in kinds_of(o) if o.case in (None, n)]
     # Nothing may be wrong with what is not damaged.
     used = {case.scene for case in planned}
     undamaged = [Result(0, "none", name) for name, scene in run.scenes.items() if name in used or not scene.minds]
     return list(pool.map(run.attempt, undamaged + planned))[len(undamaged):]
 
 
+def kinds_of(o):
+    """The number and the damage of each case."""
+    first, minds = 1, [f"mind {kind}" for kind in decay_minds.KINDS]
+    for kinds, count in ((["flip"], o.flips), (OTHERS + OF_KEYS * o.encrypted, o.others), (minds, o.minds)):
+        yield from ((first + n, kinds[n % len(kinds)]) for n in range(count))
+        # So they stay the same, however many there are of each, up to so many.
+        first += max(10_000, count)
+
+
 def planned_case(seed, n, kind):
-    chance, is_mind = random.Random(f"{seed} {n}"), n > 20_000
-    return Result(n, f"mind {kind}" if is_mind else kind, chance.choice(decay_minds.scenes_for(kind) if is_mind else SCENES))
+    whose, _, what = kind.partition(" ")
+    scenes = decay_minds.scenes_for(what) if whose == "mind" else SCENES
+    return Result(n, kind, random.Random(f"{seed} {n}").choice(scenes))
 
 
 # ---- what is printed ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import json
 import random
 import shutil
 
+import common
 import decay_store as stores
 import many
 
@@ -49,7 +50,7 @@ class Life(stores.Life):
                 self.delete(user, purge=True)
 
     def bring(self, user, count):
-        lines = b"".join(json.dumps({"content": self.short_text(), "tags": ["brought"]}).encode() + b"\n" for _ in range(count))
+        lines = common.lines_of({"content": self.short_text(), "tags": ["brought"]} for _ in range(count))
         self.server.told("POST", f"/api/v1/import?user_id={user}", lines)
         for line in map(json.loads, self.server.told("GET", f"/api/v1/export?user_id={user}").splitlines()):
             self.ids.setdefault(user, []).append(line["id"])
@@ -114,15 +115,15 @@ def scenes_for(kind):
 
 # ---- damage -------------------------------------------------------------------------------------
 # Each damages what is kept in a data directory, at places that chance decides, and says what it did.
-def one_of(found, chance):
-    if not found:
+def one_of(data, chance):
+    if not (found := many.kept_in(data)):
         raise FileNotFoundError("nothing is kept")
     return chance.choice(sorted(found.items()))
 
 
 def head(_scene, data, chance):
     """In what says of which state it tells, and which program made it."""
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     content = bytearray(path.read_bytes())
     at = chance.randrange(head_bytes(content))
     content[at] ^= 1 << chance.randrange(8)
@@ -132,7 +133,7 @@ def head(_scene, data, chance):
 
 def border(_scene, data, chance):
     """Whole pieces are left, perhaps none."""
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     content = path.read_bytes()
     at = chance.choice(borders(content))
     path.write_bytes(content[:at])
@@ -141,8 +142,8 @@ def border(_scene, data, chance):
 
 def mixed(scene, data, chance):
     """The head and some pieces, and behind them those of another copy."""
-    name, path = one_of(many.kept_in(data), chance)
-    content, other = path.read_bytes(), one_of(all_of(chance.choice(scene.minds)), chance)[1].read_bytes()
+    name, path = one_of(data, chance)
+    content, other = path.read_bytes(), one_of(chance.choice(scene.minds).data, chance)[1].read_bytes()
     at = chance.choice(borders(content))
     path.write_bytes(content[:at] + other[at - head_bytes(content) + head_bytes(other):])
     return f"{name} is of another copy from {at} on"
@@ -160,12 +161,8 @@ def borders(content):
     return range(first, len(content), PIECE + (16 if is_sealed else 4))
 
 
-def all_of(copy):
-    return many.kept_in(copy.data)
-
-
 def gone(_scene, data, chance):
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     path.unlink()
     return f"{name} removed"
 
@@ -176,13 +173,13 @@ def all_gone(_scene, data, _chance):
 
 
 def other(scene, data, chance):
-    copy = chance.choice(scene.minds)
-    return put(data, *one_of(all_of(copy), chance), copy.data.name)
+    copy = chance.choice(scene.minds).data
+    return put(data, *one_of(copy, chance), copy.name)
 
 
 def foreign(scene, data, chance):
-    copy = chance.choice(scene.foreign)
-    return put(data, *one_of(all_of(copy), chance), copy.data.name)
+    copy = chance.choice(scene.foreign).data
+    return put(data, *one_of(copy, chance), copy.name)
 
 
 def swapped(_scene, data, _chance):
@@ -196,14 +193,14 @@ def swapped(_scene, data, _chance):
 
 def copied(_scene, data, chance):
     """That of one user in the place of another's."""
-    name, path = one_of(many.kept_in(data), chance)
+    name, path = one_of(data, chance)
     to = chance.choice([other for other in many.kept_in(data) if other != name])
     return put(data, to, path, "the same store")
 
 
 def added(scene, data, chance):
     """For nobody, or not finished."""
-    path = one_of(all_of(chance.choice([*scene.minds, *scene.foreign])), chance)[1]
+    path = one_of(chance.choice([*scene.minds, *scene.foreign]).data, chance)[1]
     return put(data, chance.choice(["1.tmp", "4711", "4294967295"]), path, "another copy")
 
 
@@ -229,8 +226,8 @@ def misread(server, state, known, chance):
         others = {id for id, memory in stored.items() if memory["version"] == 1 and memory["status"] == "active"}
         changed = sorted(erased | stored.keys() - others)
         some = chance.sample(changed, min(CHANGED, len(changed))) + chance.sample(sorted(others), min(OTHERS, len(others)))
-        find = lambda word, user=user: many.texts_in(server.told("GET", many.question(word, user)))
-        yield from (f"{user}: {' '.join(wrong)}" for wrong in many.misfound(find, *words_of(some, stored, known)))
+        found = many.misfound(many.finder(server.told, user), *words_of(some, stored, known))
+        yield from (f"{user}: {' '.join(wrong)}" for wrong in found)
         active = sum(memory["status"] == "active" for memory in stored.values())
         for more, count in (("", active), ("&include=archived,superseded,deleted", len(stored))):
             total = server.told("GET", f"/api/v1/memories?user_id={user}&limit=1{more}")["total"]
@@ -239,13 +236,12 @@ def misread(server, state, known, chance):
 
 
 def words_of(ids, stored, known):
-    """Texts that have to be found, by marker, and words by which each memory is not found (any more)."""
-    there, gone = {}, {}
+    """Texts that have to be found, by marker, and every word that each memory ever had."""
+    there, said = {}, {}
     for id in ids:
         texts = [text for text, _tags in known[id]]
-        marker, present = many.marker_of(texts[0]), ""
+        marker = many.marker_of(texts[0])
         if id in stored and stored[id]["status"] == "active":
             there[marker] = stored[id]["content"]
-            present = many.word_of(there[marker])
-        gone[marker] = sorted({many.word_of(text) for text in texts} - {present})
-    return there, gone
+        said[marker] = sorted(set(map(many.word_of, texts)))
+    return there, said

@@ -213,10 +213,8 @@ FORMATS = {
 def peak_of(pid):
     """The most that a process has held so far, in bytes; nothing once it is gone."""
     with contextlib.suppress(OSError):
-        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) << 10
-    return None
+        return common.memory_of(pid, "VmHWM")
+    return 0
 
 
 class Verb:
@@ -226,7 +224,7 @@ class Verb:
         began = time.perf_counter()
         command = [str(server.binary), "import", str(path), "--json"]
         # Lines of our own are taken as they are.
-        command += [] if path.suffix == ".jsonl" and path.name == "export.jsonl" else ["--only", PARTS]
+        command += [] if path.name == "export.jsonl" else ["--only", PARTS]
         self.process = subprocess.Popen(command, env=server.env, cwd=server.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, start_new_session=True)
         self.peak, self.is_over = 0, threading.Event()
@@ -271,7 +269,7 @@ def beside_a_server(options, settings, path):
         server.start()
         own = Verb(server, one_memory(server)).peak
         first = Verb(server, path)
-        peak = peak_of(server.process.pid) or 0
+        peak = peak_of(server.process.pid)
         again = Verb(server, path)
         faults = server.stop() + server.panics()
         server.start()
@@ -279,7 +277,7 @@ def beside_a_server(options, settings, path):
             status, _ = door.ask("GET", "/api/v1/search?query=penicillin")
         if status != 200:
             faults.append(f"a search after the import: {status}")
-        started_again = peak_of(server.process.pid) or 0
+        started_again = peak_of(server.process.pid)
         faults += server.stop()
         told = {"verb": first.peak - own, "server_peak": peak, "started_again": started_again, "seconds": round(first.seconds, 1)}
         return told, first, again, faults

@@ -57,8 +57,7 @@ class Server(common.Server):
 
     @property
     def resident_mb(self):
-        with open(f"/proc/{self.process.pid}/status") as status:
-            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
+        return common.memory_of(self.process.pid, "VmRSS") / 2**20
 
     @property
     def files(self):
@@ -208,7 +207,7 @@ class Watch:
 
     def look(self):
         while not self.is_over.wait(0.05):
-            with contextlib.suppress(OSError, TypeError, AttributeError):
+            with contextlib.suppress(OSError, AttributeError):
                 self.most_mb = max(self.most_mb, self.server.resident_mb)
 
     def stop(self):

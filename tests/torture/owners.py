@@ -155,8 +155,7 @@ class Others:
 
     def bring(self, run="own"):
         texts = self.texts(3)
-        lines = "".join(json.dumps({"content": text}) + "\n" for text in texts).encode()
-        done = self.verb(["import", "-"], run, lines)
+        done = self.verb(["import", "-"], run, common.lines_of({"content": text} for text in texts))
         if done and done.returncode == 0:
             self.told.acked.update(texts)
         elif run == "own":
@@ -170,7 +169,7 @@ class Others:
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "owners", "version": "1"}}
         calls = [{"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello},
                  *({**common.tool_call("add_memory", {"content": text}), "id": n} for n, text in enumerate(texts, 1))]
-        done = self.verb(["stdio"], run, b"".join(json.dumps(call).encode() + b"\n" for call in calls))
+        done = self.verb(["stdio"], run, common.lines_of(calls))
         for line in done.stdout.splitlines() if done else []:
             answer = json.loads(line)
             if answer.get("id") and not answer.get("result", {"isError": True}).get("isError"):

@@ -1,7 +1,6 @@
 """A user with so many memories that his session keeps what it made of them while it sleeps (many.py), for power.py."""
 
 import contextlib
-import json
 import random
 
 import common
@@ -26,19 +25,14 @@ class Hoard:
         return self.memories[number % RECORDINGS::RECORDINGS]
 
 
-def text_of(key, chance):
-    return " ".join([key, many.new_word(chance), *chance.choices(common.WORDS, k=8)])
-
-
 def bring(o, disk, beside, facts):
     """Stores them without a shim, so that all lies in the past. Gives what was wrong."""
     chance, server = random.Random(f"{o.seed} many"), Server(o.bin, data_in(disk), beside, o.settings)
-    texts = [text_of(f"h{n}", chance) for n in range(BROUGHT)]
+    texts = [many.text_of(f"h{n}", chance) for n in range(BROUGHT)]
     if not server.start():
         return [f"does not start to be filled: {server.log()[-800:]}"]
     try:
-        lines = b"".join(json.dumps({"content": text}).encode() + b"\n" for text in texts)
-        server.told("POST", f"/api/v1/import?user_id={USER}", lines)
+        server.told("POST", f"/api/v1/import?user_id={USER}", common.lines_of({"content": text} for text in texts))
         secret = server.told("POST", "/admin/tokens", {"name": TOKEN, "user_id": USER})["token"]
         stored = [(many.marker_of(line["content"]), line["id"], line["content"])
                   for line in server.told("GET", f"/api/v1/export?user_id={USER}")]
@@ -75,7 +69,7 @@ def sleep(clients, own):
 
 def alter(clients, dice, there, chance):
     key, id_, _ = there.pop(chance.randrange(len(there)))
-    path, text = f"/api/v1/memories/{id_}", text_of(key, chance)
+    path, text = f"/api/v1/memories/{id_}", many.text_of(key, chance)
     if dice < 0.9:
         if clients.change([key], ("active", text), "PATCH", f"{path}?user_id={USER}", {"content": text}):
             there.append((key, id_, text))
@@ -90,9 +84,8 @@ def misfound(server, facts, found, cut, chance):
     changed = [key for key in keys if len(facts.events[key]) > 1]
     some = chance.sample(changed, min(CHANGED, len(changed))) + chance.sample(keys, OTHERS)
     there = {key: stored[key] for key in some if key in stored}
-    gone = {key: words_of(facts.events[key]) - {many.word_of(there[key]) if key in there else ""} for key in some}
-    find = lambda word: many.texts_in(server.told("GET", many.question(word, USER)))
-    problems = [f"search: {' '.join(wrong)}" for wrong in many.misfound(find, there, gone)]
+    said = {key: words_of(facts.events[key]) for key in some}
+    problems = [f"search: {' '.join(wrong)}" for wrong in many.misfound(many.finder(server.told, USER), there, said)]
     total = server.told("GET", f"/api/v1/memories?user_id={USER}&limit=1")["total"]
     problems += [f"listed: {total} of {len(stored)}"] * (total != len(stored))
     erased = {word.encode() for key in changed for word in words_of(facts.events[key]) if is_erased(facts.events[key], cut)}

@@ -123,13 +123,11 @@ class Load:
         door.close()
 
     def watch(self):
-        process = f"/proc/{self.server.process.pid}"
+        pid = self.server.process.pid
         while not self.done.wait(1):
             at = time.perf_counter() - self.began
-            with open(f"{process}/status") as status:
-                resident = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
-            self.figures.memory.append((at, resident / MB))
-            self.figures.files.append((at, len(os.listdir(f"{process}/fd"))))
+            self.figures.memory.append((at, common.memory_of(pid, "VmRSS") / MB))
+            self.figures.files.append((at, len(os.listdir(f"/proc/{pid}/fd"))))
             self.figures.disk.append((at, common.bytes_of(self.server.data) / MB))
 
     def shift(self):

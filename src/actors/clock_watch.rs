@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::model::{AuditEvent, Clock, ClockNews, Timestamp, TrustedTime};
+use super::accounts::last_event;
+use crate::model::{Clock, ClockNews, Timestamp, TrustedTime};
 use crate::store::{AuditKey, OnlyKey, Store, StoreError};
 
 /// Once nothing is in doubt, what is known of the clock is written again after this long.
@@ -39,8 +40,7 @@ impl ClockWatch {
             log::warn!("it is not known what the clock said before: {error}");
             None
         });
-        let known =
-            if kept.is_some() { kept } else { records.last_key::<AuditEvent>()?.and_then(of_key) };
+        let known = if kept.is_some() { kept } else { last_event(&records)?.and_then(of_key) };
         let (wall, looked_at) = (clock.now(), clock.running());
         let mut time = known.unwrap_or_else(|| TrustedTime::starting_at(wall));
         let news = time.resume(wall);

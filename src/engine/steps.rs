@@ -2,12 +2,11 @@
 //!
 //! sled keeps some 25 bytes in memory for each row, read or not. A page costs that a few times for all that is in it.
 
-use std::iter::from_fn;
 use std::ops::RangeInclusive;
 
 use super::{Engine, EngineError};
 use crate::model::{MemoryId, Step, StepPage, Timestamp};
-use crate::store::{SessionStore, StoreError};
+use crate::store::{SessionStore, StoreError, merged, rows_of};
 
 /// The id of a step and the number of its part.
 type StepKey = (MemoryId, u32);
@@ -52,23 +51,15 @@ pub(super) fn kept_steps(
     range: &RangeInclusive<StepKey>,
 ) -> impl Iterator<Item = Result<(StepKey, Step), StoreError>> + use<> {
     let (first, last) = (*range.start(), *range.end());
-    let mut alone = store.scan_range::<Step>(range).peekable();
+    let alone = store.scan_range::<Step>(range);
     // Pages do not overlap, and the key of one is that of its last step.
     let begins_within = move |page: &StepPage| page.0.first().is_some_and(|(key, _)| *key <= last);
-    let mut paged = store
+    let paged = store
         .scan_range::<StepPage>(&(first..=LAST))
         .take_while(move |row| row.as_ref().map_or(true, |(_, page)| begins_within(page)))
-        .flat_map(|row| match row {
-            Ok((_, page)) => page.0.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        })
-        .filter(move |row| row.as_ref().map_or(true, |(key, _)| (first..=last).contains(key)))
-        .peekable();
-    from_fn(move || match (alone.peek(), paged.peek()) {
-        (Some(Ok((one, _))), Some(Ok((other, _)))) if other < one => paged.next(),
-        (Some(_), _) => alone.next(),
-        (None, _) => paged.next(),
-    })
+        .flat_map(|row| rows_of(row.map(|(_, page)| page.0)))
+        .filter(move |row| row.as_ref().map_or(true, |(key, _)| (first..=last).contains(key)));
+    merged(alone, paged)
 }
 
 /// The key of the newest one.

@@ -443,7 +443,7 @@ impl Work {
         }
         // A disk that takes files and refuses what is in them would be believed to be well from the swap to
         // the checkpoint.
-        fresh.trees.flush()?;
+        let fresh = fresh.settle(&shared.options)?;
         let old = self.swap_in(fresh, built_to)?;
         self.put_away(old);
         self.checkpoint()?;

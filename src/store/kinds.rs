@@ -1,6 +1,7 @@
 //! Every kind of record that there is, said once.
 
 use super::Key;
+use super::audit_page::AuditPage;
 use super::codec::{self, CodecError, Record};
 use super::minds::MindMark;
 use super::records::{ErasedImport, PastVersion, SessionNumber, StoredVector};
@@ -42,6 +43,7 @@ pub const RECORDS: &[RecordKind] = &[
     RecordKind::of::<Member>(Owner::System),
     RecordKind::of::<TrustedTime>(Owner::System),
     RecordKind::of::<Grant>(Owner::System),
+    RecordKind::of::<AuditPage>(Owner::System),
     RecordKind::of::<Memory>(Owner::User),
     RecordKind::of::<PastVersion>(Owner::User),
     RecordKind::of::<Access>(Owner::User),

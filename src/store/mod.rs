@@ -10,6 +10,7 @@
 //! and that of `recovery.rs` for what a start decides.
 
 mod aside;
+mod audit_page;
 mod backup;
 mod catching;
 mod check;
@@ -26,6 +27,7 @@ mod key;
 mod kinds;
 mod last;
 mod lock;
+mod merged;
 mod mind_file;
 mod minds;
 mod older_recalls;
@@ -57,6 +59,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::journal;
+pub use audit_page::AuditPage;
 pub use backup::{BackupContent, BackupError, restore, verify_backup};
 pub use catching::catches_panics;
 pub use check::Report;
@@ -68,6 +71,7 @@ pub use error::StoreError;
 pub use key::Key;
 #[cfg(feature = "fuzzing")]
 pub use kinds::RECORDS;
+pub use merged::{merged, rows_of};
 pub use proof::Comparison;
 pub use records::{ErasedImport, PastVersion, StoredVector};
 pub use salvage::Salvage;

@@ -98,6 +98,18 @@ impl Build {
         count(&mut self.counts, op, was_there);
         Ok(())
     }
+
+    /// Makes durable what was written, and opens the trees anew. sled holds what it wrote in memory whatever its
+    /// cache may be: each of its 256 shards looks for what is too much at every 64th access only.
+    pub(super) fn settle(mut self, options: &StoreOptions) -> Result<Self, StoreError> {
+        self.trees.flush()?;
+        let (path, generation) = (self.trees.path().to_owned(), self.trees.generation());
+        self.trees = {
+            drop(self.trees);
+            Arc::new(Trees::open(&path, generation, options.cache_bytes)?)
+        };
+        Ok(self)
+    }
 }
 
 impl Digest {

@@ -20,6 +20,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
+use std::mem::replace;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
+use super::audit_page::AuditPage;
 use super::checkpoint::Checkpoint;
 use super::rebuild::generation_path;
 use super::shared::Shared;
@@ -118,8 +120,10 @@ pub(super) fn reopen(dir: &Path, options: &StoreOptions) -> Result<Option<Truste
 /// never taken on trust. The audit, which may be long, is none of it.
 fn digest_of_own(trees: &Arc<Trees>) -> Result<Vec<u8>, Broken> {
     let mut context = Context::new(&SHA256);
-    let (before, after) = (vec![0]..=vec![AuditEvent::PREFIX], vec![AuditEvent::PREFIX + 1]);
-    for range in [before, after..=vec![PIECE_PREFIX]] {
+    let mut from = 0;
+    // The first byte of a key alone is no key.
+    for but in [AuditEvent::PREFIX, AuditPage::PREFIX, PIECE_PREFIX] {
+        let range = vec![replace(&mut from, but.wrapping_add(1))]..=vec![but];
         for entry in trees.range(SessionNo::SYSTEM, range) {
             for part in <[Vec<u8>; 2]>::from(entry?) {
                 context.update(&part.len().to_le_bytes());

@@ -40,14 +40,14 @@ pub struct TokenV1 {
 /// An event of the audit as it lies on disk since version 1. Its time is in the key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AuditV1 {
-    event: u8,
-    user: Option<String>,
-    credential: Option<String>,
-    prefix: Option<String>,
-    reason: Option<String>,
-    address: Option<String>,
-    client: Option<String>,
-    count: u64,
+    pub(super) event: u8,
+    pub(super) user: Option<String>,
+    pub(super) credential: Option<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) client: Option<String>,
+    pub(super) count: u64,
 }
 
 /// The key of the only record of its kind.

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::{AuditEvent, AuditKind, CredentialName, Timestamp, TokenPrefix, UserId};
+use crate::model::{
+    AuditEvent, AuditKind, Caller, CredentialName, Timestamp, Token, TokenPrefix, UserId,
+};
 
 /// So many different things of one minute are told apart. What comes on top, from ever new addresses,
 /// is counted together: an attack must not fill the disk.
@@ -120,6 +122,33 @@ impl Same {
         let Self { event, user, credential, prefix, reason, address } = self;
         let Count { at, client, count } = count;
         AuditEvent { at, event, user, credential, prefix, reason, address, client, count }
+    }
+}
+
+/// An event of now by somebody.
+pub(super) fn event(event: AuditKind, by: &Caller, now: Timestamp) -> AuditEvent {
+    AuditEvent {
+        at: now,
+        event,
+        user: Some(by.user.clone()),
+        credential: Some(by.credential.clone()),
+        prefix: by.token.clone(),
+        reason: None,
+        address: by.address,
+        client: by.client.clone(),
+        count: 1,
+    }
+}
+
+/// An event of now about a token.
+pub(super) fn about(kind: AuditKind, by: &Caller, token: &Token, now: Timestamp) -> AuditEvent {
+    let user: UserId = token.user.clone();
+    let reason = Some(format!("the token {} of {user}", token.name));
+    AuditEvent {
+        user: Some(user),
+        prefix: Some(token.prefix.clone()),
+        reason,
+        ..event(kind, by, now)
     }
 }
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::keeper::{Answered, Keeper, answered, event};
-use super::ledger::put_events;
+use super::audit::event;
+use super::events::put_events;
+use super::keeper::{Answered, Keeper, answered};
 use super::naming::{first_free, fitting};
 use crate::actors::CallError;
 use crate::auth::TokenError;

@@ -7,9 +7,9 @@ use actix::{
     WrapFuture,
 };
 
-use super::audit::Counts;
+use super::audit::{Counts, about};
+use super::events::put_events;
 use super::held::Held;
-use super::ledger::put_events;
 use super::naming::{first_free, fitting};
 use super::wanted::{NewToken, Rotation};
 use super::{Made, TokenChange};
@@ -20,9 +20,9 @@ use crate::auth::{TokenBook, TokenError};
 use crate::engine::EngineError;
 use crate::model::{
     AuditEvent, AuditKind, Caller, CredentialName, Grant, Timestamp, Token, TokenDigest,
-    TokenPrefix, TokenState, UserId,
+    TokenPrefix, TokenState,
 };
-use crate::store::{Batch, Receipt, SessionStore, Store, StoreError};
+use crate::store::{AuditKey, Batch, Receipt, SessionStore, Store, StoreError};
 
 /// What repeats within this is counted and written once.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -56,6 +56,8 @@ pub(super) struct Keeper {
     pub(super) late_grants: HashSet<TokenPrefix>,
     /// What is done once everything is compared.
     pub(super) held: Held,
+    /// The last event of the last page that was made, which may not be in the trees yet.
+    pub(super) packed_to: Option<AuditKey>,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl Keeper {
             ended_grants: HashSet::new(),
             late_grants: HashSet::new(),
             held: Held::default(),
+            packed_to: None,
         })
     }
 
@@ -346,33 +349,6 @@ impl TokenChange {
     }
 }
 
-/// An event of now by somebody.
-pub(super) fn event(event: AuditKind, by: &Caller, now: Timestamp) -> AuditEvent {
-    AuditEvent {
-        at: now,
-        event,
-        user: Some(by.user.clone()),
-        credential: Some(by.credential.clone()),
-        prefix: by.token.clone(),
-        reason: None,
-        address: by.address,
-        client: by.client.clone(),
-        count: 1,
-    }
-}
-
-/// An event of now about a token.
-fn about(kind: AuditKind, by: &Caller, token: &Token, now: Timestamp) -> AuditEvent {
-    let user: UserId = token.user.clone();
-    let reason = Some(format!("the token {} of {user}", token.name));
-    AuditEvent {
-        user: Some(user),
-        prefix: Some(token.prefix.clone()),
-        reason,
-        ..event(kind, by, now)
-    }
-}
-
 impl Actor for Keeper {
     type Context = Context<Self>;
 
@@ -381,6 +357,7 @@ impl Actor for Keeper {
             if !keeper.holds_back(context) {
                 keeper.make_up(context);
                 keeper.keep_clock();
+                keeper.pack();
             }
         });
         self.sweep_on(context);

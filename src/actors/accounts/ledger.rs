@@ -6,16 +6,15 @@ use std::time::Duration;
 use actix::{ActorFutureExt, Context, Handler, Message, ResponseFuture, WrapFuture};
 use tokio::task::spawn_blocking;
 
-use super::audit::AuditFilter;
-use super::keeper::{Answered, Keeper, answered, event};
+use super::audit::{AuditFilter, event};
+use super::events::{Changed, Old, Rows, full_pages, kept_events, put_events, put_page};
+use super::keeper::{Answered, Keeper, answered};
 use crate::actors::{CallError, Erased};
 use crate::auth::{TokenError, generate_key};
 use crate::engine::EngineError;
 use crate::model::{AuditEvent, AuditKind, Caller, CredentialName, Grant, Token, UserId};
-use crate::store::{AuditKey, Batch, OnlyKey, Receipt, SessionStore, StoreError};
+use crate::store::{AuditKey, OnlyKey, Receipt, SessionStore, StoreError};
 
-/// Events that are changed at once; the rest waits for the next time.
-const AT_ONCE: usize = 10_000;
 /// Enough to tell one who was erased from another.
 const PSEUDONYM_CHARS: usize = 8;
 
@@ -53,11 +52,6 @@ pub(super) struct Forget {
     pub(super) user: UserId,
     pub(super) by: Caller,
 }
-
-/// Events on their way from the store.
-trait Rows: Iterator<Item = Result<(AuditKey, AuditEvent), StoreError>> + Send + 'static {}
-
-impl<I: Iterator<Item = Result<(AuditKey, AuditEvent), StoreError>> + Send + 'static> Rows for I {}
 
 /// What is left to do when the tokens of a user are gone from the disk.
 struct Forgotten {
@@ -97,20 +91,34 @@ impl Keeper {
     pub(super) fn sweep(&mut self) -> bool {
         let end = self.clock.erasable().0.saturating_sub(millis(self.keep_audit));
         let (Ok(end), Some(open)) = (u64::try_from(end), &self.open) else { return false };
-        let range = AuditKey { at: 0, number: 0 }..=AuditKey { at: end, number: u64::MAX };
-        let old = open.records.scan_range::<AuditEvent>(&range).take(AT_ONCE);
-        let old: Vec<AuditKey> = old.filter_map(|row| Some(row.ok()?.0)).collect();
+        let old = Old::until(&open.records, end);
         if old.is_empty() {
             return false;
         }
-        let swept = self.write(|batch, _| {
-            old.iter().for_each(|key| batch.remove::<AuditEvent>(key));
-        });
-        if let Err(error) = swept {
-            log::warn!("{} old events of the audit stay for now: {error}", old.len());
+        if let Err(error) = self.write(|batch, _| old.remove_in(batch)) {
+            log::warn!("old events of the audit stay for now: {error}");
             return false;
         }
-        old.len() == AT_ONCE
+        old.is_a_part()
+    }
+
+    /// Puts events that lie by themselves into pages, once there are enough of them. None that a clock may have
+    /// dated ahead: what happens later would come late.
+    pub(super) fn pack(&mut self) {
+        let until = u64::try_from(self.clock.erasable().0).unwrap_or_default();
+        let packed_to = self.packed_to;
+        let packed = self.records().and_then(|records| full_pages(records, packed_to, until));
+        let packed = packed.and_then(|pages| {
+            let last = pages.last().and_then(|page| page.0.last()).map(|(key, _)| *key);
+            if last.is_some() {
+                self.write(|batch, _| pages.iter().for_each(|page| put_page(batch, page)))?;
+            }
+            Ok(last)
+        });
+        match packed {
+            Ok(last) => self.packed_to = last.or(packed_to),
+            Err(error) => log::debug!("events of the audit lie by themselves for now: {error}"),
+        }
     }
 
     /// The records to read of, opened anew where what was read of them counts no more.
@@ -124,8 +132,7 @@ impl Keeper {
 
     /// The events from a key on, as they are now. Whoever has them reads them elsewhere.
     fn rows(&mut self, from: AuditKey) -> Result<impl Rows + use<>, StoreError> {
-        let range = from..=AuditKey { at: u64::MAX, number: u64::MAX };
-        Ok(self.records()?.scan_range::<AuditEvent>(&range))
+        Ok(kept_events(self.records()?, from))
     }
 
     /// Removes the tokens of a user, and takes the name out of the audit.
@@ -185,34 +192,30 @@ impl Keeper {
         unnamed: &UserId,
         names: &[&CredentialName],
     ) -> Result<bool, CallError> {
-        let mut found = Vec::new();
-        let rows = self.records().map_err(EngineError::from)?.scan::<AuditEvent>();
-        for row in rows {
-            let (key, event) = row.map_err(EngineError::from)?;
+        let unname = |event: &AuditEvent| {
             let is_named = event.user.as_ref() == Some(user);
             let is_own = event.credential.as_ref().is_some_and(|name| names.contains(&name));
             let is_told =
                 event.reason.as_ref().is_some_and(|reason| reason.contains(user.as_str()));
-            if is_named || is_own || is_told {
-                // The name of a credential, a reason and a program may tell who it was.
-                let is_about = is_own || is_named;
-                let user = if is_named { Some(unnamed.clone()) } else { event.user };
-                let credential = event.credential.filter(|_| !is_about);
-                let prefix = event.prefix.filter(|_| !is_about);
-                let client = event.client.filter(|_| !is_about);
-                let event = AuditEvent { user, credential, reason: None, client, prefix, ..event };
-                found.push((key, event));
-                if found.len() == AT_ONCE {
-                    break;
-                }
+            if !(is_named || is_own || is_told) {
+                return None;
             }
-        }
-        let written = self.write(|batch, _| {
-            found.iter().for_each(|(key, event)| batch.put(key, event));
-        });
+            // The name of a credential, a reason and a program may tell who it was.
+            let is_about = is_own || is_named;
+            let AuditEvent { user, credential, prefix, client, .. } = event.clone();
+            let user = if is_named { Some(unnamed.clone()) } else { user };
+            let credential = credential.filter(|_| !is_about);
+            let prefix = prefix.filter(|_| !is_about);
+            let client = client.filter(|_| !is_about);
+            let event = event.clone();
+            Some(AuditEvent { user, credential, reason: None, client, prefix, ..event })
+        };
+        let records = self.records().map_err(EngineError::from)?;
+        let changed = Changed::of(records, unname).map_err(EngineError::from)?;
+        let written = self.write(|batch, _| changed.put_in(batch));
         // On a thread of the keeper's own, where nobody else waits for more than the audit.
         written.and_then(Receipt::wait).map_err(EngineError::from)?;
-        Ok(found.len() == AT_ONCE)
+        Ok(changed.is_a_part())
     }
 }
 
@@ -241,31 +244,6 @@ fn part(rows: impl Rows, most: usize) -> Result<AuditPart, StoreError> {
     }
     let next = last.filter(|_| events.len() == most);
     Ok(AuditPart { events, next })
-}
-
-/// Gives each event a key of its own; those of one millisecond are numbered.
-pub(super) fn put_events(batch: &mut Batch, records: &SessionStore, events: &[AuditEvent]) {
-    let mut used: Vec<AuditKey> = Vec::new();
-    for event in events {
-        let at = u64::try_from(event.at.0).unwrap_or_default();
-        let mut key = AuditKey { at, number: 0 };
-        // One that cannot be read stands there all the same. Where nothing can be read the batch is
-        // refused anyway.
-        let is_taken = |key: &AuditKey| {
-            matches!(
-                records.get::<AuditEvent>(key),
-                Ok(Some(_)) | Err(StoreError::Damaged { .. } | StoreError::NewerRecord { .. })
-            )
-        };
-        while used.contains(&key) || is_taken(&key) {
-            key.number += 1;
-            if key.number >= u64::from(u32::MAX) {
-                return;
-            }
-        }
-        batch.put(&key, event);
-        used.push(key);
-    }
 }
 
 fn millis(span: Duration) -> i64 {

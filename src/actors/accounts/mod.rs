@@ -8,6 +8,7 @@
 
 mod audit;
 mod desk;
+mod events;
 mod grant_desk;
 mod grants;
 mod held;
@@ -34,6 +35,7 @@ use crate::store::{Store, StoreError};
 pub use audit::AuditFilter;
 use audit::Counts;
 pub use desk::AdminRequest;
+pub(super) use events::last_event;
 pub use grants::AskedFrom;
 use grants::{EndAccess, EndGrants, Ending, MeantGrants, OpenGrant, RenewGrant};
 use keeper::{Change, Create, End, Keeper, Rotate, Use};
@@ -211,7 +213,7 @@ impl Accounts {
 
     /// Writes that a caller did something.
     pub fn note_deed(&self, event: AuditKind, caller: &Caller, what: String) {
-        let event = keeper::event(event, caller, self.clock.now());
+        let event = audit::event(event, caller, self.clock.now());
         self.note(AuditEvent { reason: Some(what), ..event });
     }
 

@@ -16,8 +16,8 @@ use crate::store::records::SessionNumber;
 use crate::store::value::PIECE_PREFIX;
 use crate::store::vault::{Member, NameHash, StoreKey, Vault};
 use crate::store::{
-    AuditKey, EncryptionKeys, ErasedImport, Key, OnlyKey, PastVersion, SealingKey, StoredVector,
-    codec,
+    AuditKey, AuditPage, EncryptionKeys, ErasedImport, Key, OnlyKey, PastVersion, SealingKey,
+    StoredVector, codec,
 };
 
 const MEMORY_V1: &str = include_str!("../../../tests/data/memory-v1.hex");
@@ -39,6 +39,7 @@ const TOKEN_V1: &str = include_str!("../../../tests/data/token-v1.hex");
 const STORE_KEY_V1: &str = include_str!("../../../tests/data/store-key-v1.hex");
 const MEMBER_V1: &str = include_str!("../../../tests/data/member-v1.hex");
 const AUDIT_V1: &str = include_str!("../../../tests/data/audit-v1.hex");
+const AUDIT_PAGE_V1: &str = include_str!("../../../tests/data/audit-page-v1.hex");
 const CLOCK_V1: &str = include_str!("../../../tests/data/clock-v1.hex");
 const GRANT_V1: &str = include_str!("../../../tests/data/grant-v1.hex");
 
@@ -137,6 +138,7 @@ fn the_layout_of_today_is_the_one_of_its_image() {
         (codec::encode(&ErasedImport), ERASED_V1),
         (codec::encode(&token()), TOKEN_V1),
         (codec::encode(&event()), AUDIT_V1),
+        (codec::encode(&audit_page()), AUDIT_PAGE_V1),
         (codec::encode(&clock()), CLOCK_V1),
         (codec::encode(&grant()), GRANT_V1),
         (codec::encode(&SessionNumber(SessionNo(7))), USER_V1),
@@ -336,6 +338,14 @@ fn event() -> AuditEvent {
     }
 }
 
+/// What `audit-page-v1.hex` is an image of.
+fn audit_page() -> AuditPage {
+    let before = AuditKey { number: 0, ..AUDIT_KEY };
+    let (client, address, reason) = (None, None, None);
+    let first = AuditEvent { client, address, reason, count: 1, ..event() };
+    AuditPage(vec![(before, first), (AUDIT_KEY, event())])
+}
+
 /// What `vector-v1.hex` is an image of.
 fn vector() -> StoredVector {
     let model = std::array::from_fn(|at| u8::try_from(at).unwrap());
@@ -362,6 +372,7 @@ fn a_record_is_checked_as_what_its_kind_says() {
         ("erased", Key::to_bytes(&id(42)), ERASED_V1),
         ("token", Key::to_bytes(&token().digest), TOKEN_V1),
         ("audit", Key::to_bytes(&AUDIT_KEY), AUDIT_V1),
+        ("audit page", Key::to_bytes(&AUDIT_KEY), AUDIT_PAGE_V1),
         ("clock", Key::to_bytes(&OnlyKey), CLOCK_V1),
         ("grant", Key::to_bytes(&grant().id), GRANT_V1),
         ("user", Key::to_bytes(&user("ada")), USER_V1),

@@ -8,6 +8,7 @@
 //! any file of `verbs`.
 
 mod arguments;
+mod asked_words;
 mod catalog;
 mod changed;
 mod confirming;

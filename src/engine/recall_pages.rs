@@ -3,9 +3,11 @@
 //!
 //! A recall is written once, or twice where it was one of a few; no page is written again for one more.
 
+use std::collections::BTreeMap;
 use std::mem::{replace, take};
 use std::time::Duration;
 
+use super::asked_words::AskedWords;
 use super::{Engine, EngineError};
 use crate::model::{MemoryId, Recall, RecallPage, Timestamp};
 
@@ -14,6 +16,8 @@ use crate::model::{MemoryId, Recall, RecallPage, Timestamp};
 pub(super) struct Stored {
     /// About how many bytes they take.
     bytes: usize,
+    /// Every page, with the words of its questions.
+    pages: BTreeMap<MemoryId, AskedWords>,
     /// Those behind all others that have a few recalls each.
     few: Vec<MemoryId>,
     /// How many recalls are in those, and when the first of them was.
@@ -56,15 +60,31 @@ impl Engine {
         self.pack_recalls()
     }
 
-    /// What lies on the disk, a page in memory at a time.
-    fn stored_recalls(&self) -> Result<Stored, EngineError> {
-        let mut stored = Stored::default();
-        for row in self.store.scan::<RecallPage>() {
-            let (id, page) = row?;
-            stored.bytes += page.0.iter().map(weight).sum::<usize>();
-            stored.note(id, &page);
-        }
-        Ok(stored)
+    /// What lies on the disk, a page in memory at a time. Once that is known nothing is read.
+    fn look_at_recalls(&mut self) -> Result<&Stored, EngineError> {
+        let known = match self.recalls.stored.take() {
+            Some(known) => known,
+            None => {
+                let mut stored = Stored::default();
+                for row in self.store.scan::<RecallPage>() {
+                    let (id, page) = row?;
+                    stored.bytes += page.0.iter().map(weight).sum::<usize>();
+                    stored.note(id, &page);
+                }
+                stored
+            }
+        };
+        Ok(self.recalls.stored.insert(known))
+    }
+
+    /// The pages in whose questions one of these texts may stand, as it is within JSON.
+    pub(super) fn pages_that_may_hold(
+        &mut self,
+        texts: &[String],
+    ) -> Result<Vec<MemoryId>, EngineError> {
+        let pages = self.look_at_recalls()?.pages.iter();
+        let may_hold = |words: &AskedWords| texts.iter().any(|text| words.may_hold(text));
+        Ok(pages.filter(|(_, words)| may_hold(words)).map(|(id, _)| *id).collect())
     }
 
     /// Writes what was noted, and forgets what is too old or too much.
@@ -77,9 +97,7 @@ impl Engine {
         // Where nothing was given nothing is counted, nor where nothing can be written now: it is tried often.
         if fresh > 0 {
             self.store.require_writable()?;
-            if self.recalls.stored.is_none() {
-                self.recalls.stored = Some(self.stored_recalls()?);
-            }
+            self.look_at_recalls()?;
         }
         let mut bytes = self.recalls.stored.as_ref().map_or(0, |stored| stored.bytes) + fresh;
         let mut old = Vec::new();
@@ -108,6 +126,7 @@ impl Engine {
         }
         if let Some(stored) = &mut self.recalls.stored {
             stored.bytes = bytes;
+            old.iter().for_each(|id| drop(stored.pages.remove(id)));
             pages.iter().for_each(|(id, page)| stored.note(*id, page));
         }
         Ok(())
@@ -131,6 +150,7 @@ impl Engine {
             return Ok(());
         };
         let mut write = self.begin()?;
+        let mut made = Vec::new();
         for ids in stored.rows.iter().take(PACKED_AT_ONCE) {
             let mut packed = RecallPage::default();
             for id in ids {
@@ -140,12 +160,16 @@ impl Engine {
             }
             if let Some(last) = ids.last().filter(|_| !packed.0.is_empty()) {
                 write.put_recalls(last, &packed);
+                made.push((*last, AskedWords::of(&packed.0)));
             }
         }
         self.commit(write)?;
         if let Some(stored) = &mut self.recalls.stored {
-            let made = stored.rows.len().min(PACKED_AT_ONCE);
-            stored.rows.drain(..made);
+            let rows = stored.rows.len().min(PACKED_AT_ONCE);
+            for id in stored.rows.drain(..rows).flatten() {
+                stored.pages.remove(&id);
+            }
+            stored.pages.extend(made);
         }
         Ok(())
     }
@@ -154,6 +178,7 @@ impl Engine {
 impl Stored {
     /// Notes a page behind all others.
     fn note(&mut self, id: MemoryId, RecallPage(page): &RecallPage) {
+        self.pages.insert(id, AskedWords::of(page));
         let moments = || page.iter().map(|recall| recall.at);
         let (Some(least), Some(most)) = (moments().min(), moments().max()) else { return };
         let is_small = page.len() < ENOUGH && page.iter().map(weight).sum::<usize>() < ENOUGH_BYTES;

@@ -196,8 +196,9 @@ impl Engine {
         if texts.is_empty() {
             return Ok(texts);
         }
-        for row in self.store.scan::<RecallPage>() {
-            let (id, mut page) = row?;
+        for id in self.pages_that_may_hold(&texts)? {
+            // What is not there any more has become too old meanwhile.
+            let mut page = self.store.get::<RecallPage>(&id)?.unwrap_or_default();
             if forget_in(&mut page.0, &texts) {
                 write.put_recalls(&id, &page);
                 // It is counted anew.

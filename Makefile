@@ -28,7 +28,7 @@ OWNER ?= OWNER
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .NOTPARALLEL:
-.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak torture-importing fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-peers bench-faces bench-pages sbom dist dist-test eval model-multilingual cases certs acceptance clean ui-test
+.PHONY: help run build test test-rust test-clients test-conformance schemathesis torture torture-short torture-crash torture-power torture-faults torture-decay torture-backup torture-owners torture-overload torture-mutations torture-limits torture-soak torture-importing fuzz fuzz-corpora torture-stdio torture-undo torture-isolation tools check bench bench-peers bench-faces bench-pages bench-scale sbom dist dist-test eval model-multilingual cases certs acceptance clean ui-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -238,6 +238,10 @@ bench-faces: ## the time that storing takes through each face, beside the core t
 bench-pages: ## the times and sizes of pages with MEMORIES=100000, the server on one core
 	cargo build --release
 	python3 -B tools/pages/pages.py --bin $(BINARY) $(if $(MEMORIES),--memories $(MEMORIES)) $(if $(SEED),--seed $(SEED))
+
+bench-scale: ## a million memories, a thousand users, a machine of one core and 256 MB; ARGS="--only users"
+	cargo build --release
+	python3 -B benches/scale/scale.py --bin $(BINARY) $(ARGS)
 
 sbom: ## target/memoryd.cdx.json, what the built binary is made of (CycloneDX), held against that binary
 	python3 -B tools/sbom/sbom.py --out $(OUT)/memoryd.cdx.json --check $(BINARY)

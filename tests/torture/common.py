@@ -54,6 +54,8 @@ class Server:
                     "RATE_LIMIT_REQUESTS": "0", "AUTH_FAIL_LIMIT": "1000000", "EMBEDDING_BUILTIN": "table",
                     "RUST_LOG": "warn", **settings}
         self.process, self.port = None, 0
+        # What the child does before it becomes the server.
+        self.prepare = None
 
     @property
     def is_tls(self):
@@ -64,7 +66,7 @@ class Server:
         with open(self.log_file, "ab") as log:
             # A group of its own: Ctrl-C is for us, and we end it.
             self.process = subprocess.Popen([str(self.binary), "serve"], env=self.env, cwd=self.home, stdin=subprocess.DEVNULL,
-                                            stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+                                            stdout=subprocess.PIPE, stderr=log, start_new_session=True, preexec_fn=self.prepare)
 
     def start(self, patience=120):
         """Gives the seconds from the start of the program to its first 200 on /health."""

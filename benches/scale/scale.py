@@ -33,6 +33,7 @@ from pages import Texts  # noqa: E402
 PART = 2_000
 QUESTIONS, ADDS = 300, 300
 SMALL_BYTES = 256 << 20
+RESTED = 200
 
 
 class Machine:
@@ -51,10 +52,16 @@ class Machine:
 
     def bring(self, count, user="default"):
         for first in range(0, count, PART):
-            lines = common.lines_of(self.texts.memory(n) for n in range(first, min(first + PART, count)))
+            lines = common.lines_of(self.memory() for _ in range(first, min(first + PART, count)))
             answer = self.told("POST", f"/api/v1/import?user_id={user}&confirm=true", lines, common.LINES)
             if answer["failed"]:
                 raise RuntimeError(f"not everything was taken: {answer['errors'][:3]}")
+
+    def memory(self):
+        """As assistants store them: some 25 words, tags, a project."""
+        chance = self.texts.random
+        return {"content": " ".join(self.texts.some(chance.randint(10, 40))), "tags": chance.sample(self.texts.tags, 2),
+                "project": chance.choice(self.texts.projects)}
 
     def search(self, user="default"):
         words = urllib.parse.quote(" ".join(self.texts.some(3)))
@@ -107,12 +114,12 @@ def filled(server, o, count):
 
 def million(o):
     for count in (o.memories // 10, o.memories):
-        with common.server_of_its_own(o.bin) as server:
+        with common.server_of_its_own(o.bin, **o.settings) as server:
             yield f"{count:,} memories", filled(server, o, count)
 
 
 def users(o):
-    with common.server_of_its_own(o.bin, SESSION_TTL="3600") as server:
+    with common.server_of_its_own(o.bin, **{"SESSION_TTL": "3600", **o.settings}) as server:
         machine = Machine(server, o.seed)
         machine.note_size("rss_empty_mb")
         names = [f"user-{n}" for n in range(1_000)]
@@ -121,6 +128,9 @@ def users(o):
             machine.bring(100, name)
         machine.figures["import_s"] = round(time.perf_counter() - began, 1)
         machine.note("search", [machine.search(name) for name in names])
+        machine.note_size("rss_at_once_mb")
+        # Within two rounds of what each session does every minute it has let go of what growing had set aside.
+        time.sleep(RESTED)
         machine.note_size()
         yield "1,000 users of 100 memories", machine.figures
 
@@ -131,7 +141,7 @@ def small(o):
         if group is None:
             yield "one core, 256 MB", {"left out": "no control group can be made here"}
             return
-        server = stack.enter_context(common.server_of_its_own(o.bin))
+        server = stack.enter_context(common.server_of_its_own(o.bin, **o.settings))
         server.prepare = group.take
         figures = filled(server, o, 100_000)
         figures["most_mb"] = round(int((group.folder / group.peak).read_text()) / 1e6, 1)
@@ -180,7 +190,9 @@ def main():
     p.add_argument("--only", choices=["million", "users", "small"])
     p.add_argument("--memories", type=int, default=1_000_000)
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server, as a variable")
     o = p.parse_args()
+    o.settings = dict(one.split("=", 1) for one in o.set)
     failed = 0
     for part in (million, users, small):
         if o.only not in (None, part.__name__):

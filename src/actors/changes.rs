@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::broadcast;
 
@@ -38,7 +38,8 @@ impl ChangeNotice {
 /// Tells of the changes of one session. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Changes {
-    sender: broadcast::Sender<ChangeNotice>,
+    /// Made for the first who listens: it takes 16 KB.
+    sender: Arc<OnceLock<broadcast::Sender<ChangeNotice>>>,
     last: Arc<AtomicU64>,
     /// What was submitted and is not told of yet, in that order.
     untold: Arc<Mutex<VecDeque<Written>>>,
@@ -47,13 +48,13 @@ pub(super) struct Changes {
 impl Changes {
     /// Counts from the moment at which it begins, so that no two count from the same.
     pub(super) fn begin(now: Timestamp) -> Self {
-        let (sender, _) = broadcast::channel(CHANGES);
         let first = u64::try_from(now.0).unwrap_or_default();
-        Self { sender, last: Arc::new(AtomicU64::new(first)), untold: Arc::default() }
+        let last = Arc::new(AtomicU64::new(first));
+        Self { sender: Arc::default(), last, untold: Arc::default() }
     }
 
     pub(super) fn has_listeners(&self) -> bool {
-        self.sender.receiver_count() > 0
+        self.sender.get().is_some_and(|sender| sender.receiver_count() > 0)
     }
 
     /// Notes what was submitted, to be told of once it is durable.
@@ -76,13 +77,14 @@ impl Changes {
             return;
         }
         let number = self.last.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
+        let Some(sender) = self.sender.get() else { return };
         let (memories, client) = (memories.into(), client.map(Arc::from));
         // Nobody listening is no failure.
-        let _ = self.sender.send(ChangeNotice { memories, client, number });
+        let _ = sender.send(ChangeNotice { memories, client, number });
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<ChangeNotice> {
-        self.sender.subscribe()
+        self.sender.get_or_init(|| broadcast::channel(CHANGES).0).subscribe()
     }
 
     /// The number of the last change.

@@ -230,6 +230,20 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// How many memories there were; of those that are erased the places are empty.
+    pub(super) fn places(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Gives back what growing has set aside.
+    pub(super) fn settle(&mut self) {
+        self.entries.shrink_to_fit();
+        self.words.numbers.shrink_to_fit();
+        self.words.names.shrink_to_fit();
+        (self.by_id, self.by_digest) = Default::default();
+        self.find_again();
+    }
+
     /// Leaves so many places empty. There are never more of them than memories.
     fn leave_empty(&mut self, places: u64, memories: usize) -> io::Result<()> {
         let places = usize::try_from(places).ok().filter(|&places| places <= memories);

@@ -36,7 +36,12 @@ pub(super) struct Mind {
     pub(super) past: Option<Past>,
     /// The memories that have an end, by when that is.
     ends: BTreeSet<(Timestamp, MemoryId)>,
+    /// How many steps of writes were followed; how many when it was last asked to rest, and when it did.
+    steps: [u64; 3],
 }
+
+/// One change for so many memories is much, after all of which their lists are made anew.
+const MUCH: u64 = 8;
 
 /// Of a memory's id where it is written down.
 const ID_BYTES: u64 = 16;
@@ -55,7 +60,21 @@ impl Mind {
             numbers: None,
             past: None,
             ends: BTreeSet::new(),
+            steps: [0; 3],
         }
+    }
+
+    /// Gives back what growing has set aside, up to as much again as there is: once much has changed, and nothing
+    /// between two calls. Returns whether it did.
+    pub(super) fn rest(&mut self) -> bool {
+        let [now, before, rested] = self.steps;
+        let is_due = now == before && (now - rested) * MUCH > self.catalog.places();
+        if is_due {
+            self.index.settle();
+            self.catalog.settle();
+        }
+        self.steps = [now, now, if is_due { now } else { rested }];
+        is_due
     }
 
     pub(super) fn entry(&self, doc: DocId) -> Option<&Entry> {
@@ -64,6 +83,8 @@ impl Mind {
 
     /// Follows a write that was accepted. A memory that it enters may be parsed already.
     pub(super) fn take(&mut self, step: Step, parsed: Option<&ParsedDocument>) {
+        let [steps, ..] = &mut self.steps;
+        *steps += 1;
         match step {
             Step::Enter(memory) => self.enter(&memory, parsed),
             Step::Replace { before, after } => {
@@ -199,6 +220,29 @@ mod tests {
     use crate::engine::Engine;
     use crate::journal::{JournalOptions, SyncHook};
     use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn what_growing_set_aside_is_given_back_when_nothing_changes_any_more() {
+        let mut mind = Mind::new(None);
+        let memory = |number: u32| {
+            let id = MemoryId::from_bytes(u128::from(number).to_be_bytes());
+            Memory::new(id, format!("memory {number} of the lamp"), Timestamp(1))
+        };
+        let add = |mind: &mut Mind, number| mind.take(Step::Enter(Box::new(memory(number))), None);
+        assert!(!mind.rest());
+
+        (0..100).for_each(|number| add(&mut mind, number));
+        assert!(!mind.rest(), "something has changed since");
+        assert!(mind.rest());
+        assert!(!mind.rest(), "once");
+
+        let found = |mind: &Mind, number| mind.catalog.find(memory(number).id).is_some();
+        assert!((0..100).all(|number| found(&mind, number)) && !found(&mind, 100));
+        add(&mut mind, 100);
+        mind.rest();
+        assert!(!mind.rest(), "one is not much");
+        assert!(found(&mind, 100) && found(&mind, 0));
+    }
 
     #[test]
     fn a_change_is_on_its_way_to_the_disk_before_anything_follows_it() {

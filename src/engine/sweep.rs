@@ -25,7 +25,10 @@ impl Engine {
         self.sweep_steps(erasable)?;
         self.pack_steps()?;
         self.write_access()?;
-        self.sweep_recalls(now, erasable)
+        self.sweep_recalls(now, erasable)?;
+        self.mind.rest();
+        self.store.rest();
+        Ok(())
     }
 
     /// The memories whose time ran out within a span, its end included.

@@ -16,6 +16,9 @@ use crate::model::Memory;
 /// sled does not survive a full disk, so a rebuild stops before.
 const CHECK_ROOM_EVERY: u64 = 1 << 20;
 
+/// So much is written before new trees are opened anew, or an eighth of all, whichever is more.
+const SETTLE_EVERY: u64 = 4 << 20;
+
 /// Shows all operations of the journal, oldest first.
 pub(super) type Source<'a> = &'a mut dyn FnMut(
     &mut dyn FnMut(Seq, Op<'_>) -> Result<(), StoreError>,
@@ -66,11 +69,13 @@ pub(super) fn build(
         opened => opened?,
     };
     trees.set_store(store)?;
-    let mut build = Build { trees: Arc::new(trees), counts: BTreeMap::new(), has_removals: false };
+    let (counts, has_removals) = (BTreeMap::new(), false);
+    let mut build = Some(Build { trees: Arc::new(trees), counts, has_removals });
     if let Some(progress) = &options.progress {
         progress.start("rebuilding from the journal", bytes);
     }
-    let mut unchecked = 0;
+    let (mut unchecked, mut unsettled) = (0, 0);
+    let settle_every = SETTLE_EVERY.max(bytes / 8);
     let filled = source(&mut |_, op| {
         let size = (op.key.len() + op.value.map_or(0, <[u8]>::len)) as u64;
         if let Some(progress) = &options.progress {
@@ -82,13 +87,21 @@ pub(super) fn build(
             disk::require_free(dir, options.journal.free_bytes)
                 .map_err(StoreError::disk("rebuild the trees in", dir))?;
         }
-        build.write(op)
+        let mut filling = build.take().ok_or(StoreError::Lost)?;
+        unsettled += size;
+        if unsettled >= settle_every {
+            unsettled = 0;
+            filling = filling.settle(options)?;
+        }
+        filling.write(op)?;
+        build = Some(filling);
+        Ok(())
     });
     if let Some(progress) = &options.progress {
         progress.finish();
     }
     filled?;
-    Ok(build)
+    build.ok_or(StoreError::Lost)
 }
 
 impl Build {

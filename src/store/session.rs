@@ -206,8 +206,7 @@ impl SessionStore {
         if batch.ops.is_empty() {
             return Ok(Receipt(journal::GroupReceipt::granted()));
         }
-        let applied = self.shared.applied();
-        self.overlay.retain(|_, (seq, _)| *seq > applied);
+        self.rest();
         if self.overlay.is_empty() {
             self.epoch.set(self.journal.epoch());
         }
@@ -235,6 +234,12 @@ impl SessionStore {
         self.shared.note_submitted(self.user.as_ref(), receipt.again());
         self.newest = Some(receipt.again());
         Ok(receipt)
+    }
+
+    /// Lets go of what was submitted and is in the trees by now.
+    pub fn rest(&mut self) {
+        let applied = self.shared.applied();
+        self.overlay.retain(|_, (seq, _)| *seq > applied);
     }
 
     /// Removes all that it holds, and its own number last, so that what was cut off is found again.

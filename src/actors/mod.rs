@@ -15,6 +15,7 @@ mod changes;
 mod clock_watch;
 #[cfg(test)]
 mod comparing_tests;
+mod crowd;
 mod followed;
 mod given;
 mod limiter;

@@ -6,6 +6,7 @@ use actix::{Actor, Context, Handler, Message};
 
 use super::arbiters::Arbiters;
 use super::clock_watch::ClockWatch;
+use super::crowd::Crowd;
 use super::given::GivenCounts;
 use super::session::{SessionHandle, Surroundings};
 use super::{CallError, SessionSettings};
@@ -20,6 +21,7 @@ pub(super) struct Registry {
     settings: SessionSettings,
     clock: ClockWatch,
     given: GivenCounts,
+    crowd: Crowd,
     arbiters: Arbiters,
     running: Directory,
     /// Users who have no session for now.
@@ -77,6 +79,7 @@ impl Registry {
             settings,
             clock,
             given,
+            crowd: Crowd::default(),
             arbiters: Arbiters::default(),
             running: Directory::default(),
             barred: BTreeSet::new(),
@@ -109,6 +112,7 @@ impl Registry {
             settings: self.settings.clone(),
             clock: self.clock.clone(),
             given: self.given.clone(),
+            crowd: self.crowd.clone(),
         };
         Some(SessionHandle::start(&arbiter, store, user.clone(), surroundings))
     }

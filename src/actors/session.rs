@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use super::changes::Changes;
 use super::clock_watch::ClockWatch;
+use super::crowd::{Counted, Crowd};
 use super::followed::Followed;
 use super::given::GivenCounts;
 use super::meaning::{ToRead, Writing};
@@ -74,6 +75,9 @@ pub(super) struct Session {
     given: GivenCounts,
     /// Before then nobody who sends it to sleep has anything kept.
     pub(super) rests_until: Option<Instant>,
+    crowd: Crowd,
+    /// While it is awake, as of when it last looked after itself.
+    pub(super) counted: Option<Counted>,
 }
 
 /// What a session has of the house around it.
@@ -82,6 +86,7 @@ pub(super) struct Surroundings {
     pub(super) settings: SessionSettings,
     pub(super) clock: ClockWatch,
     pub(super) given: GivenCounts,
+    pub(super) crowd: Crowd,
 }
 
 /// Calls by credential since the session woke up; empty while it sleeps.
@@ -135,7 +140,7 @@ impl SessionHandle {
         user: UserId,
         surroundings: Surroundings,
     ) -> Self {
-        let Surroundings { settings, clock, given } = surroundings;
+        let Surroundings { settings, clock, given, crowd } = surroundings;
         let changes = Changes::begin(clock.now());
         let uses = Uses::default();
         let writing = Writing::default();
@@ -159,6 +164,8 @@ impl SessionHandle {
             uses: own_uses,
             given,
             rests_until: None,
+            crowd,
+            counted: None,
         });
         let [places, answers] = [PLACES, ANSWERS].map(|most| Arc::new(Semaphore::new(most)));
         Self { actor, places, answers, changes, uses, writing }
@@ -339,7 +346,8 @@ impl Session {
             self.sweep(context);
             self.embed(context);
         }
-        if self.last_call.elapsed() >= self.settings.idle {
+        self.counted = self.engine.as_ref().map(|_| self.crowd.count());
+        if self.last_call.elapsed() >= self.crowd.patience(self.settings.idle) {
             self.doze_off(context);
         }
     }

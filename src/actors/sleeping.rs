@@ -84,6 +84,7 @@ impl Session {
             self.leave(why, context);
         }
         self.engine = None;
+        self.counted = None;
         // All of the session was freed on this thread, which may rest for long now.
         memoryd_heap::let_go();
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, Context, Handler, Message, WeakAddr};
 
 use super::arbiters::Arbiters;
 use super::clock_watch::ClockWatch;
 use super::crowd::Crowd;
 use super::given::GivenCounts;
-use super::session::{SessionHandle, Surroundings};
+use super::session::{Session, SessionHandle, Surroundings};
 use super::{CallError, SessionSettings};
 use crate::model::{CredentialName, UserId};
 use crate::store::Store;
@@ -21,7 +21,7 @@ pub(super) struct Registry {
     settings: SessionSettings,
     clock: ClockWatch,
     given: GivenCounts,
-    crowd: Crowd,
+    crowd: Crowd<WeakAddr<Session>>,
     arbiters: Arbiters,
     running: Directory,
     /// Users who have no session for now.

@@ -16,13 +16,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, SpawnHandle};
+use actix::{
+    Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, SpawnHandle, WeakAddr,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::timeout;
 
 use super::changes::Changes;
 use super::clock_watch::ClockWatch;
-use super::crowd::{Counted, Crowd};
+use super::crowd::{Crowd, Seat};
 use super::followed::Followed;
 use super::given::GivenCounts;
 use super::meaning::{ToRead, Writing};
@@ -75,9 +77,8 @@ pub(super) struct Session {
     given: GivenCounts,
     /// Before then nobody who sends it to sleep has anything kept.
     pub(super) rests_until: Option<Instant>,
-    crowd: Crowd,
-    /// While it is awake, as of when it last looked after itself.
-    pub(super) counted: Option<Counted>,
+    pub(super) crowd: Crowd<WeakAddr<Self>>,
+    pub(super) seat: Seat<WeakAddr<Self>>,
 }
 
 /// What a session has of the house around it.
@@ -86,7 +87,7 @@ pub(super) struct Surroundings {
     pub(super) settings: SessionSettings,
     pub(super) clock: ClockWatch,
     pub(super) given: GivenCounts,
-    pub(super) crowd: Crowd,
+    pub(super) crowd: Crowd<WeakAddr<Session>>,
 }
 
 /// Calls by credential since the session woke up; empty while it sleeps.
@@ -146,7 +147,7 @@ impl SessionHandle {
         let writing = Writing::default();
         let (own_changes, own_uses) = (changes.clone(), Arc::clone(&uses));
         let own_writing = writing.clone();
-        let actor = Session::start_in_arbiter(arbiter, move |_| Session {
+        let actor = Session::start_in_arbiter(arbiter, move |context| Session {
             store: Some(store),
             user,
             settings,
@@ -165,7 +166,7 @@ impl SessionHandle {
             given,
             rests_until: None,
             crowd,
-            counted: None,
+            seat: Seat::of(context.address().downgrade()),
         });
         let [places, answers] = [PLACES, ANSWERS].map(|most| Arc::new(Semaphore::new(most)));
         Self { actor, places, answers, changes, uses, writing }
@@ -292,6 +293,7 @@ impl Session {
         }));
         let engine = opened.map_err(|_| CallError::Panicked)?.map_err(CallError::from)?;
         self.opened += 1;
+        self.make_room();
         if !self.changes.has_listeners() {
             self.ended_until = now;
         }
@@ -316,6 +318,7 @@ impl Session {
 
     fn count_use(&mut self, credential: &CredentialName) {
         self.last_call = Instant::now();
+        self.seat.note_call();
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         match uses.get_mut(credential) {
             Some(calls) => *calls += 1,
@@ -346,8 +349,7 @@ impl Session {
             self.sweep(context);
             self.embed(context);
         }
-        self.counted = self.engine.as_ref().map(|_| self.crowd.count());
-        if self.last_call.elapsed() >= self.crowd.patience(self.settings.idle) {
+        if self.last_call.elapsed() >= self.settings.idle {
             self.doze_off(context);
         }
     }

@@ -84,10 +84,19 @@ impl Session {
             self.leave(why, context);
         }
         self.engine = None;
-        self.counted = None;
+        self.crowd.leave(&self.seat);
         // All of the session was freed on this thread, which may rest for long now.
         memoryd_heap::let_go();
         self.uses.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Has another session sleep where too many are awake.
+    pub(super) fn make_room(&self) {
+        let quiet = self.crowd.enter(&self.seat).and_then(|session| session.upgrade());
+        if let Some(Err(error)) = quiet.map(|session| session.try_send(Sleep(Why::Quiet))) {
+            // It has much to do after all.
+            log::debug!("a session that was quiet stays awake: {error}");
+        }
     }
 
     /// Writes what is to be written of an engine that is about to be dropped.
@@ -138,8 +147,13 @@ impl Handler<Sleep> for Session {
 mod tests {
     use std::fs;
 
-    use super::super::tests::House;
+    use actix_web::rt;
+    use serde_json::json;
+
+    use super::super::tests::{House, adding, parsed};
     use super::*;
+    use crate::engine::Search;
+    use crate::model::{Caller, Scopes};
 
     /// Somewhat more memories than are needed in tests for anything to be kept.
     async fn filled() -> House {
@@ -174,6 +188,26 @@ mod tests {
         assert!(house.found("boat").await > 0);
         house.sessions.stop().await.unwrap();
         assert_eq!(kept(&house), 1, "a stop keeps what there is");
+    }
+
+    #[actix_web::test]
+    async fn of_many_users_only_some_are_awake_and_whoever_comes_back_has_everything() {
+        let house = House::build(Duration::from_secs(60));
+        let users = ["ada", "bob", "cleo", "dan", "eve", "fay", "gus"];
+        let callers = users.map(|user| Caller::of_test(user, "key", Scopes::all()));
+        for caller in &callers {
+            house.sessions.ask(caller, adding("the boat was painted")).await.unwrap();
+        }
+
+        let awake = async || house.sessions.active().await.unwrap().len();
+        while awake().await > 4 {
+            rt::task::yield_now().await;
+        }
+
+        for caller in &callers {
+            let found = house.sessions.ask(caller, parsed::<Search>(json!({ "query": "boat" })));
+            assert_eq!(found.await.unwrap().results.len(), 1, "{caller:?}");
+        }
     }
 
     #[actix_web::test]

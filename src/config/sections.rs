@@ -284,7 +284,7 @@ section! {
             |raw| parse::seconds(raw, 1..=LONGEST_IDLE_S),
         )
         .unit(SECONDS)
-        .because("An idle session gives its memory back and wakes with the next call. Where more than 256 are awake, a minute is enough."),
+        .because("An idle session gives its memory back and wakes with the next call. Where more than 128 are awake, so does the quietest."),
     }
 }
 
